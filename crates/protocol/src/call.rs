@@ -1,0 +1,235 @@
+//! How an event travels from a bridge to the app: a CloudEvent over HTTP in binary mode, signed as the
+//! Standard Webhooks specification says.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
+
+use crate::{
+    ErrorCode, NodeId, Refusal,
+    event::{BridgeEvent, EventKind},
+};
+
+/// The largest body of a call, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+const CE_SPECVERSION: &str = "ce-specversion";
+const CE_ID: &str = "ce-id";
+const CE_TYPE: &str = "ce-type";
+const CE_SOURCE: &str = "ce-source";
+
+/// A secret shared by bridges and the app. Its text is `whsec_` and Base64.
+pub struct Secret(Webhook);
+
+/// A secret that is not `whsec_` and Base64 of at least 24 bytes, which the specification asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a bridge secret must be `whsec_` followed by the Base64 of at least 24 random bytes")]
+pub struct InvalidSecret;
+
+/// 24 bytes make 32 characters of Base64.
+const MIN_SECRET_CHARS: usize = 32;
+
+impl std::str::FromStr for Secret {
+    type Err = InvalidSecret;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSecret> {
+        let encoded = text.strip_prefix("whsec_").ok_or(InvalidSecret)?;
+        if encoded.len() < MIN_SECRET_CHARS {
+            return Err(InvalidSecret);
+        }
+        Webhook::new(text).map(Self).map_err(|_| InvalidSecret)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Secrets in a list, separated by white space; several at once while they are rotated.
+pub fn parse_secrets(list: &str) -> Result<Vec<Secret>, InvalidSecret> {
+    let secrets: Vec<Secret> = list.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    if secrets.is_empty() { Err(InvalidSecret) } else { Ok(secrets) }
+}
+
+/// Makes the call that delivers an event. The URI is the path alone.
+///
+/// `id` identifies the event; a second delivery of the same event carries the same one. `now_s` is the time of
+/// this delivery in seconds since 1970.
+pub fn sign(
+    event: &BridgeEvent,
+    id: &str,
+    source: &NodeId,
+    now_s: i64,
+    secret: &Secret,
+) -> Result<Request<Bytes>, CallError> {
+    let kind = event.kind();
+    let body = serde_json::to_vec(event)?;
+    let signature = secret.0.sign(id, now_s, &body).map_err(|_| CallError::Signature)?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(kind.path())
+        .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .header(CE_SPECVERSION, HeaderValue::from_static("1.0"))
+        .header(CE_ID, id)
+        .header(CE_TYPE, HeaderValue::from_static(kind.ce_type()))
+        .header(CE_SOURCE, format!("/bridges/{source}"))
+        .header(HEADER_WEBHOOK_ID, id)
+        .header(HEADER_WEBHOOK_TIMESTAMP, now_s)
+        .header(HEADER_WEBHOOK_SIGNATURE, signature)
+        .body(Bytes::from(body))?;
+    Ok(request)
+}
+
+/// Why a call could not be made. Not to be expected: ids hold no control characters.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The event could not be written as JSON.
+    #[error("the event cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A header could not be written.
+    #[error("the call cannot be written as HTTP: {0}")]
+    Http(#[from] http::Error),
+    /// The body could not be signed.
+    #[error("the call cannot be signed")]
+    Signature,
+}
+
+/// Checks a call's signature, age and headers, and reads the event of the expected kind.
+///
+/// Nothing of the body is looked at before its signature has been found good.
+pub fn verify(
+    headers: &HeaderMap,
+    body: &[u8],
+    expected: EventKind,
+    secrets: &[Secret],
+) -> Result<BridgeEvent, Refusal> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ErrorCode::PayloadTooLarge.into());
+    }
+    if !secrets.iter().any(|secret| secret.0.verify(body, headers).is_ok()) {
+        return Err(ErrorCode::SignatureInvalid.into());
+    }
+    check_cloud_event(headers, expected)?;
+    let event: BridgeEvent = serde_json::from_slice(body).map_err(|error| {
+        Refusal::because(ErrorCode::Malformed, format!("the event cannot be read: {error}"))
+    })?;
+    if event.kind() != expected {
+        return Err(Refusal::because(
+            ErrorCode::Malformed,
+            "the body holds an event of another kind than its path",
+        ));
+    }
+    Ok(event)
+}
+
+fn check_cloud_event(headers: &HeaderMap, expected: EventKind) -> Result<(), Refusal> {
+    let malformed = |message: &str| Refusal::because(ErrorCode::Malformed, message);
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if header(CE_SPECVERSION) != Some("1.0") {
+        return Err(malformed("ce-specversion must be 1.0"));
+    }
+    if header(CE_TYPE) != Some(expected.ce_type()) {
+        return Err(malformed("ce-type does not fit the path"));
+    }
+    // The signature covers webhook-id and not ce-id.
+    if header(CE_ID).is_none() || header(CE_ID) != header(HEADER_WEBHOOK_ID) {
+        return Err(malformed("ce-id must be the same as webhook-id"));
+    }
+    if header(CE_SOURCE).is_none_or(str::is_empty) {
+        return Err(malformed("ce-source is missing"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::*;
+    use crate::event::{Connect, Membership};
+
+    const OLD: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+    const NEW: &str = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4";
+
+    fn now_s() -> i64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
+    }
+
+    fn event() -> BridgeEvent {
+        BridgeEvent::Connect(Connect { token: "t".into() })
+    }
+
+    fn call_at(now_s: i64) -> Request<Bytes> {
+        let node = NodeId::new("node-1").unwrap();
+        sign(&event(), "event-1", &node, now_s, &OLD.parse().unwrap()).unwrap()
+    }
+
+    fn verify_call(call: &Request<Bytes>, secrets: &str) -> Result<BridgeEvent, ErrorCode> {
+        verify(call.headers(), call.body(), EventKind::Connect, &parse_secrets(secrets).unwrap())
+            .map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_signed_call_is_read() {
+        assert_eq!(verify_call(&call_at(now_s()), OLD), Ok(event()));
+    }
+
+    #[test]
+    fn any_of_several_secrets_will_do() {
+        assert_eq!(verify_call(&call_at(now_s()), &format!("{NEW} {OLD}")), Ok(event()));
+        assert_eq!(verify_call(&call_at(now_s()), NEW), Err(ErrorCode::SignatureInvalid));
+    }
+
+    #[test]
+    fn an_altered_call_is_refused() {
+        let mut call = call_at(now_s());
+        *call.body_mut() = Bytes::from_static(br#"{"type":"connect","token":"u"}"#);
+        assert_eq!(verify_call(&call, OLD), Err(ErrorCode::SignatureInvalid));
+    }
+
+    #[test]
+    fn an_unsigned_call_is_refused() {
+        let mut call = call_at(now_s());
+        call.headers_mut().remove(HEADER_WEBHOOK_SIGNATURE);
+        assert_eq!(verify_call(&call, OLD), Err(ErrorCode::SignatureInvalid));
+    }
+
+    #[test]
+    fn a_stale_call_is_refused() {
+        assert_eq!(verify_call(&call_at(now_s() - 301), OLD), Err(ErrorCode::SignatureInvalid));
+        assert_eq!(verify_call(&call_at(now_s() + 302), OLD), Err(ErrorCode::SignatureInvalid));
+        assert_eq!(verify_call(&call_at(i64::MAX), OLD), Err(ErrorCode::SignatureInvalid));
+    }
+
+    #[test]
+    fn a_call_signed_for_one_path_does_not_work_on_another() {
+        let membership = Membership {
+            room_id: "r".parse().unwrap(),
+            user_id: "u".parse().unwrap(),
+            entry_id: "e".parse().unwrap(),
+        };
+        let node = NodeId::new("node-1").unwrap();
+        let event = BridgeEvent::Disconnect(membership);
+        let mut call = sign(&event, "event-1", &node, now_s(), &OLD.parse().unwrap()).unwrap();
+        call.headers_mut().insert(CE_TYPE, HeaderValue::from_static("rollcall.leave"));
+        let secrets = parse_secrets(OLD).unwrap();
+        let refusal = verify(call.headers(), call.body(), EventKind::Leave, &secrets).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::Malformed);
+    }
+
+    #[test]
+    fn weak_secrets_are_refused() {
+        for text in [
+            "",
+            "whsec_",
+            "whsec_c2hvcnQ=",
+            "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3",
+            "whsec_%%%%MzQ1Njc4OWFiY2RlZjAxMjM0NTY3",
+        ] {
+            assert!(text.parse::<Secret>().is_err(), "{text}");
+        }
+        assert!(parse_secrets(" ").is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! What clients send, and the acks they get.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
+use serde_json::value::RawValue;
+
+use crate::{ErrorCode, Refusal, RoomId, UserId};
+
+/// The events that clients send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ClientEvent {
+    /// Enter a room, or come back to it.
+    #[serde(rename = "room:join")]
+    Join,
+    /// Leave the room for good.
+    #[serde(rename = "room:leave")]
+    Leave,
+}
+
+impl ClientEvent {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Join, Self::Leave];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "room:join",
+            Self::Leave => "room:leave",
+        }
+    }
+}
+
+/// The payload of `room:join`. Members that are not known are left aside, so that newer clients can talk to
+/// older servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRequest {
+    /// The room to enter.
+    pub group_id: RoomId,
+}
+
+/// What the app answers and the client gets as ack: `{success: true, data}` or
+/// `{success: false, code, message}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack<T>(pub Result<T, Refusal>);
+
+impl<T> From<ErrorCode> for Ack<T> {
+    fn from(code: ErrorCode) -> Self {
+        Self(Err(code.into()))
+    }
+}
+
+impl<T: Serialize> Serialize for Ack<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Ok(data) => {
+                let mut ack = serializer.serialize_struct("Ack", 2)?;
+                ack.serialize_field("success", &true)?;
+                ack.serialize_field("data", data)?;
+                ack.end()
+            }
+            Err(refusal) => {
+                let mut ack = serializer.serialize_struct("Ack", 3)?;
+                ack.serialize_field("success", &false)?;
+                ack.serialize_field("code", &refusal.code)?;
+                ack.serialize_field("message", &refusal.message)?;
+                ack.end()
+            }
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ack<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(bound = "T: Deserialize<'de>")]
+        struct Wire<T> {
+            success: bool,
+            data: Option<T>,
+            code: Option<ErrorCode>,
+            message: Option<String>,
+        }
+
+        let wire = Wire::<T>::deserialize(deserializer)?;
+        if wire.success {
+            return wire.data.map(|data| Self(Ok(data))).ok_or_else(|| de::Error::missing_field("data"));
+        }
+        let code = wire.code.ok_or_else(|| de::Error::missing_field("code"))?;
+        Ok(Self(Err(Refusal { code, message: wire.message.unwrap_or_default() })))
+    }
+}
+
+/// What a member learns on entering. All times are milliseconds since 1970.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Joined {
+    /// Everybody in the room, in the order in which they came; left out of rooms above the roster limit.
+    /// Passed through as the script wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Box<RawValue>>,
+    /// How many are in the room.
+    pub count: u32,
+    /// When the session ends.
+    pub end_at: u64,
+    /// How many milliseconds from now that is, by the server's clock.
+    pub remain_ms: u64,
+    /// Who leads the session, by its definition.
+    pub leader_id: UserId,
+    /// Who acts as host now: the leader while present, else the one who has been there longest.
+    pub host_id: UserId,
+    /// Names the session that `seq` counts in.
+    pub epoch: u64,
+    /// The last event that this answer already includes; what is newer comes as events.
+    pub seq: u64,
+    /// Whether this entry started the session.
+    pub first: bool,
+    /// Whether the user came back within the grace period.
+    pub recovered: bool,
+}
+
+/// The data of an ack that tells nothing but success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Done {}
+
+/// Who a token speaks for, as `connect` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// The user.
+    #[serde(flatten)]
+    pub profile: Profile,
+    /// When the token expires, in seconds since 1970.
+    pub expires_at_s: u64,
+}
+
+/// What others see of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// The user's id.
+    pub user_id: UserId,
+    /// The name that others see.
+    pub user_name: String,
+    /// The role, if the token names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_role: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn acks_have_the_two_documented_shapes() {
+        let success: Ack<Done> = Ack(Ok(Done {}));
+        assert_eq!(serde_json::to_value(&success).unwrap(), json!({"success": true, "data": {}}));
+        let refusal: Ack<Done> = ErrorCode::SessionEnded.into();
+        assert_eq!(
+            serde_json::to_value(&refusal).unwrap(),
+            json!({"success": false, "code": "SESSION_ENDED", "message": "The session is over."})
+        );
+    }
+
+    #[test]
+    fn acks_read_back() {
+        for ack in [Ack(Ok(Done {})), ErrorCode::NotAMember.into()] {
+            let json = serde_json::to_string(&ack).unwrap();
+            assert_eq!(serde_json::from_str::<Ack<Done>>(&json).unwrap(), ack);
+        }
+    }
+
+    #[test]
+    fn client_event_names_are_what_serde_writes() {
+        for &event in ClientEvent::ALL {
+            assert_eq!(serde_json::to_value(event).unwrap(), event.as_str());
+        }
+    }
+}

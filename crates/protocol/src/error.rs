@@ -1,0 +1,120 @@
+//! Why something was refused: one code each, stable, with whether trying again can help.
+
+use std::fmt;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+macro_rules! error_codes {
+    ($($name:ident $code:literal $status:ident retry:$retry:literal $message:literal)*) => {
+        /// The stable codes of refusals. `docs/protocol.md` holds the same table, and a test keeps it so.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ErrorCode {
+            $(#[doc = $message] #[serde(rename = $code)] $name,)*
+        }
+
+        impl ErrorCode {
+            /// All codes, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as it is sent.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What it means, for a developer who reads it in a log.
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)* }
+            }
+
+            /// The HTTP status of an answer with this code.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// Whether the same request may succeed later without a change to it.
+            pub fn may_retry(self) -> bool {
+                match self { $(Self::$name => $retry,)* }
+            }
+        }
+    };
+}
+
+error_codes! {
+    TokenMissing "TOKEN_MISSING" UNAUTHORIZED retry:false "The handshake carried no token."
+    TokenInvalid "TOKEN_INVALID" UNAUTHORIZED retry:false "The token is malformed, not yet valid, or not signed by a known key."
+    TokenExpired "TOKEN_EXPIRED" UNAUTHORIZED retry:false "The token has expired; fetch a new one."
+    OriginNotAllowed "ORIGIN_NOT_ALLOWED" FORBIDDEN retry:false "Pages of this origin may not connect."
+    Malformed "MALFORMED" BAD_REQUEST retry:false "The payload is not what this event takes."
+    PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE retry:false "The payload is larger than allowed."
+    UnknownEvent "UNKNOWN_EVENT" NOT_FOUND retry:false "There is no event of this name."
+    NoSuchRoom "NO_SUCH_ROOM" NOT_FOUND retry:false "No session is defined for this room."
+    NotAMember "NOT_A_MEMBER" FORBIDDEN retry:false "The session does not list this user."
+    SessionEnded "SESSION_ENDED" GONE retry:false "The session is over."
+    AlreadyJoined "ALREADY_JOINED" CONFLICT retry:false "The user is in the room already, through another connection."
+    InAnotherRoom "IN_ANOTHER_ROOM" CONFLICT retry:false "This connection is in another room; leave that one first."
+    NotInRoom "NOT_IN_ROOM" CONFLICT retry:false "This connection is not in a room."
+    EntryClosed "ENTRY_CLOSED" CONFLICT retry:false "The event is a late copy: what it began has ended since."
+    SignatureInvalid "SIGNATURE_INVALID" UNAUTHORIZED retry:false "The call is unsigned, altered or stale."
+    Unauthorized "UNAUTHORIZED" UNAUTHORIZED retry:false "An operator's token is needed."
+    RateLimited "RATE_LIMITED" TOO_MANY_REQUESTS retry:true "Too many requests; slow down."
+    Unavailable "UNAVAILABLE" SERVICE_UNAVAILABLE retry:true "A part of the service does not answer at the moment."
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refusal as it is sent: the code, and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// What programs look at.
+    pub code: ErrorCode,
+    /// What people read. Not stable.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal that says more than its code's own sentence does.
+    pub fn because(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self::because(code, code.message())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_read_back() {
+        let mut seen = std::collections::HashSet::new();
+        for &code in ErrorCode::ALL {
+            assert!(seen.insert(code.as_str()));
+            let json = serde_json::to_string(&code).unwrap();
+            assert_eq!(serde_json::from_str::<ErrorCode>(&json).unwrap(), code);
+        }
+    }
+
+    #[test]
+    fn the_documentation_holds_the_same_table() {
+        let rows: String = ErrorCode::ALL
+            .iter()
+            .map(|code| {
+                let again = if code.may_retry() { "yes" } else { "no" };
+                format!("| `{code}` | {} | {again} | {} |\n", code.status().as_u16(), code.message())
+            })
+            .collect();
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md")).unwrap();
+        assert!(page.contains(&rows), "docs/protocol.md must hold this table:\n{rows}");
+    }
+}

@@ -1,0 +1,22 @@
+//! Every type that crosses a wire, once.
+//!
+//! | module | what it describes |
+//! |---|---|
+//! | [`id`] | ids of rooms, users, entries and bridge nodes |
+//! | [`client`] | what clients send, and the acks they get |
+//! | [`event`] | what a bridge tells the app |
+//! | [`call`] | how such an event travels: a signed CloudEvent over HTTP |
+//! | [`fanout`] | what a script publishes to a room |
+//! | [`session`] | the definition of a session |
+//! | [`error`] | why something was refused, with stable codes |
+
+pub mod call;
+pub mod client;
+pub mod error;
+pub mod event;
+pub mod fanout;
+pub mod id;
+pub mod session;
+
+pub use error::{ErrorCode, Refusal};
+pub use id::{EntryId, NodeId, RoomId, UserId};

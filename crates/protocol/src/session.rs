@@ -1,0 +1,97 @@
+//! The definition of a session: who may join, who leads, when it ends.
+
+use serde::{Deserialize, Serialize};
+
+use crate::UserId;
+
+/// The longest list of members that a definition may hold.
+pub const MAX_MEMBERS: usize = 10_000;
+
+/// Times before this (2001, in milliseconds) are surely seconds taken for milliseconds.
+const EARLIEST_END_MS: u64 = 1_000_000_000_000;
+
+/// Times after this (the year 5138) have no 14th digit to lose in Redis's Lua numbers.
+const LATEST_END_MS: u64 = 99_999_999_999_999;
+
+/// What the study service says of a room's session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionDefinition {
+    /// When the session ends, in milliseconds since 1970.
+    pub end_at: u64,
+    /// Who leads it. The leader may always enter.
+    pub leader_id: UserId,
+    /// Who may enter; without it, everybody with a valid token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<UserId>>,
+}
+
+/// Why a definition is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDefinition {
+    /// Not a plausible time.
+    #[error("endAt must be a time in milliseconds since 1970")]
+    EndAt,
+    /// More than [`MAX_MEMBERS`].
+    #[error("members must not list more than {MAX_MEMBERS} users")]
+    TooManyMembers,
+}
+
+impl SessionDefinition {
+    /// Checks what the types alone do not say.
+    pub fn validate(&self) -> Result<(), InvalidDefinition> {
+        if !(EARLIEST_END_MS..=LATEST_END_MS).contains(&self.end_at) {
+            return Err(InvalidDefinition::EndAt);
+        }
+        if self.members.as_ref().is_some_and(|members| members.len() > MAX_MEMBERS) {
+            return Err(InvalidDefinition::TooManyMembers);
+        }
+        Ok(())
+    }
+
+    /// Whether the user may enter.
+    pub fn admits(&self, user: &UserId) -> bool {
+        *user == self.leader_id || self.members.as_ref().is_none_or(|members| members.contains(user))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(json: &str) -> SessionDefinition {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn user(id: &str) -> UserId {
+        UserId::new(id).unwrap()
+    }
+
+    #[test]
+    fn only_listed_users_and_the_leader_are_admitted() {
+        let session = definition(r#"{"endAt": 1900000000000, "leaderId": "lea", "members": ["kim", 7]}"#);
+        assert!(session.admits(&user("kim")));
+        assert!(session.admits(&user("7")));
+        assert!(session.admits(&user("lea")));
+        assert!(!session.admits(&user("mallory")));
+    }
+
+    #[test]
+    fn without_a_list_everybody_is_admitted() {
+        assert!(definition(r#"{"endAt": 1900000000000, "leaderId": 1}"#).admits(&user("anybody")));
+    }
+
+    #[test]
+    fn seconds_are_not_taken_for_milliseconds() {
+        let session = definition(r#"{"endAt": 1900000000, "leaderId": 1}"#);
+        assert_eq!(session.validate(), Err(InvalidDefinition::EndAt));
+    }
+
+    #[test]
+    fn misspelt_members_are_refused() {
+        assert!(
+            serde_json::from_str::<SessionDefinition>(r#"{"endAt": 1, "leaderId": 1, "member": []}"#)
+                .is_err()
+        );
+    }
+}
