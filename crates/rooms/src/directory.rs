@@ -1,0 +1,27 @@
+//! The port to session definitions.
+
+use rollcall_protocol::{ErrorCode, RoomId, UserId, session::SessionDefinition};
+
+use crate::Failure;
+
+/// Where session definitions come from.
+#[allow(async_fn_in_trait)]
+pub trait Directory {
+    /// The definition of a room's session, if there is one.
+    async fn find(&self, room: &RoomId) -> Result<Option<SessionDefinition>, Failure>;
+}
+
+/// Finds the session that a user may enter.
+///
+/// Refuses with `NO_SUCH_ROOM` where none is defined, and with `NOT_A_MEMBER` where it does not admit the user.
+pub async fn admit(
+    directory: &impl Directory,
+    room: &RoomId,
+    user: &UserId,
+) -> Result<SessionDefinition, Failure> {
+    let session = directory.find(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+    if !session.admits(user) {
+        return Err(ErrorCode::NotAMember.into());
+    }
+    Ok(session)
+}

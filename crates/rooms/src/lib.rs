@@ -1,0 +1,25 @@
+//! The rules of a room, and the use cases that apply them: plain code without I/O of its own.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`redis`] | the port to Redis, and how a script is run through it |
+//! | [`directory`] | the port to session definitions |
+//! | [`token`] | who a client's token speaks for |
+//! | [`settings`] | durations and limits of a deployment |
+//! | [`rooms`] | entering, leaving, losing a connection, sweeping |
+//! | [`script`] | the Lua scripts, which change a room in one atomic step each |
+//! | [`shard`] | which keys belong together |
+//! | [`failure`] | why a use case did not succeed |
+
+pub mod directory;
+pub mod failure;
+pub mod redis;
+pub mod rooms;
+pub mod script;
+pub mod settings;
+pub mod shard;
+pub mod token;
+
+pub use failure::Failure;
+pub use rooms::Rooms;
+pub use settings::Settings;

@@ -1,0 +1,58 @@
+//! The Lua scripts. Each is one file under `scripts/` with its includes before it.
+
+use std::sync::OnceLock;
+
+/// A script that Redis runs as one atomic step.
+pub struct Script {
+    name: &'static str,
+    text: &'static str,
+    sha1: OnceLock<String>,
+}
+
+impl Script {
+    const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, text, sha1: OnceLock::new() }
+    }
+
+    /// The file's name without its ending.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The whole text, includes first.
+    pub fn text(&self) -> &'static str {
+        self.text
+    }
+
+    /// The hash that Redis knows it by.
+    pub fn sha1(&self) -> &str {
+        self.sha1.get_or_init(|| sha1_smol::Sha1::from(self.text).digest().to_string())
+    }
+}
+
+macro_rules! script {
+    ($(#[$doc:meta])* $name:ident = $file:literal with $($include:literal)*) => {
+        $(#[$doc])*
+        pub static $name: Script = Script::new(
+            $file,
+            concat!($(include_str!(concat!("scripts/include/", $include, ".lua")),)* include_str!(concat!("scripts/", $file, ".lua"))),
+        );
+    };
+}
+
+script! {
+    /// Enters a user, or brings them back.
+    JOIN = "join" with "call" "room" "publish" "host" "entry" "settle" "start"
+}
+script! {
+    /// Takes a member out for good.
+    LEAVE = "leave" with "call" "room" "publish" "host" "entry" "settle"
+}
+script! {
+    /// Starts a member's grace period.
+    DISCONNECT = "disconnect" with "call" "room" "publish" "host" "entry" "settle"
+}
+script! {
+    /// Settles what is due in a shard.
+    SWEEP = "sweep" with "call" "room" "publish" "host" "entry" "settle"
+}

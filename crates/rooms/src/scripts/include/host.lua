@@ -1,0 +1,26 @@
+-- The host is the leader while in the room, else the one who has been there longest.
+-- Members within their grace period count: they are expected back.
+
+-- Finds the host anew. Returns whether it changed; an empty room has none.
+local function elect_host(room)
+  local host = room.leader
+  if redis.call('HEXISTS', room.members, host) == 0 then
+    host = redis.call('ZRANGE', room.order, 0, 0)[1]
+  end
+  if not host then
+    redis.call('HDEL', room.key, 'hostId')
+    room.host = nil
+    return false
+  end
+  if host == room.host then
+    return false
+  end
+  redis.call('HSET', room.key, 'hostId', host)
+  room.host = host
+  return true
+end
+
+local function publish_host(room)
+  local member = cjson.decode(redis.call('HGET', room.members, room.host))
+  publish(room, 'room:hostChanged', { hostId = room.host, userName = member.userName }, {})
+end

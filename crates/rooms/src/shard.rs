@@ -1,0 +1,33 @@
+//! Which keys belong together: a shard is the unit of atomicity and of sweeping.
+
+use rollcall_protocol::RoomId;
+
+/// A room's shard. It depends on the id alone, so every instance agrees.
+pub fn of(room: &RoomId, shards: u64) -> u64 {
+    u64::from(crc32fast::hash(room.as_str().as_bytes())) % shards
+}
+
+/// The key of a shard's deadlines. The braces keep all of a shard's keys in one slot behind a cluster proxy.
+pub fn deadlines_key(shard: u64) -> String {
+    format!("rollcall:{{{shard}}}:deadlines")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_spread_over_all_shards() {
+        let mut rooms_in = [0; 16];
+        for n in 0..1600 {
+            rooms_in[of(&RoomId::new(format!("group-{n}")).unwrap(), 16) as usize] += 1;
+        }
+        assert!(rooms_in.iter().all(|&rooms| rooms > 50), "{rooms_in:?}");
+    }
+
+    #[test]
+    fn a_shard_never_changes_between_releases() {
+        assert_eq!(of(&RoomId::new("algebra").unwrap(), 16), 6);
+        assert_eq!(deadlines_key(6), "rollcall:{6}:deadlines");
+    }
+}

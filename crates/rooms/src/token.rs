@@ -1,0 +1,231 @@
+//! Who a client's token speaks for.
+
+use std::collections::HashSet;
+
+use jwt_simple::{
+    JWTError,
+    prelude::{
+        Duration, ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, EdDSAPublicKeyLike, HS256Key,
+        HS384Key, HS512Key, JWTClaims, MACLike, RS256PublicKey, RSAPublicKeyLike, Token, UnixTimeStamp,
+        VerificationOptions,
+    },
+    reexports::ct_codecs::{Base64UrlSafeNoPadding, Decoder},
+};
+use rollcall_protocol::{
+    ErrorCode, Refusal, UserId,
+    client::{Identity, Profile},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// The longest name that others are shown, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// The keys that tokens are verified with, and what tokens must say.
+pub struct TokenKeys {
+    keys: Vec<(Option<String>, Key)>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    leeway_s: u64,
+}
+
+enum Key {
+    Hs256(HS256Key),
+    Hs384(HS384Key),
+    Hs512(HS512Key),
+    Rs256(RS256PublicKey),
+    Es256(ES256PublicKey),
+    EdDsa(Ed25519PublicKey),
+}
+
+/// A key set that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeys {
+    /// Not JSON, or not a key set.
+    #[error("jwt_keys is not a JSON Web Key Set: {0}")]
+    NotAKeySet(String),
+    /// A set without keys would refuse everybody.
+    #[error("jwt_keys holds no key")]
+    Empty,
+    /// One key of the set. Which one, counted from 1, and what is wrong with it.
+    #[error("key {0} of jwt_keys: {1}")]
+    Key(usize, String),
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct KeyHeader {
+    kty: String,
+    alg: Option<String>,
+    kid: Option<String>,
+    k: Option<String>,
+}
+
+/// What a token says of its user, beyond the registered claims.
+#[derive(serde::Serialize, Deserialize)]
+struct UserClaims {
+    #[serde(rename = "userId")]
+    user_id: Option<UserId>,
+    username: Option<String>,
+    name: Option<String>,
+    #[serde(rename = "userRole")]
+    user_role: Option<Role>,
+}
+
+/// Platforms number their roles or name them.
+#[derive(serde::Serialize, Deserialize)]
+#[serde(untagged)]
+enum Role {
+    Number(i64),
+    Name(String),
+}
+
+impl TokenKeys {
+    /// Reads a JSON Web Key Set (RFC 7517). Each key names its algorithm with `alg`; a token cannot choose it.
+    ///
+    /// An empty issuer or audience accepts any.
+    pub fn parse(key_set: &str, issuer: &str, audience: &str, leeway_s: u64) -> Result<Self, InvalidKeys> {
+        let set: KeySet =
+            serde_json::from_str(key_set).map_err(|error| InvalidKeys::NotAKeySet(error.to_string()))?;
+        if set.keys.is_empty() {
+            return Err(InvalidKeys::Empty);
+        }
+        let parse = |(index, jwk): (usize, &Box<RawValue>)| {
+            parse_key(jwk.get()).map_err(|error| InvalidKeys::Key(index + 1, error))
+        };
+        let keys = set.keys.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Ok(Self { keys, issuer: given(issuer), audience: given(audience), leeway_s })
+    }
+
+    /// Tells who a token speaks for. `now_s` is the time in seconds since 1970.
+    ///
+    /// Refuses with `TOKEN_MISSING`, `TOKEN_EXPIRED`, or `TOKEN_INVALID` for everything else.
+    pub fn verify(&self, token: &str, now_s: u64) -> Result<Identity, Refusal> {
+        if token.is_empty() {
+            return Err(ErrorCode::TokenMissing.into());
+        }
+        let claims = self.claims(token, now_s)?;
+        let expires_at_s = claims.expires_at.ok_or_else(|| invalid("the token never expires"))?.as_secs();
+        Ok(Identity { profile: profile(claims)?, expires_at_s })
+    }
+
+    fn claims(&self, token: &str, now_s: u64) -> Result<JWTClaims<UserClaims>, Refusal> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(invalid("the token is too long"));
+        }
+        let header = Token::decode_metadata(token).map_err(|_| invalid("the token is not a JWT"))?;
+        let mut refusal = invalid("no key of this id is known");
+        for key in self.keys_for(header.key_id()) {
+            match key.verify(token, self.options(now_s)) {
+                Ok(claims) => return Ok(claims),
+                Err(error) => refusal = refuse(&error),
+            }
+        }
+        Err(refusal)
+    }
+
+    /// A token that names its key is tried with that one alone.
+    fn keys_for(&self, token_kid: Option<&str>) -> impl Iterator<Item = &Key> {
+        self.keys
+            .iter()
+            .filter(move |(kid, _)| token_kid.is_none() || kid.is_none() || kid.as_deref() == token_kid)
+            .map(|(_, key)| key)
+    }
+
+    fn options(&self, now_s: u64) -> VerificationOptions {
+        let one = |text: &Option<String>| text.clone().map(|text| HashSet::from([text]));
+        VerificationOptions {
+            allowed_issuers: one(&self.issuer),
+            allowed_audiences: one(&self.audience),
+            time_tolerance: Some(Duration::from_secs(self.leeway_s)),
+            max_token_length: Some(MAX_TOKEN_BYTES),
+            artificial_time: Some(UnixTimeStamp::from_secs(now_s)),
+            ..VerificationOptions::default()
+        }
+    }
+}
+
+impl Key {
+    fn verify(
+        &self,
+        token: &str,
+        options: VerificationOptions,
+    ) -> Result<JWTClaims<UserClaims>, jwt_simple::Error> {
+        let options = Some(options);
+        match self {
+            Self::Hs256(key) => key.verify_token(token, options),
+            Self::Hs384(key) => key.verify_token(token, options),
+            Self::Hs512(key) => key.verify_token(token, options),
+            Self::Rs256(key) => key.verify_token(token, options),
+            Self::Es256(key) => key.verify_token(token, options),
+            Self::EdDsa(key) => key.verify_token(token, options),
+        }
+    }
+}
+
+fn parse_key(jwk: &str) -> Result<(Option<String>, Key), String> {
+    let header: KeyHeader = serde_json::from_str(jwk).map_err(|error| error.to_string())?;
+    let text = |error: jwt_simple::Error| error.to_string();
+    let alg = header.alg.as_deref().ok_or(r#""alg" is missing"#)?;
+    let key = match (header.kty.as_str(), alg) {
+        ("oct", "HS256") => Key::Hs256(HS256Key::from_bytes(&shared_secret(&header, 32)?)),
+        ("oct", "HS384") => Key::Hs384(HS384Key::from_bytes(&shared_secret(&header, 48)?)),
+        ("oct", "HS512") => Key::Hs512(HS512Key::from_bytes(&shared_secret(&header, 64)?)),
+        ("RSA", "RS256") => Key::Rs256(RS256PublicKey::from_jwk(jwk).map_err(text)?),
+        ("EC", "ES256") => Key::Es256(ES256PublicKey::from_jwk(jwk).map_err(text)?),
+        ("OKP", "EdDSA" | "Ed25519") => Key::EdDsa(Ed25519PublicKey::from_jwk(jwk).map_err(text)?),
+        (kty, alg) => return Err(format!("{alg} with a key of type {kty} is not supported")),
+    };
+    Ok((header.kid, key))
+}
+
+/// RFC 7518, section 3.2: a key at least as long as the hash.
+fn shared_secret(header: &KeyHeader, min_bytes: usize) -> Result<Vec<u8>, String> {
+    let encoded = header.k.as_deref().ok_or(r#""k" is missing"#)?;
+    let secret =
+        Base64UrlSafeNoPadding::decode_to_vec(encoded, None).map_err(|_| r#""k" is not Base64url"#)?;
+    if secret.len() < min_bytes {
+        return Err(format!(r#""k" must hold at least {min_bytes} bytes"#));
+    }
+    Ok(secret)
+}
+
+fn profile(claims: JWTClaims<UserClaims>) -> Result<Profile, Refusal> {
+    let user = claims.custom;
+    let user_id = match (user.user_id, claims.subject) {
+        (Some(id), _) => id,
+        (None, Some(subject)) => UserId::new(subject).map_err(|error| invalid(&format!("sub: {error}")))?,
+        (None, None) => return Err(invalid("the token has neither userId nor sub")),
+    };
+    let user_name = user.username.or(user.name).unwrap_or_else(|| user_id.to_string());
+    let user_role = user.user_role.map(|role| match role {
+        Role::Number(number) => number.to_string(),
+        Role::Name(name) => name,
+    });
+    for text in [Some(&user_name), user_role.as_ref()].into_iter().flatten() {
+        if text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
+            return Err(invalid("a name or role in the token is too long or has control characters"));
+        }
+    }
+    Ok(Profile { user_id, user_name, user_role })
+}
+
+fn invalid(message: &str) -> Refusal {
+    Refusal::because(ErrorCode::TokenInvalid, message)
+}
+
+/// Says that a token expired, since that is what clients can mend, and little else to strangers.
+fn refuse(error: &jwt_simple::Error) -> Refusal {
+    match error.downcast_ref::<JWTError>() {
+        Some(JWTError::TokenHasExpired) => ErrorCode::TokenExpired.into(),
+        _ => ErrorCode::TokenInvalid.into(),
+    }
+}

@@ -1,0 +1,22 @@
+//! What is left of rooms that nobody clears.
+
+use crate::story::{END, Story};
+
+#[tokio::test]
+async fn every_key_of_a_live_room_expires_some_time_after_the_end() {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    room.join("ben/1").await.unwrap();
+    room.disconnect("ben/1").await;
+    let keys = room.keys().await;
+    assert_eq!(keys.len(), 8, "{keys:?}");
+    for key in keys {
+        let expires: i64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut room.redis).await.unwrap();
+        match key.rsplit(':').next().unwrap() {
+            // One number per shard, which must outlive the session that it sets apart from the next.
+            "epoch" => assert_eq!(expires, -1),
+            "closed" => assert!(expires > 0),
+            _ => assert_eq!(expires, (END + room.settings.retention_ms) as i64, "{key}"),
+        }
+    }
+}

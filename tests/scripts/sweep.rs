@@ -1,0 +1,109 @@
+use rollcall_rooms::rooms::Swept;
+
+use crate::story::{END, MINUTE, START, Story, ids};
+
+#[tokio::test]
+async fn members_whose_grace_period_ran_out_leave() {
+    let mut room = Story::begin().await;
+    room.join("lea/1").await.unwrap();
+    for name in ["kim/1", "ben/1"] {
+        room.join(name).await.unwrap();
+        room.disconnect(name).await;
+    }
+    room.events().await;
+
+    room.at(29_999).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0], "not a millisecond early");
+
+    room.at(30_250);
+    let next_due_at = Some(END - 10 * MINUTE);
+    assert_eq!(room.sweep().await, Swept { settled: 1, late_ms: 250, more: false, next_due_at });
+    let events = room.events().await;
+    assert_eq!(events.len(), 1, "those who leave together are announced together");
+    assert_eq!(events[0].data["change"]["type"], "graceExpired");
+    assert_eq!(ids(&events[0].data["change"]["users"]), ["ben", "kim"]);
+    assert_eq!(ids(&events[0].data["members"]), ["lea"]);
+
+    assert_eq!(room.sweep().await.settled, 0);
+    assert_eq!(room.event_names().await, [""; 0], "a second sweep finds nothing");
+}
+
+#[tokio::test]
+async fn the_host_passes_on_when_it_runs_out_of_grace() {
+    let mut room = Story::begin().await;
+    room.join("lea/1").await.unwrap();
+    room.at(1).join("kim/1").await.unwrap();
+    room.disconnect("lea/1").await;
+    room.events().await;
+    room.at(30_001).sweep().await;
+    assert_eq!(room.event_names().await, ["room:participantsChanged", "room:hostChanged"]);
+}
+
+#[tokio::test]
+async fn the_reminder_comes_once_ten_minutes_before_the_end() {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+    room.at(50 * MINUTE - 1).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0]);
+
+    room.at(50 * MINUTE).sweep().await;
+    let events = room.events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].name, "room:reminder");
+    assert_eq!(events[0].data["groupId"], "algebra");
+    assert_eq!(events[0].data["endAt"], END);
+    assert_eq!(events[0].data["remainMs"], 10 * MINUTE);
+
+    room.at(51 * MINUTE).sweep().await;
+    room.join("ben/1").await.unwrap();
+    assert_eq!(room.event_names().await, ["room:participantsChanged"]);
+}
+
+#[tokio::test]
+async fn a_session_that_starts_within_the_lead_has_no_reminder() {
+    let mut room = Story::begin().await;
+    room.at(50 * MINUTE).join("kim/1").await.unwrap();
+    room.at(55 * MINUTE).sweep().await;
+    assert_eq!(room.event_names().await, ["room:started"]);
+}
+
+#[tokio::test]
+async fn whoever_calls_first_settles_what_is_overdue() {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    room.join("ben/1").await.unwrap();
+    room.disconnect("ben/1").await;
+    room.events().await;
+    room.at(50 * MINUTE).leave("kim/1").await;
+    let names = room.event_names().await;
+    assert_eq!(names, ["room:participantsChanged", "room:reminder", "room:participantsChanged"]);
+}
+
+#[tokio::test]
+async fn sweeps_that_run_at_once_do_nothing_twice() {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    room.disconnect("kim/1").await;
+    room.events().await;
+    room.at(30_000);
+    let sweeps = futures_util::future::join_all((0..20).map(|_| room.sweep())).await;
+    assert_eq!(sweeps.iter().map(|swept| swept.settled).sum::<u32>(), 1);
+    assert_eq!(room.event_names().await, ["room:participantsChanged"]);
+}
+
+#[tokio::test]
+async fn a_sweep_takes_a_bounded_batch_and_says_that_more_is_due() {
+    let mut room = Story::begin().await;
+    let shard = format!("rollcall:{{{}}}:deadlines", room.shard());
+    let mut add = redis::cmd("ZADD");
+    add.arg(shard);
+    for n in 0..150 {
+        add.arg(START - 1000).arg(format!("gone-{n}"));
+    }
+    let () = add.query_async(&mut room.redis).await.unwrap();
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.late_ms, swept.more), (100, 1000, true));
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more, swept.next_due_at), (50, false, None));
+}

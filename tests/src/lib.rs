@@ -1,0 +1,3 @@
+//! What the suites share: a real Redis of their own.
+
+pub mod redis_server;
