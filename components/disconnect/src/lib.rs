@@ -1,0 +1,20 @@
+//! A member's connection was lost: the grace period starts.
+
+use rollcall_guest::{events, http::Response, redis};
+use rollcall_protocol::{
+    ErrorCode,
+    client::Done,
+    event::{BridgeEvent, EventKind},
+};
+use rollcall_rooms::Failure;
+use spin_sdk::{http::Request, http_service};
+
+#[http_service]
+async fn handle(request: Request) -> Response {
+    events::handle(request, EventKind::Disconnect, disconnect).await
+}
+
+async fn disconnect(event: BridgeEvent) -> Result<Done, Failure> {
+    let BridgeEvent::Disconnect(membership) = event else { return Err(ErrorCode::Malformed.into()) };
+    events::within_time_limit(async { redis::rooms().await?.disconnect(&membership).await }).await
+}

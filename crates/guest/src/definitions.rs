@@ -1,0 +1,49 @@
+//! Session definitions in Spin's key-value store.
+
+use rollcall_protocol::{RoomId, session::SessionDefinition};
+use rollcall_rooms::{Failure, directory::Directory};
+use spin_sdk::key_value::{Error, Store};
+
+/// Session definitions in the key-value store named `default`.
+pub struct KeyValueDefinitions {
+    store: Store,
+}
+
+impl KeyValueDefinitions {
+    /// Opens the store.
+    pub async fn open() -> Result<Self, Failure> {
+        Ok(Self { store: Store::open_default().await.map_err(unavailable)? })
+    }
+
+    /// Stores a definition. Returns whether there was none before.
+    pub async fn put(&self, room: &RoomId, session: &SessionDefinition) -> Result<bool, Failure> {
+        let json = serde_json::to_vec(session).map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let existed = self.store.exists(key(room)).await.map_err(unavailable)?;
+        self.store.set(key(room), json).await.map_err(unavailable)?;
+        Ok(!existed)
+    }
+
+    /// Forgets a definition, if there is one.
+    pub async fn delete(&self, room: &RoomId) -> Result<(), Failure> {
+        self.store.delete(key(room)).await.map_err(unavailable)
+    }
+}
+
+impl Directory for KeyValueDefinitions {
+    async fn find(&self, room: &RoomId) -> Result<Option<SessionDefinition>, Failure> {
+        let Some(json) = self.store.get(key(room)).await.map_err(unavailable)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&json).map(Some).map_err(|error| {
+            Failure::Unavailable(format!("the definition of room {room} cannot be read: {error}"))
+        })
+    }
+}
+
+fn key(room: &RoomId) -> String {
+    format!("session:{room}")
+}
+
+fn unavailable(error: Error) -> Failure {
+    Failure::Unavailable(format!("key-value store: {error}"))
+}

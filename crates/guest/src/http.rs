@@ -1,0 +1,76 @@
+//! Bodies with a limit, and answers in JSON.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyperium::header::CONTENT_TYPE;
+use rollcall_protocol::{ErrorCode, Refusal, client::Ack};
+use rollcall_rooms::Failure;
+use serde::Serialize;
+use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
+
+/// An answer with a whole body.
+pub type Response = hyperium::Response<FullBody<Bytes>>;
+
+/// Reads a whole body, but no more than `max_bytes` of it: Spin sets no limit of its own.
+pub async fn read_body(request: &mut Request, max_bytes: usize) -> Result<Bytes, Refusal> {
+    let mut read = BytesMut::new();
+    while let Some(frame) = request.body_mut().frame().await {
+        let frame = frame.map_err(|_| Refusal::because(ErrorCode::Malformed, "the body broke off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if read.len() + data.len() > max_bytes {
+            return Err(ErrorCode::PayloadTooLarge.into());
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.freeze())
+}
+
+/// Answers with JSON.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    typed(status, "application/json", body)
+}
+
+/// Answers without a body.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(FullBody::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// Answers with an ack.
+pub fn ack<T: Serialize>(result: Result<T, Failure>) -> Response {
+    let result = result.map_err(refuse);
+    let status = result.as_ref().map_or_else(|refusal| refusal.code.status(), |_| StatusCode::OK);
+    json(status, &Ack(result))
+}
+
+/// Answers with Problem Details (RFC 9457).
+pub fn problem(failure: Failure) -> Response {
+    #[derive(Serialize)]
+    struct Problem {
+        title: &'static str,
+        status: u16,
+        detail: String,
+        code: ErrorCode,
+    }
+
+    let Refusal { code, message } = refuse(failure);
+    let problem = Problem { title: code.message(), status: code.status().as_u16(), detail: message, code };
+    typed(code.status(), "application/problem+json", &problem)
+}
+
+/// What the caller is told. What only operators should know goes to the log instead.
+fn refuse(failure: Failure) -> Refusal {
+    if let Failure::Unavailable(reason) = &failure {
+        eprintln!("unavailable: {reason}");
+    }
+    failure.into_refusal()
+}
+
+fn typed(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    let Ok(body) = serde_json::to_vec(body) else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let mut response = Response::new(FullBody::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

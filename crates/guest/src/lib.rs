@@ -1,0 +1,21 @@
+//! What the components share at their edge to Spin: variables, Redis, the key-value store, HTTP.
+//!
+//! | module | what it adapts |
+//! |---|---|
+//! | [`variables`] | Spin's variables to settings, read once per instance |
+//! | [`redis`] | Spin's Redis interface to the port of `rollcall-rooms` |
+//! | [`definitions`] | Spin's key-value store to the directory of session definitions |
+//! | [`events`] | an HTTP request to a bridge's event, and the answer back |
+//! | [`instance`] | what an instance keeps between calls |
+//! | [`http`] | bodies with a limit, answers in JSON |
+
+#[cfg(feature = "key-value")]
+pub mod definitions;
+#[cfg(feature = "http")]
+pub mod events;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod instance;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub mod variables;
