@@ -1,0 +1,23 @@
+//! Rust types and traits for the interfaces in `wit/`.
+
+pub(crate) use exports::{SpinCronPre, spin::cron::cron_types};
+pub(crate) use imports::{
+    Host_ as Imports,
+    spin::{key_value::key_value, redis::redis, variables::variables},
+};
+
+mod imports {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/key-value.wit", "../../wit/redis.wit", "../../wit/variables.wit", "../../wit/host.wit"],
+        world: "rollcall:host/host",
+        with: {
+            "spin:key-value/key-value.store": crate::key_value::OpenStore,
+            "spin:redis/redis.connection": redis::aio::MultiplexedConnection,
+        },
+        imports: { default: trappable },
+    });
+}
+
+mod exports {
+    wasmtime::component::bindgen!({ path: "../../wit/cron.wit", world: "spin:cron/spin-cron" });
+}

@@ -1,0 +1,178 @@
+//! Key-value stores in Redis, laid out as by Spin's own Redis provider: a key is a Redis key, nothing added.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result};
+use redis::{
+    Client, Cmd, FromRedisValue, RedisError,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReader};
+
+use crate::{
+    bindings::key_value::{Error, Host, HostStore, HostStoreWithStore},
+    state::State,
+};
+
+/// The only store there is.
+const DEFAULT: &str = "default";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many keys Redis looks at in one step of listing them, so that it stays free for others.
+const SCAN_COUNT: usize = 1000;
+
+/// The kept connection to the Redis that holds all stores; it reconnects by itself.
+#[derive(Clone)]
+pub(crate) struct KeyValue(ConnectionManager);
+
+/// A store that a component has opened.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct OpenStore(KeyValue);
+
+type Opened = Resource<OpenStore>;
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+impl KeyValue {
+    /// Connects when first used, so that an application without key-value stores needs no Redis for them.
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let client = Client::open(url).context("key_value_redis must be like \"redis://host:6379\"")?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
+        let manager = client.get_connection_manager_lazy(config).context("cannot use key_value_redis")?;
+        Ok(Self(manager))
+    }
+
+    async fn query<T: FromRedisValue>(&self, cmd: Cmd) -> Result<T, Error> {
+        cmd.query_async(&mut self.0.clone()).await.map_err(failed)
+    }
+
+    async fn keys(&self) -> Result<Vec<String>, Error> {
+        let mut keys = BTreeSet::new();
+        let mut cursor: u64 = 0;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("COUNT").arg(SCAN_COUNT);
+            let (next, found): (u64, Vec<String>) = self.query(scan).await?;
+            keys.extend(found);
+            if next == 0 {
+                return Ok(keys.into_iter().collect());
+            }
+            cursor = next;
+        }
+    }
+}
+
+impl Host for State {}
+
+impl HostStore for State {
+    fn drop(&mut self, store: Opened) -> wasmtime::Result<()> {
+        self.table.delete(store)?;
+        Ok(())
+    }
+}
+
+impl<T: Send> HostStoreWithStore<T> for HasSelf<State> {
+    async fn open(accessor: &Accessor<T, Self>, label: String) -> Answer<Opened> {
+        accessor.with(|mut access| {
+            let state = access.get();
+            if !state.component.key_value_stores.contains(&label) {
+                return Ok(Err(Error::AccessDenied));
+            }
+            if label != DEFAULT {
+                return Ok(Err(Error::NoSuchStore));
+            }
+            let store = OpenStore(state.component.key_value.clone());
+            Ok(state.table.push(store).map_err(|_| Error::StoreTableFull))
+        })
+    }
+
+    async fn get(accessor: &Accessor<T, Self>, store: Opened, key: String) -> Answer<Option<Vec<u8>>> {
+        Ok(opened(accessor, &store)?.query(Cmd::get(key)).await)
+    }
+
+    async fn set(accessor: &Accessor<T, Self>, store: Opened, key: String, value: Vec<u8>) -> Answer<()> {
+        Ok(opened(accessor, &store)?.query(Cmd::set(key, value)).await)
+    }
+
+    async fn delete(accessor: &Accessor<T, Self>, store: Opened, key: String) -> Answer<()> {
+        Ok(opened(accessor, &store)?.query(Cmd::del(key)).await)
+    }
+
+    async fn exists(accessor: &Accessor<T, Self>, store: Opened, key: String) -> Answer<bool> {
+        Ok(opened(accessor, &store)?.query(Cmd::exists(key)).await)
+    }
+
+    async fn get_keys(
+        accessor: &Accessor<T, Self>,
+        store: Opened,
+    ) -> wasmtime::Result<(StreamReader<String>, FutureReader<Result<(), Error>>)> {
+        let (keys, end) = match opened(accessor, &store)?.keys().await {
+            Ok(keys) => (keys, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        accessor.with(|mut access| {
+            let keys = StreamReader::new(&mut access, keys)?;
+            let end = FutureReader::new(&mut access, async move { wasmtime::error::Ok(end) })?;
+            Ok((keys, end))
+        })
+    }
+}
+
+fn opened<T: Send>(accessor: &Accessor<T, HasSelf<State>>, store: &Opened) -> wasmtime::Result<KeyValue> {
+    accessor.with(|mut access| Ok(access.get().table.get(store)?.0.clone()))
+}
+
+fn failed(error: RedisError) -> Error {
+    tracing::warn!(%error, "key-value store failed");
+    Error::Other(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_redis::TestRedis;
+
+    #[tokio::test]
+    async fn a_key_is_a_redis_key() {
+        let redis = TestRedis::start();
+        let store = KeyValue::new(&redis.url()).unwrap();
+        store.query::<()>(Cmd::set("a", b"\x00binary".to_vec())).await.unwrap();
+        let value: Vec<u8> = redis::Cmd::get("a").query(&mut redis.connect()).unwrap();
+        assert_eq!(value, b"\x00binary");
+    }
+
+    #[tokio::test]
+    async fn all_keys_are_listed_once() {
+        let redis = TestRedis::start();
+        let mut direct = redis.connect();
+        for n in 0..2500 {
+            redis::cmd("SET").arg(format!("key-{n}")).arg(n).exec(&mut direct).unwrap();
+        }
+        let keys = KeyValue::new(&redis.url()).unwrap().keys().await.unwrap();
+        assert_eq!(keys.len(), 2500);
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_comes_back() {
+        let redis = TestRedis::start();
+        let store = KeyValue::new(&redis.url()).unwrap();
+        store.query::<()>(Cmd::set("a", 1)).await.unwrap();
+        let kill = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").to_owned();
+        kill.exec(&mut redis.connect()).unwrap();
+        let mut found = store.query::<Option<i64>>(Cmd::get("a")).await;
+        for _ in 0..3 {
+            if found.is_ok() {
+                break;
+            }
+            found = store.query(Cmd::get("a")).await;
+        }
+        assert_eq!(found.unwrap(), Some(1));
+    }
+
+    #[test]
+    fn an_unusable_url_is_told() {
+        let error = KeyValue::new("localhost:6379").err().unwrap().to_string();
+        assert!(error.contains("key_value_redis"), "{error}");
+    }
+}

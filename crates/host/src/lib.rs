@@ -1,0 +1,103 @@
+//! Runs the components of a `spin.toml` in this process, as Spin would.
+//!
+//! - `manifest`, `template`, `variables`, `routes`, `allowed_hosts` read what an application is;
+//! - `app` loads it, with the `engine`; `runtime` is what its components share;
+//! - `http` and `instances` run HTTP components, `cron` those on a schedule, each with a `state` of its own;
+//! - `redis` (with `reply`), `key_value`, `variables` and `output` are what components can call;
+//! - `server` puts HTTP/1.1 in front.
+//!
+//! Components get no files, no environment, no sockets and no outbound HTTP.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod allowed_hosts;
+mod app;
+mod bindings;
+mod cron;
+mod engine;
+mod http;
+mod instances;
+mod key_value;
+mod manifest;
+mod output;
+mod redis;
+mod reply;
+mod routes;
+mod runtime;
+mod server;
+mod state;
+mod template;
+#[cfg(test)]
+mod test_redis;
+mod variables;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use ::http::{Request, Response, StatusCode};
+use anyhow::{Context, Result};
+use app::App;
+use bytes::Bytes;
+use chrono::Utc;
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+pub use variables::variables_from_env;
+
+/// What to run, and with what.
+pub struct Options {
+    /// The `spin.toml`; the paths in it are relative to it.
+    pub manifest: PathBuf,
+    /// Values of the application's variables by name; see [`variables_from_env`].
+    pub variables: BTreeMap<String, String>,
+    /// URL of the Redis that holds the key-value stores.
+    pub key_value_redis: String,
+}
+
+/// A running application. Clones are the same application.
+#[derive(Clone)]
+pub struct Host(Arc<App>);
+
+impl Host {
+    /// Loads the application; an error says what to do about it.
+    pub async fn load(options: Options) -> Result<Self> {
+        App::load(options).await.map(|app| Self(Arc::new(app)))
+    }
+
+    /// The answer of the component whose route matches.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let component = self.0.routes.find(request.uri().path()).and_then(|name| self.0.http.get(name));
+        let Some(component) = component else {
+            return http::plain(StatusCode::NOT_FOUND, "no component has this route");
+        };
+        component.handle(request).await
+    }
+
+    /// Answers HTTP/1.1 requests until `shutdown`, and those that are then under way.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let address = listener.local_addr().context("cannot listen")?;
+        tracing::info!(%address, "serving");
+        server::serve(self.clone(), listener, shutdown).await;
+        Ok(())
+    }
+
+    /// Runs components on their schedules until `shutdown`. Errors are only logged.
+    pub async fn run_cron(&self, shutdown: impl Future<Output = ()>) {
+        let schedules = join_all(self.0.cron.iter().map(|(schedule, component)| schedule.run(component)));
+        tokio::select! {
+            () = shutdown => {}
+            _ = schedules, if !self.0.cron.is_empty() => {}
+        }
+    }
+
+    /// Runs a component as for a tick that is due now.
+    pub async fn fire_cron(&self, component: &str) -> Result<()> {
+        let found = self.0.cron.iter().find(|(_, candidate)| candidate.name() == component);
+        let (_, component) =
+            found.with_context(|| format!("no [[trigger.cron]] has the component \"{component}\""))?;
+        component.fire(Utc::now()).await
+    }
+
+    /// Waits until no instance runs any more; call it last, before the async runtime ends.
+    pub async fn close(self) {
+        self.0.runtime.close().await;
+    }
+}

@@ -1,0 +1,118 @@
+//! HTTP components, run as in production.
+
+use crate::support::{OPERATOR_TOKEN, TestRedis, application, request, rollcall, text, wasm};
+use http::StatusCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+const DEFINITION: &str = r#"{"endAt":4102444800000,"leaderId":"kim"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_is_kept_in_the_key_value_store() {
+    let redis = TestRedis::start();
+    let host = rollcall(&redis).await;
+
+    let put = host.handle(request("PUT", "/rooms/x", DEFINITION)).await;
+    assert_eq!(put.status(), StatusCode::CREATED, "{}", text(&put));
+    let got = host.handle(request("GET", "/rooms/x", "")).await;
+    assert_eq!((got.status(), text(&got)), (StatusCode::OK, DEFINITION));
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis.connect()).unwrap();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+
+    let deleted = host.handle(request("DELETE", "/rooms/x", "")).await;
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    let gone = host.handle(request("GET", "/rooms/x", "")).await;
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsigned_event_is_refused() {
+    let redis = TestRedis::start();
+    let host = rollcall(&redis).await;
+    for path in ["/events/connect", "/events/join", "/events/leave", "/events/disconnect"] {
+        let response = host.handle(request("POST", path, "{}")).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}: {}", text(&response));
+    }
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_without_route_is_not_found() {
+    let redis = TestRedis::start();
+    let host = rollcall(&redis).await;
+    assert_eq!(host.handle(request("GET", "/nowhere", "")).await.status(), StatusCode::NOT_FOUND);
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_requests_than_an_instance_takes_are_all_answered() {
+    let redis = TestRedis::start();
+    let host = rollcall(&redis).await;
+    let calls = (0..500).map(|n| {
+        let host = host.clone();
+        tokio::spawn(
+            async move { host.handle(request("PUT", &format!("/rooms/{n}"), DEFINITION)).await.status() },
+        )
+    });
+    for call in futures_util::future::join_all(calls).await {
+        assert_eq!(call.unwrap(), StatusCode::CREATED);
+    }
+    let keys: usize = redis::cmd("DBSIZE").query(&mut redis.connect()).unwrap();
+    assert_eq!(keys, 500);
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_without_the_store_cannot_open_it() {
+    let redis = TestRedis::start();
+    let manifest = format!(
+        "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'rooms'\n[component.rooms]\nsource = '{}'\n\
+         [component.rooms.variables]\noperator_tokens = '{}'\n",
+        wasm("rooms"),
+        OPERATOR_TOKEN,
+    );
+    let host = application(&redis, &manifest).await.unwrap();
+    let response = host.handle(request("GET", "/rooms/x", "")).await;
+    assert!(response.status().is_server_error(), "{}", response.status());
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_answers_and_ends_when_told() {
+    let redis = TestRedis::start();
+    let host = rollcall(&redis).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn({
+        let host = host.clone();
+        async move { host.serve(listener, async move { _ = stopped.await }).await }
+    });
+
+    let answer = exchange(address, "GET /nowhere HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let head = "POST /events/join HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+    let answer = exchange(address, head).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let head =
+        "POST /events/join HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5000000\r\n\r\n";
+    let answer = exchange(address, head).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+    host.close().await;
+}
+
+async fn exchange(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}

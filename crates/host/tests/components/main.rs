@@ -1,0 +1,7 @@
+//! Rollcall's own components in the host, with a real Redis.
+
+#![allow(clippy::unwrap_used)]
+
+mod cron;
+mod http;
+mod support;

@@ -1,0 +1,66 @@
+//! An application for a test: Rollcall's own components with a Redis of their own.
+
+#[path = "../../src/test_redis.rs"]
+mod test_redis;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use rollcall_host::{Host, Options};
+pub(crate) use test_redis::TestRedis;
+
+pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
+
+pub(crate) fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Where `cargo xtask build` puts a component.
+pub(crate) fn wasm(component: &str) -> String {
+    let path = project().join(format!("target/wasm32-wasip2/component/{component}.wasm"));
+    assert!(path.is_file(), "{} does not exist: run `cargo xtask build`", path.display());
+    path.display().to_string()
+}
+
+/// Rollcall as its own manifest declares it.
+pub(crate) async fn rollcall(redis: &TestRedis) -> Host {
+    let variables = [
+        ("redis_address", redis.address()),
+        ("bridge_secrets", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()),
+        ("jwt_keys", r#"{"keys":[]}"#.to_owned()),
+        ("operator_tokens", OPERATOR_TOKEN.to_owned()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    load(project().join("spin.toml"), redis, BTreeMap::from(variables)).await.unwrap()
+}
+
+/// The application of a manifest that is only for this test.
+pub(crate) async fn application(redis: &TestRedis, manifest: &str) -> anyhow::Result<Host> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spin.toml");
+    std::fs::write(&path, format!("spin_manifest_version = 2\n[application]\nname = \"test\"\n{manifest}"))
+        .unwrap();
+    load(path, redis, BTreeMap::new()).await
+}
+
+async fn load(
+    manifest: PathBuf,
+    redis: &TestRedis,
+    variables: BTreeMap<String, String>,
+) -> anyhow::Result<Host> {
+    Host::load(Options { manifest, variables, key_value_redis: redis.url() }).await
+}
+
+pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Bytes> {
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let request = request.header("authorization", format!("Bearer {OPERATOR_TOKEN}"));
+    request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+}
+
+pub(crate) fn text(response: &Response<Bytes>) -> &str {
+    std::str::from_utf8(response.body()).unwrap()
+}
