@@ -1,0 +1,64 @@
+//! The app in this process: its components, its schedules, and if wanted its HTTP routes.
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{Request, Response};
+use rollcall_host::{Host, Options, variables_from_env};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::config::LocalApp;
+
+/// The app in this process.
+pub(super) struct InProcessApp {
+    host: Host,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl InProcessApp {
+    /// Loads the app and starts what it does by itself.
+    pub(super) async fn start(app: LocalApp) -> anyhow::Result<Self> {
+        let options = Options {
+            manifest: app.manifest,
+            variables: variables_from_env(std::env::vars()),
+            key_value_redis: app.redis_url,
+        };
+        let host = Host::load(options).await?;
+        let started = Self { host, tasks: TaskTracker::new(), stopping: CancellationToken::new() };
+        if let Some(address) = app.listen {
+            let listener =
+                TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+            started.serve(listener);
+        }
+        started.run_cron();
+        Ok(started)
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let host = self.host.clone();
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = host.serve(listener, stopping.cancelled()).await {
+                tracing::error!(error = format!("{error:#}"), "app.not_served");
+            }
+        });
+    }
+
+    fn run_cron(&self) {
+        let host = self.host.clone();
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move { host.run_cron(stopping.cancelled()).await });
+    }
+
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.host.handle(request).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.host.clone().close().await;
+    }
+}

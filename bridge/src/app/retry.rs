@@ -1,0 +1,37 @@
+//! When to try again: with pauses that grow, a jitter so that bridges do not knock in step, and an end.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+
+/// Up to three tries, for somebody who waits.
+pub(super) async fn briefly<T, E, Fut>(
+    attempt: impl FnMut() -> Fut,
+    may_pass: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_times(2)
+        .with_jitter();
+    attempt.retry(pauses).when(may_pass).await
+}
+
+/// Tries for about two minutes.
+pub(super) async fn patiently<T, E, Fut>(
+    attempt: impl FnMut() -> Fut,
+    may_pass: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(10))
+        .without_max_times()
+        .with_total_delay(Some(Duration::from_secs(120)))
+        .with_jitter();
+    attempt.retry(pauses).when(may_pass).await
+}

@@ -1,0 +1,40 @@
+//! Who a token speaks for. The app alone holds the keys; a bridge asks it.
+
+use http::{HeaderMap, header};
+use rollcall_protocol::{
+    ErrorCode, Refusal,
+    client::Identity,
+    event::{BridgeEvent, Connect},
+};
+use uuid::Uuid;
+
+use crate::app::App;
+
+/// Asks the app who a token speaks for.
+pub(crate) async fn identify(app: &App, token: Option<String>) -> Result<Identity, Refusal> {
+    let token = token.filter(|token| !token.is_empty()).ok_or(ErrorCode::TokenMissing)?;
+    let event = BridgeEvent::Connect(Connect { token });
+    app.call(&event, &Uuid::now_v7().to_string()).await?.0
+}
+
+/// The token in a request's `Authorization` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bearer_tokens_are_taken() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(bearer(&headers), None);
+        headers.insert(header::AUTHORIZATION, "bearer a.b.c".parse().unwrap());
+        assert_eq!(bearer(&headers).as_deref(), Some("a.b.c"));
+        headers.insert(header::AUTHORIZATION, "Basic a.b.c".parse().unwrap());
+        assert_eq!(bearer(&headers), None);
+    }
+}

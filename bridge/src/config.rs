@@ -1,0 +1,251 @@
+//! The configuration: read from flags and the environment, checked once, and then only passed on.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use http::Uri;
+use rollcall_protocol::call::{self, Secret};
+
+use crate::origin::OriginPolicy;
+
+/// Where the secret that signs calls comes from. Not a flag: flags show in the list of processes.
+const SECRET_VARIABLE: &str = "ROLLCALL_BRIDGE_SECRET";
+
+/// Live presence for study rooms.
+#[derive(Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What the binary can do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Holds clients' sockets: Socket.IO under /socket.io/, plain WebSockets under /ws.
+    ///
+    /// Calls to the app are signed with the first secret in ROLLCALL_BRIDGE_SECRET ("whsec_...").
+    /// With the app in this process, its variables are read from SPIN_VARIABLE_<NAME>.
+    Bridge(BridgeArgs),
+}
+
+/// The flags of `rollcall bridge`.
+#[derive(Args)]
+pub(crate) struct BridgeArgs {
+    /// Address to listen on for clients.
+    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// The app: the URL where it is served, or the path of a spin.toml to run in this process.
+    #[arg(long, env = "ROLLCALL_APP", default_value = "spin.toml", value_name = "URL|PATH")]
+    app: String,
+
+    /// Address on which the app's own HTTP routes are served; only with the app in this process.
+    #[arg(long, env = "ROLLCALL_APP_LISTEN", value_name = "ADDRESS")]
+    app_listen: Option<SocketAddr>,
+
+    /// Redis, to subscribe to the events of rooms; the app in this process keeps its key-value store there too.
+    #[arg(
+        long = "redis",
+        env = "ROLLCALL_REDIS_URL",
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL",
+        // The URL may hold a password.
+        hide_env_values = true
+    )]
+    redis_url: String,
+
+    /// Socket.IO namespace that clients connect to.
+    #[arg(long, env = "ROLLCALL_NAMESPACE", default_value = "/study", value_name = "PATH")]
+    namespace: String,
+
+    /// Origin whose pages may connect, as in "https://study.example"; may be repeated. "*" allows every
+    /// origin. None means only pages from this very host.
+    #[arg(long = "origin", env = "ROLLCALL_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    origins: Vec<String>,
+
+    /// Largest message that a client may send, in bytes.
+    #[arg(
+        long,
+        env = "ROLLCALL_MAX_PAYLOAD_BYTES",
+        default_value_t = 16_384,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u32).range(1_024..=16_777_216)
+    )]
+    max_payload_bytes: u32,
+
+    /// How often a client is asked whether it is still there, in milliseconds.
+    #[arg(
+        long,
+        env = "ROLLCALL_PING_INTERVAL_MS",
+        default_value_t = 25_000,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(100..=600_000)
+    )]
+    ping_interval_ms: u64,
+
+    /// How long a client may take to answer that, in milliseconds; then its connection counts as lost.
+    #[arg(
+        long,
+        env = "ROLLCALL_PING_TIMEOUT_MS",
+        default_value_t = 20_000,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(100..=600_000)
+    )]
+    ping_timeout_ms: u64,
+
+    /// How long the app may take to answer, all retries together, in milliseconds; then the client is told
+    /// UNAVAILABLE.
+    #[arg(
+        long,
+        env = "ROLLCALL_APP_TIMEOUT_MS",
+        default_value_t = 5_000,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(100..=60_000)
+    )]
+    app_timeout_ms: u64,
+}
+
+/// The checked configuration of a bridge.
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) app: AppLocation,
+    pub(crate) redis: redis::Client,
+    pub(crate) namespace: String,
+    pub(crate) origins: OriginPolicy,
+    pub(crate) limits: Limits,
+    pub(crate) app_timeout: Duration,
+    pub(crate) secret: Secret,
+}
+
+/// Where the app is.
+pub(crate) enum AppLocation {
+    /// Served elsewhere.
+    Http(Uri),
+    /// Run in this process.
+    InProcess(LocalApp),
+}
+
+/// An app to run in this process.
+pub(crate) struct LocalApp {
+    pub(crate) manifest: PathBuf,
+    /// Where its HTTP routes are served, too.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where it keeps its key-value store. May hold a password.
+    pub(crate) redis_url: String,
+}
+
+/// What a client may do to its socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_payload_bytes: usize,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+}
+
+impl Config {
+    /// Checks the flags and takes the secret from the environment.
+    pub(crate) fn from_env(args: BridgeArgs) -> anyhow::Result<Self> {
+        let secrets = std::env::var(SECRET_VARIABLE)
+            .with_context(|| format!("set {SECRET_VARIABLE} to the secret that bridge and app share"))?;
+        Self::check(args, &secrets)
+    }
+
+    fn check(args: BridgeArgs, secrets: &str) -> anyhow::Result<Self> {
+        ensure!(args.namespace.starts_with('/'), "--namespace must begin with a slash, as in /study");
+        let secret = call::parse_secrets(secrets)
+            .with_context(|| format!("{SECRET_VARIABLE} cannot be used"))?
+            .swap_remove(0);
+        // The error is left aside, as it may show the URL and its password.
+        let Ok(redis) = redis::Client::open(args.redis_url.as_str()) else {
+            bail!("--redis must be a URL like redis://127.0.0.1:6379");
+        };
+        Ok(Self {
+            listen: args.listen,
+            app: AppLocation::parse(&args.app, args.app_listen, args.redis_url)?,
+            redis,
+            namespace: args.namespace,
+            origins: OriginPolicy::parse(&args.origins)?,
+            limits: Limits {
+                max_payload_bytes: args.max_payload_bytes.try_into()?,
+                ping_interval: Duration::from_millis(args.ping_interval_ms),
+                ping_timeout: Duration::from_millis(args.ping_timeout_ms),
+            },
+            app_timeout: Duration::from_millis(args.app_timeout_ms),
+            secret,
+        })
+    }
+}
+
+impl AppLocation {
+    fn parse(text: &str, listen: Option<SocketAddr>, redis_url: String) -> anyhow::Result<Self> {
+        if !text.contains("://") {
+            return Ok(Self::InProcess(LocalApp { manifest: text.into(), listen, redis_url }));
+        }
+        ensure!(listen.is_none(), "--app-listen only works when --app is the path of a spin.toml");
+        let uri: Uri = text.parse().with_context(|| format!("--app {text} is not a URL"))?;
+        ensure!(
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none(),
+            "--app must be an http:// or https:// URL without a query, or the path of a spin.toml"
+        );
+        Ok(Self::Http(uri))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+
+    fn config(flags: &[&str]) -> anyhow::Result<Config> {
+        let cli = Cli::try_parse_from(["rollcall", "bridge"].iter().chain(flags))?;
+        let Command::Bridge(args) = cli.command;
+        Config::check(args, SECRET)
+    }
+
+    #[test]
+    fn a_path_means_in_process_and_a_url_over_http() {
+        assert!(matches!(config(&[]).unwrap().app, AppLocation::InProcess(_)));
+        assert!(matches!(config(&["--app", "apps/spin.toml"]).unwrap().app, AppLocation::InProcess(_)));
+        assert!(matches!(config(&["--app", "https://app.example/x"]).unwrap().app, AppLocation::Http(_)));
+        assert!(config(&["--app", "ftp://app.example"]).is_err());
+    }
+
+    #[test]
+    fn the_app_is_not_served_twice() {
+        assert!(config(&["--app", "http://app.example", "--app-listen", "127.0.0.1:0"]).is_err());
+    }
+
+    #[test]
+    fn mistakes_are_found_at_the_start() {
+        for flags in [
+            ["--namespace", "study"],
+            ["--redis", "localhost"],
+            ["--origin", "study.example"],
+            ["--max-payload-bytes", "0"],
+            ["--ping-interval-ms", "0"],
+            ["--app-timeout-ms", "x"],
+        ] {
+            assert!(config(&flags).is_err(), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let config = config(&["--redis", "redis://:hunter2@127.0.0.1:6379"]).unwrap();
+        let shown = format!("{:?}", config.secret);
+        assert!(!shown.contains(&SECRET[6..]));
+        let Err(error) = Config::check(BridgeArgs { redis_url: "hunter2".into(), ..args() }, SECRET) else {
+            panic!("not a URL");
+        };
+        assert!(!format!("{error:#}").contains("hunter2"));
+    }
+
+    fn args() -> BridgeArgs {
+        let Command::Bridge(args) = Cli::try_parse_from(["rollcall", "bridge"]).unwrap().command;
+        args
+    }
+}

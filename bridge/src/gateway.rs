@@ -1,0 +1,48 @@
+//! What all sockets of this bridge share.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_protocol::{
+    NodeId,
+    client::Done,
+    event::{BridgeEvent, Membership},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{app::App, config::Limits, hub::Hub};
+
+/// What all sockets of this bridge share.
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) node: NodeId,
+    pub(crate) limits: Limits,
+    /// How long a join waits until its room is subscribed.
+    pub(crate) subscribe_limit: Duration,
+    /// Everything that must come to its end before the process does.
+    pub(crate) tasks: TaskTracker,
+    /// Asks every session to end.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Gateway {
+    /// Tells the app, in the background, that the connection behind a membership is lost.
+    pub(crate) fn report_lost(self: &Arc<Self>, membership: Membership) {
+        let gateway = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let Membership { room_id, entry_id, .. } = membership.clone();
+            let event = BridgeEvent::Disconnect(membership);
+            let event_id = Uuid::now_v7().to_string();
+            match gateway.app.deliver::<Done>(&event, &event_id).await {
+                Ok(ack) => {
+                    let code = ack.0.err().map(|refusal| refusal.code.as_str());
+                    tracing::debug!(%room_id, %entry_id, event_id, code, "disconnect.delivered");
+                }
+                Err(unavailable) => {
+                    tracing::error!(%room_id, %entry_id, event_id, error = %unavailable, "disconnect.given_up");
+                }
+            }
+        });
+    }
+}

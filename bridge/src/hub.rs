@@ -1,0 +1,218 @@
+//! Which session is in which room: hands each room's events to the sessions in it.
+//!
+//! The hub says which rooms it wants; the subscriber makes it so and confirms. Both compare states instead of
+//! passing commands, so that no order of attaching, detaching and reconnecting can leave them in disagreement.
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::extract::ws::Utf8Bytes;
+use rollcall_protocol::{RoomId, fanout::Envelope};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// How many events may wait for one session. A session that does not keep up is closed.
+pub(crate) const FEED_CAPACITY: usize = 1024;
+
+/// One event, shared by all sessions that get it.
+pub(crate) struct Delivery {
+    pub(crate) envelope: Envelope,
+    frame: OnceLock<Utf8Bytes>,
+}
+
+impl Delivery {
+    /// Wraps an event.
+    pub(crate) fn new(envelope: Envelope) -> Self {
+        Self { envelope, frame: OnceLock::new() }
+    }
+
+    /// The event as a WebSocket frame, written once for all who get it.
+    pub(crate) fn frame(&self, write: impl FnOnce(&Envelope) -> Utf8Bytes) -> Utf8Bytes {
+        self.frame.get_or_init(|| write(&self.envelope)).clone()
+    }
+}
+
+/// Which session is in which room.
+#[derive(Default)]
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    next_id: AtomicU64,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    rooms: HashMap<RoomId, Room>,
+    /// Rooms that the subscriber has not looked at since they appeared or went.
+    changed: HashSet<RoomId>,
+}
+
+struct Room {
+    feeds: HashMap<u64, mpsc::Sender<Arc<Delivery>>>,
+    is_subscribed: watch::Sender<bool>,
+}
+
+/// A session's place in a room; dropping it leaves the room.
+pub(crate) struct Attachment {
+    hub: Arc<Hub>,
+    room: RoomId,
+    id: u64,
+    feed: mpsc::Receiver<Arc<Delivery>>,
+    is_subscribed: watch::Receiver<bool>,
+}
+
+impl Hub {
+    /// Puts a session into a room. Events arrive for sure only after [`Attachment::subscribed`].
+    pub(crate) fn attach(self: &Arc<Self>, room: RoomId) -> Attachment {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, feed) = mpsc::channel(FEED_CAPACITY);
+        let mut state = self.state();
+        let State { rooms, changed } = &mut *state;
+        let entry = match rooms.entry(room.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                changed.insert(room.clone());
+                self.changed.notify_one();
+                entry.insert(Room { feeds: HashMap::new(), is_subscribed: watch::Sender::new(false) })
+            }
+        };
+        entry.feeds.insert(id, sender);
+        let is_subscribed = entry.is_subscribed.subscribe();
+        drop(state);
+        Attachment { hub: Arc::clone(self), room, id, feed, is_subscribed }
+    }
+
+    fn detach(&self, room: &RoomId, id: u64) {
+        let mut state = self.state();
+        let Some(entry) = state.rooms.get_mut(room) else { return };
+        entry.feeds.remove(&id);
+        if !entry.feeds.is_empty() {
+            return;
+        }
+        state.rooms.remove(room);
+        state.changed.insert(room.clone());
+        self.changed.notify_one();
+    }
+
+    /// Hands an event to everybody in a room. Never waits: whoever has no space left loses the feed.
+    pub(crate) fn publish(&self, room: &RoomId, delivery: &Arc<Delivery>) {
+        let mut state = self.state();
+        let Some(entry) = state.rooms.get_mut(room) else { return };
+        entry.feeds.retain(|_, feed| feed.try_send(Arc::clone(delivery)).is_ok());
+    }
+
+    /// Waits until rooms have appeared or gone, and takes them: those that are wanted, and those that are not.
+    pub(crate) async fn changes(&self) -> (Vec<RoomId>, Vec<RoomId>) {
+        loop {
+            self.changed.notified().await;
+            let mut state = self.state();
+            let changed = std::mem::take(&mut state.changed);
+            if !changed.is_empty() {
+                return changed.into_iter().partition(|room| state.rooms.contains_key(room));
+            }
+        }
+    }
+
+    /// Forgets what was subscribed, and takes all rooms that are wanted.
+    pub(crate) fn start_over(&self) -> Vec<RoomId> {
+        let mut state = self.state();
+        state.changed.clear();
+        state.rooms.values().for_each(|room| {
+            room.is_subscribed.send_replace(false);
+        });
+        state.rooms.keys().cloned().collect()
+    }
+
+    /// Notes that events of these rooms arrive from now on.
+    pub(crate) fn confirm(&self, rooms: &[RoomId]) {
+        let state = self.state();
+        for room in rooms.iter().filter_map(|room| state.rooms.get(room)) {
+            room.is_subscribed.send_replace(true);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attachment {
+    /// The room.
+    pub(crate) fn room(&self) -> &RoomId {
+        &self.room
+    }
+
+    /// Waits until no event of the room can be missed any more.
+    pub(crate) async fn subscribed(&mut self) {
+        // The sender lives as long as the room, and the room as long as this.
+        let _ = self.is_subscribed.wait_for(|&is| is).await;
+    }
+
+    /// The next event; none after too many had to wait.
+    pub(crate) async fn next(&mut self) -> Option<Arc<Delivery>> {
+        self.feed.recv().await
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.hub.detach(&self.room, self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(id: &str) -> RoomId {
+        id.parse().unwrap()
+    }
+
+    fn delivery(seq: u64) -> Arc<Delivery> {
+        let json = format!(r#"{{"event":"room:started","epoch":1,"seq":{seq},"data":{{}}}}"#);
+        Arc::new(Delivery::new(serde_json::from_str(&json).unwrap()))
+    }
+
+    #[tokio::test]
+    async fn a_room_is_subscribed_while_somebody_is_in_it() {
+        let hub = Arc::new(Hub::default());
+        let mut first = hub.attach(room("r"));
+        let second = hub.attach(room("r"));
+        assert_eq!(hub.changes().await, (vec![room("r")], vec![]));
+        hub.confirm(&[room("r")]);
+        first.subscribed().await;
+        drop(first);
+        drop(second);
+        assert_eq!(hub.changes().await, (vec![], vec![room("r")]));
+    }
+
+    #[tokio::test]
+    async fn after_a_reconnect_nothing_counts_as_subscribed() {
+        let hub = Arc::new(Hub::default());
+        let attachment = hub.attach(room("r"));
+        hub.confirm(&[room("r")]);
+        assert_eq!(hub.start_over(), [room("r")]);
+        assert!(!*attachment.is_subscribed.borrow());
+    }
+
+    #[tokio::test]
+    async fn a_session_that_does_not_keep_up_loses_its_feed_and_no_other_does() {
+        let hub = Arc::new(Hub::default());
+        let mut slow = hub.attach(room("r"));
+        let mut quick = hub.attach(room("r"));
+        let last = FEED_CAPACITY as u64;
+        for seq in 0..=last {
+            hub.publish(&room("r"), &delivery(seq));
+            assert_eq!(quick.next().await.unwrap().envelope.seq, seq);
+        }
+        for seq in 0..last {
+            assert_eq!(slow.next().await.unwrap().envelope.seq, seq);
+        }
+        assert!(slow.next().await.is_none());
+    }
+}

@@ -1,0 +1,57 @@
+//! The gateway: holds clients' sockets, turns what happens on them into calls of the app, and passes on what
+//! the app publishes.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | reads and checks the configuration, once |
+//! | [`gateway`] | what all sockets share |
+//! | [`app`] | calls the app: over HTTP, or in this process |
+//! | [`auth`] | asks the app who a token speaks for |
+//! | [`origin`] | which pages may connect |
+//! | [`session`] | what one socket may do and when; knows nothing of how it is connected |
+//! | [`hub`] | which session is in which room |
+//! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
+//! | [`socketio`], [`websocket`] | translate between sockets and sessions |
+//! | [`server`] | the HTTP server around them |
+//! | [`listener`] | accepts connections, and closes them so that the last thing said is heard |
+//! | [`clock`] | the time of day |
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod app;
+mod auth;
+mod clock;
+mod config;
+mod gateway;
+mod hub;
+mod listener;
+mod origin;
+mod server;
+mod session;
+mod socketio;
+mod subscriber;
+mod websocket;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match cli.command {
+        Command::Bridge(args) => server::run(args).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "bridge.failed");
+            ExitCode::FAILURE
+        }
+    }
+}

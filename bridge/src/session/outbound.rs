@@ -1,0 +1,51 @@
+//! What a session sends to its client.
+
+use rollcall_protocol::{ErrorCode, Refusal};
+
+use crate::hub::Delivery;
+
+/// The client does not read what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overflow;
+
+/// The way from a session to its client.
+pub(crate) trait Outbound: Send + Sync + 'static {
+    /// Queues a room event, in order with everything else that goes to this client. Never waits.
+    fn send(&self, delivery: &Delivery) -> Result<(), Overflow>;
+
+    /// Closes the socket after what is queued.
+    fn close(self, closing: Closing) -> impl Future<Output = ()> + Send;
+}
+
+/// Why the bridge closes a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// An event that closes was delivered: the room is over, or the member was removed. Holds its name.
+    RoomClosed(String),
+    /// The token ran out.
+    TokenExpired,
+    /// The client does not read what it is sent.
+    TooSlow,
+    /// The bridge stops.
+    ShuttingDown,
+}
+
+impl Closing {
+    /// The reason, for logs and close frames.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::RoomClosed(event) => event,
+            Self::TokenExpired => ErrorCode::TokenExpired.as_str(),
+            Self::TooSlow => "too slow",
+            Self::ShuttingDown => "shutting down",
+        }
+    }
+
+    /// What the client is told before, where the close itself carries no reason.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::TokenExpired => Some(ErrorCode::TokenExpired.into()),
+            Self::RoomClosed(_) | Self::TooSlow | Self::ShuttingDown => None,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Keeps the subscriptions in Redis as the hub needs them, over one connection that is made anew when it breaks.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures_util::{Stream, StreamExt};
+use redis::{Msg, aio::PubSubSink};
+use rollcall_protocol::{
+    RoomId,
+    fanout::{self, Envelope},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::hub::{Delivery, Hub};
+
+/// How long Redis may take to answer.
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often a quiet connection is tried, as nothing else would show that it is dead.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many rooms one command names.
+const BATCH: usize = 1000;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// Subscribes until the process ends.
+pub(crate) async fn run(redis: redis::Client, hub: Arc<Hub>) {
+    let mut pauses = pauses();
+    loop {
+        let started = Instant::now();
+        let Err(error) = subscribe(&redis, &hub).await;
+        // A connection that held begins the row anew.
+        if started.elapsed() > LONGEST_PAUSE {
+            pauses = self::pauses();
+        }
+        let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+        tracing::warn!(error = format!("{error:#}"), pause_ms = pause.as_millis(), "redis.disconnected");
+        sleep(pause).await;
+    }
+}
+
+/// How long to wait before each new try; with a jitter, so that bridges do not come back in step.
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .without_max_times()
+        .with_jitter()
+        .build()
+}
+
+async fn subscribe(redis: &redis::Client, hub: &Hub) -> anyhow::Result<std::convert::Infallible> {
+    let connection =
+        timeout(REPLY_LIMIT, redis.get_async_pubsub()).await.context("no connection in time")??;
+    let (sink, messages) = connection.split();
+    tracing::info!("redis.connected");
+    tokio::select! {
+        ended = follow_hub(sink, hub) => ended,
+        () = pass_on(messages, hub) => bail!("the connection was closed"),
+    }
+}
+
+async fn follow_hub(mut sink: PubSubSink, hub: &Hub) -> anyhow::Result<std::convert::Infallible> {
+    add(&mut sink, hub, &hub.start_over()).await?;
+    loop {
+        let Ok((wanted, unwanted)) = timeout(PING_INTERVAL, hub.changes()).await else {
+            timeout(REPLY_LIMIT, sink.ping::<redis::Value>()).await.context("PING")??;
+            continue;
+        };
+        add(&mut sink, hub, &wanted).await?;
+        for rooms in unwanted.chunks(BATCH) {
+            timeout(REPLY_LIMIT, sink.unsubscribe(channels(rooms))).await.context("UNSUBSCRIBE")??;
+        }
+    }
+}
+
+async fn add(sink: &mut PubSubSink, hub: &Hub, rooms: &[RoomId]) -> anyhow::Result<()> {
+    for rooms in rooms.chunks(BATCH) {
+        timeout(REPLY_LIMIT, sink.subscribe(channels(rooms))).await.context("SUBSCRIBE")??;
+        hub.confirm(rooms);
+    }
+    Ok(())
+}
+
+fn channels(rooms: &[RoomId]) -> Vec<String> {
+    rooms.iter().map(fanout::channel).collect()
+}
+
+async fn pass_on(mut messages: impl Stream<Item = Msg> + Unpin, hub: &Hub) {
+    while let Some(message) = messages.next().await {
+        let Some(room) = room_of(message.get_channel_name()) else { continue };
+        match serde_json::from_slice::<Envelope>(message.get_payload_bytes()) {
+            Ok(envelope) => hub.publish(&room, &Arc::new(Delivery::new(envelope))),
+            Err(error) => tracing::error!(%room, %error, "redis.unreadable_event"),
+        }
+    }
+}
+
+fn room_of(channel: &str) -> Option<RoomId> {
+    channel.strip_prefix(fanout::CHANNEL_PREFIX)?.parse().ok()
+}

@@ -1,0 +1,50 @@
+//! The codes that connections are closed with.
+
+use axum::extract::ws::{CloseFrame, Message};
+use rollcall_protocol::{ErrorCode, Refusal};
+
+use crate::session::Closing;
+
+/// The codes that connections are closed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CloseCode {
+    /// The bridge stops; connect again.
+    GoingAway = 1001,
+    /// A frame was larger than allowed.
+    TooBig = 1009,
+    /// The token was refused or has expired; connect again with a new one. The reason is the error code.
+    Unauthorized = 4401,
+    /// The client did not answer a ping in time; connect again.
+    PingTimeout = 4408,
+    /// The room is over or the member was removed. The reason is the event that said so.
+    RoomClosed = 4410,
+    /// The client did not read what it was sent; connect again.
+    TooSlow = 4429,
+    /// The token could not be checked at the moment; connect again later.
+    Unavailable = 4503,
+}
+
+impl CloseCode {
+    /// The frame that closes a connection.
+    pub(super) fn frame(self, reason: &str) -> Message {
+        Message::Close(Some(CloseFrame { code: self as u16, reason: reason.into() }))
+    }
+
+    /// The frame for a refused token.
+    pub(super) fn refused(refusal: &Refusal) -> Message {
+        let code =
+            if refusal.code == ErrorCode::Unavailable { Self::Unavailable } else { Self::Unauthorized };
+        code.frame(refusal.code.as_str())
+    }
+
+    /// The frame for a session that was ended here.
+    pub(super) fn closing(closing: &Closing) -> Message {
+        let code = match closing {
+            Closing::RoomClosed(_) => Self::RoomClosed,
+            Closing::TokenExpired => Self::Unauthorized,
+            Closing::TooSlow => Self::TooSlow,
+            Closing::ShuttingDown => Self::GoingAway,
+        };
+        code.frame(closing.reason())
+    }
+}
