@@ -1,0 +1,50 @@
+//! Formatting, lints and dependencies.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{
+    components,
+    setup::wasm::{self, Compiler},
+    shell,
+};
+
+/// Checks all of it, with warnings denied.
+pub fn run() -> Result<()> {
+    shell::run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
+    shell::run(Command::new("cargo").args(["clippy", "--all-targets", "--", "--deny", "warnings"]))?;
+    lint_components()?;
+    lint_dependencies()
+}
+
+fn lint_components() -> Result<()> {
+    let Compiler::Default = wasm::ensure()? else {
+        println!("Left out: clippy for the components, which needs rustup's compiler to have their target.");
+        return Ok(());
+    };
+    let mut cargo = Command::new("cargo");
+    cargo.args([
+        "clippy",
+        "--profile",
+        "component",
+        "--target",
+        "wasm32-wasip2",
+        "--package",
+        "rollcall-guest",
+    ]);
+    for package in components::packages()? {
+        cargo.args(["--package", &package]);
+    }
+    shell::run(cargo.args(["--", "--deny", "warnings"]))
+}
+
+fn lint_dependencies() -> Result<()> {
+    if shell::which("cargo-deny").is_none() {
+        println!(
+            "Left out: licences and advisories of dependencies. `cargo install cargo-deny` adds that check."
+        );
+        return Ok(());
+    }
+    shell::run(Command::new("cargo").args(["deny", "check"]))
+}

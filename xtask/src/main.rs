@@ -1,0 +1,57 @@
+//! `cargo xtask`: everything that is done to this project, on a machine that has nothing but the Rust toolchain,
+//! Node.js and Debian's packages.
+
+mod components;
+mod lint;
+mod setup;
+mod shell;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, runs and tests Rollcall.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building and running need; skips what is there.
+    Setup {
+        /// Also what only the tests need.
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Build the components and the native programs.
+    Build,
+    /// Set up, build, and run it all: Redis, the app, the bridge and the sweep. Ctrl-C stops it.
+    Up(up::Up),
+    /// Set up, build, and run every test, with a summary.
+    Test,
+    /// Check formatting, lints and dependencies.
+    Lint,
+}
+
+fn main() -> Result<ExitCode> {
+    std::env::set_current_dir(shell::root())?;
+    let mut is_ok = true;
+    match Cli::parse().command {
+        Command::Setup { tests: false } => setup::for_running()?,
+        Command::Setup { tests: true } => setup::for_tests()?,
+        Command::Build => {
+            setup::wasm::ensure()?;
+            components::build_all()?;
+        }
+        Command::Up(up) => up::run(&up)?,
+        Command::Test => is_ok = test::run()?,
+        Command::Lint => lint::run()?,
+    }
+    Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

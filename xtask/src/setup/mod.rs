@@ -1,0 +1,25 @@
+//! Installing what is needed. Each step says itself in a line, skips what is there, and fails with what to do.
+
+mod debian;
+mod faketime;
+mod node;
+mod redis;
+pub mod wasm;
+
+use anyhow::Result;
+
+pub use faketime::library as faketime_library;
+
+/// What building and running need.
+pub fn for_running() -> Result<()> {
+    println!("Set-up:");
+    wasm::ensure()?;
+    redis::ensure()
+}
+
+/// What the tests need as well.
+pub fn for_tests() -> Result<()> {
+    for_running()?;
+    faketime::ensure()?;
+    node::ensure()
+}

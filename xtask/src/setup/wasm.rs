@@ -1,0 +1,129 @@
+//! The target that components are compiled for, `wasm32-wasip2`.
+//!
+//! rustup has it. Where rustup cannot reach its server, as behind a registry mirror, Debian's own compiler, library
+//! source and libc make the same target in half a minute.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::debian;
+use crate::shell;
+
+const TARGET: &str = "wasm32-wasip2";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_LIBC: &str = "/usr/lib/wasm32-wasi";
+
+/// A compiler that has the target.
+#[derive(Clone, Copy)]
+pub enum Compiler {
+    /// The one that cargo uses anyway.
+    Default,
+    /// Debian's, beside it.
+    Debian,
+}
+
+impl Compiler {
+    /// Has cargo use this compiler for one call.
+    pub fn select(self, cargo: &mut Command) {
+        if let Self::Debian = self {
+            cargo.env("RUSTC", DEBIAN_RUSTC);
+        }
+    }
+}
+
+/// Makes sure of a compiler that has the target.
+pub fn ensure() -> Result<Compiler> {
+    if let Some(compiler) = find() {
+        return Ok(compiler);
+    }
+    shell::doing(&format!("{TARGET} (rustup)"));
+    match shell::run_quietly(Command::new("rustup").args(["target", "add", TARGET])) {
+        Ok(()) => {}
+        Err(error) => {
+            println!("           rustup cannot: {}", error.to_string().lines().last().unwrap_or_default());
+            build_from_debian()?;
+        }
+    }
+    find().with_context(|| format!("the target {TARGET} was installed, but no compiler has it"))
+}
+
+fn find() -> Option<Compiler> {
+    if has_target("rustc") {
+        shell::present(&format!("{TARGET} (rustup)"));
+        return Some(Compiler::Default);
+    }
+    if has_target(DEBIAN_RUSTC) {
+        shell::present(&format!("{TARGET} (Debian's compiler)"));
+        return Some(Compiler::Debian);
+    }
+    None
+}
+
+fn has_target(rustc: &str) -> bool {
+    let Some(libraries) = libraries_of(rustc) else { return false };
+    let Ok(entries) = fs::read_dir(libraries) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+}
+
+fn libraries_of(rustc: &str) -> Option<PathBuf> {
+    let sysroot = shell::output_of(Command::new(rustc).args(["--print", "sysroot"]))?;
+    Some(Path::new(&sysroot).join("lib/rustlib").join(TARGET).join("lib"))
+}
+
+fn build_from_debian() -> Result<()> {
+    let elsewhere = format!("install the target with `rustup target add {TARGET}`");
+    debian::install(&["rustc-web", "rust-web-src", "rust-web-llvm", "wasi-libc"], &elsewhere)?;
+    debian::install(&[&linker_package()?], &elsewhere)?;
+    let libraries = libraries_of(DEBIAN_RUSTC).context("Debian's compiler does not run")?;
+    copy_as_root(Path::new(DEBIAN_LIBC), &libraries.join("self-contained"), &["o", "a"])?;
+    shell::doing("the standard library for it (about half a minute)");
+    copy_as_root(&build_std()?, &libraries, &["rlib"])
+}
+
+/// `rust-lld` is a link to the linker of the LLVM release that the compiler was made with, in a package of its own.
+fn linker_package() -> Result<String> {
+    let linker = fs::read_link("/usr/bin/rust-lld").context("rust-web-llvm has no /usr/bin/rust-lld")?;
+    let name = linker.file_name().context("/usr/bin/rust-lld leads nowhere")?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// Builds the standard library, from a crate that has nothing of its own. Returns where it lies.
+fn build_std() -> Result<PathBuf> {
+    let seed = shell::root().join("target/xtask/std-seed");
+    // Libraries of an older compiler would be installed with the new ones.
+    if seed.exists() {
+        fs::remove_dir_all(&seed)?;
+    }
+    fs::create_dir_all(seed.join("src"))?;
+    fs::write(seed.join("Cargo.toml"), "[package]\nname = \"seed\"\nedition = \"2024\"\n[workspace]\n")?;
+    fs::write(seed.join("src/lib.rs"), "")?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--target", TARGET, "-Zbuild-std=std,panic_abort"]);
+    cargo.current_dir(&seed).env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC);
+    cargo.env("CARGO_TARGET_DIR", seed.join("target"));
+    shell::run_quietly(&mut cargo)?;
+    let built = seed.join("target").join(TARGET).join("release/deps");
+    for entry in fs::read_dir(&built)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("libseed-") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(built)
+}
+
+fn copy_as_root(from: &Path, to: &Path, endings: &[&str]) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("{} is missing", from.display()))?;
+    let has_ending =
+        |file: &PathBuf| file.extension().is_some_and(|ending| endings.iter().any(|e| ending == *e));
+    let files: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(has_ending).collect();
+    if files.is_empty() {
+        bail!("{} holds no file to install", from.display());
+    }
+    shell::run_quietly(debian::as_root("mkdir").arg("-p").arg(to))?;
+    shell::run_quietly(debian::as_root("cp").args(files).arg(to))
+}

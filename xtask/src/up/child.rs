@@ -1,0 +1,82 @@
+//! A program that runs until it is told to stop, and never longer than this one.
+
+use std::{
+    os::unix::process::CommandExt,
+    process::{self, Command},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::shell;
+
+/// How long it may take to stop by itself.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// A running program. Dropping it stops it.
+pub struct Child {
+    name: &'static str,
+    process: process::Child,
+}
+
+impl Child {
+    /// Starts it in a process group of its own, so that the terminal's Ctrl-C reaches only this program, which
+    /// then stops its children in order.
+    pub fn start(name: &'static str, command: Command) -> Result<Self> {
+        let mut command = bound_to_this_process(command);
+        let process = command.process_group(0).spawn().with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { name, process })
+    }
+
+    /// Fails if it has stopped by itself.
+    pub fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.process.try_wait()? {
+            bail!("{} stopped by itself: {status}", self.name);
+        }
+        Ok(())
+    }
+
+    /// Asks it and whatever it started (`spin up` has a process for each kind of trigger) to stop, waits, and kills it if it takes too long.
+    pub fn stop(&mut self) {
+        let is_running = |child: &mut Self| matches!(child.process.try_wait(), Ok(None));
+        if let Some(pid) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
+            && is_running(self)
+        {
+            let _ = kill_process_group(pid, Signal::TERM);
+        }
+        let asked = Instant::now();
+        while is_running(self) && asked.elapsed() < STOP_LIMIT {
+            thread::sleep(Duration::from_millis(20));
+        }
+        if is_running(self) {
+            eprintln!("{} does not stop; killing it", self.name);
+            let _ = self.process.kill();
+        }
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Has the kernel stop it when this program is killed. `setpriv` comes with every Debian; without it, a killed
+/// `up` leaves its children behind.
+fn bound_to_this_process(command: Command) -> Command {
+    if shell::which("setpriv").is_none() {
+        return command;
+    }
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bound.env(name, value),
+            None => bound.env_remove(name),
+        };
+    }
+    bound
+}

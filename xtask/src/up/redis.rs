@@ -1,0 +1,101 @@
+//! The Redis to use: the one in `REDIS_URL`, else a private one.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use url::Url;
+
+use super::child::Child;
+
+/// A Redis, and its process if it is a private one.
+pub struct Redis {
+    /// Where it is.
+    pub url: Url,
+    /// The private server.
+    pub process: Option<Child>,
+}
+
+impl Redis {
+    /// Takes the one in `REDIS_URL`, or starts a private one on a free port with its data in the folder.
+    pub fn find_or_start(folder: &Path) -> Result<Self> {
+        match std::env::var("REDIS_URL") {
+            Ok(url) => Ok(Self { url: parse(&url)?, process: None }),
+            Err(_) => Self::start(folder),
+        }
+    }
+
+    fn start(folder: &Path) -> Result<Self> {
+        let data = folder.join("redis");
+        fs::create_dir_all(&data)?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let log = data.join("redis.log");
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--appendonly", "yes"]);
+        command.arg("--dir").arg(&data).arg("--logfile").arg(&log);
+        let mut process = Child::start("redis-server", command)?;
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            process.check().with_context(|| format!("its log is {}", log.display()))?;
+            if began.elapsed() > Duration::from_secs(10) {
+                bail!("redis-server does not answer; its log is {}", log.display());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Self { url: Url::parse(&format!("redis://127.0.0.1:{port}"))?, process: Some(process) })
+    }
+
+    /// Scheme, credentials as they stand before the host, and host with port.
+    pub fn parts(&self) -> (String, String, String) {
+        let user = self.url.username();
+        let credentials = match self.url.password() {
+            Some(password) => format!("{user}:{password}@"),
+            None if user.is_empty() => String::new(),
+            None => format!("{user}@"),
+        };
+        let host = self.url.host_str().unwrap_or("127.0.0.1");
+        (self.url.scheme().to_owned(), credentials, format!("{host}:{}", self.url.port().unwrap_or(6379)))
+    }
+}
+
+fn parse(url: &str) -> Result<Url> {
+    // The URL may hold a password, so messages do not repeat it.
+    let url = Url::parse(url).context("REDIS_URL is not a URL")?;
+    let has_path = !matches!(url.path(), "" | "/");
+    if !matches!(url.scheme(), "redis" | "rediss") || url.host_str().is_none() || has_path {
+        bail!("REDIS_URL must be redis://host:port or rediss://host:port, without a database number");
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(url: &str) -> (String, String, String) {
+        Redis { url: parse(url).unwrap(), process: None }.parts()
+    }
+
+    fn owned(scheme: &str, credentials: &str, address: &str) -> (String, String, String) {
+        (scheme.to_owned(), credentials.to_owned(), address.to_owned())
+    }
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        assert_eq!(parts("redis://cache"), owned("redis", "", "cache:6379"));
+        assert_eq!(parts("rediss://kim:p%40ss@cache:6380"), owned("rediss", "kim:p%40ss@", "cache:6380"));
+        assert_eq!(parts("redis://:secret@cache:6379"), owned("redis", ":secret@", "cache:6379"));
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_being_repeated() {
+        let error = parse("http://:secret@cache").unwrap_err();
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,48 @@
+//! The sample session.
+
+use std::{
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::shell;
+
+/// The sample session's room.
+pub const ROOM: &str = "demo";
+
+/// Who may enter it; the first leads.
+pub const MEMBERS: [&str; 3] = ["ada", "grace", "linus"];
+
+const LENGTH: Duration = Duration::from_secs(60 * 60);
+
+/// Whether the app answers at all.
+pub fn is_app_up(app_port: u16) -> bool {
+    let status = ureq::get(format!("http://127.0.0.1:{app_port}/rooms/{ROOM}"))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .call();
+    status.is_ok_and(|response| response.status().as_u16() == 401)
+}
+
+/// Defines the session. Returns when it ends, as people read it.
+pub fn seed(app_port: u16, operator_token: &str) -> Result<String> {
+    let end = SystemTime::now().duration_since(UNIX_EPOCH)? + LENGTH;
+    let definition =
+        json!({"endAt": u64::try_from(end.as_millis())?, "leaderId": MEMBERS[0], "members": MEMBERS});
+    let response = ureq::put(format!("http://127.0.0.1:{app_port}/rooms/{ROOM}"))
+        .header("authorization", format!("Bearer {operator_token}"))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .send(definition.to_string())
+        .context("the app does not answer")?;
+    if !response.status().is_success() {
+        bail!("the app refuses the sample session: {}", response.status());
+    }
+    let clock = shell::output_of(Command::new("date").args([&format!("-d@{}", end.as_secs()), "+%H:%M"]));
+    Ok(clock.unwrap_or_else(|| "an hour from now".to_owned()))
+}
