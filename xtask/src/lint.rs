@@ -12,10 +12,22 @@ use crate::{
 
 /// Checks all of it, with warnings denied.
 pub fn run() -> Result<()> {
+    ensure_tools()?;
     shell::run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
     shell::run(Command::new("cargo").args(["clippy", "--all-targets", "--", "--deny", "warnings"]))?;
     lint_components()?;
     lint_dependencies()
+}
+
+/// rustup's minimal profile has neither.
+fn ensure_tools() -> Result<()> {
+    for (tool, component) in [("rustfmt", "rustfmt"), ("cargo-clippy", "clippy")] {
+        if shell::output_of(Command::new(tool).arg("--version")).is_none() {
+            shell::doing(component);
+            shell::run_quietly(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
 }
 
 fn lint_components() -> Result<()> {

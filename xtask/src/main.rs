@@ -39,10 +39,22 @@ enum Command {
     Lint,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether everything was found good.
+fn run(command: Command) -> Result<bool> {
     std::env::set_current_dir(shell::root())?;
     let mut is_ok = true;
-    match Cli::parse().command {
+    match command {
         Command::Setup { tests: false } => setup::for_running()?,
         Command::Setup { tests: true } => setup::for_tests()?,
         Command::Build => {
@@ -53,5 +65,5 @@ fn main() -> Result<ExitCode> {
         Command::Test => is_ok = test::run()?,
         Command::Lint => lint::run()?,
     }
-    Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(is_ok)
 }

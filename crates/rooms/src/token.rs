@@ -32,6 +32,7 @@ pub struct TokenKeys {
     leeway_s: u64,
 }
 
+#[allow(clippy::large_enum_variant, reason = "an instance holds a handful of them, once")]
 enum Key {
     Hs256(HS256Key),
     Hs384(HS384Key),
@@ -97,10 +98,9 @@ impl TokenKeys {
         if set.keys.is_empty() {
             return Err(InvalidKeys::Empty);
         }
-        let parse = |(index, jwk): (usize, &Box<RawValue>)| {
-            parse_key(jwk.get()).map_err(|error| InvalidKeys::Key(index + 1, error))
-        };
-        let keys = set.keys.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        let parse =
+            |(index, jwk): (usize, &str)| parse_key(jwk).map_err(|error| InvalidKeys::Key(index + 1, error));
+        let keys = set.keys.iter().map(|jwk| jwk.get()).enumerate().map(parse).collect::<Result<_, _>>()?;
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Ok(Self { keys, issuer: given(issuer), audience: given(audience), leeway_s })
     }
@@ -227,5 +227,147 @@ fn refuse(error: &jwt_simple::Error) -> Refusal {
     match error.downcast_ref::<JWTError>() {
         Some(JWTError::TokenHasExpired) => ErrorCode::TokenExpired.into(),
         _ => ErrorCode::TokenInvalid.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jwt_simple::prelude::{
+        Claims, ECDSAP256KeyPairLike, ES256KeyPair, Ed25519KeyPair, EdDSAKeyPairLike, RS256KeyPair,
+        RSAKeyPairLike,
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW_S: u64 = 2_000_000_000;
+    const SECRET: [u8; 32] = [7; 32];
+    /// [`SECRET`], in Base64url.
+    const K: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+
+    fn keys(jwk: &str) -> TokenKeys {
+        TokenKeys::parse(&format!(r#"{{"keys":[{jwk}]}}"#), "", "", 30).unwrap()
+    }
+
+    fn shared_key() -> TokenKeys {
+        keys(&format!(r#"{{"kty":"oct","alg":"HS256","kid":"a","k":"{K}"}}"#))
+    }
+
+    fn claims(custom: serde_json::Value) -> JWTClaims<serde_json::Value> {
+        let mut claims = Claims::with_custom_claims(custom, Duration::from_secs(60));
+        claims.issued_at = Some(UnixTimeStamp::from_secs(NOW_S - 10));
+        claims.invalid_before = claims.issued_at;
+        claims.expires_at = Some(UnixTimeStamp::from_secs(NOW_S + 60));
+        claims
+    }
+
+    fn token(claims: JWTClaims<serde_json::Value>) -> String {
+        HS256Key::from_bytes(&SECRET).with_key_id("a").authenticate(claims).unwrap()
+    }
+
+    fn refusal(keys: &TokenKeys, token: &str) -> ErrorCode {
+        keys.verify(token, NOW_S).unwrap_err().code
+    }
+
+    #[test]
+    fn the_platforms_claims_and_the_standard_ones_both_name_the_user() {
+        let platform = token(claims(json!({"userId": 7, "username": "Kim", "userRole": 2})));
+        let identity = shared_key().verify(&platform, NOW_S).unwrap();
+        assert_eq!(identity.profile.user_id.as_str(), "7");
+        assert_eq!(identity.profile.user_name, "Kim");
+        assert_eq!(identity.profile.user_role.as_deref(), Some("2"));
+        assert_eq!(identity.expires_at_s, NOW_S + 60);
+
+        let standard = token(claims(json!({"name": "Kim"})).with_subject("kim"));
+        let profile = shared_key().verify(&standard, NOW_S).unwrap().profile;
+        assert_eq!((profile.user_id.as_str(), profile.user_name.as_str()), ("kim", "Kim"));
+    }
+
+    #[test]
+    fn every_documented_algorithm_is_verified() {
+        let subject = || claims(json!({})).with_subject("kim");
+        let rsa = RS256KeyPair::generate(2048).unwrap();
+        let ec = ES256KeyPair::generate();
+        let ed = Ed25519KeyPair::generate();
+        let signed = [
+            (keys(&rsa.public_key().to_jwk()), rsa.sign(subject()).unwrap()),
+            (keys(&ec.public_key().to_jwk()), ec.sign(subject()).unwrap()),
+            (keys(&ed.public_key().to_jwk()), ed.sign(subject()).unwrap()),
+        ];
+        for (keys, token) in &signed {
+            assert_eq!(keys.verify(token, NOW_S).unwrap().profile.user_id.as_str(), "kim");
+        }
+        assert_eq!(refusal(&signed[0].0, &signed[1].1), ErrorCode::TokenInvalid);
+    }
+
+    #[test]
+    fn a_token_expires_after_the_leeway() {
+        let token = token(claims(json!({"userId": 7})));
+        let keys = shared_key();
+        assert!(keys.verify(&token, NOW_S + 89).is_ok());
+        assert_eq!(keys.verify(&token, NOW_S + 91).unwrap_err().code, ErrorCode::TokenExpired);
+    }
+
+    #[test]
+    fn a_token_that_never_expires_is_refused() {
+        let mut forever = claims(json!({"userId": 7}));
+        forever.expires_at = None;
+        assert_eq!(refusal(&shared_key(), &token(forever)), ErrorCode::TokenInvalid);
+    }
+
+    #[test]
+    fn a_token_cannot_choose_its_algorithm() {
+        let keys = shared_key();
+        let forged = "eyJhbGciOiJub25lIn0.eyJ1c2VySWQiOjd9.";
+        assert_eq!(refusal(&keys, forged), ErrorCode::TokenInvalid);
+        let other = HS512Key::from_bytes(&SECRET).authenticate(claims(json!({"userId": 7}))).unwrap();
+        assert_eq!(refusal(&keys, &other), ErrorCode::TokenInvalid);
+    }
+
+    #[test]
+    fn keys_rotate_by_their_ids() {
+        let old = HS256Key::from_bytes(&[1; 32])
+            .with_key_id("old")
+            .authenticate(claims(json!({"userId": 7})))
+            .unwrap();
+        assert_eq!(refusal(&shared_key(), &old), ErrorCode::TokenInvalid);
+        let both = format!(
+            r#"{{"kty":"oct","alg":"HS256","kid":"a","k":"{K}"}},{{"kty":"oct","alg":"HS256","kid":"old","k":"{}"}}"#,
+            "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
+        );
+        assert!(keys(&both).verify(&old, NOW_S).is_ok());
+    }
+
+    #[test]
+    fn issuer_and_audience_must_fit_where_they_are_asked_for() {
+        let set = format!(r#"{{"keys":[{{"kty":"oct","alg":"HS256","k":"{K}"}}]}}"#);
+        let keys = TokenKeys::parse(&set, "https://study.example", "rollcall", 30).unwrap();
+        let good =
+            claims(json!({"userId": 7})).with_issuer("https://study.example").with_audience("rollcall");
+        assert!(keys.verify(&token(good.clone()), NOW_S).is_ok());
+        assert_eq!(refusal(&keys, &token(good.with_audience("another"))), ErrorCode::TokenInvalid);
+        assert_eq!(refusal(&keys, &token(claims(json!({"userId": 7})))), ErrorCode::TokenInvalid);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let keys = shared_key();
+        assert_eq!(refusal(&keys, ""), ErrorCode::TokenMissing);
+        for nonsense in ["a", "a.b.c", "..", &"x".repeat(9000), "\u{0}"] {
+            assert_eq!(refusal(&keys, nonsense), ErrorCode::TokenInvalid);
+        }
+        let long_name = token(claims(json!({"userId": 7, "username": "x".repeat(300)})));
+        assert_eq!(refusal(&keys, &long_name), ErrorCode::TokenInvalid);
+    }
+
+    #[test]
+    fn key_sets_that_cannot_be_used_are_refused_with_the_reason() {
+        let error = |set: &str| TokenKeys::parse(set, "", "", 0).err().unwrap().to_string();
+        assert!(error("{").starts_with("jwt_keys is not a JSON Web Key Set"));
+        assert_eq!(error(r#"{"keys":[]}"#), "jwt_keys holds no key");
+        let weak = error(r#"{"keys":[{"kty":"oct","alg":"HS256","k":"c2hvcnQ"}]}"#);
+        assert_eq!(weak, r#"key 1 of jwt_keys: "k" must hold at least 32 bytes"#);
+        let no_algorithm = error(&format!(r#"{{"keys":[{{"kty":"oct","k":"{K}"}}]}}"#));
+        assert_eq!(no_algorithm, r#"key 1 of jwt_keys: "alg" is missing"#);
     }
 }

@@ -57,6 +57,9 @@ pub fn run(up: &Up) -> Result<()> {
     }
     let folder = shell::root().join("target/up");
     std::fs::create_dir_all(&folder)?;
+    let lock = std::fs::File::create(folder.join("lock"))?;
+    // Two servers on one append-only file would ruin it.
+    lock.try_lock().context("another `cargo xtask up` runs in this checkout")?;
     let secrets = Secrets::load_or_make(&folder.join("secrets.json"))?;
     // Dropped in reverse: the bridge says goodbye to the app, the app to Redis.
     let mut redis = Redis::find_or_start(&folder)?;
@@ -68,7 +71,7 @@ pub fn run(up: &Up) -> Result<()> {
         [Some(&mut bridge), app.as_mut(), redis.process.as_mut()].into_iter().flatten().collect();
     let health = format!("http://127.0.0.1:{}/healthz", up.port);
     let began = Instant::now();
-    while ureq::get(&health).call().is_err() || !session::is_app_up(up.app_port) {
+    while !is_healthy(&health) || !session::is_app_up(up.app_port) {
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -93,6 +96,10 @@ pub fn run(up: &Up) -> Result<()> {
         child.stop();
     }
     Ok(())
+}
+
+fn is_healthy(url: &str) -> bool {
+    ureq::get(url).config().timeout_global(Some(session::ANSWER_LIMIT)).build().call().is_ok()
 }
 
 fn check(children: &mut [&mut Child]) -> Result<()> {

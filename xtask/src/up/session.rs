@@ -16,6 +16,9 @@ pub const ROOM: &str = "demo";
 /// Who may enter it; the first leads.
 pub const MEMBERS: [&str; 3] = ["ada", "grace", "linus"];
 
+/// How long the app may take to answer.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
 const LENGTH: Duration = Duration::from_secs(60 * 60);
 
 /// Whether the app answers at all.
@@ -23,6 +26,7 @@ pub fn is_app_up(app_port: u16) -> bool {
     let status = ureq::get(format!("http://127.0.0.1:{app_port}/rooms/{ROOM}"))
         .config()
         .http_status_as_error(false)
+        .timeout_global(Some(ANSWER_LIMIT))
         .build()
         .call();
     status.is_ok_and(|response| response.status().as_u16() == 401)
@@ -37,6 +41,7 @@ pub fn seed(app_port: u16, operator_token: &str) -> Result<String> {
         .header("authorization", format!("Bearer {operator_token}"))
         .config()
         .http_status_as_error(false)
+        .timeout_global(Some(ANSWER_LIMIT))
         .build()
         .send(definition.to_string())
         .context("the app does not answer")?;

@@ -4,4 +4,5 @@
 
 mod cron;
 mod http;
+mod imports;
 mod support;
