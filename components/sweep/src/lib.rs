@@ -1,5 +1,6 @@
 //! Runs every second: settles the rooms that are overdue although nobody calls.
 
+#[allow(clippy::crate_in_macro_def, reason = "generated code")]
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
         path: "../../wit/cron.wit",
