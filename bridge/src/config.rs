@@ -106,6 +106,16 @@ pub(crate) struct BridgeArgs {
         value_parser = clap::value_parser!(u64).range(100..=60_000)
     )]
     app_timeout_ms: u64,
+
+    /// How often the app is told that this bridge is there, in milliseconds; a third of the app's lease_ms or less.
+    #[arg(
+        long,
+        env = "ROLLCALL_HEARTBEAT_INTERVAL_MS",
+        default_value_t = 5_000,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(100..=600_000)
+    )]
+    heartbeat_interval_ms: u64,
 }
 
 /// The checked configuration of a bridge.
@@ -117,6 +127,7 @@ pub(crate) struct Config {
     pub(crate) origins: OriginPolicy,
     pub(crate) limits: Limits,
     pub(crate) app_timeout: Duration,
+    pub(crate) heartbeat_interval: Duration,
     pub(crate) secret: Secret,
 }
 
@@ -174,6 +185,7 @@ impl Config {
                 ping_timeout: Duration::from_millis(args.ping_timeout_ms),
             },
             app_timeout: Duration::from_millis(args.app_timeout_ms),
+            heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
             secret,
         })
     }

@@ -7,6 +7,7 @@ use rollcall_protocol::{
     client::Done,
     event::{BridgeEvent, Membership},
 };
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     /// How long a join waits until its room is subscribed.
     pub(crate) subscribe_limit: Duration,
+    /// Rises when the app has taken all connections of this bridge for lost.
+    pub(crate) lease_losses: watch::Sender<u64>,
     /// Everything that must come to its end before the process does.
     pub(crate) tasks: TaskTracker,
     /// Asks every session to end.

@@ -10,6 +10,7 @@
 //! | [`origin`] | which pages may connect |
 //! | [`session`] | what one socket may do and when; knows nothing of how it is connected |
 //! | [`hub`] | which session is in which room |
+//! | [`lease`] | tells the app that this bridge is there |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
 //! | [`server`] | the HTTP server around them |
@@ -24,6 +25,7 @@ mod clock;
 mod config;
 mod gateway;
 mod hub;
+mod lease;
 mod listener;
 mod origin;
 mod server;

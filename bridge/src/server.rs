@@ -16,6 +16,7 @@ use socketioxide::SocketIo;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,6 +28,7 @@ use crate::{
     config::{BridgeArgs, Config},
     gateway::Gateway,
     hub::Hub,
+    lease,
     listener::ClientListener,
     origin::OriginPolicy,
     socketio, subscriber, websocket,
@@ -54,9 +56,11 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         limits: config.limits,
         // The client waits for this and then for the app.
         subscribe_limit: config.app_timeout / 2,
+        lease_losses: watch::Sender::new(0),
         tasks: TaskTracker::new(),
         stopping: stopping.clone(),
     });
+    let lease = tokio::spawn(lease::keep(Arc::clone(&gateway), config.heartbeat_interval));
     let subscriber = tokio::spawn(subscriber::run(config.redis, Arc::clone(&gateway.hub)));
     let (socketio_layer, io) = socketio::layer(config.limits);
     socketio::serve(&io, config.namespace, Arc::clone(&gateway));
@@ -74,6 +78,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
 
     signals.next().await;
     tracing::info!("bridge.stopping");
+    lease.abort();
     stopping.cancel();
     tokio::select! {
         () = stop(&gateway, &io) => {}
@@ -95,6 +100,7 @@ async fn stop(gateway: &Gateway, io: &SocketIo) {
     if timeout(STOP_LIMIT, all).await.is_err() {
         tracing::warn!(unfinished = gateway.tasks.len(), "bridge.unfinished");
     }
+    lease::give_up(gateway).await;
     gateway.app.close().await;
 }
 

@@ -4,6 +4,7 @@ mod disconnect;
 mod end;
 mod expiry;
 mod join;
+mod lease;
 mod leave;
 mod story;
 mod sweep;

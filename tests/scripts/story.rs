@@ -3,9 +3,9 @@
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
 use rollcall_protocol::{
-    ErrorCode, RoomId,
+    ErrorCode, NodeId, RoomId,
     client::{Joined, Profile},
-    event::{Join, Membership},
+    event::{Heartbeat, Join, Membership},
     fanout::{self, Envelope},
     session::SessionDefinition,
 };
@@ -36,6 +36,7 @@ pub struct Story {
     subscription: PubSub,
     pub settings: Settings,
     now: u64,
+    node: NodeId,
     session: Option<SessionDefinition>,
 }
 
@@ -56,7 +57,7 @@ pub fn entry(entry: &str) -> Membership {
 }
 
 impl Story {
-    /// An empty room whose session ends in an hour, led by Lea.
+    /// An empty room whose session ends in an hour, led by Lea. Its bridges count as live all day.
     pub async fn begin() -> Self {
         let server = RedisServer::start().await;
         let mut subscription = server.client().get_async_pubsub().await.unwrap();
@@ -65,8 +66,9 @@ impl Story {
             redis: server.connection().await,
             server,
             subscription,
-            settings: Settings::default(),
+            settings: Settings { lease_ms: 24 * 60 * MINUTE, ..Settings::default() },
             now: START,
+            node: "node-1".parse().unwrap(),
             session: Some(SessionDefinition {
                 end_at: END,
                 leader_id: "lea".parse().unwrap(),
@@ -79,6 +81,18 @@ impl Story {
     pub fn at(&mut self, ms: u64) -> &mut Self {
         self.now = START + ms;
         self
+    }
+
+    /// Changes the bridge through which users come from now on.
+    pub fn through(&mut self, node: &str) -> &mut Self {
+        self.node = node.parse().unwrap();
+        self
+    }
+
+    /// The bridge is heard of, or says goodbye. Returns whether it had a lease.
+    pub async fn heartbeat(&self, is_leaving: bool) -> bool {
+        let heartbeat = Heartbeat { node_id: self.node.clone(), is_leaving };
+        self.rooms().heartbeat(self.shard(), &heartbeat).await.unwrap().held
     }
 
     pub fn define(&mut self, session: Option<SessionDefinition>) {
@@ -95,7 +109,7 @@ impl Story {
     pub async fn join(&self, name: &str) -> Result<Joined, ErrorCode> {
         let Membership { room_id, user_id, entry_id } = entry(name);
         let profile = Profile { user_name: user_id.as_str().to_uppercase(), user_id, user_role: None };
-        let join = Join { room_id, profile, entry_id, node_id: "node-1".parse().unwrap() };
+        let join = Join { room_id, profile, entry_id, node_id: self.node.clone() };
         self.rooms().join(&self, &join).await.map_err(code)
     }
 

@@ -15,11 +15,6 @@ impl Filter {
         Self { entry, epoch, seq }
     }
 
-    /// The entry.
-    pub(super) fn entry(&self) -> &EntryId {
-        &self.entry
-    }
-
     /// Whether the client is to get the event.
     pub(super) fn admits(&self, envelope: &Envelope) -> bool {
         let is_newer = (envelope.epoch, envelope.seq) > (self.epoch, self.seq);

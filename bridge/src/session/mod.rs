@@ -17,7 +17,7 @@ use rollcall_protocol::{
 };
 use serde_json::value::RawValue;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 use uuid::Uuid;
@@ -49,12 +49,15 @@ pub(crate) struct Session<O> {
     identity: Identity,
     outbound: O,
     inbox: mpsc::Receiver<Command>,
+    lease_losses: watch::Receiver<u64>,
     place: Option<Place>,
 }
 
 /// The room that the session is in.
 struct Place {
     attachment: Attachment,
+    /// The entry that holds the membership.
+    entry: EntryId,
     filter: Filter,
 }
 
@@ -75,7 +78,8 @@ impl<O: Outbound> Session<O> {
         inbox: mpsc::Receiver<Command>,
     ) {
         let tasks = gateway.tasks.clone();
-        let session = Self { gateway, identity, outbound, inbox, place: None };
+        let lease_losses = gateway.lease_losses.subscribe();
+        let session = Self { gateway, identity, outbound, inbox, lease_losses, place: None };
         tasks.spawn(session.run());
     }
 
@@ -108,6 +112,7 @@ impl<O: Outbound> Session<O> {
                     Some(command) => self.handle(command).await,
                     None => Err(End::SocketGone),
                 },
+                Ok(()) = self.lease_losses.changed() => self.enter_again().await,
                 delivery = next_delivery(&mut self.place) => self.pass_on(delivery),
             };
             if let Err(end) = step {
@@ -140,17 +145,10 @@ impl<O: Outbound> Session<O> {
         }
         // Before the call, so that nothing that is published after it can be missed.
         let attachment = self.attach(room.clone()).await?;
-        let event_id = Uuid::now_v7().to_string();
-        let entry = EntryId::new(event_id.clone())
-            .map_err(|error| Refusal::because(ErrorCode::Malformed, error.to_string()))?;
-        let event = BridgeEvent::Join(Join {
-            room_id: room.clone(),
-            profile: self.identity.profile.clone(),
-            entry_id: entry.clone(),
-            node_id: self.gateway.node.clone(),
-        });
-        let outcome = self.gateway.app.call::<Joined>(&event, &event_id).await;
-        let place = |position| Place { attachment, filter: Filter::new(entry, position) };
+        let entry = new_entry()?;
+        let event = self.join_event(&room, &entry);
+        let outcome = self.gateway.app.call::<Joined>(&event, entry.as_str()).await;
+        let place = |position| Place { attachment, filter: Filter::new(entry.clone(), position), entry };
         match outcome {
             Ok(Ack(Ok(joined))) => {
                 self.place = Some(place((joined.epoch, joined.seq)));
@@ -164,6 +162,41 @@ impl<O: Outbound> Session<O> {
                 Err(Unavailable.into())
             }
         }
+    }
+
+    /// The app has taken this connection for lost, because nothing was heard of the bridge for too long. The member
+    /// enters again; what happened meanwhile waits in the feed, so the client misses nothing and need not notice.
+    async fn enter_again(&mut self) -> Result<(), End> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let not_let_in = |refusal| End::Closing(Closing::NotLetIn(refusal));
+        let entry = new_entry().map_err(not_let_in)?;
+        let event = self.join_event(place.attachment.room(), &entry);
+        // Should the entry be current after all, it would keep the new one out.
+        self.report_lost_now(place).await;
+        let outcome = self.gateway.app.deliver::<Joined>(&event, entry.as_str()).await;
+        if let Some(place) = &mut self.place {
+            place.entry = entry;
+        }
+        match outcome {
+            Ok(Ack(Ok(_))) => Ok(()),
+            Ok(Ack(Err(refusal))) => Err(not_let_in(refusal)),
+            Err(unavailable) => Err(not_let_in(unavailable.into())),
+        }
+    }
+
+    async fn report_lost_now(&self, place: &Place) {
+        let event = BridgeEvent::Disconnect(self.membership(place));
+        // Logged where it happened.
+        let _ = self.gateway.app.deliver::<Done>(&event, &Uuid::now_v7().to_string()).await;
+    }
+
+    fn join_event(&self, room: &RoomId, entry: &EntryId) -> BridgeEvent {
+        BridgeEvent::Join(Join {
+            room_id: room.clone(),
+            profile: self.identity.profile.clone(),
+            entry_id: entry.clone(),
+            node_id: self.gateway.node.clone(),
+        })
     }
 
     async fn attach(&self, room: RoomId) -> Result<Attachment, Unavailable> {
@@ -205,9 +238,15 @@ impl<O: Outbound> Session<O> {
         Membership {
             room_id: place.attachment.room().clone(),
             user_id: self.identity.profile.user_id.clone(),
-            entry_id: place.filter.entry().clone(),
+            entry_id: place.entry.clone(),
         }
     }
+}
+
+/// A new entry's id, which is also that of the event that makes it.
+fn new_entry() -> Result<EntryId, Refusal> {
+    EntryId::new(Uuid::now_v7().to_string())
+        .map_err(|error| Refusal::because(ErrorCode::Malformed, error.to_string()))
 }
 
 /// The next event of the session's room; none, ever, without a room.

@@ -26,6 +26,8 @@ pub(crate) enum Closing {
     TokenExpired,
     /// The client does not read what it is sent.
     TooSlow,
+    /// The app had taken the connection for lost, and does not let the member in again.
+    NotLetIn(Refusal),
     /// The bridge stops.
     ShuttingDown,
 }
@@ -37,6 +39,7 @@ impl Closing {
             Self::RoomClosed(event) => event,
             Self::TokenExpired => ErrorCode::TokenExpired.as_str(),
             Self::TooSlow => "too slow",
+            Self::NotLetIn(refusal) => refusal.code.as_str(),
             Self::ShuttingDown => "shutting down",
         }
     }
@@ -45,6 +48,7 @@ impl Closing {
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::TokenExpired => Some(ErrorCode::TokenExpired.into()),
+            Self::NotLetIn(refusal) => Some(refusal.clone()),
             Self::RoomClosed(_) | Self::TooSlow | Self::ShuttingDown => None,
         }
     }

@@ -18,6 +18,9 @@ pub(super) enum CloseCode {
     PingTimeout = 4408,
     /// The room is over or the member was removed. The reason is the event that said so.
     RoomClosed = 4410,
+    /// The connection had been taken for lost, and the room does not let the member in again. The reason is the
+    /// error code.
+    NotLetIn = 4409,
     /// The client did not read what it was sent; connect again.
     TooSlow = 4429,
     /// The token could not be checked at the moment; connect again later.
@@ -43,6 +46,7 @@ impl CloseCode {
             Closing::RoomClosed(_) => Self::RoomClosed,
             Closing::TokenExpired => Self::Unauthorized,
             Closing::TooSlow => Self::TooSlow,
+            Closing::NotLetIn(_) => Self::NotLetIn,
             Closing::ShuttingDown => Self::GoingAway,
         };
         code.frame(closing.reason())

@@ -15,8 +15,14 @@ pub fn misconfigured(error: &dyn std::fmt::Display) -> Failure {
 
 /// Reads the settings of the rooms.
 pub async fn settings() -> Result<Settings, Failure> {
-    let [grace, lead, roster, retention, shards] = Settings::VARIABLES;
-    let values =
-        [get(grace).await?, get(lead).await?, get(roster).await?, get(retention).await?, get(shards).await?];
+    let [grace, lease, lead, roster, retention, shards] = Settings::VARIABLES;
+    let values = [
+        get(grace).await?,
+        get(lease).await?,
+        get(lead).await?,
+        get(roster).await?,
+        get(retention).await?,
+        get(shards).await?,
+    ];
     Settings::read(values.each_ref().map(String::as_str)).map_err(|error| misconfigured(&error))
 }

@@ -17,6 +17,8 @@ pub enum BridgeEvent {
     Leave(Membership),
     /// A member's connection was lost.
     Disconnect(Membership),
+    /// A bridge node is there, or says goodbye.
+    Heartbeat(Heartbeat),
 }
 
 /// A client wants to connect.
@@ -60,6 +62,23 @@ pub struct Membership {
     pub entry_id: EntryId,
 }
 
+/// A bridge node is there, or says goodbye.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heartbeat {
+    /// The bridge.
+    pub node_id: NodeId,
+    /// Whether it stops: what it still holds is lost at once.
+    pub is_leaving: bool,
+}
+
+/// What a heartbeat is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Whether the node had a lease. If not, and it had one before, all its connections were taken for lost.
+    pub held: bool,
+}
+
 /// The kinds of [`BridgeEvent`], for paths and headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
@@ -71,6 +90,8 @@ pub enum EventKind {
     Leave,
     /// [`BridgeEvent::Disconnect`]
     Disconnect,
+    /// [`BridgeEvent::Heartbeat`]
+    Heartbeat,
 }
 
 impl EventKind {
@@ -81,6 +102,7 @@ impl EventKind {
             Self::Join => "/events/join",
             Self::Leave => "/events/leave",
             Self::Disconnect => "/events/disconnect",
+            Self::Heartbeat => "/events/heartbeat",
         }
     }
 
@@ -91,6 +113,7 @@ impl EventKind {
             Self::Join => "rollcall.join",
             Self::Leave => "rollcall.leave",
             Self::Disconnect => "rollcall.disconnect",
+            Self::Heartbeat => "rollcall.heartbeat",
         }
     }
 }
@@ -103,6 +126,7 @@ impl BridgeEvent {
             Self::Join(_) => EventKind::Join,
             Self::Leave(_) => EventKind::Leave,
             Self::Disconnect(_) => EventKind::Disconnect,
+            Self::Heartbeat(_) => EventKind::Heartbeat,
         }
     }
 }

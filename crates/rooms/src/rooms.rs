@@ -3,7 +3,7 @@
 use rollcall_protocol::{
     ErrorCode, RoomId,
     client::{Done, Joined, Profile},
-    event::{Join, Membership},
+    event::{Heartbeat, Join, Lease, Membership},
     session::SessionDefinition,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -83,6 +83,11 @@ impl<R: Redis> Rooms<R> {
     /// Starts the grace period of a member whose connection was lost.
     pub async fn disconnect(&self, membership: &Membership) -> Result<Done, Failure> {
         self.run(&script::DISCONNECT, self.shard_of(&membership.room_id), membership).await
+    }
+
+    /// Prolongs or ends a node's lease in one shard.
+    pub async fn heartbeat(&self, shard: u64, heartbeat: &Heartbeat) -> Result<Lease, Failure> {
+        self.run(&script::HEARTBEAT, shard, heartbeat).await
     }
 
     /// Settles a batch of rooms that are due in one shard.

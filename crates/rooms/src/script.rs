@@ -42,17 +42,21 @@ macro_rules! script {
 
 script! {
     /// Enters a user, or brings them back.
-    JOIN = "join" with "call" "room" "publish" "host" "entry" "settle" "start"
+    JOIN = "join" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace" "start"
 }
 script! {
     /// Takes a member out for good.
-    LEAVE = "leave" with "call" "room" "publish" "host" "entry" "settle"
+    LEAVE = "leave" with "call" "room" "publish" "host" "lease" "entry" "settle"
 }
 script! {
     /// Starts a member's grace period.
-    DISCONNECT = "disconnect" with "call" "room" "publish" "host" "entry" "settle"
+    DISCONNECT = "disconnect" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace"
+}
+script! {
+    /// Prolongs or ends a node's lease in a shard.
+    HEARTBEAT = "heartbeat" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace" "lapse"
 }
 script! {
     /// Settles what is due in a shard.
-    SWEEP = "sweep" with "call" "room" "publish" "host" "entry" "settle"
+    SWEEP = "sweep" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace" "lapse"
 }

@@ -16,6 +16,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 pub struct Settings {
     /// How long a member whose connection was lost may stay away.
     pub grace_ms: u64,
+    /// How long a bridge node's connections count as live after it was last heard of.
+    pub lease_ms: u64,
     /// How long before the end members are reminded.
     pub reminder_lead_ms: u64,
     /// Up to how many members a room's events carry the whole list.
@@ -24,7 +26,8 @@ pub struct Settings {
     pub retention_ms: u64,
     /// Into how many shards rooms are spread.
     pub shards: u64,
-    closed_entry_ms: u64,
+    /// For how long an entry that is over is remembered.
+    pub closed_entry_ms: u64,
     /// The time to act at, in milliseconds since 1970; without it, Redis's own clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
@@ -56,11 +59,11 @@ pub fn parse_setting(
 
 impl Settings {
     /// The names of the variables that settings are read from.
-    pub const VARIABLES: [&str; 5] =
-        ["grace_ms", "reminder_lead_ms", "roster_limit", "retention_ms", "shards"];
+    pub const VARIABLES: [&str; 6] =
+        ["grace_ms", "lease_ms", "reminder_lead_ms", "roster_limit", "retention_ms", "shards"];
 
     /// Reads the settings from the values of [`Self::VARIABLES`], in that order.
-    pub fn read(values: [&str; 5]) -> Result<Self, InvalidSetting> {
+    pub fn read(values: [&str; 6]) -> Result<Self, InvalidSetting> {
         let mut variables = Self::VARIABLES.into_iter().zip(values);
         let mut next = |range| {
             let (name, value) = variables.next().unwrap_or_default();
@@ -68,6 +71,7 @@ impl Settings {
         };
         Ok(Self {
             grace_ms: next(0..=DAY_MS)?,
+            lease_ms: next(1000..=DAY_MS)?,
             reminder_lead_ms: next(0..=DAY_MS)?,
             // Redis's Lua unpacks no more than about 8,000 values at once.
             roster_limit: next(0..=5000)?,
@@ -83,6 +87,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             grace_ms: 30_000,
+            lease_ms: 15_000,
             reminder_lead_ms: 600_000,
             roster_limit: 256,
             retention_ms: 3_600_000,
@@ -98,7 +103,7 @@ mod tests {
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<Settings, InvalidSetting> {
-        let defaults = ["30000", "600000", "256", "3600000", "16"];
+        let defaults = ["30000", "15000", "600000", "256", "3600000", "16"];
         let mut values = Settings::VARIABLES.into_iter().zip(defaults);
         Settings::read(std::array::from_fn(|_| {
             let (variable, default) = values.next().unwrap();

@@ -39,5 +39,6 @@ fn no_component_imports_more_of_spin_than_it_needs() {
     assert_eq!(spin_imports("join"), [KEY_VALUE, REDIS, VARIABLES]);
     assert_eq!(spin_imports("leave"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("disconnect"), [REDIS, VARIABLES]);
+    assert_eq!(spin_imports("heartbeat"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("rooms"), [KEY_VALUE, VARIABLES]);
 }

@@ -8,25 +8,10 @@
 -- Events   room:participantReconnecting
 
 local room = open(call.roomId)
-local user = call.userId
-
-local function begin_grace()
-  local grace_until = now + settings.graceMs
-  local entry = entry_of(room, user)
-  entry.state = 'reconnecting'
-  redis.call('HSET', room.entries, user, cjson.encode(entry))
-  local member = cjson.decode(redis.call('HGET', room.members, user))
-  member.state, member.graceUntil = 'reconnecting', grace_until
-  redis.call('HSET', room.members, user, cjson.encode(member))
-  redis.call('ZADD', room.grace, grace_until, user)
-  expire(room, room.grace)
-  local data = { userId = user, userName = member.userName, graceUntil = grace_until }
-  publish(room, 'room:participantReconnecting', data, {})
-end
 
 settle(room)
 if is_current(room) then
-  begin_grace()
+  begin_grace(room, call.userId)
 end
 -- Also when the bridge never learned whether its join arrived: should it still come, it comes too late.
 close_entry(room, call.entryId)

@@ -1,7 +1,7 @@
 -- Enters a user into a room, or brings them back within their grace period.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs
 -- ARGV[2]  call: roomId, profile {userId, userName, userRole?}, entryId, nodeId, endAt, leaderId
 --
 -- Returns  {'OK', JSON of the ack's data}
@@ -31,6 +31,7 @@ end
 
 local function save_entry(entry)
   redis.call('HSET', room.entries, user, cjson.encode(entry))
+  hold(room, user, entry)
   for _, key in ipairs({ room.key, room.members, room.entries, room.order }) do
     expire(room, key)
   end
@@ -104,6 +105,11 @@ local function join()
     return { 'ENTRY_CLOSED' }
   end
   local entry = entry_of(room, user)
+  if entry and entry.state == 'present' and not has_lease(entry.nodeId) then
+    -- Overdue, and the sweep has not come yet: the bridge that held the connection is gone.
+    begin_grace(room, user)
+    entry = entry_of(room, user)
+  end
   if entry and entry.state == 'present' then
     if entry.entryId ~= call.entryId then
       return { 'ALREADY_JOINED' }

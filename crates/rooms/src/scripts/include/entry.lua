@@ -29,6 +29,7 @@ local function remove(room, users, kind)
   for _, user in ipairs(users) do
     local member = cjson.decode(redis.call('HGET', room.members, user))
     table.insert(gone, { userId = user, userName = member.userName })
+    let_go(room, user, entry_of(room, user))
     redis.call('HDEL', room.members, user)
     redis.call('HDEL', room.entries, user)
     redis.call('ZREM', room.order, user)

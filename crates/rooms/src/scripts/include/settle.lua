@@ -19,8 +19,11 @@ end
 
 local function finish(room, reason)
   publish(room, 'room:ended', { groupId = room.id, reason = reason }, { closes = true })
-  for _, json in ipairs(redis.call('HVALS', room.entries)) do
-    close_entry(room, cjson.decode(json).entryId)
+  local entries = redis.call('HGETALL', room.entries)
+  for i = 1, #entries, 2 do
+    local entry = cjson.decode(entries[i + 1])
+    let_go(room, entries[i], entry)
+    close_entry(room, entry.entryId)
   end
   redis.call('DEL', room.key, room.members, room.entries, room.order, room.grace)
   redis.call('ZREM', KEYS[1], room.id)

@@ -1,0 +1,52 @@
+//! This bridge's lease on the connections that it holds: if it is killed, nobody else can tell that they are lost.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_protocol::{
+    client::Ack,
+    event::{BridgeEvent, Heartbeat, Lease},
+};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use uuid::Uuid;
+
+use crate::gateway::Gateway;
+
+/// How long a goodbye may take. Without it the lease runs out.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Tells the app at intervals that this bridge is there. Where the lease has run out all the same, every session
+/// enters its room again.
+pub(crate) async fn keep(gateway: Arc<Gateway>, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut had_lease = false;
+    loop {
+        ticks.tick().await;
+        let Some(lease) = beat(&gateway, false).await else { continue };
+        if had_lease && !lease.held {
+            tracing::warn!("lease.lost");
+            gateway.lease_losses.send_modify(|losses| *losses += 1);
+        }
+        had_lease = true;
+    }
+}
+
+/// Tells the app that this bridge stops.
+pub(crate) async fn give_up(gateway: &Gateway) {
+    if timeout(GOODBYE_LIMIT, beat(gateway, true)).await.is_err() {
+        tracing::warn!("lease.not_given_up");
+    }
+}
+
+async fn beat(gateway: &Gateway, is_leaving: bool) -> Option<Lease> {
+    let event = BridgeEvent::Heartbeat(Heartbeat { node_id: gateway.node.clone(), is_leaving });
+    match gateway.app.call::<Lease>(&event, &Uuid::now_v7().to_string()).await {
+        Ok(Ack(Ok(lease))) => Some(lease),
+        Ok(Ack(Err(refusal))) => {
+            tracing::error!(code = %refusal.code, "lease.refused");
+            None
+        }
+        // Logged where it happened.
+        Err(_) => None,
+    }
+}

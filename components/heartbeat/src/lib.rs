@@ -1,0 +1,26 @@
+//! A bridge says that it is there, so that its connections count as live; or that it stops.
+
+use futures_util::future::try_join_all;
+use rollcall_guest::{events, http::Response, redis};
+use rollcall_protocol::{
+    ErrorCode,
+    event::{BridgeEvent, EventKind, Lease},
+};
+use rollcall_rooms::Failure;
+use spin_sdk::{http::Request, http_service};
+
+#[http_service]
+async fn handle(request: Request) -> Response {
+    events::handle(request, EventKind::Heartbeat, heartbeat).await
+}
+
+/// One script per shard, because a bridge may hold connections in every one; they pipeline on one connection.
+async fn heartbeat(event: BridgeEvent) -> Result<Lease, Failure> {
+    let BridgeEvent::Heartbeat(heartbeat) = event else { return Err(ErrorCode::Malformed.into()) };
+    let work = async {
+        let rooms = redis::rooms().await?;
+        let leases = try_join_all(rooms.shards().map(|shard| rooms.heartbeat(shard, &heartbeat))).await?;
+        Ok(Lease { held: leases.iter().all(|lease| lease.held) })
+    };
+    events::within_time_limit(work).await
+}

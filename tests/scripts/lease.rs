@@ -1,0 +1,101 @@
+use rollcall_protocol::ErrorCode;
+
+use crate::story::{START, Story};
+
+const LEASE_MS: u64 = 15_000;
+
+async fn with_lease() -> Story {
+    let mut room = Story::begin().await;
+    room.settings.lease_ms = LEASE_MS;
+    room
+}
+
+#[tokio::test]
+async fn the_connections_of_a_bridge_that_is_gone_are_lost_and_nobody_stays_for_ever() {
+    let mut room = with_lease().await;
+    room.join("lea/1").await.unwrap();
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+
+    assert_eq!(room.sweep().await.next_due_at, Some(START + LEASE_MS));
+    room.at(LEASE_MS - 1).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0]);
+
+    room.at(LEASE_MS).sweep().await;
+    assert_eq!(room.event_names().await, ["room:participantReconnecting"; 2]);
+    room.at(LEASE_MS + 30_000).sweep().await;
+    let events = room.events().await;
+    assert_eq!(events[0].data["change"]["type"], "graceExpired");
+    assert_eq!(events[0].data["count"], 0, "zero ghosts");
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_heard_of_keeps_its_connections() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    for beat in 1..=20 {
+        assert!(room.at(beat * 5_000).heartbeat(false).await);
+        room.sweep().await;
+    }
+    assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::AlreadyJoined);
+    assert_eq!(room.event_names().await, ["room:started"]);
+}
+
+#[tokio::test]
+async fn members_of_a_bridge_that_is_gone_come_back_through_another_even_if_nobody_swept() {
+    let mut room = with_lease().await;
+    let before = room.join("kim/1").await.unwrap();
+    room.events().await;
+    let after = room.at(LEASE_MS).join("kim/2").await.unwrap();
+    assert!(after.recovered);
+    assert_eq!(after.epoch, before.epoch);
+    assert_eq!(room.event_names().await, ["room:participantReconnecting", "room:participantReconnected"]);
+}
+
+#[tokio::test]
+async fn a_bridge_that_says_goodbye_loses_its_connections_at_once() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+    room.at(1).heartbeat(true).await;
+    assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
+    room.at(2).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_bridge_whose_lease_ran_out_is_told() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    assert!(room.at(5_000).heartbeat(false).await);
+    room.at(60_000).sweep().await;
+    assert!(!room.heartbeat(false).await, "its connections were taken for lost");
+    assert!(room.heartbeat(false).await);
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_does_not_touch_an_entry_through_another_bridge() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    room.disconnect("kim/1").await;
+    room.through("node-2").join("kim/2").await.unwrap();
+    room.events().await;
+    room.at(LEASE_MS - 1);
+    room.through("node-2").heartbeat(false).await;
+    room.at(LEASE_MS).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_large_bridge_is_taken_down_in_bounded_batches() {
+    let mut room = with_lease().await;
+    for n in 0..150 {
+        room.join(&format!("user-{n}/1")).await.unwrap();
+    }
+    room.events().await;
+    room.at(LEASE_MS);
+    assert!(room.sweep().await.more);
+    assert_eq!(room.event_names().await.len(), 100);
+    assert!(!room.sweep().await.more);
+    assert_eq!(room.event_names().await.len(), 50);
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { Stage, changed, entered } from '../harness/stage.mjs';
+import { until } from '../harness/wait.mjs';
+import { Bridge } from '../harness/bridge.mjs';
+
+const LEASE_MS = 2_000;
+const GRACE_MS = 3_000;
+const MEMBERS = 50;
+
+/** Time is real here: it is about how soon a silence is noticed. */
+const VARIABLES = {
+  SPIN_VARIABLE_LEASE_MS: String(LEASE_MS),
+  SPIN_VARIABLE_GRACE_MS: String(GRACE_MS),
+  ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
+};
+
+describe('bridges that die', { timeout: 120_000 }, () => {
+  let stage;
+  before(async () => {
+    stage = await Stage.start({ bridges: 1, variables: VARIABLES });
+  });
+  after(() => stage?.stop());
+
+  /** Another bridge around the same app; returns its place among the bridges. */
+  async function anotherBridge() {
+    const bridge = await Bridge.start({ redis: stage.redis, app: stage.appUrl, variables: VARIABLES });
+    return stage.bridges.push(bridge) - 1;
+  }
+
+  const users = Array.from({ length: MEMBERS }, (_, n) => `user-${n}`);
+
+  /** Waits until everybody in a list was told of. */
+  async function told(member, event, usersOf) {
+    const missing = new Set(users);
+    while (missing.size > 0) {
+      const data = await member.next(event);
+      for (const user of usersOf(data)) missing.delete(user);
+    }
+  }
+
+  test('the members of a killed bridge are lost within the lease, come back through another, or are gone', async () => {
+    const doomed = await anotherBridge();
+    const room = await stage.room();
+    const lea = await stage.socketIo('lea');
+    await lea.enter(room);
+    const lost = await Promise.all(users.map((user) => stage.socketIo(user, { bridge: doomed })));
+    for (const member of lost) await member.enter(room);
+
+    await stage.bridges[doomed].child.kill('SIGKILL');
+    await told(lea, 'room:participantReconnecting', ({ userId }) => [userId]);
+
+    const back = users.slice(0, MEMBERS / 2);
+    for (const user of back) {
+      const ack = await (await stage.socketIo(user)).enter(room);
+      assert.equal(ack.recovered, true, `${user} is recovered`);
+    }
+    const gone = new Set(users.slice(MEMBERS / 2));
+    while (gone.size > 0) {
+      const { change } = await lea.next('room:participantsChanged', ({ change }) => change.type === 'graceExpired');
+      for (const { userId } of change.users) assert.ok(gone.delete(userId), `${userId} goes once, and was not back`);
+    }
+    const ali = await stage.socketIo('ali');
+    const { members } = await ali.enter(room);
+    const present = members.map(({ userId }) => userId).sort();
+    assert.deepEqual(present, ['lea', 'ali', ...back].sort(), 'zero ghosts');
+    stage.assertNoGaps();
+  });
+
+  test('who comes back before anybody noticed is recovered, not refused as a duplicate', async () => {
+    const doomed = await anotherBridge();
+    const room = await stage.room();
+    const kim = await stage.socketIo('kim', { bridge: doomed });
+    await kim.enter(room);
+    await stage.bridges[doomed].child.kill('SIGKILL');
+    const again = await stage.socketIo('kim');
+    const ack = await until(async () => {
+      const ack = await again.join(room);
+      return ack.success && ack;
+    }, 'kim is let in again');
+    assert.equal(ack.data.recovered, true);
+  });
+
+  test('a bridge that stops says goodbye: its members are reconnecting at once', async () => {
+    const stopping = await anotherBridge();
+    const room = await stage.room();
+    const lea = await stage.socketIo('lea');
+    await lea.enter(room);
+    await (await stage.webSocket('kim', { bridge: stopping })).enter(room);
+    await lea.next('room:participantsChanged', entered('kim'));
+    await stage.bridges[stopping].child.kill('SIGTERM');
+    await lea.next('room:participantReconnecting', ({ userId }) => userId === 'kim');
+    assert.equal((await (await stage.webSocket('kim')).enter(room)).recovered, true);
+  });
+
+  test('a bridge that was only away for a while brings its members back, and their sockets stay open', async () => {
+    const away = await anotherBridge();
+    const room = await stage.room();
+    const lea = await stage.socketIo('lea');
+    await lea.enter(room);
+    const kim = await stage.socketIo('kim', { bridge: away });
+    await kim.enter(room);
+    await lea.next('room:participantsChanged', entered('kim'));
+
+    await stage.bridges[away].child.kill('SIGSTOP');
+    await lea.next('room:participantReconnecting', ({ userId }) => userId === 'kim');
+    await stage.bridges[away].child.kill('SIGCONT');
+    await lea.next('room:participantReconnected', ({ userId }) => userId === 'kim');
+
+    const ali = await stage.socketIo('ali');
+    await ali.enter(room);
+    await kim.next('room:participantsChanged', changed('entered', 'ali'));
+    assert.equal((await kim.leave()).success, true, 'the same socket still holds the membership');
+    await lea.next('room:participantsChanged', changed('left', 'kim'));
+    stage.assertNoGaps();
+  });
+});
