@@ -105,7 +105,8 @@ fn build_std() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--target", TARGET, "-Zbuild-std=std,panic_abort"]);
     cargo.current_dir(&seed).env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC);
-    cargo.env("CARGO_TARGET_DIR", seed.join("target"));
+    // The components are built with link-time optimisation, which needs the library's bitcode.
+    cargo.env("CARGO_TARGET_DIR", seed.join("target")).env("RUSTFLAGS", "-Cembed-bitcode=yes");
     shell::run_quietly(&mut cargo)?;
     let built = seed.join("target").join(TARGET).join("release/deps");
     for entry in fs::read_dir(&built)?.flatten() {
