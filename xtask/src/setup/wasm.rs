@@ -82,7 +82,10 @@ fn build_from_debian() -> Result<()> {
     let libraries = libraries_of(DEBIAN_RUSTC).context("Debian's compiler does not run")?;
     copy_as_root(Path::new(DEBIAN_LIBC), &libraries.join("self-contained"), &["o", "a"])?;
     shell::doing("the standard library for it (about half a minute)");
-    copy_as_root(&build_std()?, &libraries, &["rlib"])
+    copy_as_root(&build_std()?, &libraries, &["rlib"])?;
+    // Cargo does not notice that what it has compiled was compiled against another library.
+    let compiled = shell::root().join("target").join(TARGET);
+    if compiled.exists() { fs::remove_dir_all(compiled).map_err(Into::into) } else { Ok(()) }
 }
 
 /// `rust-lld` is a link to the linker of the LLVM release that the compiler was made with, in a package of its own.
