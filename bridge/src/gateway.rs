@@ -7,7 +7,7 @@ use rollcall_protocol::{
     client::Done,
     event::{BridgeEvent, Membership},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Tells the app, in the background, that the connection behind a membership is lost.
-    pub(crate) fn report_lost(self: &Arc<Self>, membership: Membership) {
+    pub(crate) fn report_lost(self: &Arc<Self>, membership: Membership) -> JoinHandle<()> {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let Membership { room_id, entry_id, .. } = membership.clone();
@@ -46,6 +46,6 @@ impl Gateway {
                     tracing::error!(%room_id, %entry_id, event_id, error = %unavailable, "disconnect.given_up");
                 }
             }
-        });
+        })
     }
 }

@@ -18,6 +18,7 @@ use rollcall_protocol::{
 use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use uuid::Uuid;
@@ -51,6 +52,13 @@ pub(crate) struct Session<O> {
     inbox: mpsc::Receiver<Command>,
     lease_losses: watch::Receiver<u64>,
     place: Option<Place>,
+    doubt: Option<Doubt>,
+}
+
+/// A join that was not answered: the app may have let the user in, and is told in the background that it is in vain.
+struct Doubt {
+    membership: Membership,
+    report: JoinHandle<()>,
 }
 
 /// The room that the session is in.
@@ -79,7 +87,7 @@ impl<O: Outbound> Session<O> {
     ) {
         let tasks = gateway.tasks.clone();
         let lease_losses = gateway.lease_losses.subscribe();
-        let session = Self { gateway, identity, outbound, inbox, lease_losses, place: None };
+        let session = Self { gateway, identity, outbound, inbox, lease_losses, place: None, doubt: None };
         tasks.spawn(session.run());
     }
 
@@ -143,6 +151,7 @@ impl<O: Outbound> Session<O> {
             let is_same = *place.attachment.room() == room;
             return Err(if is_same { ErrorCode::AlreadyJoined } else { ErrorCode::InAnotherRoom }.into());
         }
+        self.clear_doubt().await?;
         // Before the call, so that nothing that is published after it can be missed.
         let attachment = self.attach(room.clone()).await?;
         let entry = new_entry()?;
@@ -158,7 +167,8 @@ impl<O: Outbound> Session<O> {
             Ok(Ack(Err(_))) | Err(Unavailable) => {
                 // The app may have let the user in all the same.
                 let membership = self.membership(&place((0, 0)));
-                self.gateway.report_lost(membership);
+                let report = self.gateway.report_lost(membership.clone());
+                self.doubt = Some(Doubt { membership, report });
                 Err(Unavailable.into())
             }
         }
@@ -197,6 +207,18 @@ impl<O: Outbound> Session<O> {
             entry_id: entry.clone(),
             node_id: self.gateway.node.clone(),
         })
+    }
+
+    /// Sees to it that a former try to enter is out of the way, or the app would take this one for a duplicate.
+    async fn clear_doubt(&mut self) -> Result<(), Unavailable> {
+        let Some(doubt) = self.doubt.take() else { return Ok(()) };
+        let event = BridgeEvent::Disconnect(doubt.membership.clone());
+        if let Err(unavailable) = self.gateway.app.call::<Done>(&event, &Uuid::now_v7().to_string()).await {
+            self.doubt = Some(doubt);
+            return Err(unavailable);
+        }
+        doubt.report.abort();
+        Ok(())
     }
 
     async fn attach(&self, room: RoomId) -> Result<Attachment, Unavailable> {

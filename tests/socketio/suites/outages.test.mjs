@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { MINUTE, Stage, TRANSPORTS, changed, entered } from '../harness/stage.mjs';
+import { until } from '../harness/wait.mjs';
+
+/** How long a client waits for an answer at the most, as the bridge is told; shorter than usual, to save time. */
+const ANSWER_LIMIT_MS = 2500;
+
+describe('outages of Redis', { timeout: 90_000 }, () => {
+  let stage;
+  before(async () => {
+    stage = await Stage.start({
+      bridges: 2,
+      persistent: true,
+      flags: ['--app-timeout-ms', ANSWER_LIMIT_MS],
+      variables: { SPIN_VARIABLE_REDIS_TIMEOUT_MS: '1000' },
+    });
+  });
+  after(() => stage?.stop());
+
+  /** Asks again while the answer is that it cannot be had now. */
+  const again = (ask) =>
+    until(async () => {
+      const ack = await ask();
+      assert.ok(ack.success || ack.code === 'UNAVAILABLE', JSON.stringify(ack));
+      return ack.success && ack;
+    }, 'a success', 20_000);
+
+  for (const transport of TRANSPORTS) {
+    test(`while Redis does not answer, clients are told so in time and stay connected (${transport})`, async () => {
+      const room = await stage.room();
+      const lea = await stage.connect(transport, 'lea');
+      await lea.enter(room);
+      await lea.next('room:started');
+      const waiting = [await stage.connect(transport, 'kim'), await stage.connect(transport, 'ali', { bridge: 1 })];
+
+      await stage.redis.freeze();
+      try {
+        const acks = await Promise.all([lea.leave(), ...waiting.map((member) => member.join(room))]);
+        for (const ack of acks) assert.deepEqual([ack.success, ack.code], [false, 'UNAVAILABLE']);
+      } finally {
+        await stage.redis.thaw();
+      }
+
+      // Redis takes the joins up when it wakes, although they were given up.
+      for (const member of waiting) await again(() => member.join(room));
+      await again(() => lea.leave());
+      const { data } = await (await stage.connect(transport, 'bo')).join(room);
+      const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
+      assert.deepEqual(present, ['ali present', 'bo present', 'kim present'], 'what was refused has left no ghost');
+    });
+  }
+
+  test('a client that tries again is not told that it has joined already', async () => {
+    const room = await stage.room();
+    const [lea, kim] = [await stage.socketIo('lea'), await stage.socketIo('kim')];
+    await lea.enter(room);
+    await stage.redis.freeze();
+    try {
+      assert.equal((await kim.join(room)).code, 'UNAVAILABLE');
+    } finally {
+      await stage.redis.thaw();
+    }
+    await again(() => kim.join(room));
+  });
+
+  test('a Redis that was restarted is found again, and events flow as before', async () => {
+    const room = await stage.room();
+    const lea = await stage.socketIo('lea');
+    const kim = await stage.webSocket('kim', { bridge: 1 });
+    const { epoch } = await lea.enter(room);
+    await kim.enter(room);
+    await lea.next('room:participantsChanged', entered('kim'));
+
+    await stage.redis.crash();
+    const ali = await stage.socketIo('ali', { bridge: 1 });
+    const refusal = await ali.join(room);
+    assert.deepEqual([refusal.success, refusal.code], [false, 'UNAVAILABLE']);
+    await stage.redis.restart();
+
+    // Events that nobody is subscribed to are lost; from the moment of subscribing, none is.
+    const channel = `rollcall:events:${room}`;
+    await until(async () => (await stage.redis.client.pubSubNumSub(channel))[channel] === 2, 'both bridges are subscribed');
+    const { data } = await again(() => ali.join(room));
+    assert.deepEqual([data.epoch, data.count, data.first], [epoch, 3, false], 'the session goes on');
+    for (const member of [lea, kim]) await member.next('room:participantsChanged', entered('ali'));
+
+    // And so does what happens without anybody calling.
+    ali.terminate();
+    for (const member of [lea, kim]) await member.next('room:participantReconnecting');
+    await stage.redis.advance(MINUTE / 2);
+    for (const member of [lea, kim]) await member.next('room:participantsChanged', changed('graceExpired', 'ali'));
+    await stage.redis.advance(60 * MINUTE);
+    for (const member of [lea, kim]) {
+      await member.next('room:ended');
+      await member.closed;
+    }
+  });
+
+  test('after all of it the bridges are well', async () => {
+    for (const bridge of stage.bridges) assert.ok(await bridge.isWell());
+  });
+});
