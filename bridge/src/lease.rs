@@ -6,7 +6,7 @@ use rollcall_protocol::{
     client::Ack,
     event::{BridgeEvent, Heartbeat, Lease},
 };
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use crate::gateway::Gateway;
@@ -14,20 +14,26 @@ use crate::gateway::Gateway;
 /// How long a goodbye may take. Without it the lease runs out.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
+/// After how many beats without an answer the lease may have run out: it is at least three of them long.
+const SILENT_BEATS: u32 = 3;
+
 /// Tells the app at intervals that this bridge is there. Where the lease has run out all the same, every session
 /// enters its room again.
 pub(crate) async fn keep(gateway: Arc<Gateway>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut had_lease = false;
+    let mut heard = Instant::now();
     loop {
         ticks.tick().await;
         let Some(lease) = beat(&gateway, false).await else { continue };
-        if had_lease && !lease.held {
+        // The answer that told of the loss may itself have been lost, so a long silence counts as one.
+        if had_lease && (!lease.held || heard.elapsed() > every * SILENT_BEATS) {
             tracing::warn!("lease.lost");
             gateway.lease_losses.send_modify(|losses| *losses += 1);
         }
         had_lease = true;
+        heard = Instant::now();
     }
 }
 

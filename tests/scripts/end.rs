@@ -77,6 +77,18 @@ async fn a_new_session_in_the_same_room_counts_anew_in_a_later_epoch() {
 }
 
 #[tokio::test]
+async fn a_session_that_starts_in_the_call_that_ended_the_last_one_has_a_host() {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    let session =
+        SessionDefinition { end_at: END + 60 * MINUTE, leader_id: "lea".parse().unwrap(), members: None };
+    room.define(Some(session));
+    room.at(60 * MINUTE);
+    assert!(room.join("kim/2").await.unwrap().first);
+    assert_eq!(room.join("kim/2").await.unwrap().host_id.as_str(), "kim", "kept, and not only told");
+}
+
+#[tokio::test]
 async fn epochs_rise_even_if_the_clock_steps_back() {
     let mut room = Story::begin().await;
     let first = room.at(50 * MINUTE).join("kim/1").await.unwrap();

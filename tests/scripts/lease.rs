@@ -74,6 +74,16 @@ async fn a_bridge_whose_lease_ran_out_is_told() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_does_not_revive_a_lease_that_ran_out_before_anybody_swept() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+    assert!(!room.at(LEASE_MS).heartbeat(false).await);
+    assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
+    assert!(room.join("kim/2").await.unwrap().recovered);
+}
+
+#[tokio::test]
 async fn a_lease_that_ran_out_does_not_touch_an_entry_through_another_bridge() {
     let mut room = with_lease().await;
     room.join("kim/1").await.unwrap();

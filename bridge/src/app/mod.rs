@@ -137,10 +137,8 @@ impl App {
 
 fn read_answer<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<Ack<T>, Failure> {
     let status = response.status();
-    if matches!(
-        status,
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-    ) {
+    // A component that failed once, or a gateway before it: no refusal has such a status but UNAVAILABLE.
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(Failure::Status(status));
     }
     let ack = serde_json::from_slice(response.body()).map_err(|error| Failure::Answer(status, error))?;
@@ -175,11 +173,10 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_told_from_what_will_not() {
-        for status in [502, 503, 504] {
+        for status in [429, 500, 502, 503, 504] {
             assert!(answer(status, "").unwrap_err().may_pass());
         }
         assert!(!answer(404, "<html>").unwrap_err().may_pass());
-        assert!(!answer(500, "").unwrap_err().may_pass());
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Settings {
             reminder_lead_ms: next(0..=DAY_MS)?,
             // Redis's Lua unpacks no more than about 8,000 values at once.
             roster_limit: next(0..=5000)?,
-            retention_ms: next(0..=30 * DAY_MS)?,
+            // Less, and a sweep that is a little late would find nothing left to end.
+            retention_ms: next(60_000..=30 * DAY_MS)?,
             shards: next(1..=4096)?,
             ..Self::default()
         })

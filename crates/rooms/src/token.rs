@@ -94,7 +94,7 @@ impl TokenKeys {
     /// An empty issuer or audience accepts any.
     pub fn parse(key_set: &str, issuer: &str, audience: &str, leeway_s: u64) -> Result<Self, InvalidKeys> {
         let set: KeySet =
-            serde_json::from_str(key_set).map_err(|error| InvalidKeys::NotAKeySet(error.to_string()))?;
+            serde_json::from_str(key_set).map_err(|error| InvalidKeys::NotAKeySet(place(&error)))?;
         if set.keys.is_empty() {
             return Err(InvalidKeys::Empty);
         }
@@ -114,7 +114,8 @@ impl TokenKeys {
         }
         let claims = self.claims(token, now_s)?;
         let expires_at_s = claims.expires_at.ok_or_else(|| invalid("the token never expires"))?.as_secs();
-        Ok(Identity { profile: profile(claims)?, expires_at_s })
+        // The same leeway that let it in: else a token just past its end would connect and be closed at once.
+        Ok(Identity { profile: profile(claims)?, expires_at_s: expires_at_s + self.leeway_s })
     }
 
     fn claims(&self, token: &str, now_s: u64) -> Result<JWTClaims<UserClaims>, Refusal> {
@@ -171,8 +172,13 @@ impl Key {
     }
 }
 
+/// Where a key set is wrong. The error's own text would repeat what stands there, which may be a secret.
+fn place(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
+}
+
 fn parse_key(jwk: &str) -> Result<(Option<String>, Key), String> {
-    let header: KeyHeader = serde_json::from_str(jwk).map_err(|error| error.to_string())?;
+    let header: KeyHeader = serde_json::from_str(jwk).map_err(|error| place(&error))?;
     let text = |error: jwt_simple::Error| error.to_string();
     let alg = header.alg.as_deref().ok_or(r#""alg" is missing"#)?;
     let key = match (header.kty.as_str(), alg) {
@@ -276,7 +282,7 @@ mod tests {
         assert_eq!(identity.profile.user_id.as_str(), "7");
         assert_eq!(identity.profile.user_name, "Kim");
         assert_eq!(identity.profile.user_role.as_deref(), Some("2"));
-        assert_eq!(identity.expires_at_s, NOW_S + 60);
+        assert_eq!(identity.expires_at_s, NOW_S + 90, "with the leeway");
 
         let standard = token(claims(json!({"name": "Kim"})).with_subject("kim"));
         let profile = shared_key().verify(&standard, NOW_S).unwrap().profile;
@@ -364,6 +370,7 @@ mod tests {
     fn key_sets_that_cannot_be_used_are_refused_with_the_reason() {
         let error = |set: &str| TokenKeys::parse(set, "", "", 0).err().unwrap().to_string();
         assert!(error("{").starts_with("jwt_keys is not a JSON Web Key Set"));
+        assert!(!error(r#"{"keys":["hunter2"]}"#).contains("hunter2"));
         assert_eq!(error(r#"{"keys":[]}"#), "jwt_keys holds no key");
         let weak = error(r#"{"keys":[{"kty":"oct","alg":"HS256","k":"c2hvcnQ"}]}"#);
         assert_eq!(weak, r#"key 1 of jwt_keys: "k" must hold at least 32 bytes"#);

@@ -27,7 +27,8 @@ local function finish(room, reason)
   end
   redis.call('DEL', room.key, room.members, room.entries, room.order, room.grace)
   redis.call('ZREM', KEYS[1], room.id)
-  room.is_live = false
+  -- The same call may start the next session in this room.
+  room.is_live, room.host, room.reminder_at, room.seq = false, nil, 0, 0
 end
 
 local function settle(room)
