@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use http::Uri;
 use rollcall_protocol::call::{self, Secret};
 
-use crate::origin::OriginPolicy;
+use crate::{bound::Bound, origin::OriginPolicy};
 
 /// Where the secret that signs calls comes from. Not a flag: flags show in the list of processes.
 const SECRET_VARIABLE: &str = "ROLLCALL_BRIDGE_SECRET";
@@ -28,6 +28,7 @@ pub(crate) enum Command {
     ///
     /// Calls to the app are signed with the first secret in ROLLCALL_BRIDGE_SECRET ("whsec_...").
     /// With the app in this process, its variables are read from SPIN_VARIABLE_<NAME>.
+    #[command(after_help = Bound::from_env().explain(), after_long_help = Bound::from_env().explain())]
     Bridge(BridgeArgs),
 }
 

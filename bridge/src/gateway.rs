@@ -11,7 +11,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{app::App, config::Limits, hub::Hub};
+use crate::{app::App, config::Limits, hub::Hub, reread::Rereads};
 
 /// What all sockets of this bridge share.
 pub(crate) struct Gateway {
@@ -21,6 +21,8 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     /// How long a join waits until its room is subscribed.
     pub(crate) subscribe_limit: Duration,
+    /// Rooms to read once more.
+    pub(crate) rereads: Rereads,
     /// Rises when the app has taken all connections of this bridge for lost.
     pub(crate) lease_losses: watch::Sender<u64>,
     /// Everything that must come to its end before the process does.
@@ -37,13 +39,16 @@ impl Gateway {
             let Membership { room_id, entry_id, .. } = membership.clone();
             let event = BridgeEvent::Disconnect(membership);
             let event_id = Uuid::now_v7().to_string();
-            match gateway.app.deliver::<Done>(&event, &event_id).await {
-                Ok(ack) => {
-                    let code = ack.0.err().map(|refusal| refusal.code.as_str());
-                    tracing::debug!(%room_id, %entry_id, event_id, code, "disconnect.delivered");
-                }
-                Err(unavailable) => {
-                    tracing::error!(%room_id, %entry_id, event_id, error = %unavailable, "disconnect.given_up");
+            // However long it takes: as long as this bridge lives, its lease keeps the member present.
+            while !gateway.stopping.is_cancelled() {
+                match gateway.app.deliver::<Done>(&event, &event_id).await {
+                    Ok(ack) => {
+                        let code = ack.0.err().map(|refusal| refusal.code.as_str());
+                        return tracing::debug!(%room_id, %entry_id, event_id, code, "disconnect.delivered");
+                    }
+                    Err(error) => {
+                        tracing::error!(%room_id, %entry_id, event_id, %error, "disconnect.delayed")
+                    }
                 }
             }
         })

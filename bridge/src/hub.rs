@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use rollcall_protocol::{RoomId, fanout::Envelope};
+use rollcall_protocol::{EntryId, RoomId, event::Seat, fanout::Envelope};
 use tokio::sync::{Notify, mpsc, watch};
 
 /// How many events may wait for one session. A session that does not keep up is closed.
@@ -36,6 +36,16 @@ impl Delivery {
     }
 }
 
+/// What a session learns of its room.
+#[derive(Clone)]
+pub(crate) enum Notice {
+    /// Something happened.
+    Event(Arc<Delivery>),
+    /// How things are, after events may have been missed: the room's state if its session is live, and the entries
+    /// that are not current.
+    Reading { state: Option<Arc<Delivery>>, gone: Arc<HashSet<EntryId>> },
+}
+
 /// Which session is in which room.
 #[derive(Default)]
 pub(crate) struct Hub {
@@ -52,8 +62,15 @@ struct State {
 }
 
 struct Room {
-    feeds: HashMap<u64, mpsc::Sender<Arc<Delivery>>>,
+    feeds: HashMap<u64, Feed>,
+    /// Whether events may have been missed since anybody read it.
+    is_behind: bool,
     is_subscribed: watch::Sender<bool>,
+}
+
+struct Feed {
+    notices: mpsc::Sender<Notice>,
+    seat: Option<Seat>,
 }
 
 /// A session's place in a room; dropping it leaves the room.
@@ -61,7 +78,7 @@ pub(crate) struct Attachment {
     hub: Arc<Hub>,
     room: RoomId,
     id: u64,
-    feed: mpsc::Receiver<Arc<Delivery>>,
+    feed: mpsc::Receiver<Notice>,
     is_subscribed: watch::Receiver<bool>,
 }
 
@@ -69,7 +86,7 @@ impl Hub {
     /// Puts a session into a room. Events arrive for sure only after [`Attachment::subscribed`].
     pub(crate) fn attach(self: &Arc<Self>, room: RoomId) -> Attachment {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (sender, feed) = mpsc::channel(FEED_CAPACITY);
+        let (notices, feed) = mpsc::channel(FEED_CAPACITY);
         let mut state = self.state();
         let State { rooms, changed } = &mut *state;
         let entry = match rooms.entry(room.clone()) {
@@ -77,10 +94,11 @@ impl Hub {
             Entry::Vacant(entry) => {
                 changed.insert(room.clone());
                 self.changed.notify_one();
-                entry.insert(Room { feeds: HashMap::new(), is_subscribed: watch::Sender::new(false) })
+                let is_subscribed = watch::Sender::new(false);
+                entry.insert(Room { feeds: HashMap::new(), is_behind: false, is_subscribed })
             }
         };
-        entry.feeds.insert(id, sender);
+        entry.feeds.insert(id, Feed { notices, seat: None });
         let is_subscribed = entry.is_subscribed.subscribe();
         drop(state);
         Attachment { hub: Arc::clone(self), room, id, feed, is_subscribed }
@@ -98,11 +116,18 @@ impl Hub {
         self.changed.notify_one();
     }
 
-    /// Hands an event to everybody in a room. Never waits: whoever has no space left loses the feed.
-    pub(crate) fn publish(&self, room: &RoomId, delivery: &Arc<Delivery>) {
+    /// Hands a notice to everybody in a room. Never waits: whoever has no space left loses the feed.
+    pub(crate) fn publish(&self, room: &RoomId, notice: &Notice) {
         let mut state = self.state();
         let Some(entry) = state.rooms.get_mut(room) else { return };
-        entry.feeds.retain(|_, feed| feed.try_send(Arc::clone(delivery)).is_ok());
+        entry.feeds.retain(|_, feed| feed.notices.try_send(notice.clone()).is_ok());
+    }
+
+    /// The entries that sessions hold in a room.
+    pub(crate) fn seats(&self, room: &RoomId) -> Vec<Seat> {
+        let state = self.state();
+        let feeds = state.rooms.get(room).into_iter().flat_map(|entry| entry.feeds.values());
+        feeds.filter_map(|feed| feed.seat.clone()).collect()
     }
 
     /// Waits until rooms have appeared or gone, and takes them: those that are wanted, and those that are not.
@@ -121,18 +146,24 @@ impl Hub {
     pub(crate) fn start_over(&self) -> Vec<RoomId> {
         let mut state = self.state();
         state.changed.clear();
-        state.rooms.values().for_each(|room| {
-            room.is_subscribed.send_replace(false);
-        });
+        for room in state.rooms.values_mut() {
+            room.is_behind |= room.is_subscribed.send_replace(false);
+        }
         state.rooms.keys().cloned().collect()
     }
 
-    /// Notes that events of these rooms arrive from now on.
-    pub(crate) fn confirm(&self, rooms: &[RoomId]) {
-        let state = self.state();
-        for room in rooms.iter().filter_map(|room| state.rooms.get(room)) {
+    /// Notes that events of these rooms arrive from now on. Returns those of which some may have been missed.
+    pub(crate) fn confirm(&self, rooms: &[RoomId]) -> Vec<RoomId> {
+        let mut state = self.state();
+        let mut behind = Vec::new();
+        for id in rooms {
+            let Some(room) = state.rooms.get_mut(id) else { continue };
+            if std::mem::take(&mut room.is_behind) {
+                behind.push(id.clone());
+            }
             room.is_subscribed.send_replace(true);
         }
+        behind
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -153,9 +184,22 @@ impl Attachment {
         let _ = self.is_subscribed.wait_for(|&is| is).await;
     }
 
-    /// The next event; none after too many had to wait.
-    pub(crate) async fn next(&mut self) -> Option<Arc<Delivery>> {
+    /// Says which entry the session holds.
+    pub(crate) fn sit(&self, seat: Seat) {
+        let mut state = self.hub.state();
+        if let Some(feed) = state.rooms.get_mut(&self.room).and_then(|room| room.feeds.get_mut(&self.id)) {
+            feed.seat = Some(seat);
+        }
+    }
+
+    /// The next notice; none after too many had to wait.
+    pub(crate) async fn next(&mut self) -> Option<Notice> {
         self.feed.recv().await
+    }
+
+    /// The next notice, if it is there already.
+    pub(crate) fn try_next(&mut self) -> Option<Notice> {
+        self.feed.try_recv().ok()
     }
 }
 
@@ -173,9 +217,14 @@ mod tests {
         id.parse().unwrap()
     }
 
-    fn delivery(seq: u64) -> Arc<Delivery> {
+    fn event(seq: u64) -> Notice {
         let json = format!(r#"{{"event":"room:started","epoch":1,"seq":{seq},"data":{{}}}}"#);
-        Arc::new(Delivery::new(serde_json::from_str(&json).unwrap()))
+        Notice::Event(Arc::new(Delivery::new(serde_json::from_str(&json).unwrap())))
+    }
+
+    async fn next_seq(attachment: &mut Attachment) -> Option<u64> {
+        let Notice::Event(delivery) = attachment.next().await? else { panic!("an event") };
+        Some(delivery.envelope.seq)
     }
 
     #[tokio::test]
@@ -184,7 +233,7 @@ mod tests {
         let mut first = hub.attach(room("r"));
         let second = hub.attach(room("r"));
         assert_eq!(hub.changes().await, (vec![room("r")], vec![]));
-        hub.confirm(&[room("r")]);
+        assert!(hub.confirm(&[room("r")]).is_empty());
         first.subscribed().await;
         drop(first);
         drop(second);
@@ -198,6 +247,9 @@ mod tests {
         hub.confirm(&[room("r")]);
         assert_eq!(hub.start_over(), [room("r")]);
         assert!(!*attachment.is_subscribed.borrow());
+        assert_eq!(hub.start_over(), [room("r")], "broken again before anything was confirmed");
+        assert_eq!(hub.confirm(&[room("r")]), [room("r")], "events may have been missed");
+        assert!(hub.confirm(&[room("r")]).is_empty());
     }
 
     #[tokio::test]
@@ -207,12 +259,12 @@ mod tests {
         let mut quick = hub.attach(room("r"));
         let last = FEED_CAPACITY as u64;
         for seq in 0..=last {
-            hub.publish(&room("r"), &delivery(seq));
-            assert_eq!(quick.next().await.unwrap().envelope.seq, seq);
+            hub.publish(&room("r"), &event(seq));
+            assert_eq!(next_seq(&mut quick).await, Some(seq));
         }
         for seq in 0..last {
-            assert_eq!(slow.next().await.unwrap().envelope.seq, seq);
+            assert_eq!(next_seq(&mut slow).await, Some(seq));
         }
-        assert!(slow.next().await.is_none());
+        assert_eq!(next_seq(&mut slow).await, None);
     }
 }

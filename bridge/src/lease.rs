@@ -22,18 +22,18 @@ const SILENT_BEATS: u32 = 3;
 pub(crate) async fn keep(gateway: Arc<Gateway>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut had_lease = false;
-    let mut heard = Instant::now();
+    let started = Instant::now();
+    let mut leased = None;
     loop {
         ticks.tick().await;
         let Some(lease) = beat(&gateway, false).await else { continue };
-        // The answer that told of the loss may itself have been lost, so a long silence counts as one.
-        if had_lease && (!lease.held || heard.elapsed() > every * SILENT_BEATS) {
+        // Before the first answer, nobody knows of the lease but those who came in through this bridge.
+        let is_lost = leased.map_or(started.elapsed() > every * SILENT_BEATS, |since| since != lease.since);
+        if is_lost {
             tracing::warn!("lease.lost");
             gateway.lease_losses.send_modify(|losses| *losses += 1);
         }
-        had_lease = true;
-        heard = Instant::now();
+        leased = Some(lease.since);
     }
 }
 

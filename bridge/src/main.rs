@@ -12,15 +12,18 @@
 //! | [`hub`] | which session is in which room |
 //! | [`lease`] | tells the app that this bridge is there |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
+//! | [`reread`] | reads rooms once more of which events may have been missed |
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
 //! | [`server`] | the HTTP server around them |
 //! | [`listener`] | accepts connections, and closes them so that the last thing said is heard |
+//! | [`bound`] | how long somebody who vanished can seem to be there |
 //! | [`clock`] | the time of day |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod app;
 mod auth;
+mod bound;
 mod clock;
 mod config;
 mod gateway;
@@ -28,6 +31,7 @@ mod hub;
 mod lease;
 mod listener;
 mod origin;
+mod reread;
 mod server;
 mod session;
 mod socketio;

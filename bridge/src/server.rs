@@ -31,6 +31,7 @@ use crate::{
     lease,
     listener::ClientListener,
     origin::OriginPolicy,
+    reread::{self, Rereads},
     socketio, subscriber, websocket,
 };
 
@@ -56,12 +57,14 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         limits: config.limits,
         // The client waits for this and then for the app.
         subscribe_limit: config.app_timeout / 2,
+        rereads: Rereads::default(),
         lease_losses: watch::Sender::new(0),
         tasks: TaskTracker::new(),
         stopping: stopping.clone(),
     });
     let lease = tokio::spawn(lease::keep(Arc::clone(&gateway), config.heartbeat_interval));
-    let subscriber = tokio::spawn(subscriber::run(config.redis, Arc::clone(&gateway.hub)));
+    let subscriber = tokio::spawn(subscriber::run(config.redis, Arc::clone(&gateway)));
+    let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
     let (socketio_layer, io) = socketio::layer(config.limits);
     socketio::serve(&io, config.namespace, Arc::clone(&gateway));
     let router = Router::new()
@@ -85,6 +88,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         () = signals.next() => tracing::warn!("bridge.stopped_at_once"),
     }
     subscriber.abort();
+    rereader.abort();
     server.abort();
     tracing::info!("bridge.stopped");
     Ok(())

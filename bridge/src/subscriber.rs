@@ -12,7 +12,10 @@ use rollcall_protocol::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::hub::{Delivery, Hub};
+use crate::{
+    gateway::Gateway,
+    hub::{Delivery, Hub, Notice},
+};
 
 /// How long Redis may take to answer.
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
@@ -27,11 +30,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Subscribes until the process ends.
-pub(crate) async fn run(redis: redis::Client, hub: Arc<Hub>) {
+pub(crate) async fn run(redis: redis::Client, gateway: Arc<Gateway>) {
     let mut pauses = pauses();
     loop {
         let started = Instant::now();
-        let Err(error) = subscribe(&redis, &hub).await;
+        let Err(error) = subscribe(&redis, &gateway).await;
         // A connection that held begins the row anew.
         if started.elapsed() > LONGEST_PAUSE {
             pauses = self::pauses();
@@ -52,35 +55,36 @@ fn pauses() -> ExponentialBackoff {
         .build()
 }
 
-async fn subscribe(redis: &redis::Client, hub: &Hub) -> anyhow::Result<std::convert::Infallible> {
+async fn subscribe(redis: &redis::Client, gateway: &Gateway) -> anyhow::Result<std::convert::Infallible> {
     let connection =
         timeout(REPLY_LIMIT, redis.get_async_pubsub()).await.context("no connection in time")??;
     let (sink, messages) = connection.split();
     tracing::info!("redis.connected");
     tokio::select! {
-        ended = follow_hub(sink, hub) => ended,
-        () = pass_on(messages, hub) => bail!("the connection was closed"),
+        ended = follow_hub(sink, gateway) => ended,
+        () = pass_on(messages, &gateway.hub) => bail!("the connection was closed"),
     }
 }
 
-async fn follow_hub(mut sink: PubSubSink, hub: &Hub) -> anyhow::Result<std::convert::Infallible> {
-    add(&mut sink, hub, &hub.start_over()).await?;
+async fn follow_hub(mut sink: PubSubSink, gateway: &Gateway) -> anyhow::Result<std::convert::Infallible> {
+    let hub = &gateway.hub;
+    add(&mut sink, gateway, &hub.start_over()).await?;
     loop {
         let Ok((wanted, unwanted)) = timeout(PING_INTERVAL, hub.changes()).await else {
             timeout(REPLY_LIMIT, sink.ping::<redis::Value>()).await.context("PING")??;
             continue;
         };
-        add(&mut sink, hub, &wanted).await?;
+        add(&mut sink, gateway, &wanted).await?;
         for rooms in unwanted.chunks(BATCH) {
             timeout(REPLY_LIMIT, sink.unsubscribe(channels(rooms))).await.context("UNSUBSCRIBE")??;
         }
     }
 }
 
-async fn add(sink: &mut PubSubSink, hub: &Hub, rooms: &[RoomId]) -> anyhow::Result<()> {
+async fn add(sink: &mut PubSubSink, gateway: &Gateway, rooms: &[RoomId]) -> anyhow::Result<()> {
     for rooms in rooms.chunks(BATCH) {
         timeout(REPLY_LIMIT, sink.subscribe(channels(rooms))).await.context("SUBSCRIBE")??;
-        hub.confirm(rooms);
+        gateway.rereads.ask(gateway.hub.confirm(rooms));
     }
     Ok(())
 }
@@ -93,7 +97,7 @@ async fn pass_on(mut messages: impl Stream<Item = Msg> + Unpin, hub: &Hub) {
     while let Some(message) = messages.next().await {
         let Some(room) = room_of(message.get_channel_name()) else { continue };
         match serde_json::from_slice::<Envelope>(message.get_payload_bytes()) {
-            Ok(envelope) => hub.publish(&room, &Arc::new(Delivery::new(envelope))),
+            Ok(envelope) => hub.publish(&room, &Notice::Event(Arc::new(Delivery::new(envelope)))),
             Err(error) => tracing::error!(%room, %error, "redis.unreadable_event"),
         }
     }

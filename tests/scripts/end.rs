@@ -1,9 +1,12 @@
-use rollcall_protocol::{ErrorCode, session::SessionDefinition};
+use rollcall_protocol::{
+    ErrorCode,
+    session::{Session, SessionDefinition},
+};
 
-use crate::story::{END, MINUTE, Story};
+use crate::story::{END, MINUTE, Story, definition};
 
 /// What is kept of a room, for a while, and what belongs to the shard.
-const KEPT: [&str; 3] = [":closed", ":epoch", ":leases"];
+const KEPT: [&str; 5] = [":closed:algebra", ":attendance:algebra", ":epoch", ":leases", ":leased"];
 
 #[tokio::test]
 async fn at_the_end_everybody_is_sent_out_and_the_room_is_cleared() {
@@ -58,11 +61,7 @@ async fn a_new_session_in_the_same_room_counts_anew_in_a_later_epoch() {
     let mut room = Story::begin().await;
     let first = room.join("kim/1").await.unwrap();
     room.at(60 * MINUTE).sweep().await;
-    room.define(Some(SessionDefinition {
-        end_at: END + 60 * MINUTE,
-        leader_id: "lea".parse().unwrap(),
-        members: None,
-    }));
+    room.define(SessionDefinition { end_at: END + 60 * MINUTE, ..definition() }).await;
     room.events().await;
 
     assert_eq!(
@@ -80,9 +79,8 @@ async fn a_new_session_in_the_same_room_counts_anew_in_a_later_epoch() {
 async fn a_session_that_starts_in_the_call_that_ended_the_last_one_has_a_host() {
     let mut room = Story::begin().await;
     room.join("kim/1").await.unwrap();
-    let session =
-        SessionDefinition { end_at: END + 60 * MINUTE, leader_id: "lea".parse().unwrap(), members: None };
-    room.define(Some(session));
+    let definition = SessionDefinition { end_at: END + 60 * MINUTE, ..definition() };
+    room.store(Some(Session { revision: 2, definition }));
     room.at(60 * MINUTE);
     assert!(room.join("kim/2").await.unwrap().first);
     assert_eq!(room.join("kim/2").await.unwrap().host_id.as_str(), "kim", "kept, and not only told");

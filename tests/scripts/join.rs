@@ -1,7 +1,10 @@
-use rollcall_protocol::{ErrorCode, session::SessionDefinition};
+use rollcall_protocol::{
+    ErrorCode,
+    session::{Session, SessionDefinition},
+};
 use serde_json::json;
 
-use crate::story::{END, MINUTE, START, Story, ids, members};
+use crate::story::{END, MINUTE, START, Story, definition, ids, members};
 
 #[tokio::test]
 async fn the_first_to_enter_starts_the_session() {
@@ -135,11 +138,11 @@ async fn coming_back_after_the_grace_period_is_a_new_entry_even_if_nobody_swept(
 async fn rooms_without_a_session_and_users_who_are_not_listed_are_refused() {
     let mut room = Story::begin().await;
     let members = Some(vec!["kim".parse().unwrap()]);
-    room.define(Some(SessionDefinition { end_at: END, leader_id: "lea".parse().unwrap(), members }));
+    room.store(Some(Session { revision: 1, definition: SessionDefinition { members, ..definition() } }));
     assert_eq!(room.join("mallory/1").await.unwrap_err(), ErrorCode::NotAMember);
     room.join("kim/1").await.unwrap();
     room.join("lea/1").await.unwrap();
-    room.define(None);
+    room.store(None);
     assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::NoSuchRoom);
 }
 

@@ -1,10 +1,15 @@
 //! Each script by itself, against a real Redis, with time passed in.
 
+mod attendance;
+mod changes;
 mod disconnect;
+mod duplicates;
 mod end;
 mod expiry;
 mod join;
 mod lease;
 mod leave;
+mod read;
+mod resume;
 mod story;
 mod sweep;

@@ -1,15 +1,23 @@
 //! A room to tell stories about.
 
+use std::cell::RefCell;
+
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
 use rollcall_protocol::{
-    ErrorCode, NodeId, RoomId,
+    ErrorCode, NodeId, ResumeHash, RoomId,
     client::{Joined, Profile},
-    event::{Heartbeat, Join, Membership},
+    event::{Heartbeat, Join, Membership, Read, Reading, Seat},
     fanout::{self, Envelope},
-    session::SessionDefinition,
+    session::{Duplicates, Session, SessionDefinition},
 };
-use rollcall_rooms::{Failure, Rooms, Settings, directory::Directory, rooms::Swept, shard};
+use rollcall_rooms::{
+    Failure, Rooms, Settings,
+    attendance::Attendance,
+    directory::{Definitions, Directory},
+    rooms::Swept,
+    shard,
+};
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
 use serde_json::Value;
 
@@ -26,6 +34,7 @@ pub struct Event {
     pub seq: u64,
     pub epoch: u64,
     pub except: Option<String>,
+    pub only: Option<String>,
     pub closes: bool,
     pub data: Value,
 }
@@ -36,13 +45,25 @@ pub struct Story {
     subscription: PubSub,
     pub settings: Settings,
     now: u64,
+    room: RoomId,
     node: NodeId,
-    session: Option<SessionDefinition>,
+    session: RefCell<Option<Session>>,
 }
 
 impl Directory for &Story {
-    async fn find(&self, _: &RoomId) -> Result<Option<SessionDefinition>, Failure> {
-        Ok(self.session.clone())
+    async fn find(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+        Ok(self.session.borrow().clone())
+    }
+}
+
+impl Definitions for &Story {
+    async fn put(&self, _: &RoomId, session: &Session) -> Result<bool, Failure> {
+        Ok(self.session.replace(Some(session.clone())).is_none())
+    }
+
+    async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
+        self.session.take();
+        Ok(())
     }
 }
 
@@ -53,6 +74,22 @@ pub fn entry(entry: &str) -> Membership {
         room_id: ROOM.parse().unwrap(),
         user_id: user.parse().unwrap(),
         entry_id: entry.parse().unwrap(),
+    }
+}
+
+/// The hash of the token that an entry can be resumed with.
+fn token_of(entry: &str) -> ResumeHash {
+    format!("token of {entry}").parse().unwrap()
+}
+
+/// A session that ends an hour after the start, led by Lea, open to everybody.
+pub fn definition() -> SessionDefinition {
+    SessionDefinition {
+        end_at: END,
+        leader_id: "lea".parse().unwrap(),
+        members: None,
+        duplicates: Duplicates::Refuse,
+        capacity: None,
     }
 }
 
@@ -68,12 +105,9 @@ impl Story {
             subscription,
             settings: Settings { lease_ms: 24 * 60 * MINUTE, ..Settings::default() },
             now: START,
+            room: ROOM.parse().unwrap(),
             node: "node-1".parse().unwrap(),
-            session: Some(SessionDefinition {
-                end_at: END,
-                leader_id: "lea".parse().unwrap(),
-                members: None,
-            }),
+            session: RefCell::new(Some(Session { revision: 1, definition: definition() })),
         }
     }
 
@@ -83,23 +117,59 @@ impl Story {
         self
     }
 
+    /// Changes the room that users enter from now on.
+    pub fn in_room(&mut self, room: &str) -> &mut Self {
+        self.room = room.parse().unwrap();
+        self
+    }
+
     /// Changes the bridge through which users come from now on.
     pub fn through(&mut self, node: &str) -> &mut Self {
         self.node = node.parse().unwrap();
         self
     }
 
-    /// The bridge is heard of, or says goodbye. Returns whether it had a lease.
-    pub async fn heartbeat(&self, is_leaving: bool) -> bool {
+    /// The bridge is heard of, or says goodbye. Returns since when it has its lease.
+    pub async fn heartbeat(&self, is_leaving: bool) -> u64 {
         let heartbeat = Heartbeat { node_id: self.node.clone(), is_leaving };
-        self.rooms().heartbeat(self.shard(), &heartbeat).await.unwrap().held
+        self.rooms().heartbeat(self.shard(), &heartbeat).await.unwrap().since
     }
 
-    pub fn define(&mut self, session: Option<SessionDefinition>) {
-        self.session = session;
+    /// Changes what joins read, and nothing else.
+    pub fn store(&self, session: Option<Session>) {
+        self.session.replace(session);
     }
 
-    fn rooms(&self) -> Rooms<RedisPort> {
+    /// Changes the definition as the API does: a new revision, then the store, then the room.
+    pub async fn define(&self, definition: SessionDefinition) {
+        self.try_define(definition).await.unwrap();
+    }
+
+    pub async fn try_define(&self, definition: SessionDefinition) -> Result<u64, ErrorCode> {
+        let (session, _) =
+            self.rooms().define(&self, &ROOM.parse().unwrap(), definition).await.map_err(code)?;
+        Ok(session.revision)
+    }
+
+    /// Forgets the definition, which ends the session.
+    pub async fn undefine(&self) {
+        self.rooms().undefine(&self, &ROOM.parse().unwrap()).await.unwrap();
+    }
+
+    pub async fn attendance(&self) -> Attendance {
+        self.rooms().attendance(&ROOM.parse().unwrap()).await.unwrap()
+    }
+
+    pub async fn read(&self, entries: &[&str]) -> Reading {
+        let seats = entries.iter().map(|name| {
+            let Membership { user_id, entry_id, .. } = entry(name);
+            Seat { user_id, entry_id }
+        });
+        let read = Read { room_id: ROOM.parse().unwrap(), seats: seats.collect() };
+        self.rooms().read(&read).await.unwrap()
+    }
+
+    pub fn rooms(&self) -> Rooms<RedisPort> {
         let mut settings = self.settings.clone();
         settings.now = Some(self.now);
         Rooms::new(RedisPort(self.redis.clone()), &settings).unwrap()
@@ -107,10 +177,40 @@ impl Story {
 
     /// A user enters; `kim/2` is Kim's second entry.
     pub async fn join(&self, name: &str) -> Result<Joined, ErrorCode> {
-        let Membership { room_id, user_id, entry_id } = entry(name);
-        let profile = Profile { user_name: user_id.as_str().to_uppercase(), user_id, user_role: None };
-        let join = Join { room_id, profile, entry_id, node_id: self.node.clone() };
+        self.join_with(self.entering(name)).await
+    }
+
+    /// A user enters and presents the resume token of an earlier entry.
+    pub async fn resume(&self, name: &str, earlier: &str) -> Result<Joined, ErrorCode> {
+        self.join_with(Join { resumes: Some(token_of(earlier)), ..self.entering(name) }).await
+    }
+
+    /// A bridge enters a user again whose socket it still holds.
+    pub async fn enter_again(&self, name: &str, earlier: &str) -> Result<Joined, ErrorCode> {
+        let replaces = Some(earlier.parse().unwrap());
+        self.join_with(Join { replaces, ..self.entering(name) }).await
+    }
+
+    /// A user tries to enter, and may fail in any way.
+    pub async fn try_join(&self, name: &str) -> Result<Joined, Failure> {
+        self.rooms().join(&self, &self.entering(name)).await
+    }
+
+    async fn join_with(&self, join: Join) -> Result<Joined, ErrorCode> {
         self.rooms().join(&self, &join).await.map_err(code)
+    }
+
+    fn entering(&self, name: &str) -> Join {
+        let Membership { user_id, entry_id, .. } = entry(name);
+        Join {
+            room_id: self.room.clone(),
+            profile: Profile { user_name: user_id.as_str().to_uppercase(), user_id, user_role: None },
+            entry_id,
+            node_id: self.node.clone(),
+            resume_hash: token_of(name),
+            resumes: None,
+            replaces: None,
+        }
     }
 
     pub async fn leave(&self, name: &str) {
@@ -160,13 +260,16 @@ impl Story {
 fn read(payload: &str) -> Event {
     let envelope: Envelope = serde_json::from_str(payload).unwrap();
     let data: Value = serde_json::from_str(envelope.data.get()).unwrap();
-    assert_eq!(data["seq"], envelope.seq, "the payload tells its own place");
-    assert_eq!(data["epoch"], envelope.epoch, "the payload tells its own session");
+    if envelope.only.is_none() {
+        assert_eq!(data["seq"], envelope.seq, "the payload tells its own place");
+        assert_eq!(data["epoch"], envelope.epoch, "the payload tells its own session");
+    }
     Event {
         name: envelope.event,
         seq: envelope.seq,
         epoch: envelope.epoch,
         except: envelope.except.map(|entry| entry.to_string()),
+        only: envelope.only.map(|entry| entry.to_string()),
         closes: envelope.closes,
         data,
     }

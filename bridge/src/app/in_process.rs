@@ -6,7 +6,9 @@ use http::{Request, Response};
 use rollcall_host::{Host, Options, variables_from_env};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
+use super::sweeper;
 use crate::config::LocalApp;
 
 /// The app in this process.
@@ -19,11 +21,11 @@ pub(super) struct InProcessApp {
 impl InProcessApp {
     /// Loads the app and starts what it does by itself.
     pub(super) async fn start(app: LocalApp) -> anyhow::Result<Self> {
-        let options = Options {
-            manifest: app.manifest,
-            variables: variables_from_env(std::env::vars()),
-            key_value_redis: app.redis_url,
-        };
+        let mut variables = variables_from_env(std::env::vars());
+        let sweep_token = Uuid::new_v4().to_string();
+        let sweep_tokens = variables.entry("sweep_tokens".to_owned()).or_default();
+        *sweep_tokens = format!("{sweep_tokens} {sweep_token}");
+        let options = Options { manifest: app.manifest, variables, key_value_redis: app.redis_url };
         let host = Host::load(options).await?;
         let started = Self { host, tasks: TaskTracker::new(), stopping: CancellationToken::new() };
         if let Some(address) = app.listen {
@@ -32,6 +34,7 @@ impl InProcessApp {
             started.serve(listener);
         }
         started.run_cron();
+        started.sweep_on_time(sweep_token);
         Ok(started)
     }
 
@@ -49,6 +52,17 @@ impl InProcessApp {
         let host = self.host.clone();
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move { host.run_cron(stopping.cancelled()).await });
+    }
+
+    fn sweep_on_time(&self, token: String) {
+        let host = self.host.clone();
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = sweeper::run(&host, &token) => {}
+            }
+        });
     }
 
     pub(super) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {

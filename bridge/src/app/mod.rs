@@ -4,6 +4,7 @@
 mod http;
 mod in_process;
 mod retry;
+mod sweeper;
 
 use std::time::Duration;
 

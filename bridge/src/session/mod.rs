@@ -5,21 +5,22 @@
 //! way, room events wait in the feed. So an ack always goes out before the events that follow it.
 
 mod command;
+mod entering;
 mod filter;
 mod outbound;
 
-use std::{future, sync::Arc};
+use std::{collections::HashSet, future, sync::Arc};
 
 use rollcall_protocol::{
-    EntryId, ErrorCode, Refusal, RoomId,
-    client::{Ack, Done, Identity, JoinRequest, Joined},
-    event::{BridgeEvent, Join, Membership},
+    EntryId, ErrorCode, Refusal,
+    client::{Ack, Done, Identity},
+    event::{BridgeEvent, Membership},
+    resume::ResumeToken,
 };
-use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 use uuid::Uuid;
 
@@ -29,10 +30,9 @@ pub(crate) use self::{
     outbound::{Closing, Outbound, Overflow},
 };
 use crate::{
-    app::Unavailable,
     clock,
     gateway::Gateway,
-    hub::{Attachment, Delivery},
+    hub::{Attachment, Delivery, Notice},
 };
 
 /// How many commands of one client may wait.
@@ -52,6 +52,8 @@ pub(crate) struct Session<O> {
     inbox: mpsc::Receiver<Command>,
     lease_losses: watch::Receiver<u64>,
     place: Option<Place>,
+    /// When to enter the room again, after the connection was taken for lost.
+    return_at: Option<Instant>,
     doubt: Option<Doubt>,
 }
 
@@ -66,6 +68,8 @@ struct Place {
     attachment: Attachment,
     /// The entry that holds the membership.
     entry: EntryId,
+    /// What the client can come back with.
+    token: ResumeToken,
     filter: Filter,
 }
 
@@ -87,7 +91,16 @@ impl<O: Outbound> Session<O> {
     ) {
         let tasks = gateway.tasks.clone();
         let lease_losses = gateway.lease_losses.subscribe();
-        let session = Self { gateway, identity, outbound, inbox, lease_losses, place: None, doubt: None };
+        let session = Self {
+            gateway,
+            identity,
+            outbound,
+            inbox,
+            lease_losses,
+            place: None,
+            return_at: None,
+            doubt: None,
+        };
         tasks.spawn(session.run());
     }
 
@@ -120,8 +133,12 @@ impl<O: Outbound> Session<O> {
                     Some(command) => self.handle(command).await,
                     None => Err(End::SocketGone),
                 },
-                Ok(()) = self.lease_losses.changed() => self.enter_again().await,
-                delivery = next_delivery(&mut self.place) => self.pass_on(delivery),
+                Ok(()) = self.lease_losses.changed() => {
+                    self.return_soon();
+                    Ok(())
+                }
+                () = at(self.return_at) => self.enter_again().await,
+                notice = next_notice(&mut self.place) => self.pass_on(notice),
             };
             if let Err(end) = step {
                 return end;
@@ -130,6 +147,10 @@ impl<O: Outbound> Session<O> {
     }
 
     async fn handle(&mut self, command: Command) -> Result<(), End> {
+        if self.return_at.is_some() {
+            // What the client asks for is about the membership that it takes for its own.
+            self.enter_again().await?;
+        }
         let (answer, reply) = match command {
             // Nobody would be there to be in the room.
             Command::Join { .. } if self.inbox.is_closed() => return Ok(()),
@@ -137,97 +158,6 @@ impl<O: Outbound> Session<O> {
             Command::Leave { reply } => (answer(self.leave().await), reply),
         };
         reply(&answer).map_err(|Overflow| End::Closing(Closing::TooSlow))
-    }
-
-    async fn join(&mut self, payload: &RawValue) -> Result<Joined, Refusal> {
-        let request: JoinRequest = serde_json::from_str(payload.get()).map_err(|error| {
-            Refusal::because(
-                ErrorCode::Malformed,
-                format!("room:join takes {{\"groupId\": <the room's id>}}: {error}"),
-            )
-        })?;
-        let room = request.group_id;
-        if let Some(place) = &self.place {
-            let is_same = *place.attachment.room() == room;
-            return Err(if is_same { ErrorCode::AlreadyJoined } else { ErrorCode::InAnotherRoom }.into());
-        }
-        self.clear_doubt().await?;
-        // Before the call, so that nothing that is published after it can be missed.
-        let attachment = self.attach(room.clone()).await?;
-        let entry = new_entry()?;
-        let event = self.join_event(&room, &entry);
-        let outcome = self.gateway.app.call::<Joined>(&event, entry.as_str()).await;
-        let place = |position| Place { attachment, filter: Filter::new(entry.clone(), position), entry };
-        match outcome {
-            Ok(Ack(Ok(joined))) => {
-                self.place = Some(place((joined.epoch, joined.seq)));
-                Ok(joined)
-            }
-            Ok(Ack(Err(refusal))) if refusal.code != ErrorCode::Unavailable => Err(refusal),
-            Ok(Ack(Err(_))) | Err(Unavailable) => {
-                // The app may have let the user in all the same.
-                let membership = self.membership(&place((0, 0)));
-                let report = self.gateway.report_lost(membership.clone());
-                self.doubt = Some(Doubt { membership, report });
-                Err(Unavailable.into())
-            }
-        }
-    }
-
-    /// The app has taken this connection for lost, because nothing was heard of the bridge for too long. The member
-    /// enters again; what happened meanwhile waits in the feed, so the client misses nothing and need not notice.
-    async fn enter_again(&mut self) -> Result<(), End> {
-        let Some(place) = &self.place else { return Ok(()) };
-        let not_let_in = |refusal| End::Closing(Closing::NotLetIn(refusal));
-        let entry = new_entry().map_err(not_let_in)?;
-        let event = self.join_event(place.attachment.room(), &entry);
-        // Should the entry be current after all, it would keep the new one out.
-        self.report_lost_now(place).await;
-        let outcome = self.gateway.app.deliver::<Joined>(&event, entry.as_str()).await;
-        if let Some(place) = &mut self.place {
-            place.entry = entry;
-        }
-        match outcome {
-            Ok(Ack(Ok(_))) => Ok(()),
-            Ok(Ack(Err(refusal))) => Err(not_let_in(refusal)),
-            Err(unavailable) => Err(not_let_in(unavailable.into())),
-        }
-    }
-
-    async fn report_lost_now(&self, place: &Place) {
-        let event = BridgeEvent::Disconnect(self.membership(place));
-        // Logged where it happened.
-        let _ = self.gateway.app.deliver::<Done>(&event, &Uuid::now_v7().to_string()).await;
-    }
-
-    fn join_event(&self, room: &RoomId, entry: &EntryId) -> BridgeEvent {
-        BridgeEvent::Join(Join {
-            room_id: room.clone(),
-            profile: self.identity.profile.clone(),
-            entry_id: entry.clone(),
-            node_id: self.gateway.node.clone(),
-        })
-    }
-
-    /// Sees to it that a former try to enter is out of the way, or the app would take this one for a duplicate.
-    async fn clear_doubt(&mut self) -> Result<(), Unavailable> {
-        let Some(doubt) = self.doubt.take() else { return Ok(()) };
-        let event = BridgeEvent::Disconnect(doubt.membership.clone());
-        if let Err(unavailable) = self.gateway.app.call::<Done>(&event, &Uuid::now_v7().to_string()).await {
-            self.doubt = Some(doubt);
-            return Err(unavailable);
-        }
-        doubt.report.abort();
-        Ok(())
-    }
-
-    async fn attach(&self, room: RoomId) -> Result<Attachment, Unavailable> {
-        let mut attachment = self.gateway.hub.attach(room);
-        timeout(self.gateway.subscribe_limit, attachment.subscribed()).await.map_err(|_| {
-            tracing::warn!(room_id = %attachment.room(), "redis.not_subscribed");
-            Unavailable
-        })?;
-        Ok(attachment)
     }
 
     async fn leave(&mut self) -> Result<Done, Refusal> {
@@ -241,19 +171,54 @@ impl<O: Outbound> Session<O> {
         outcome
     }
 
-    fn pass_on(&mut self, delivery: Option<Arc<Delivery>>) -> Result<(), End> {
-        let delivery = delivery.ok_or(End::Closing(Closing::TooSlow))?;
+    fn pass_on(&mut self, notice: Option<Notice>) -> Result<(), End> {
+        match notice {
+            None => Err(End::Closing(Closing::TooSlow)),
+            Some(Notice::Event(delivery)) => self.pass_on_event(&delivery),
+            Some(Notice::Reading { state, gone }) => self.pass_on_reading(state.as_deref(), &gone),
+        }
+    }
+
+    fn pass_on_event(&mut self, delivery: &Delivery) -> Result<(), End> {
+        let Some(place) = &mut self.place else { return Ok(()) };
         let envelope = &delivery.envelope;
-        if !self.place.as_ref().is_some_and(|place| place.filter.admits(envelope)) {
+        let is_meant = match &envelope.only {
+            Some(entry) => *entry == place.entry,
+            None => place.filter.admits(envelope),
+        };
+        if place.filter.has_gap() {
+            self.gateway.rereads.ask([place.attachment.room().clone()]);
+        }
+        if !is_meant {
             return Ok(());
         }
-        self.outbound.send(&delivery).map_err(|Overflow| End::Closing(Closing::TooSlow))?;
+        self.send(delivery)?;
         if envelope.closes {
-            // Whoever closes the room has ended the membership: no loss to report.
-            self.place = None;
-            return Err(End::Closing(Closing::RoomClosed(envelope.event.clone())));
+            return Err(self.close_after(envelope.event.clone()));
         }
         Ok(())
+    }
+
+    fn pass_on_reading(&mut self, state: Option<&Delivery>, gone: &HashSet<EntryId>) -> Result<(), End> {
+        let Some(place) = &mut self.place else { return Ok(()) };
+        if gone.contains(&place.entry) {
+            self.return_soon();
+            return Ok(());
+        }
+        match state {
+            Some(state) if place.filter.admits_state(&state.envelope) => self.send(state),
+            _ => Ok(()),
+        }
+    }
+
+    fn send(&self, delivery: &Delivery) -> Result<(), End> {
+        self.outbound.send(delivery).map_err(|Overflow| End::Closing(Closing::TooSlow))
+    }
+
+    /// The end after an event that closes. Whoever sent it has ended the membership: no loss to report.
+    fn close_after(&mut self, event: String) -> End {
+        self.place = None;
+        End::Closing(Closing::RoomClosed(event))
     }
 
     fn membership(&self, place: &Place) -> Membership {
@@ -265,14 +230,16 @@ impl<O: Outbound> Session<O> {
     }
 }
 
-/// A new entry's id, which is also that of the event that makes it.
-fn new_entry() -> Result<EntryId, Refusal> {
-    EntryId::new(Uuid::now_v7().to_string())
-        .map_err(|error| Refusal::because(ErrorCode::Malformed, error.to_string()))
+/// Waits until a time, if there is one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => future::pending().await,
+    }
 }
 
-/// The next event of the session's room; none, ever, without a room.
-async fn next_delivery(place: &mut Option<Place>) -> Option<Arc<Delivery>> {
+/// What the session learns next of its room; nothing, ever, without a room.
+async fn next_notice(place: &mut Option<Place>) -> Option<Notice> {
     match place {
         Some(place) => place.attachment.next().await,
         None => future::pending().await,

@@ -13,9 +13,7 @@ mod bindings {
 }
 
 use bindings::{Error, Guest, Metadata};
-use futures_util::future::join_all;
-use rollcall_guest::redis::{self, SpinRedis};
-use rollcall_rooms::{Failure, Rooms};
+use rollcall_guest::{redis, sweep};
 
 struct Sweep;
 
@@ -24,26 +22,7 @@ bindings::export!(Sweep);
 
 impl Guest for Sweep {
     async fn handle_cron_event(_: Metadata) -> Result<(), Error> {
-        sweep().await.map_err(|failure| Error::Other(failure.to_string()))
-    }
-}
-
-/// All shards at once: the calls pipeline on the instance's one connection.
-async fn sweep() -> Result<(), Failure> {
-    let rooms = redis::rooms().await?;
-    let sweeps = join_all(rooms.shards().map(|shard| sweep_shard(&rooms, shard))).await;
-    sweeps.into_iter().collect()
-}
-
-/// A shard whose sweep fails does not keep the others from theirs.
-async fn sweep_shard(rooms: &Rooms<SpinRedis>, shard: u64) -> Result<(), Failure> {
-    loop {
-        let swept = rooms.sweep(shard).await?;
-        if swept.settled > 0 {
-            println!("swept shard={shard} settled={} late_ms={}", swept.settled, swept.late_ms);
-        }
-        if !swept.more {
-            return Ok(());
-        }
+        let swept = async { sweep::run(&*redis::rooms().await?).await };
+        swept.await.map(|_| ()).map_err(|failure| Error::Other(failure.to_string()))
     }
 }

@@ -1,7 +1,10 @@
 //! Session definitions in Spin's key-value store.
 
-use rollcall_protocol::{RoomId, session::SessionDefinition};
-use rollcall_rooms::{Failure, directory::Directory};
+use rollcall_protocol::{RoomId, session::Session};
+use rollcall_rooms::{
+    Failure,
+    directory::{Definitions, Directory},
+};
 use spin_sdk::key_value::{Error, Store};
 
 /// Session definitions in the key-value store named `default`.
@@ -14,23 +17,23 @@ impl KeyValueDefinitions {
     pub async fn open() -> Result<Self, Failure> {
         Ok(Self { store: Store::open_default().await.map_err(unavailable)? })
     }
+}
 
-    /// Stores a definition. Returns whether there was none before.
-    pub async fn put(&self, room: &RoomId, session: &SessionDefinition) -> Result<bool, Failure> {
+impl Definitions for KeyValueDefinitions {
+    async fn put(&self, room: &RoomId, session: &Session) -> Result<bool, Failure> {
         let json = serde_json::to_vec(session).map_err(|error| Failure::Unavailable(error.to_string()))?;
         let existed = self.store.exists(key(room)).await.map_err(unavailable)?;
         self.store.set(key(room), json).await.map_err(unavailable)?;
         Ok(!existed)
     }
 
-    /// Forgets a definition, if there is one.
-    pub async fn delete(&self, room: &RoomId) -> Result<(), Failure> {
+    async fn delete(&self, room: &RoomId) -> Result<(), Failure> {
         self.store.delete(key(room)).await.map_err(unavailable)
     }
 }
 
 impl Directory for KeyValueDefinitions {
-    async fn find(&self, room: &RoomId) -> Result<Option<SessionDefinition>, Failure> {
+    async fn find(&self, room: &RoomId) -> Result<Option<Session>, Failure> {
         let Some(json) = self.store.get(key(room)).await.map_err(unavailable)? else {
             return Ok(None);
         };

@@ -6,9 +6,13 @@
 //! | [`redis`] | Spin's Redis interface to the port of `rollcall-rooms` |
 //! | [`definitions`] | Spin's key-value store to the directory of session definitions |
 //! | [`events`] | an HTTP request to a bridge's event, and the answer back |
+//! | [`bearer`] | callers that show a bearer token |
+//! | [`sweep`] | sweeping all shards |
 //! | [`instance`] | what an instance keeps between calls |
 //! | [`http`] | bodies with a limit, answers in JSON |
 
+#[cfg(feature = "http")]
+pub mod bearer;
 #[cfg(feature = "key-value")]
 pub mod definitions;
 #[cfg(feature = "http")]
@@ -18,4 +22,6 @@ pub mod http;
 pub mod instance;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "redis")]
+pub mod sweep;
 pub mod variables;

@@ -1,5 +1,6 @@
 //! Spin's variables.
 
+use futures_util::future::try_join_all;
 use rollcall_rooms::{Failure, Settings};
 use spin_sdk::variables;
 
@@ -15,14 +16,7 @@ pub fn misconfigured(error: &dyn std::fmt::Display) -> Failure {
 
 /// Reads the settings of the rooms.
 pub async fn settings() -> Result<Settings, Failure> {
-    let [grace, lease, lead, roster, retention, shards] = Settings::VARIABLES;
-    let values = [
-        get(grace).await?,
-        get(lease).await?,
-        get(lead).await?,
-        get(roster).await?,
-        get(retention).await?,
-        get(shards).await?,
-    ];
-    Settings::read(values.each_ref().map(String::as_str)).map_err(|error| misconfigured(&error))
+    let values = try_join_all(Settings::VARIABLES.map(get)).await?;
+    let values = std::array::from_fn(|i| values[i].as_str());
+    Settings::read(values).map_err(|error| misconfigured(&error))
 }

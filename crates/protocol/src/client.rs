@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, Refusal, RoomId, UserId};
+use crate::{ErrorCode, Refusal, RoomId, UserId, resume::ResumeToken};
 
 /// The events that clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ impl ClientEvent {
 pub struct JoinRequest {
     /// The room to enter.
     pub group_id: RoomId,
+    /// From the ack of an earlier join: takes that entry's place at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_token: Option<ResumeToken>,
 }
 
 /// What the app answers and the client gets as ack: `{success: true, data}` or
@@ -113,8 +116,19 @@ pub struct Joined {
     pub seq: u64,
     /// Whether this entry started the session.
     pub first: bool,
-    /// Whether the user came back within the grace period.
+    /// Whether this entry goes on with a membership: after a lost connection, or in the place of another one.
     pub recovered: bool,
+}
+
+/// What a client gets on entering: what the app answered, and what the bridge adds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Welcome {
+    /// What the app answered.
+    #[serde(flatten)]
+    pub joined: Joined,
+    /// Takes this entry's place when it is presented with a later join, even before the connection's loss was noticed.
+    pub resume_token: ResumeToken,
 }
 
 /// The data of an ack that tells nothing but success.
@@ -168,6 +182,18 @@ mod tests {
             let json = serde_json::to_string(&ack).unwrap();
             assert_eq!(serde_json::from_str::<Ack<Done>>(&json).unwrap(), ack);
         }
+    }
+
+    #[test]
+    fn a_welcome_holds_the_list_of_members_as_it_came() {
+        let members = r#"[{"userId":"kim","joinedAt":1}]"#;
+        let json = format!(
+            r#"{{"members":{members},"count":1,"endAt":2,"remainMs":1,"leaderId":"l","hostId":"k","epoch":1,"seq":0,"first":true,"recovered":false}}"#
+        );
+        let welcome =
+            Welcome { joined: serde_json::from_str(&json).unwrap(), resume_token: ResumeToken::new([1; 32]) };
+        let written = serde_json::to_string(&welcome).unwrap();
+        assert!(written.contains(members) && written.contains(r#""resumeToken":"AQEB"#), "{written}");
     }
 
     #[test]

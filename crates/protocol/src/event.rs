@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EntryId, NodeId, RoomId, UserId, client::Profile};
+use serde_json::value::RawValue;
+
+use crate::{EntryId, NodeId, ResumeHash, RoomId, UserId, client::Profile};
 
 /// An event, as the body of a call. The kind stands in the body as well as in the path and in a header,
 /// because the signature covers only the body: a call signed for one path must not work on another.
@@ -19,6 +21,8 @@ pub enum BridgeEvent {
     Disconnect(Membership),
     /// A bridge node is there, or says goodbye.
     Heartbeat(Heartbeat),
+    /// A bridge may have missed events of a room.
+    Read(Read),
 }
 
 /// A client wants to connect.
@@ -48,6 +52,15 @@ pub struct Join {
     pub entry_id: EntryId,
     /// The bridge that holds the connection.
     pub node_id: NodeId,
+    /// The hash of the token that this entry can be resumed with.
+    pub resume_hash: ResumeHash,
+    /// The hash of the token that the client presented: the entry that it was given for makes way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<ResumeHash>,
+    /// The entry that the same socket had before, when a bridge enters its members again by itself. It makes way, and
+    /// no other does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<EntryId>,
 }
 
 /// Names a membership exactly: who, where, and through which entry.
@@ -75,8 +88,42 @@ pub struct Heartbeat {
 /// What a heartbeat is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Whether the node had a lease. If not, and it had one before, all its connections were taken for lost.
-    pub held: bool,
+    /// Since when the node has had its lease without a break, on a scale that only rises. When it has changed,
+    /// connections that the node held before were taken for lost.
+    pub since: u64,
+}
+
+/// A bridge may have missed events of a room, and asks how things are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Read {
+    /// The room.
+    pub room_id: RoomId,
+    /// What the bridge holds in it; not more than [`MAX_SEATS`].
+    pub seats: Vec<Seat>,
+}
+
+/// The most seats that one [`Read`] asks about, so that it stays below the limit of a call's body.
+pub const MAX_SEATS: usize = 150;
+
+/// An entry and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seat {
+    /// The member.
+    pub user_id: UserId,
+    /// The entry.
+    pub entry_id: EntryId,
+}
+
+/// How things are in a room.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reading {
+    /// The payload of `room:state`; none if no session is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Box<RawValue>>,
+    /// Which of the seats are not current.
+    pub gone: Vec<EntryId>,
 }
 
 /// The kinds of [`BridgeEvent`], for paths and headers.
@@ -92,6 +139,8 @@ pub enum EventKind {
     Disconnect,
     /// [`BridgeEvent::Heartbeat`]
     Heartbeat,
+    /// [`BridgeEvent::Read`]
+    Read,
 }
 
 impl EventKind {
@@ -103,6 +152,7 @@ impl EventKind {
             Self::Leave => "/events/leave",
             Self::Disconnect => "/events/disconnect",
             Self::Heartbeat => "/events/heartbeat",
+            Self::Read => "/events/read",
         }
     }
 
@@ -114,6 +164,7 @@ impl EventKind {
             Self::Leave => "rollcall.leave",
             Self::Disconnect => "rollcall.disconnect",
             Self::Heartbeat => "rollcall.heartbeat",
+            Self::Read => "rollcall.read",
         }
     }
 }
@@ -127,6 +178,7 @@ impl BridgeEvent {
             Self::Leave(_) => EventKind::Leave,
             Self::Disconnect(_) => EventKind::Disconnect,
             Self::Heartbeat(_) => EventKind::Heartbeat,
+            Self::Read(_) => EventKind::Read,
         }
     }
 }

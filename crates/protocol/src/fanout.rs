@@ -26,6 +26,9 @@ pub struct Envelope {
     /// The one connection that does not get it: it has learned the same from its ack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<EntryId>,
+    /// The one connection that gets it, whatever its place in the numbering: it is about that connection alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<EntryId>,
     /// Whether the sockets that get it are closed after it.
     #[serde(default)]
     pub closes: bool,

@@ -39,7 +39,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(pub(crate) String);
 
         impl $name {
             /// Takes a text as an id.
@@ -95,6 +95,10 @@ id! {
 id! {
     /// One bridge process, from its start to its end.
     NodeId
+}
+id! {
+    /// What is kept of a resume token: its hash.
+    ResumeHash
 }
 
 /// Study platforms number their users and groups or name them; both are the same id here.

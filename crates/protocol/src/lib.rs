@@ -7,6 +7,7 @@
 //! | [`event`] | what a bridge tells the app |
 //! | [`call`] | how such an event travels: a signed CloudEvent over HTTP |
 //! | [`fanout`] | what a script publishes to a room |
+//! | [`resume`] | tokens to come back with |
 //! | [`session`] | the definition of a session |
 //! | [`error`] | why something was refused, with stable codes |
 
@@ -16,7 +17,8 @@ pub mod error;
 pub mod event;
 pub mod fanout;
 pub mod id;
+pub mod resume;
 pub mod session;
 
 pub use error::{ErrorCode, Refusal};
-pub use id::{EntryId, NodeId, RoomId, UserId};
+pub use id::{EntryId, NodeId, ResumeHash, RoomId, UserId};

@@ -24,6 +24,34 @@ pub struct SessionDefinition {
     /// Who may enter; without it, everybody with a valid token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<UserId>>,
+    /// What happens when a user who is in the room connects once more.
+    #[serde(default)]
+    pub duplicates: Duplicates,
+    /// How many may be in the room; the leader finds a place even so. Without it, as many as like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+}
+
+/// What happens when a user who is in the room connects once more, without the resume token of the first connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Duplicates {
+    /// The new connection is refused with `ALREADY_JOINED`.
+    #[default]
+    Refuse,
+    /// The new connection takes the place of the old one, which is closed.
+    Takeover,
+    /// Both stay: the user is present while at least one connection is.
+    Share,
+}
+
+/// A definition as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Rises with each change; 0 where the source has none. A live room never goes back to an older one.
+    pub revision: u64,
+    /// The definition.
+    pub definition: SessionDefinition,
 }
 
 /// Why a definition is refused.
@@ -35,6 +63,9 @@ pub enum InvalidDefinition {
     /// More than [`MAX_MEMBERS`].
     #[error("members must not list more than {MAX_MEMBERS} users")]
     TooManyMembers,
+    /// Nobody could enter.
+    #[error("capacity must be at least 1")]
+    Capacity,
 }
 
 impl SessionDefinition {
@@ -45,6 +76,9 @@ impl SessionDefinition {
         }
         if self.members.as_ref().is_some_and(|members| members.len() > MAX_MEMBERS) {
             return Err(InvalidDefinition::TooManyMembers);
+        }
+        if self.capacity == Some(0) {
+            return Err(InvalidDefinition::Capacity);
         }
         Ok(())
     }

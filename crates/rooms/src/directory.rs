@@ -1,6 +1,6 @@
-//! The port to session definitions.
+//! The ports to session definitions.
 
-use rollcall_protocol::{ErrorCode, RoomId, UserId, session::SessionDefinition};
+use rollcall_protocol::{ErrorCode, RoomId, UserId, session::Session};
 
 use crate::Failure;
 
@@ -8,19 +8,25 @@ use crate::Failure;
 #[allow(async_fn_in_trait)]
 pub trait Directory {
     /// The definition of a room's session, if there is one.
-    async fn find(&self, room: &RoomId) -> Result<Option<SessionDefinition>, Failure>;
+    async fn find(&self, room: &RoomId) -> Result<Option<Session>, Failure>;
+}
+
+/// Where session definitions are kept by Rollcall itself.
+#[allow(async_fn_in_trait)]
+pub trait Definitions: Directory {
+    /// Stores a definition. Returns whether there was none before.
+    async fn put(&self, room: &RoomId, session: &Session) -> Result<bool, Failure>;
+
+    /// Forgets a definition, if there is one.
+    async fn delete(&self, room: &RoomId) -> Result<(), Failure>;
 }
 
 /// Finds the session that a user may enter.
 ///
 /// Refuses with `NO_SUCH_ROOM` where none is defined, and with `NOT_A_MEMBER` where it does not admit the user.
-pub async fn admit(
-    directory: &impl Directory,
-    room: &RoomId,
-    user: &UserId,
-) -> Result<SessionDefinition, Failure> {
+pub async fn admit(directory: &impl Directory, room: &RoomId, user: &UserId) -> Result<Session, Failure> {
     let session = directory.find(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
-    if !session.admits(user) {
+    if !session.definition.admits(user) {
         return Err(ErrorCode::NotAMember.into());
     }
     Ok(session)

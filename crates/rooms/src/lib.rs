@@ -3,19 +3,23 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`redis`] | the port to Redis, and how a script is run through it |
-//! | [`directory`] | the port to session definitions |
+//! | [`directory`] | the ports to session definitions |
 //! | [`token`] | who a client's token speaks for |
 //! | [`settings`] | durations and limits of a deployment |
-//! | [`rooms`] | entering, leaving, losing a connection, sweeping |
+//! | [`rooms`] | entering, leaving, losing a connection, reading, sweeping |
+//! | `sessions` | changing what a session is |
+//! | [`attendance`] | who was there, from when to when |
 //! | [`script`] | the Lua scripts, which change a room in one atomic step each |
 //! | [`shard`] | which keys belong together |
 //! | [`failure`] | why a use case did not succeed |
 
+pub mod attendance;
 pub mod directory;
 pub mod failure;
 pub mod redis;
 pub mod rooms;
 pub mod script;
+mod sessions;
 pub mod settings;
 pub mod shard;
 pub mod token;

@@ -1,15 +1,16 @@
 //! What can happen to a room. Each use case is one run of one script.
 
 use rollcall_protocol::{
-    ErrorCode, RoomId,
+    EntryId, ErrorCode, NodeId, ResumeHash, RoomId, UserId,
     client::{Done, Joined, Profile},
-    event::{Heartbeat, Join, Lease, Membership},
-    session::SessionDefinition,
+    event::{Heartbeat, Join, Lease, Membership, Read, Reading},
+    session::{Duplicates, Session},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Failure, Settings,
+    attendance::{Attendance, Stay},
     directory::{self, Directory},
     redis::{self, Redis},
     script::{self, Script},
@@ -18,6 +19,9 @@ use crate::{
 
 /// How many rooms one run of the sweep settles per shard before it lets others have their turn.
 const SWEEP_BATCH: u32 = 100;
+
+/// How often a join goes back to the definition when the room goes by another revision.
+const READINGS: usize = 3;
 
 /// All rooms, behind one Redis.
 pub struct Rooms<R> {
@@ -31,10 +35,51 @@ pub struct Rooms<R> {
 struct JoinCall<'a> {
     room_id: &'a RoomId,
     profile: &'a Profile,
-    entry_id: &'a rollcall_protocol::EntryId,
-    node_id: &'a rollcall_protocol::NodeId,
+    entry_id: &'a EntryId,
+    node_id: &'a NodeId,
+    resume_hash: &'a ResumeHash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumes: Option<&'a ResumeHash>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<&'a EntryId>,
+    terms: Terms<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RoomCall<'a> {
+    pub(crate) room_id: &'a RoomId,
+}
+
+/// What a definition says of the room itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Terms<'a> {
+    revision: u64,
     end_at: u64,
-    leader_id: &'a rollcall_protocol::UserId,
+    leader_id: &'a UserId,
+    duplicates: Duplicates,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<u32>,
+}
+
+impl<'a> From<&'a Session> for Terms<'a> {
+    fn from(Session { revision, definition }: &'a Session) -> Self {
+        Self {
+            revision: *revision,
+            end_at: definition.end_at,
+            leader_id: &definition.leader_id,
+            duplicates: definition.duplicates,
+            capacity: definition.capacity,
+        }
+    }
+}
+
+/// What a script answered.
+enum Answer<T> {
+    Done(T),
+    /// The room goes by another revision of its definition.
+    Revision(u64),
 }
 
 /// What a sweep of one shard did.
@@ -47,8 +92,8 @@ pub struct Swept {
     pub late_ms: u64,
     /// Whether more are due already.
     pub more: bool,
-    /// When the shard is next due, in milliseconds since 1970.
-    pub next_due_at: Option<u64>,
+    /// In how many milliseconds the shard is next due.
+    pub due_in_ms: Option<u64>,
 }
 
 impl<R: Redis> Rooms<R> {
@@ -59,20 +104,36 @@ impl<R: Redis> Rooms<R> {
 
     /// Enters a user into a room, or brings them back within their grace period.
     pub async fn join(&self, directory: &impl Directory, join: &Join) -> Result<Joined, Failure> {
-        let session = directory::admit(directory, &join.room_id, &join.profile.user_id).await?;
-        self.enter(&session, join).await
+        for _ in 0..READINGS {
+            let session = directory::admit(directory, &join.room_id, &join.profile.user_id).await?;
+            match self.enter(&session, join).await? {
+                Answer::Done(joined) => return Ok(joined),
+                // Whoever changed the definition has not come to the room yet, or never will.
+                Answer::Revision(known) if known < session.revision => {
+                    self.apply(&join.room_id, &session).await?;
+                }
+                // What was read has been changed since.
+                Answer::Revision(_) => {}
+            }
+        }
+        Err(Failure::Unavailable(format!(
+            "room {} goes by a newer definition than the store's",
+            join.room_id
+        )))
     }
 
-    async fn enter(&self, session: &SessionDefinition, join: &Join) -> Result<Joined, Failure> {
+    async fn enter(&self, session: &Session, join: &Join) -> Result<Answer<Joined>, Failure> {
         let call = JoinCall {
             room_id: &join.room_id,
             profile: &join.profile,
             entry_id: &join.entry_id,
             node_id: &join.node_id,
-            end_at: session.end_at,
-            leader_id: &session.leader_id,
+            resume_hash: &join.resume_hash,
+            resumes: join.resumes.as_ref(),
+            replaces: join.replaces.as_ref(),
+            terms: session.into(),
         };
-        self.run(&script::JOIN, self.shard_of(&join.room_id), &call).await
+        self.ask(&script::JOIN, self.shard_of(&join.room_id), &call).await
     }
 
     /// Takes a member out of a room for good.
@@ -83,6 +144,11 @@ impl<R: Redis> Rooms<R> {
     /// Starts the grace period of a member whose connection was lost.
     pub async fn disconnect(&self, membership: &Membership) -> Result<Done, Failure> {
         self.run(&script::DISCONNECT, self.shard_of(&membership.room_id), membership).await
+    }
+
+    /// Reads a room, and which of a bridge's entries in it are still current.
+    pub async fn read(&self, read: &Read) -> Result<Reading, Failure> {
+        self.run(&script::READ, self.shard_of(&read.room_id), read).await
     }
 
     /// Prolongs or ends a node's lease in one shard.
@@ -99,26 +165,49 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::SWEEP, shard, &SweepCall { limit: SWEEP_BATCH }).await
     }
 
+    /// Who was in a room, and is.
+    pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Failure> {
+        let stays: Vec<Stay> =
+            self.run(&script::ATTENDANCE, self.shard_of(room), &RoomCall { room_id: room }).await?;
+        Ok(Attendance::of(stays))
+    }
+
     /// The numbers of all shards.
     pub fn shards(&self) -> std::ops::Range<u64> {
         0..self.shards
     }
 
-    fn shard_of(&self, room: &RoomId) -> u64 {
+    pub(crate) fn shard_of(&self, room: &RoomId) -> u64 {
         shard::of(room, self.shards)
     }
 
-    async fn run<T: DeserializeOwned>(
+    pub(crate) async fn run<T: DeserializeOwned>(
         &self,
         script: &Script,
         shard: u64,
         call: &impl Serialize,
     ) -> Result<T, Failure> {
+        match self.ask(script, shard, call).await? {
+            Answer::Done(result) => Ok(result),
+            Answer::Revision(_) => Err(unreadable(script, &"a revision")),
+        }
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        script: &Script,
+        shard: u64,
+        call: &impl Serialize,
+    ) -> Result<Answer<T>, Failure> {
         let key = shard::deadlines_key(shard);
         let reply = redis::run(&self.redis, script, &key, &self.settings_json, &to_json(call)?).await?;
+        let reply: Vec<&[u8]> = reply.iter().map(Vec::as_slice).collect();
         match reply.as_slice() {
-            [ok, json] if ok == b"OK" => {
-                serde_json::from_slice(json).map_err(|error| unreadable(script, &error))
+            [b"OK", json] => {
+                serde_json::from_slice(json).map(Answer::Done).map_err(|error| unreadable(script, &error))
+            }
+            [b"REVISION", json] => {
+                serde_json::from_slice(json).map(Answer::Revision).map_err(|error| unreadable(script, &error))
             }
             [code] => Err(refusal_code(code).map_err(|error| unreadable(script, &error))?.into()),
             _ => Err(unreadable(script, &"neither a result nor a code")),

@@ -1,4 +1,4 @@
-//! The Lua scripts. Each is one file under `scripts/` with its includes before it.
+//! The Lua scripts. Each is one file under `scripts/`, after what all share and its own includes.
 
 use std::sync::OnceLock;
 
@@ -35,28 +35,61 @@ macro_rules! script {
         $(#[$doc])*
         pub static $name: Script = Script::new(
             $file,
-            concat!($(include_str!(concat!("scripts/include/", $include, ".lua")),)* include_str!(concat!("scripts/", $file, ".lua"))),
+            concat!(
+                include_str!("scripts/include/call.lua"),
+                include_str!("scripts/include/room.lua"),
+                include_str!("scripts/include/epoch.lua"),
+                include_str!("scripts/include/publish.lua"),
+                include_str!("scripts/include/host.lua"),
+                include_str!("scripts/include/attendance.lua"),
+                include_str!("scripts/include/lease.lua"),
+                include_str!("scripts/include/entry.lua"),
+                include_str!("scripts/include/grace.lua"),
+                include_str!("scripts/include/settle.lua"),
+                $(include_str!(concat!("scripts/include/", $include, ".lua")),)*
+                include_str!(concat!("scripts/", $file, ".lua")),
+            ),
         );
     };
 }
 
 script! {
     /// Enters a user, or brings them back.
-    JOIN = "join" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace" "start"
+    JOIN = "join" with "lapse" "terms"
 }
 script! {
     /// Takes a member out for good.
-    LEAVE = "leave" with "call" "room" "publish" "host" "lease" "entry" "settle"
+    LEAVE = "leave" with
 }
 script! {
     /// Starts a member's grace period.
-    DISCONNECT = "disconnect" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace"
+    DISCONNECT = "disconnect" with
 }
 script! {
     /// Prolongs or ends a node's lease in a shard.
-    HEARTBEAT = "heartbeat" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace" "lapse"
+    HEARTBEAT = "heartbeat" with "lapse"
 }
 script! {
     /// Settles what is due in a shard.
-    SWEEP = "sweep" with "call" "room" "publish" "host" "lease" "entry" "settle" "grace" "lapse"
+    SWEEP = "sweep" with "lapse"
+}
+script! {
+    /// Begins a change of a definition.
+    REVISE = "revise" with
+}
+script! {
+    /// Applies a changed definition to a live room.
+    DEFINE = "define" with "terms"
+}
+script! {
+    /// Ends a session.
+    END = "end" with
+}
+script! {
+    /// Reads a room's state.
+    READ = "read" with
+}
+script! {
+    /// Reads who was in a room.
+    ATTENDANCE = "attendance" with
 }

@@ -26,6 +26,10 @@ pub struct Settings {
     pub retention_ms: u64,
     /// Into how many shards rooms are spread.
     pub shards: u64,
+    /// About how many stays a room's attendance holds; the oldest make way.
+    pub attendance_limit: u64,
+    /// How long attendance is kept after the end.
+    pub attendance_ms: u64,
     /// For how long an entry that is over is remembered.
     pub closed_entry_ms: u64,
     /// The time to act at, in milliseconds since 1970; without it, Redis's own clock.
@@ -59,11 +63,19 @@ pub fn parse_setting(
 
 impl Settings {
     /// The names of the variables that settings are read from.
-    pub const VARIABLES: [&str; 6] =
-        ["grace_ms", "lease_ms", "reminder_lead_ms", "roster_limit", "retention_ms", "shards"];
+    pub const VARIABLES: [&str; 8] = [
+        "grace_ms",
+        "lease_ms",
+        "reminder_lead_ms",
+        "roster_limit",
+        "retention_ms",
+        "shards",
+        "attendance_limit",
+        "attendance_ms",
+    ];
 
     /// Reads the settings from the values of [`Self::VARIABLES`], in that order.
-    pub fn read(values: [&str; 6]) -> Result<Self, InvalidSetting> {
+    pub fn read(values: [&str; 8]) -> Result<Self, InvalidSetting> {
         let mut variables = Self::VARIABLES.into_iter().zip(values);
         let mut next = |range| {
             let (name, value) = variables.next().unwrap_or_default();
@@ -78,6 +90,8 @@ impl Settings {
             // Less, and a sweep that is a little late would find nothing left to end.
             retention_ms: next(60_000..=30 * DAY_MS)?,
             shards: next(1..=4096)?,
+            attendance_limit: next(1..=100_000)?,
+            attendance_ms: next(60_000..=400 * DAY_MS)?,
             ..Self::default()
         })
     }
@@ -93,6 +107,8 @@ impl Default for Settings {
             roster_limit: 256,
             retention_ms: 3_600_000,
             shards: 16,
+            attendance_limit: 10_000,
+            attendance_ms: 7 * DAY_MS,
             closed_entry_ms: CLOSED_ENTRY_MS,
             now: None,
         }
@@ -104,7 +120,7 @@ mod tests {
     use super::*;
 
     fn read(name: &str, value: &str) -> Result<Settings, InvalidSetting> {
-        let defaults = ["30000", "15000", "600000", "256", "3600000", "16"];
+        let defaults = ["30000", "15000", "600000", "256", "3600000", "16", "10000", "604800000"];
         let mut values = Settings::VARIABLES.into_iter().zip(defaults);
         Settings::read(std::array::from_fn(|_| {
             let (variable, default) = values.next().unwrap();

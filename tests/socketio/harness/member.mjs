@@ -40,7 +40,9 @@ export class Member {
     this.log.push({ event, data });
     if (this.position && data?.seq !== undefined) {
       const { epoch, seq } = this.position;
-      if (data.epoch !== epoch || data.seq !== seq + 1) {
+      // A state replaces everything known.
+      const isExpected = event === 'room:state' || (data.epoch === epoch && data.seq === seq + 1);
+      if (!isExpected) {
         this.gaps.push(`${event} at ${data.epoch}/${data.seq} after ${epoch}/${seq}`);
       }
       this.position = { epoch: data.epoch, seq: data.seq };
@@ -101,8 +103,9 @@ export class Member {
     return this.log.map((entry) => entry.event);
   }
 
-  join(groupId) {
-    return this.request('room:join', { groupId });
+  /** Options: resumeToken. */
+  join(groupId, options = {}) {
+    return this.request('room:join', { groupId, ...options });
   }
 
   leave() {
@@ -110,8 +113,8 @@ export class Member {
   }
 
   /** Joins and expects to be let in; returns the ack's data. */
-  async enter(groupId) {
-    const ack = await this.join(groupId);
+  async enter(groupId, options) {
+    const ack = await this.join(groupId, options);
     assert.equal(ack.success, true, `${this.user} is let in: ${JSON.stringify(ack)}`);
     return ack.data;
   }

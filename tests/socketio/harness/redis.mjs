@@ -104,7 +104,7 @@ export class Redis {
   /** The keys that belong to a room's state, without their shard. */
   async keysOf(room) {
     const keys = await this.client.keys('*');
-    return keys.filter((key) => key.includes(`room:${room}`) && key.startsWith('rollcall:')).sort();
+    return keys.filter((key) => key.endsWith(`:${room}`) && key.startsWith('rollcall:')).sort();
   }
 
   /** All keys with their contents, to compare. */

@@ -29,6 +29,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     profile: { userId: user, userName: nameOf(user) },
     entryId,
     nodeId: 'test',
+    resumeHash: `hash of the token of ${entryId}`,
   });
   const eventOf = (kind, user, entryId) =>
     kind === 'join' ? joinOf(user, entryId) : { type: kind, roomId: room, userId: user, entryId };

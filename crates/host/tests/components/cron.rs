@@ -70,7 +70,7 @@ fn sweep(redis: &TestRedis, wasm: &str, allowed: &str) -> String {
         "[[trigger.cron]]\ncron_expression = '* * * * * *'\ncomponent = 'sweep'\n\
          [component.sweep]\nsource = '{wasm}'\nallowed_outbound_hosts = ['{allowed}']\n\
          [component.sweep.variables]\nredis_url = '{}'\ngrace_ms = '30000'\nlease_ms = '15000'\nreminder_lead_ms = '600000'\n\
-         roster_limit = '256'\nretention_ms = '3600000'\nshards = '4'\n",
+         roster_limit = '256'\nretention_ms = '3600000'\nshards = '4'\nattendance_limit = '10'\nattendance_ms = '60000'\n",
         redis.url()
     )
 }

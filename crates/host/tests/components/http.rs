@@ -8,7 +8,7 @@ use tokio::{
     sync::oneshot,
 };
 
-const DEFINITION: &str = r#"{"endAt":4102444800000,"leaderId":"kim"}"#;
+const DEFINITION: &str = r#"{"endAt":4102444800000,"leaderId":"kim","duplicates":"refuse"}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_is_kept_in_the_key_value_store() {
@@ -19,7 +19,7 @@ async fn a_definition_is_kept_in_the_key_value_store() {
     assert_eq!(put.status(), StatusCode::CREATED, "{}", text(&put));
     let got = host.handle(request("GET", "/rooms/x", "")).await;
     assert_eq!((got.status(), text(&got)), (StatusCode::OK, DEFINITION));
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut redis.connect()).unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*session*").query(&mut redis.connect()).unwrap();
     assert_eq!(keys.len(), 1, "{keys:?}");
 
     let deleted = host.handle(request("DELETE", "/rooms/x", "")).await;
@@ -61,8 +61,8 @@ async fn more_requests_than_an_instance_takes_are_all_answered() {
     for call in futures_util::future::join_all(calls).await {
         assert_eq!(call.unwrap(), StatusCode::CREATED);
     }
-    let keys: usize = redis::cmd("DBSIZE").query(&mut redis.connect()).unwrap();
-    assert_eq!(keys, 500);
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*session*").query(&mut redis.connect()).unwrap();
+    assert_eq!(keys.len(), 500);
     host.close().await;
 }
 
@@ -71,7 +71,7 @@ async fn a_component_without_the_store_cannot_open_it() {
     let redis = TestRedis::start();
     let manifest = format!(
         "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'rooms'\n[component.rooms]\nsource = '{}'\n\
-         [component.rooms.variables]\noperator_tokens = '{}'\n",
+         [component.rooms.variables]\noperator_tokens = '{}'\nredis_timeout_ms = '2000'\n",
         wasm("rooms"),
         OPERATOR_TOKEN,
     );

@@ -1,17 +1,29 @@
 -- Enters a user into a room, or brings them back within their grace period.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs
--- ARGV[2]  call: roomId, profile {userId, userName, userRole?}, entryId, nodeId, endAt, leaderId
+-- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
+--          attendanceLimit, attendanceMs
+-- ARGV[2]  call: roomId, profile {userId, userName, userRole?}, entryId, nodeId, resumeHash (of the token that this
+--          entry can be resumed with), resumes? (hash of the token that was presented), replaces? (the entry whose
+--          socket this is as well), terms {revision (0 where the source
+--          has none), endAt, leaderId, duplicates, capacity?}
 --
 -- Returns  {'OK', JSON of the ack's data}
---          {'SESSION_ENDED'}   the session's end has passed
---          {'ENTRY_CLOSED'}    a late copy of a join whose entry is over
---          {'ALREADY_JOINED'}  another connection of the user is in the room
--- Events   room:started, or room:participantsChanged, or room:participantReconnected; room:hostChanged
+--          {'REVISION', revision}    the room goes by another revision of the definition
+--          {'SESSION_ENDED'}         the session's end has passed
+--          {'ENTRY_CLOSED'}          a late copy of a join whose entry is over
+--          {'ALREADY_JOINED'}        another connection of the user is in the room
+--          {'TOO_MANY_CONNECTIONS'}  too many of the user's are
+--          {'ROOM_FULL'}             the room has no place left
+-- Events   room:started, or room:participantsChanged, or room:participantReconnected; room:hostChanged;
+--          room:replaced to the entry whose place is taken
 
+-- All of a user's entries are read and written together.
+local MAX_SHARED = 16
+
+lapse_ended_lease(call.nodeId)
 local room = open(call.roomId)
-local user = call.profile.userId
+local user, terms = call.profile.userId, call.terms
 
 local function answer(entry)
   local count = redis.call('HLEN', room.members)
@@ -29,12 +41,22 @@ local function answer(entry)
   return { 'OK', encode(data, 'members', roster(room, count)) }
 end
 
-local function save_entry(entry)
-  redis.call('HSET', room.entries, user, cjson.encode(entry))
-  hold(room, user, entry)
-  for _, key in ipairs({ room.key, room.members, room.entries, room.order }) do
-    expire(room, key)
-  end
+-- The entry remembers what its ack said, so that a join that is delivered twice is answered alike. The token that it
+-- resumed with stays good beside its own: its answer may never have reached the client.
+local function add_entry(presence, is_first, is_recovered)
+  local entry = {
+    entryId = call.entryId,
+    nodeId = call.nodeId,
+    resumeHashes = { call.resumeHash, call.resumes },
+    first = is_first,
+    recovered = is_recovered,
+    seq = room.seq,
+  }
+  table.insert(presence.entries, entry)
+  hold(room, entry)
+  save_presence(room, user, presence)
+  expire(room)
+  return entry
 end
 
 local function save_member(joined_at)
@@ -46,33 +68,17 @@ end
 -- By a count and not by the time, which many can share: else the first of them would not be host for long.
 local function take_place()
   redis.call('ZADD', room.order, redis.call('HINCRBY', room.key, 'entered', 1), user)
-end
-
--- The entry remembers what its ack said, so that a join that is delivered twice is answered alike.
-local function new_entry(is_first, is_recovered)
-  return { entryId = call.entryId, nodeId = call.nodeId, state = 'present', first = is_first, recovered = is_recovered }
-end
-
-local function recover()
-  local entry = new_entry(false, true)
-  redis.call('ZREM', room.grace, user)
-  save_member(cjson.decode(redis.call('HGET', room.members, user)).joinedAt)
-  local count = redis.call('HLEN', room.members)
-  local data = { userId = user, userName = call.profile.userName, count = count }
-  publish(room, 'room:participantReconnected', data, { except = call.entryId, members = roster(room, count) })
-  entry.seq = room.seq
-  save_entry(entry)
-  return entry
+  save_member(now)
+  return { entries = {}, joinedAt = now, drops = 0, awayMs = 0 }
 end
 
 local function begin()
-  local entry = new_entry(true, false)
-  start(room)
-  entry.seq = room.seq
-  take_place()
-  save_member(now)
+  room.is_live, room.epoch, room.seq, room.end_at = true, new_epoch(), 0, 0
+  redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now)
+  set_terms(room, terms)
+  local presence = take_place()
   elect_host(room)
-  save_entry(entry)
+  local entry = add_entry(presence, true, false)
   local data = {
     groupId = room.id,
     startedAt = now,
@@ -86,46 +92,91 @@ local function begin()
 end
 
 local function enter()
-  local entry = new_entry(false, false)
-  take_place()
-  save_member(now)
+  local presence = take_place()
   local had_host = room.host
   local is_host_new = elect_host(room)
   publish_change(room, 'entered', { { userId = user, userName = call.profile.userName } }, call.entryId)
-  entry.seq = room.seq
-  save_entry(entry)
+  local entry = add_entry(presence, false, false)
   if is_host_new and had_host then
     publish_host(room)
   end
   return entry
 end
 
+local function recover(presence)
+  redis.call('ZREM', room.grace, user)
+  presence.awayMs, presence.lostAt = presence.awayMs + now - presence.lostAt, nil
+  save_member(presence.joinedAt)
+  local count = redis.call('HLEN', room.members)
+  local data = { userId = user, userName = call.profile.userName, count = count }
+  publish(room, 'room:participantReconnected', data, { except = call.entryId, members = roster(room, count) })
+  return add_entry(presence, false, true)
+end
+
+-- Nobody else is told: for them, the member was there all the time.
+local function take_over(presence, index)
+  local replaced = drop_entry(room, presence, index)
+  dismiss(room, replaced.entryId, 'room:replaced')
+  save_member(presence.joinedAt)
+  return add_entry(presence, false, true)
+end
+
+-- Which of the member's entries this call may take the place of.
+local function replaceable(presence)
+  if call.replaces then
+    return find_entry(presence, call.replaces)
+  end
+  for index, entry in ipairs(presence.entries) do
+    for _, hash in ipairs(entry.resumeHashes) do
+      if hash == call.resumes then
+        return index
+      end
+    end
+  end
+  return room.duplicates == 'takeover' and 1
+end
+
+local function come_beside(presence)
+  local index = replaceable(presence)
+  if index then
+    return answer(take_over(presence, index))
+  end
+  if room.duplicates ~= 'share' then
+    return { 'ALREADY_JOINED' }
+  end
+  if #presence.entries >= MAX_SHARED then
+    return { 'TOO_MANY_CONNECTIONS' }
+  end
+  return answer(add_entry(presence, false, false))
+end
+
+-- The leader finds a place even in a full room.
+local function is_full()
+  return room.capacity and user ~= room.leader and redis.call('HLEN', room.members) >= room.capacity
+end
+
 local function join()
   if is_closed(room, call.entryId) then
     return { 'ENTRY_CLOSED' }
   end
-  local entry = entry_of(room, user)
-  if entry and entry.state == 'present' and not has_lease(entry.nodeId) then
-    -- Overdue, and the sweep has not come yet: the bridge that held the connection is gone.
-    begin_grace(room, user)
-    entry = entry_of(room, user)
+  local presence = room.is_live and presence_of(room, user)
+  local known = presence and find_entry(presence, call.entryId)
+  if known then
+    return answer(presence.entries[known])
   end
-  if entry and entry.state == 'present' then
-    if entry.entryId ~= call.entryId then
-      return { 'ALREADY_JOINED' }
-    end
-    return answer(entry)
-  end
-  if not room.is_live and now >= call.endAt then
-    return { 'SESSION_ENDED' }
-  end
-  if entry then
-    return answer(recover())
+  if room.is_live and terms.revision > 0 and terms.revision ~= room.revision then
+    return { 'REVISION', string.format('%.0f', room.revision) }
   end
   if not room.is_live then
-    return answer(begin())
+    return now >= terms.endAt and { 'SESSION_ENDED' } or answer(begin())
   end
-  return answer(enter())
+  if not presence then
+    return is_full() and { 'ROOM_FULL' } or answer(enter())
+  end
+  if #presence.entries == 0 then
+    return answer(recover(presence))
+  end
+  return come_beside(presence)
 end
 
 settle(room)

@@ -1,7 +1,7 @@
--- Takes a member out of a room for good.
+-- Takes a member out of a room for good; one of several connections only itself.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, rosterLimit, retentionMs, closedEntryMs
+-- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId, userId, entryId
 --
 -- Returns  {'OK', '{}'}, also when the entry is not current: then nothing changes
@@ -9,7 +9,12 @@
 
 local room = open(call.roomId)
 settle(room)
-if is_current(room) then
+local presence = room.is_live and presence_of(room, call.userId)
+local index = presence and find_entry(presence, call.entryId)
+if index and #presence.entries > 1 then
+  drop_entry(room, presence, index)
+  save_presence(room, call.userId, presence)
+elseif index then
   remove(room, { call.userId }, 'left')
 end
 close_entry(room, call.entryId)

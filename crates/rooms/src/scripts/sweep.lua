@@ -1,46 +1,45 @@
--- Settles the rooms of a shard that are due, and takes the connections of nodes whose lease ran out for lost. Safe to
+-- Settles the rooms of a shard that are due, and those that hold connections of nodes whose lease has ended. Safe to
 -- run twice at once: what is settled is due no more.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs
--- ARGV[2]  call: limit, how many rooms, and how many connections, at the most
+-- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[2]  call: limit, how many rooms at the most
 --
--- Returns  {'OK', JSON {settled, lateMs, more, nextDueAt?}}: how many rooms, how late the first of them was,
---          whether more are due, and when the shard is next due
+-- Returns  {'OK', JSON {settled, lateMs, more, dueInMs?}}: how many rooms were due, how late the first of them was,
+--          whether more are due, and in how long the shard is next due
 -- Events   whatever was overdue
 
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, call.limit)
-local late_ms = due[2] and now - tonumber(due[2]) or 0
+local function first_due(key)
+  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge)
+end
 
-for i = 1, #due, 2 do
-  local room = open(due[i])
+local function next_due()
+  return math.min(first_due(KEYS[1]), first_due(LEASES))
+end
+
+local late_ms = math.max(0, now - next_due())
+local settled = 0
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, call.limit)) do
+  local room = open(id)
   if not room.is_live then
     -- Its keys have expired: it ended while nobody swept.
-    redis.call('ZREM', KEYS[1], room.id)
+    redis.call('ZREM', KEYS[1], id)
   end
   settle(room)
   schedule(room)
+  settled = settled + 1
 end
 
-local left = call.limit
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, call.limit)) do
-  if left > 0 then
-    left = left - lapse_node(node, left)
+  if settled < call.limit then
+    settled = settled + lapse_node(node, call.limit - settled)
   end
 end
 
-local function first_due(key)
-  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+local due = next_due()
+local report = { settled = settled, lateMs = late_ms, more = due <= now }
+if due < math.huge then
+  report.dueInMs = math.max(0, due - now)
 end
-
-local next_due_at, next_lease_at = first_due(KEYS[1]), first_due(LEASES)
-if next_lease_at and next_lease_at < (next_due_at or math.huge) then
-  next_due_at = next_lease_at
-end
-local report = {
-  settled = #due / 2,
-  lateMs = late_ms,
-  more = next_due_at ~= nil and next_due_at <= now,
-  nextDueAt = next_due_at,
-}
 return { 'OK', cjson.encode(report) }

@@ -1,35 +1,58 @@
--- Entries fence every call: only the entry that holds a membership can leave or lose it.
+-- Members and their entries. Entries fence every call: only one that is current can leave or be lost.
 
 -- Closes an entry for good. Copies of its events that arrive later, even of the join itself, then find it closed
 -- and change nothing. It is remembered longer than a signed call stays valid.
-local function close_entry(room, entry)
+local function close_entry(room, entry_id)
   redis.call('ZREMRANGEBYSCORE', room.closed, '-inf', now - settings.closedEntryMs)
-  redis.call('ZADD', room.closed, now, entry)
+  redis.call('ZADD', room.closed, now, entry_id)
   redis.call('PEXPIRE', room.closed, settings.closedEntryMs)
 end
 
-local function is_closed(room, entry)
-  return redis.call('ZSCORE', room.closed, entry) ~= false
+local function is_closed(room, entry_id)
+  return redis.call('ZSCORE', room.closed, entry_id) ~= false
 end
 
-local function entry_of(room, user)
+-- What the room keeps about a member and nobody sees: {entries, joinedAt, drops, awayMs, lostAt?}. Without an entry,
+-- the member is within the grace period.
+local function presence_of(room, user)
   local json = redis.call('HGET', room.entries, user)
   return json and cjson.decode(json)
 end
 
--- Whether the call's entry holds the membership that it names, with a live connection.
-local function is_current(room)
-  local entry = entry_of(room, call.userId)
-  return entry and entry.state == 'present' and entry.entryId == call.entryId
+local function save_presence(room, user, presence)
+  redis.call('HSET', room.entries, user, cjson.encode(presence))
 end
 
--- Takes users out of the room and tells those who stay. kind: left or graceExpired.
+local function member_of(room, user)
+  return cjson.decode(redis.call('HGET', room.members, user))
+end
+
+local function find_entry(presence, entry_id)
+  for index, entry in ipairs(presence.entries) do
+    if entry.entryId == entry_id then
+      return index
+    end
+  end
+end
+
+-- Takes an entry from a member, who is not saved yet.
+local function drop_entry(room, presence, index)
+  local entry = table.remove(presence.entries, index)
+  let_go(room, entry)
+  close_entry(room, entry.entryId)
+  return entry
+end
+
+-- Takes users out of the room and tells those who stay. kind: left, graceExpired or removed.
 local function remove(room, users, kind)
   local gone = {}
   for _, user in ipairs(users) do
-    local member = cjson.decode(redis.call('HGET', room.members, user))
-    table.insert(gone, { userId = user, userName = member.userName })
-    let_go(room, user, entry_of(room, user))
+    local presence, user_name = presence_of(room, user), member_of(room, user).userName
+    table.insert(gone, { userId = user, userName = user_name })
+    while #presence.entries > 0 do
+      drop_entry(room, presence, 1)
+    end
+    attended(room, user, user_name, presence, kind, now)
     redis.call('HDEL', room.members, user)
     redis.call('HDEL', room.entries, user)
     redis.call('ZREM', room.order, user)

@@ -1,32 +1,47 @@
 -- Node leases. A bridge that is killed cannot say which connections are lost, so it holds them only for as long as it
 -- keeps saying that it is there.
 
+-- Node → until when its connections count as live.
 local LEASES = SHARD .. 'leases'
+-- Node → since when it has had its lease without a break.
+local LEASED_SINCE = SHARD .. 'leased'
 
--- What a node holds in this shard: [room, user, entry] as JSON. Entries that are over may linger in it until the node
--- goes; naming the entry, they do no harm.
+-- The rooms of this shard in which a node holds entries.
 local function held_by(node)
   return SHARD .. 'node:' .. node
 end
 
--- Neither key outlives a node for long, even if nobody sweeps.
+-- None of the keys outlives a node for long, even if nobody sweeps.
 local function remember_node(node)
-  redis.call('PEXPIRE', LEASES, settings.leaseMs + settings.retentionMs)
-  redis.call('PEXPIRE', held_by(node), settings.leaseMs + settings.retentionMs)
+  for _, key in ipairs({ LEASES, LEASED_SINCE, held_by(node) }) do
+    redis.call('PEXPIRE', key, settings.leaseMs + settings.retentionMs)
+  end
 end
 
-local function has_lease(node)
-  local lease_until = redis.call('ZSCORE', LEASES, node)
-  return lease_until and now < tonumber(lease_until)
+-- When a node's lease ends. Without one, its connections are lost as of now.
+local function lease_end(node)
+  return tonumber(redis.call('ZSCORE', LEASES, node) or now)
 end
 
 -- Whoever is let in through a node gives it a lease if it has none, so nobody is ever present without one.
-local function hold(room, user, entry)
-  redis.call('ZADD', LEASES, 'NX', now + settings.leaseMs, entry.nodeId)
-  redis.call('SADD', held_by(entry.nodeId), cjson.encode({ room.id, user, entry.entryId }))
-  remember_node(entry.nodeId)
+local function ensure_lease(node)
+  if redis.call('ZADD', LEASES, 'NX', now + settings.leaseMs, node) == 1 then
+    redis.call('HSET', LEASED_SINCE, node, new_epoch())
+  end
+  remember_node(node)
 end
 
-local function let_go(room, user, entry)
-  redis.call('SREM', held_by(entry.nodeId), cjson.encode({ room.id, user, entry.entryId }))
+local function hold(room, entry)
+  ensure_lease(entry.nodeId)
+  if redis.call('HINCRBY', room.nodes, entry.nodeId, 1) == 1 then
+    redis.call('SADD', held_by(entry.nodeId), room.id)
+    redis.call('PEXPIRE', held_by(entry.nodeId), settings.leaseMs + settings.retentionMs)
+  end
+end
+
+local function let_go(room, entry)
+  if redis.call('HINCRBY', room.nodes, entry.nodeId, -1) == 0 then
+    redis.call('HDEL', room.nodes, entry.nodeId)
+    redis.call('SREM', held_by(entry.nodeId), room.id)
+  end
 end

@@ -13,7 +13,7 @@ local function roster(room, count)
   return '[' .. table.concat(redis.call('HMGET', room.members, unpack(users)), ',') .. ']'
 end
 
--- Encodes a table that is not empty, with members that are JSON already spliced in.
+-- Encodes a table that is not empty, with a value that is JSON already spliced in.
 local function encode(object, name, json)
   local text = cjson.encode(object)
   if not json then
@@ -22,6 +22,11 @@ local function encode(object, name, json)
   return '{"' .. name .. '":' .. json .. ',' .. string.sub(text, 2)
 end
 
+local function send(room, envelope, json)
+  redis.call('PUBLISH', 'rollcall:events:' .. room.id, encode(envelope, 'data', json))
+end
+
+-- Tells everybody in the room.
 -- options: except (an entry that does not get it), closes (whether sockets are closed after it),
 -- members (the member list as JSON)
 local function publish(room, event, data, options)
@@ -34,11 +39,17 @@ local function publish(room, event, data, options)
     except = options.except,
     closes = options.closes or false,
   }
-  local json = encode(data, 'members', options.members)
-  redis.call('PUBLISH', 'rollcall:events:' .. room.id, encode(envelope, 'data', json))
+  send(room, envelope, encode(data, 'members', options.members))
 end
 
--- Tells the room that its members changed. kind: entered, left or graceExpired; users: who, as {userId, userName}.
+-- Tells one entry why its socket is closed. It has no place in the numbering, since nobody else hears of it.
+local function dismiss(room, entry_id, event)
+  local envelope = { event = event, epoch = room.epoch, seq = room.seq, only = entry_id, closes = true }
+  send(room, envelope, cjson.encode({ groupId = room.id }))
+end
+
+-- Tells the room that its members changed. kind: entered, left, graceExpired or removed; users: who, as
+-- {userId, userName}.
 local function publish_change(room, kind, users, except)
   local count = redis.call('HLEN', room.members)
   local data = { change = { type = kind, users = users }, count = count }

@@ -3,24 +3,38 @@
 
 local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 
+-- What is kept for as long as the session lives. The kind comes before the id, so that no id can make one key of
+-- another.
+local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes' }
+
+local function key_of(kind, id)
+  return SHARD .. kind .. ':' .. id
+end
+
 local function open(id)
-  local key = SHARD .. 'room:' .. id
-  local fields = redis.call('HMGET', key, 'epoch', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'seq')
+  local key = key_of('room', id)
+  local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
+    'duplicates', 'capacity')
   return {
     id = id,
     key = key,
-    members = key .. ':members',
-    entries = key .. ':entries',
-    order = key .. ':order',
-    grace = key .. ':grace',
-    closed = key .. ':closed',
+    members = key_of('members', id),
+    entries = key_of('entries', id),
+    order = key_of('order', id),
+    grace = key_of('grace', id),
+    nodes = key_of('nodes', id),
+    closed = key_of('closed', id),
+    attendance = key_of('attendance', id),
     is_live = fields[1] and true,
     epoch = tonumber(fields[1] or 0),
-    end_at = tonumber(fields[2] or 0),
-    reminder_at = tonumber(fields[3] or 0),
-    leader = fields[4],
-    host = fields[5],
-    seq = tonumber(fields[6] or 0),
+    seq = tonumber(fields[2] or 0),
+    end_at = tonumber(fields[3] or 0),
+    reminder_at = tonumber(fields[4] or 0),
+    leader = fields[5],
+    host = fields[6],
+    revision = tonumber(fields[7] or 0),
+    duplicates = fields[8],
+    capacity = tonumber(fields[9] or nil),
   }
 end
 
@@ -40,7 +54,12 @@ local function schedule(room)
   redis.call('ZADD', KEYS[1], due, room.id)
 end
 
--- Lets a key vanish some time after the end, even if nobody ever clears the room.
-local function expire(room, key)
-  redis.call('PEXPIREAT', key, room.end_at + settings.retentionMs)
+-- Lets what there is of a room vanish some time after the end, even if nobody ever clears it.
+local function expire(room)
+  for _, kind in ipairs(LIVE_KINDS) do
+    redis.call('PEXPIREAT', key_of(kind, room.id), room.end_at + settings.retentionMs)
+  end
+  -- GT alone would never touch a key that has no expiry yet.
+  redis.call('PEXPIREAT', KEYS[1], room.end_at + settings.retentionMs, 'NX')
+  redis.call('PEXPIREAT', KEYS[1], room.end_at + settings.retentionMs, 'GT')
 end

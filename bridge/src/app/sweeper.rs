@@ -1,0 +1,46 @@
+//! Sweeps when something is due instead of once a second, so that with the app in this process deadlines are punctual.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use rollcall_host::Host;
+use serde::Deserialize;
+use tokio::time::sleep;
+
+/// What is due sooner than the last sweep knew is found after this long, as by the app's own schedule.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Sweeps until the future is dropped. `token` is one that the app accepts.
+pub(super) async fn run(host: &Host, token: &str) {
+    loop {
+        let pause = match sweep(host, token).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::debug!(error = format!("{error:#}"), "sweep.failed");
+                LONGEST_PAUSE
+            }
+        };
+        sleep(pause).await;
+    }
+}
+
+/// Sweeps once. Returns how long it is until something is due.
+async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Report {
+        due_in_ms: Option<u64>,
+    }
+
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/sweep")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Bytes::new())?;
+    let response = host.handle(request).await;
+    anyhow::ensure!(response.status() == StatusCode::OK, "the app answered {}", response.status());
+    let report: Report = serde_json::from_slice(response.body())?;
+    let due_in = report.due_in_ms.map_or(LONGEST_PAUSE, Duration::from_millis);
+    Ok(due_in.min(LONGEST_PAUSE))
+}

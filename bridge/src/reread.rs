@@ -1,0 +1,124 @@
+//! Reads rooms once more of which events may have been missed, and tells the sessions in them how things are.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use rollcall_protocol::{
+    RoomId,
+    client::Ack,
+    event::{BridgeEvent, MAX_SEATS, Read, Reading},
+    fanout::Envelope,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::{sync::Notify, time::sleep};
+use uuid::Uuid;
+
+use crate::{
+    gateway::Gateway,
+    hub::{Delivery, Notice},
+};
+
+/// How many rooms are read at once, so that the app is not stormed by every bridge when Redis comes back.
+const AT_ONCE: usize = 8;
+
+/// How long to wait after a failure, on top of the patience of the calls themselves.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The rooms that are to be read.
+#[derive(Default)]
+pub(crate) struct Rereads {
+    waiting: Mutex<VecDeque<RoomId>>,
+    asked: Notify,
+}
+
+impl Rereads {
+    /// Asks for rooms to be read; one that waits already is read once.
+    pub(crate) fn ask(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for room in rooms {
+            if !waiting.contains(&room) {
+                waiting.push_back(room);
+                self.asked.notify_one();
+            }
+        }
+    }
+
+    async fn next(&self) -> RoomId {
+        loop {
+            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some(room) = next {
+                // A notification is kept for one waiter alone.
+                self.asked.notify_one();
+                return room;
+            }
+            self.asked.notified().await;
+        }
+    }
+}
+
+/// Reads rooms until the process ends.
+pub(crate) async fn run(gateway: Arc<Gateway>) {
+    let readers = std::iter::repeat_with(|| read_on(&gateway)).take(AT_ONCE);
+    futures_util::future::join_all(readers).await;
+}
+
+async fn read_on(gateway: &Gateway) {
+    loop {
+        let room = gateway.rereads.next().await;
+        if let Err(error) = read(gateway, &room).await {
+            tracing::warn!(room_id = %room, error = format!("{error:#}"), "room.not_read");
+            sleep(PAUSE).await;
+            gateway.rereads.ask([room]);
+        }
+    }
+}
+
+async fn read(gateway: &Gateway, room: &RoomId) -> anyhow::Result<()> {
+    let seats = gateway.hub.seats(room);
+    let mut gone = HashSet::new();
+    let mut state = None;
+    for seats in seats.chunks(MAX_SEATS) {
+        let read = Read { room_id: room.clone(), seats: seats.to_vec() };
+        let event = BridgeEvent::Read(read);
+        let Ack(answer) = gateway.app.deliver::<Reading>(&event, &Uuid::now_v7().to_string()).await?;
+        let reading = answer?;
+        gone.extend(reading.gone);
+        state = reading.room;
+    }
+    if !seats.is_empty() {
+        let state = state.map(delivery).transpose()?.map(Arc::new);
+        gateway.hub.publish(room, &Notice::Reading { state, gone: Arc::new(gone) });
+    }
+    Ok(())
+}
+
+fn delivery(data: Box<RawValue>) -> anyhow::Result<Delivery> {
+    #[derive(Deserialize)]
+    struct Position {
+        epoch: u64,
+        seq: u64,
+    }
+
+    let Position { epoch, seq } = serde_json::from_str(data.get()).context("a room's state")?;
+    let event = "room:state".to_owned();
+    Ok(Delivery::new(Envelope { event, epoch, seq, except: None, only: None, closes: false, data }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_room_that_waits_is_read_once() {
+        let rereads = Rereads::default();
+        let rooms = ["a", "b", "a"].map(|id| id.parse::<RoomId>().unwrap());
+        rereads.ask(rooms.clone());
+        assert_eq!((rereads.next().await, rereads.next().await), (rooms[0].clone(), rooms[1].clone()));
+        assert!(rereads.waiting.lock().unwrap().is_empty());
+    }
+}

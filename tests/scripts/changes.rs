@@ -1,0 +1,215 @@
+//! Changes of the definition while the session is live.
+
+use rollcall_protocol::{
+    ErrorCode, RoomId,
+    session::{Session, SessionDefinition},
+};
+use rollcall_rooms::{
+    Failure,
+    directory::{Definitions, Directory},
+};
+use serde_json::json;
+
+use crate::story::{END, MINUTE, START, Story, definition, ids};
+
+async fn live_room() -> Story {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    room.join("ben/1").await.unwrap();
+    room.events().await;
+    room
+}
+
+#[tokio::test]
+async fn moving_the_end_moves_the_deadlines_and_tells_the_room() {
+    let mut room = live_room().await;
+    for (end_at, reminder_in) in [(END + 30 * MINUTE, 80 * MINUTE), (END - 30 * MINUTE, 20 * MINUTE)] {
+        room.define(SessionDefinition { end_at, ..definition() }).await;
+        let events = room.events().await;
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].name, "room:rescheduled");
+        assert_eq!(
+            (&events[0].data["endAt"], &events[0].data["remainMs"]),
+            (&end_at.into(), &(end_at - START).into())
+        );
+        assert_eq!(room.sweep().await.due_in_ms, Some(reminder_in));
+    }
+    room.at(20 * MINUTE).sweep().await;
+    room.at(30 * MINUTE).sweep().await;
+    assert_eq!(room.event_names().await, ["room:reminder", "room:ended"]);
+}
+
+#[tokio::test]
+async fn an_end_that_is_moved_away_again_has_a_reminder_of_its_own() {
+    let mut room = live_room().await;
+    room.at(50 * MINUTE).sweep().await;
+    room.define(SessionDefinition { end_at: END + 60 * MINUTE, ..definition() }).await;
+    room.at(110 * MINUTE).sweep().await;
+    assert_eq!(room.event_names().await, ["room:reminder", "room:rescheduled", "room:reminder"]);
+}
+
+#[tokio::test]
+async fn an_end_that_is_moved_into_the_lead_has_no_reminder() {
+    let mut room = live_room().await;
+    room.define(SessionDefinition { end_at: START + 9 * MINUTE, ..definition() }).await;
+    room.at(9 * MINUTE).sweep().await;
+    assert_eq!(room.event_names().await, ["room:rescheduled", "room:ended"]);
+}
+
+#[tokio::test]
+async fn an_end_in_the_past_ends_the_session_now() {
+    let mut room = live_room().await;
+    room.at(5).define(SessionDefinition { end_at: START, ..definition() }).await;
+    let events = room.events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].name.as_str(), &events[0].data["reason"]), ("room:ended", &json!("ended")));
+    assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn a_session_without_a_definition_ends_once() {
+    let mut room = live_room().await;
+    room.undefine().await;
+    room.undefine().await;
+    let events = room.events().await;
+    assert_eq!(events.len(), 1);
+    assert!(events[0].closes);
+}
+
+#[tokio::test]
+async fn every_key_of_a_room_lives_as_long_as_the_new_end_says() {
+    let mut room = live_room().await;
+    let end_at = END + 600 * MINUTE;
+    room.define(SessionDefinition { end_at, ..definition() }).await;
+    for kind in ["room", "members", "entries", "order", "nodes"] {
+        let key = format!("rollcall:{{{}}}:{kind}:algebra", room.shard());
+        let expires: u64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut room.redis).await.unwrap();
+        assert_eq!(expires, end_at + room.settings.retention_ms, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_leader_who_is_there_becomes_host() {
+    let mut room = live_room().await;
+    room.define(SessionDefinition { leader_id: "ben".parse().unwrap(), ..definition() }).await;
+    let events = room.events().await;
+    let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["room:leaderChanged", "room:hostChanged"]);
+    assert_eq!((&events[0].data["leaderId"], &events[1].data["hostId"]), (&json!("ben"), &json!("ben")));
+}
+
+#[tokio::test]
+async fn who_is_no_longer_listed_is_put_out_and_cannot_come_back() {
+    let mut room = live_room().await;
+    let members = Some(vec!["ben".parse().unwrap(), "ann".parse().unwrap()]);
+    room.define(SessionDefinition { members, ..definition() }).await;
+    let events = room.events().await;
+    let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["room:removed", "room:participantsChanged", "room:hostChanged"]);
+    assert_eq!((events[0].only.as_deref(), events[0].closes), (Some("kim/1"), true));
+    assert_eq!(events[1].data["change"]["type"], "removed");
+    assert_eq!(ids(&events[1].data["members"]), ["ben"]);
+    assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::NotAMember);
+    room.disconnect("kim/1").await;
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_is_within_the_grace_period_is_put_out_as_well() {
+    let mut room = live_room().await;
+    room.disconnect("kim/1").await;
+    room.define(SessionDefinition { members: Some(vec!["ben".parse().unwrap()]), ..definition() }).await;
+    room.events().await;
+    room.at(30_000).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0], "and does not run out of it any more");
+}
+
+#[tokio::test]
+async fn a_full_room_refuses_who_is_not_in_it_and_not_the_leader() {
+    let mut room = live_room().await;
+    room.define(SessionDefinition { capacity: Some(2), ..definition() }).await;
+    assert_eq!(room.join("ann/1").await.unwrap_err(), ErrorCode::RoomFull);
+    room.disconnect("kim/1").await;
+    assert_eq!(room.join("ann/2").await.unwrap_err(), ErrorCode::RoomFull, "kim keeps the place");
+    assert!(room.join("kim/2").await.unwrap().recovered);
+    room.join("lea/1").await.unwrap();
+    room.leave("ben/1").await;
+    room.leave("kim/2").await;
+    room.join("ann/3").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_capacity_below_what_is_there_puts_nobody_out() {
+    let mut room = live_room().await;
+    room.define(SessionDefinition { capacity: Some(1), ..definition() }).await;
+    assert_eq!(room.event_names().await, [""; 0]);
+    room.leave("ben/1").await;
+    assert_eq!(room.join("ann/1").await.unwrap_err(), ErrorCode::RoomFull);
+}
+
+#[tokio::test]
+async fn a_join_that_read_an_older_definition_changes_nothing() {
+    let mut room = live_room().await;
+    let older = Session { revision: 1, definition: definition() };
+    room.define(SessionDefinition { end_at: END + MINUTE, ..definition() }).await;
+    room.events().await;
+    room.store(Some(older));
+    assert_eq!(
+        room.try_join("ann/1").await.unwrap_err().into_refusal().code,
+        ErrorCode::Unavailable,
+        "the store is behind, and may catch up"
+    );
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_join_that_read_a_newer_definition_applies_it_first() {
+    let mut room = live_room().await;
+    let members = Some(vec!["kim".parse().unwrap()]);
+    let definition = SessionDefinition { members, end_at: END + MINUTE, ..definition() };
+    // Whoever stored it died before the room was told.
+    room.store(Some(Session { revision: START + MINUTE, definition }));
+    let joined = room.join("lea/1").await.unwrap();
+    assert_eq!(joined.end_at, END + MINUTE);
+    let names = room.event_names().await;
+    assert_eq!(names[..2], ["room:removed", "room:participantsChanged"], "ben is put out: {names:?}");
+}
+
+#[tokio::test]
+async fn two_changes_at_once_are_kept_apart_and_a_caller_that_died_does_not_lock_for_ever() {
+    let mut room = live_room().await;
+    room.rooms().define(&BrokenStore, &"algebra".parse().unwrap(), definition()).await.unwrap_err();
+    assert_eq!(room.try_define(definition()).await.unwrap_err(), ErrorCode::Conflict);
+    let key = format!("rollcall:{{{}}}:revising:algebra", room.shard());
+    let expires: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut room.redis).await.unwrap();
+    assert!((1..=5000).contains(&expires), "{expires}");
+    let () = redis::cmd("DEL").arg(&key).query_async(&mut room.redis).await.unwrap();
+
+    let first = room.try_define(definition()).await.unwrap();
+    assert!(
+        room.try_define(definition()).await.unwrap() > first,
+        "a change that is through lets others begin"
+    );
+    room.undefine().await;
+    room.undefine().await;
+    assert!(room.try_define(definition()).await.is_ok());
+}
+
+/// Fails in the middle of a change.
+struct BrokenStore;
+
+impl Directory for BrokenStore {
+    async fn find(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+        Err(Failure::Unavailable("broken".into()))
+    }
+}
+
+impl Definitions for BrokenStore {
+    async fn put(&self, _: &RoomId, _: &Session) -> Result<bool, Failure> {
+        Err(Failure::Unavailable("broken".into()))
+    }
+
+    async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
+        Err(Failure::Unavailable("broken".into()))
+    }
+}

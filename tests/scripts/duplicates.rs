@@ -1,0 +1,87 @@
+//! A second connection of a user who is in the room.
+
+use rollcall_protocol::{
+    ErrorCode,
+    session::{Duplicates, SessionDefinition},
+};
+
+use crate::story::{Story, definition, members};
+
+async fn room_that(duplicates: Duplicates) -> Story {
+    let mut room = Story::begin().await;
+    room.define(SessionDefinition { duplicates, ..definition() }).await;
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+    room
+}
+
+#[tokio::test]
+async fn refuse_is_the_default() {
+    let mut room = room_that(Duplicates::default()).await;
+    assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::AlreadyJoined);
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn takeover_closes_the_old_connection_and_tells_nobody_else() {
+    let mut room = room_that(Duplicates::Takeover).await;
+    assert!(room.join("kim/2").await.unwrap().recovered);
+    let events = room.events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].name.as_str(), events[0].only.as_deref()), ("room:replaced", Some("kim/1")));
+    room.disconnect("kim/1").await;
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn takeover_does_not_let_a_bridge_put_an_old_connection_in_the_place_of_a_newer_one() {
+    let mut room = room_that(Duplicates::Takeover).await;
+    room.join("kim/2").await.unwrap();
+    assert_eq!(room.enter_again("kim/3", "kim/1").await.unwrap_err(), ErrorCode::AlreadyJoined);
+    room.events().await;
+}
+
+#[tokio::test]
+async fn shared_a_user_is_present_while_at_least_one_connection_is() {
+    let mut room = room_that(Duplicates::Share).await;
+    let second = room.join("kim/2").await.unwrap();
+    assert_eq!((members(&second), second.count), (vec!["kim".to_owned()], 1), "no user twice");
+    room.disconnect("kim/1").await;
+    assert_eq!(room.event_names().await, [""; 0], "the other is still there");
+    room.disconnect("kim/2").await;
+    assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
+    assert!(room.join("kim/3").await.unwrap().recovered);
+}
+
+#[tokio::test]
+async fn shared_the_last_to_leave_leaves_the_room() {
+    let mut room = room_that(Duplicates::Share).await;
+    room.join("kim/2").await.unwrap();
+    room.leave("kim/1").await;
+    assert_eq!(room.event_names().await, [""; 0]);
+    room.leave("kim/1").await;
+    assert_eq!(room.event_names().await, [""; 0], "a copy takes nobody else with it");
+    room.leave("kim/2").await;
+    assert_eq!(room.event_names().await, ["room:participantsChanged"]);
+}
+
+#[tokio::test]
+async fn shared_connections_are_limited_in_number() {
+    let room = room_that(Duplicates::Share).await;
+    for n in 2..=16 {
+        room.join(&format!("kim/{n}")).await.unwrap();
+    }
+    assert_eq!(room.join("kim/17").await.unwrap_err(), ErrorCode::TooManyConnections);
+    room.resume("kim/18", "kim/5").await.unwrap();
+}
+
+#[tokio::test]
+async fn shared_connections_through_a_bridge_that_is_gone_do_not_take_the_others_along() {
+    let mut room = room_that(Duplicates::Share).await;
+    room.settings.lease_ms = 15_000;
+    room.through("node-2").join("kim/2").await.unwrap();
+    room.at(15_000).sweep().await;
+    assert_eq!(room.event_names().await, [""; 0]);
+    room.disconnect("kim/1").await;
+    assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
+}
