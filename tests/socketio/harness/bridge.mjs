@@ -20,11 +20,11 @@ export const OPERATOR_TOKEN = randomBytes(24).toString('hex');
 export class Bridge {
   /**
    * `app`: the URL of an app that runs elsewhere; without it, the app runs in the bridge's process.
-   * `variables`: environment to set beside or instead of the usual.
+   * `variables`: environment to set beside or instead of the usual. `appListen`: where the app's routes are served.
    */
-  static async start({ redis, app, flags = [], variables = {} }) {
+  static async start({ redis, app, flags = [], variables = {}, appListen = '127.0.0.1:0' }) {
     const bridge = new Bridge();
-    const place = app ? ['--app', app] : ['--app', MANIFEST, '--app-listen', '127.0.0.1:0'];
+    const place = app ? ['--app', app] : ['--app', MANIFEST, '--app-listen', appListen];
     bridge.child = new Child(BINARY, ['bridge', '--listen', '127.0.0.1:0', ...place, ...flags], {
       cwd: ROOT,
       env: {

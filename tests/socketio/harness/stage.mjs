@@ -45,17 +45,22 @@ export class Stage {
     return room;
   }
 
-  /** Defines a session, which ends in an hour by Redis's clock unless said otherwise. */
-  async define(room, { lastsMs = HOUR, leaderId = 'lea', members } = {}) {
+  /** Defines a session, which ends in an hour by Redis's clock unless said otherwise. Returns its end. */
+  async define(room, { lastsMs = HOUR, leaderId = 'lea', ...rest } = {}) {
     const endAt = (await this.redis.now()) + lastsMs;
-    const response = await fetch(`${this.appUrl}/rooms/${room}`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ endAt, leaderId, members }),
+    const response = await this.api('PUT', `/rooms/${room}`, { endAt, leaderId, ...rest });
+    assert.ok(response.ok, `${response.status} ${await response.text()}`);
+    return endAt;
+  }
+
+  /** Calls the operators' API. */
+  api(method, path, body, token = OPERATOR_TOKEN) {
+    return fetch(this.appUrl + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
       signal: AbortSignal.timeout(10_000),
     });
-    const body = await response.text();
-    assert.ok(response.ok, `${response.status} ${body}`);
   }
 
   /** A connected Socket.IO client. */

@@ -98,6 +98,88 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     }
   });
 
+  test('a Redis that is killed while many enter keeps what it acknowledged, and has nobody twice', async (t) => {
+    const room = await stage.room();
+    const witness = await stage.socketIo('witness');
+    await witness.enter(room);
+    const users = Array.from({ length: 50 }, (_, n) => `user-${n}`);
+    const members = await Promise.all(
+      users.map((user, n) => stage.connect(TRANSPORTS[n % 2], user, { bridge: Math.floor(n / 2) % 2 })),
+    );
+    let acknowledged = 0;
+    const acks = members.map(async (member) => {
+      const ack = await member.join(room);
+      acknowledged += ack.success ? 1 : 0;
+      return ack;
+    });
+    await until(() => acknowledged >= 5, 'some have entered');
+    await stage.redis.crash();
+    const first = await Promise.all(acks);
+    await stage.redis.restart();
+
+    for (const [n, ack] of first.entries()) if (!ack.success) await again(() => members[n].join(room));
+    const { data } = await again(async () => (await stage.socketIo('lea')).join(room));
+    const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
+    assert.deepEqual(present, [...users, 'witness', 'lea'].map((user) => `${user} present`).sort());
+    t.diagnostic(`1 Redis killed while ${users.length} entered: ${acknowledged} acknowledged and kept, the others let in afterwards, ghosts: 0`);
+  });
+
+  /** Cuts bridges off from events, while one of them cannot act, and lets something happen meanwhile. */
+  async function missedBy(bridge, happening) {
+    await stage.bridges[bridge].child.kill('SIGSTOP');
+    try {
+      await stage.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+      await happening();
+    } finally {
+      await stage.bridges[bridge].child.kill('SIGCONT');
+    }
+  }
+
+  /** Bridges may be waiting before they connect to Redis once more. */
+  const enter = async (member, room, options) => (await again(() => member.join(room, options))).data;
+
+  for (const transport of TRANSPORTS) {
+    test(`after events were missed the room is read once more, and clients get the current list (${transport})`, async () => {
+      const room = await stage.room();
+      const lea = await stage.connect(transport, 'lea', { bridge: 1 });
+      const { epoch } = await enter(lea, room);
+      await lea.next('room:started');
+      await missedBy(1, async () => {
+        await enter(await stage.socketIo('kim'), room);
+        await enter(await stage.socketIo('ali'), room);
+      });
+      const state = await lea.next('room:state');
+      assert.deepEqual(state.members.map(({ userId }) => userId), ['lea', 'kim', 'ali']);
+      assert.deepEqual([state.epoch, state.seq, state.count, state.hostId], [epoch, 3, 3, 'lea']);
+      await enter(await stage.socketIo('bo'), room);
+      assert.equal((await lea.next('room:participantsChanged')).seq, 4, 'from there events go on');
+    });
+
+    test(`who missed the end of the room is told and let go (${transport})`, async () => {
+      const room = await stage.room({ lastsMs: MINUTE });
+      const lea = await stage.connect(transport, 'lea', { bridge: 1 });
+      await enter(lea, room);
+      const kim = await stage.socketIo('kim');
+      await enter(kim, room);
+      await missedBy(1, async () => {
+        await stage.redis.advance(MINUTE);
+        await kim.closed;
+      });
+      assert.equal((await lea.next('room:ended')).groupId, room);
+      await lea.closed;
+    });
+
+    test(`who was replaced meanwhile does not throw out the newer connection (${transport})`, async () => {
+      const room = await stage.room();
+      const old = await stage.connect(transport, 'lea', { bridge: 1 });
+      const { resumeToken } = await enter(old, room);
+      const again = await stage.socketIo('lea');
+      await missedBy(1, () => enter(again, room, { resumeToken }));
+      await old.closed;
+      assert.equal((await again.leave()).success, true, 'the newer one still holds the membership');
+    });
+  }
+
   test('after all of it the bridges are well', async () => {
     for (const bridge of stage.bridges) assert.ok(await bridge.isWell());
   });
