@@ -15,6 +15,13 @@ pub(crate) struct Bound {
     pub(crate) grace: Duration,
 }
 
+/// Variables of the environment, and what counts without them, in milliseconds.
+pub(crate) const PING_INTERVAL: (&str, u64) = ("ROLLCALL_PING_INTERVAL_MS", 25_000);
+pub(crate) const PING_TIMEOUT: (&str, u64) = ("ROLLCALL_PING_TIMEOUT_MS", 20_000);
+/// The app's own, as in `spin.toml`.
+const LEASE: (&str, u64) = ("SPIN_VARIABLE_LEASE_MS", 15_000);
+const GRACE: (&str, u64) = ("SPIN_VARIABLE_GRACE_MS", 30_000);
+
 /// How often what is due is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -31,15 +38,15 @@ impl Bound {
 
     /// From the environment, where it says something, and else the defaults of the flags and of the app.
     pub(crate) fn from_env() -> Self {
-        let read = |name, default_ms| {
+        let read = |(name, default_ms)| {
             let value = std::env::var(name).ok().and_then(|value| value.parse().ok());
             Duration::from_millis(value.unwrap_or(default_ms))
         };
         Self {
-            ping_interval: read("ROLLCALL_PING_INTERVAL_MS", 25_000),
-            ping_timeout: read("ROLLCALL_PING_TIMEOUT_MS", 20_000),
-            lease: read("SPIN_VARIABLE_LEASE_MS", 15_000),
-            grace: read("SPIN_VARIABLE_GRACE_MS", 30_000),
+            ping_interval: read(PING_INTERVAL),
+            ping_timeout: read(PING_TIMEOUT),
+            lease: read(LEASE),
+            grace: read(GRACE),
         }
     }
 

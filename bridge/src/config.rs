@@ -7,7 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use http::Uri;
 use rollcall_protocol::call::{self, Secret};
 
-use crate::{bound::Bound, origin::OriginPolicy};
+use crate::{
+    bound::{Bound, PING_INTERVAL, PING_TIMEOUT},
+    origin::OriginPolicy,
+};
 
 /// Where the secret that signs calls comes from. Not a flag: flags show in the list of processes.
 const SECRET_VARIABLE: &str = "ROLLCALL_BRIDGE_SECRET";
@@ -80,8 +83,8 @@ pub(crate) struct BridgeArgs {
     /// How often a client is asked whether it is still there, in milliseconds.
     #[arg(
         long,
-        env = "ROLLCALL_PING_INTERVAL_MS",
-        default_value_t = 25_000,
+        env = PING_INTERVAL.0,
+        default_value_t = PING_INTERVAL.1,
         value_name = "MS",
         value_parser = clap::value_parser!(u64).range(100..=600_000)
     )]
@@ -90,8 +93,8 @@ pub(crate) struct BridgeArgs {
     /// How long a client may take to answer that, in milliseconds; then its connection counts as lost.
     #[arg(
         long,
-        env = "ROLLCALL_PING_TIMEOUT_MS",
-        default_value_t = 20_000,
+        env = PING_TIMEOUT.0,
+        default_value_t = PING_TIMEOUT.1,
         value_name = "MS",
         value_parser = clap::value_parser!(u64).range(100..=600_000)
     )]

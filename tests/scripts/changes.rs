@@ -126,7 +126,7 @@ async fn who_is_within_the_grace_period_is_put_out_as_well() {
 
 #[tokio::test]
 async fn a_full_room_refuses_who_is_not_in_it_and_not_the_leader() {
-    let mut room = live_room().await;
+    let room = live_room().await;
     room.define(SessionDefinition { capacity: Some(2), ..definition() }).await;
     assert_eq!(room.join("ann/1").await.unwrap_err(), ErrorCode::RoomFull);
     room.disconnect("kim/1").await;

@@ -136,7 +136,7 @@ async fn coming_back_after_the_grace_period_is_a_new_entry_even_if_nobody_swept(
 
 #[tokio::test]
 async fn rooms_without_a_session_and_users_who_are_not_listed_are_refused() {
-    let mut room = Story::begin().await;
+    let room = Story::begin().await;
     let members = Some(vec!["kim".parse().unwrap()]);
     room.store(Some(Session { revision: 1, definition: SessionDefinition { members, ..definition() } }));
     assert_eq!(room.join("mallory/1").await.unwrap_err(), ErrorCode::NotAMember);

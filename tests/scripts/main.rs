@@ -7,6 +7,7 @@ mod duplicates;
 mod end;
 mod expiry;
 mod join;
+mod late;
 mod lease;
 mod leave;
 mod read;
