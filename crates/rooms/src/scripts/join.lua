@@ -55,7 +55,6 @@ local function add_entry(presence, is_first, is_recovered)
   table.insert(presence.entries, entry)
   hold(room, entry)
   save_presence(room, user, presence)
-  expire(room)
   return entry
 end
 
@@ -79,6 +78,8 @@ local function begin()
   local presence = take_place()
   elect_host(room)
   local entry = add_entry(presence, true, false)
+  schedule(room)
+  expire(room)
   local data = {
     groupId = room.id,
     startedAt = now,
@@ -97,7 +98,10 @@ local function enter()
   local is_host_new = elect_host(room)
   publish_change(room, 'entered', { { userId = user, userName = call.profile.userName } }, call.entryId)
   local entry = add_entry(presence, false, false)
-  if is_host_new and had_host then
+  if not had_host then
+    -- The room was empty, and an empty room has none of the keys that hold members.
+    expire(room)
+  elseif is_host_new then
     publish_host(room)
   end
   return entry

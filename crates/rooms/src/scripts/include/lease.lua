@@ -34,6 +34,7 @@ end
 local function hold(room, entry)
   ensure_lease(entry.nodeId)
   if redis.call('HINCRBY', room.nodes, entry.nodeId, 1) == 1 then
+    redis.call('PEXPIREAT', room.nodes, room.end_at + settings.retentionMs)
     redis.call('SADD', held_by(entry.nodeId), room.id)
     redis.call('PEXPIRE', held_by(entry.nodeId), settings.leaseMs + settings.retentionMs)
   end
