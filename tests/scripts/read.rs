@@ -29,3 +29,12 @@ async fn reading_settles_what_is_overdue() {
     assert_eq!(reading.gone.len(), 1);
     assert_eq!(room.event_names().await, ["room:ended"]);
 }
+
+#[tokio::test]
+async fn a_room_that_is_live_and_empty_has_no_host() {
+    let room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    room.leave("kim/1").await;
+    let state: Value = serde_json::from_str(room.read(&[]).await.room.unwrap().get()).unwrap();
+    assert_eq!((&state["count"], state.get("hostId")), (&0.into(), None));
+}

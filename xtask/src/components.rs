@@ -18,6 +18,20 @@ pub fn packages() -> Result<Vec<String>> {
 
 /// Builds all components and the native programs.
 pub fn build_all() -> Result<()> {
+    build()?;
+    println!("Build: bridge");
+    shell::run(Command::new("cargo").args(["build", "--package", "rollcall"]))
+}
+
+/// Builds all components, the native programs and the tests, these with the programs: built apart, they would share
+/// dependencies with other features, and the largest would be compiled twice.
+pub fn build_all_with_tests() -> Result<()> {
+    build()?;
+    println!("Build: bridge and tests");
+    shell::run(Command::new("cargo").args(["build", "--all-targets"]))
+}
+
+fn build() -> Result<()> {
     println!("Build: components");
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--profile", "component", "--target", "wasm32-wasip2"]);
@@ -25,7 +39,5 @@ pub fn build_all() -> Result<()> {
         cargo.args(["--package", &package]);
     }
     wasm::ensure()?.select(&mut cargo);
-    shell::run(&mut cargo)?;
-    println!("Build: bridge");
-    shell::run(Command::new("cargo").args(["build", "--package", "rollcall"]))
+    shell::run(&mut cargo)
 }

@@ -32,7 +32,7 @@ struct Step {
 /// passed.
 pub fn run() -> Result<bool> {
     setup::for_tests()?;
-    components::build_all()?;
+    components::build_all_with_tests()?;
     let steps = [
         step("cargo test", Command::new("cargo").args(["test", "--no-fail-fast"]))?,
         step("node --test", &mut node_tests()?)?,

@@ -30,10 +30,10 @@ local function open(id)
     seq = tonumber(fields[2] or 0),
     end_at = tonumber(fields[3] or 0),
     reminder_at = tonumber(fields[4] or 0),
-    leader = fields[5],
-    host = fields[6],
+    leader = fields[5] or nil,
+    host = fields[6] or nil,
     revision = tonumber(fields[7] or 0),
-    duplicates = fields[8],
+    duplicates = fields[8] or nil,
     capacity = tonumber(fields[9] or nil),
   }
 end

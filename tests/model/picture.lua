@@ -1,0 +1,99 @@
+-- What there is in a shard, line by line, as picture.rs expects it. Then lets the listener know that all is told.
+local SHARD, ROOMS, NODES = 'rollcall:{0}:', { 'algebra', 'botany' }, { 'node-1', 'node-2', 'node-3' }
+local lines = {}
+
+local function add(...)
+  table.insert(lines, table.concat({ ... }, ' '))
+end
+
+local function number(value)
+  return value and string.format('%.0f', tonumber(value)) or '-'
+end
+
+local function sorted(list)
+  table.sort(list)
+  return table.concat(list, ',')
+end
+
+local function scores(kind, label)
+  local list = redis.call('ZRANGE', SHARD .. kind, 0, -1, 'WITHSCORES')
+  for index = 1, #list, 2 do
+    add(label, list[index], number(list[index + 1]))
+  end
+end
+
+local function picture_of_members(id)
+  for _, user in ipairs(redis.call('ZRANGE', SHARD .. 'order:' .. id, 0, -1)) do
+    local member = cjson.decode(redis.call('HGET', SHARD .. 'members:' .. id, user))
+    local presence = cjson.decode(redis.call('HGET', SHARD .. 'entries:' .. id, user))
+    add('member', id, user, member.userId, member.userName, number(member.joinedAt), number(presence.joinedAt),
+      member.state, number(member.graceUntil), number(presence.lostAt), number(presence.drops),
+      number(presence.awayMs))
+    for _, entry in ipairs(presence.entries) do
+      add('seat', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','), number(entry.seq),
+        tostring(entry.first), tostring(entry.recovered))
+    end
+  end
+end
+
+-- When what there is of a room's session vanishes by itself, each time once.
+local function picture_of_expiry(id)
+  local times = {}
+  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes' }) do
+    local at = number(redis.call('PEXPIRETIME', SHARD .. kind .. ':' .. id))
+    if at ~= '-2' and times[#times] ~= at then
+      table.insert(times, at)
+    end
+  end
+  add('expires', id, table.concat(times, ','))
+end
+
+local function picture_of_keys()
+  local keys, lasting = redis.call('KEYS', '*'), {}
+  for _, key in ipairs(keys) do
+    if redis.call('PTTL', key) == -1 then
+      table.insert(lasting, key)
+    end
+  end
+  add('keys', sorted(keys))
+  add('lasting', sorted(lasting))
+end
+
+local function picture_of_room(id)
+  local fields = redis.call('HMGET', SHARD .. 'room:' .. id, 'epoch', 'startedAt', 'seq', 'endAt', 'reminderAt',
+    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates')
+  for index = 1, 7 do
+    fields[index] = number(fields[index])
+  end
+  if fields[1] ~= '-' then
+    add('room', id, table.concat(fields, ' ', 1, 8), fields[9] or '-', fields[10])
+    picture_of_expiry(id)
+  end
+  add('count', id, redis.call('HLEN', SHARD .. 'members:' .. id), redis.call('HLEN', SHARD .. 'entries:' .. id))
+  picture_of_members(id)
+  scores('grace:' .. id, 'grace ' .. id)
+  scores('closed:' .. id, 'closed ' .. id)
+  for _, node in ipairs(NODES) do
+    local seats = redis.call('HGET', SHARD .. 'nodes:' .. id, node)
+    if seats then
+      add('through', id, node, seats)
+    end
+  end
+end
+
+add('names', number(redis.call('GET', SHARD .. 'epoch') or 0))
+scores('deadlines', 'due')
+scores('leases', 'lease')
+for _, node in ipairs(NODES) do
+  local since = redis.call('HGET', SHARD .. 'leased', node)
+  local held = redis.call('SMEMBERS', SHARD .. 'node:' .. node)
+  if since or #held > 0 then
+    add('node', node, number(since), sorted(held))
+  end
+end
+for _, id in ipairs(ROOMS) do
+  picture_of_room(id)
+end
+picture_of_keys()
+redis.call('PUBLISH', 'rollcall:events:', 'no more')
+return lines
