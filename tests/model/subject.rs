@@ -13,6 +13,7 @@ use rollcall_protocol::{
 use rollcall_rooms::{
     Failure, Rooms, Settings,
     directory::{Definitions, Directory},
+    sessions::Expected,
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
 use serde_json::{Value, json};
@@ -76,11 +77,14 @@ impl Directory for &Store {
 }
 
 impl Definitions for &Store {
-    async fn put(&self, _: &RoomId, session: &Session) -> Result<bool, Failure> {
+    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+        Ok(self.0.borrow().current.clone())
+    }
+
+    async fn put(&self, _: &RoomId, session: &Session) -> Result<(), Failure> {
         Store::put(self, session.clone());
-        let mut kept = self.0.borrow_mut();
-        let dies = std::mem::take(&mut kept.dies);
-        if dies { Err(Failure::Unavailable("dead".to_owned())) } else { Ok(kept.before.is_none()) }
+        let dies = std::mem::take(&mut self.0.borrow_mut().dies);
+        if dies { Err(Failure::Unavailable("dead".to_owned())) } else { Ok(()) }
     }
 
     async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
@@ -172,7 +176,8 @@ impl Subject {
                 json!({})
             }
             Action::Undefine(room) => {
-                let undefined = rooms.undefine(&&self.stores[*room], &wire::id(ROOMS[*room])).await;
+                let undefined =
+                    rooms.undefine(&&self.stores[*room], &wire::id(ROOMS[*room]), Expected::Anything).await;
                 answer(undefined.map(|()| json!({})))
             }
             Action::Read { room, seats } => {

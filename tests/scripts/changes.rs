@@ -4,10 +4,7 @@ use rollcall_protocol::{
     ErrorCode, RoomId,
     session::{Session, SessionDefinition},
 };
-use rollcall_rooms::{
-    Failure,
-    directory::{Definitions, Directory},
-};
+use rollcall_rooms::{Failure, directory::Definitions, sessions::Expected};
 use serde_json::json;
 
 use crate::story::{END, MINUTE, START, Story, definition, ids};
@@ -195,17 +192,31 @@ async fn two_changes_at_once_are_kept_apart_and_a_caller_that_died_does_not_lock
     assert!(room.try_define(definition()).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_change_that_is_meant_for_another_definition_is_refused_and_locks_nobody_out() {
+    let room = live_room().await;
+    let first = room.try_define(definition()).await.unwrap();
+    let second = room.move_end(Expected::Revision(first), END + MINUTE).await.unwrap();
+    for expected in [Expected::Revision(first), Expected::Nothing] {
+        let refused = room.move_end(expected, END + 2 * MINUTE).await;
+        assert_eq!(refused.unwrap_err(), ErrorCode::PreconditionFailed);
+    }
+    room.move_end(Expected::Something, END + 3 * MINUTE).await.unwrap();
+    assert!(room.move_end(Expected::Anything, END).await.unwrap() > second);
+    room.undefine().await;
+    assert_eq!(room.move_end(Expected::Something, END).await.unwrap_err(), ErrorCode::PreconditionFailed);
+    assert_eq!(room.move_end(Expected::Anything, END).await.unwrap_err(), ErrorCode::NoSuchRoom);
+}
+
 /// Fails in the middle of a change.
 struct BrokenStore;
 
-impl Directory for BrokenStore {
-    async fn find(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
-        Err(Failure::Unavailable("broken".into()))
-    }
-}
-
 impl Definitions for BrokenStore {
-    async fn put(&self, _: &RoomId, _: &Session) -> Result<bool, Failure> {
+    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+        Ok(None)
+    }
+
+    async fn put(&self, _: &RoomId, _: &Session) -> Result<(), Failure> {
         Err(Failure::Unavailable("broken".into()))
     }
 

@@ -10,6 +10,7 @@ mod join;
 mod late;
 mod lease;
 mod leave;
+mod operators;
 mod read;
 mod resume;
 mod story;

@@ -16,6 +16,7 @@ use rollcall_rooms::{
     attendance::Attendance,
     directory::{Definitions, Directory},
     rooms::Swept,
+    sessions::Expected,
     shard,
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
@@ -57,8 +58,13 @@ impl Directory for &Story {
 }
 
 impl Definitions for &Story {
-    async fn put(&self, _: &RoomId, session: &Session) -> Result<bool, Failure> {
-        Ok(self.session.replace(Some(session.clone())).is_none())
+    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+        Ok(self.session.borrow().clone())
+    }
+
+    async fn put(&self, _: &RoomId, session: &Session) -> Result<(), Failure> {
+        self.session.replace(Some(session.clone()));
+        Ok(())
     }
 
     async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
@@ -151,9 +157,18 @@ impl Story {
         Ok(session.revision)
     }
 
+    /// Moves the end, if the definition is the expected one.
+    pub async fn move_end(&self, expected: Expected, end_at: u64) -> Result<u64, ErrorCode> {
+        let change = |definition: Option<SessionDefinition>, _| {
+            Ok(SessionDefinition { end_at, ..definition.ok_or(ErrorCode::NoSuchRoom)? })
+        };
+        let changed = self.rooms().change(&self, &ROOM.parse().unwrap(), expected, change).await;
+        Ok(changed.map_err(code)?.0.revision)
+    }
+
     /// Forgets the definition, which ends the session.
     pub async fn undefine(&self) {
-        self.rooms().undefine(&self, &ROOM.parse().unwrap()).await.unwrap();
+        self.rooms().undefine(&self, &ROOM.parse().unwrap(), Expected::Anything).await.unwrap();
     }
 
     pub async fn attendance(&self) -> Attendance {

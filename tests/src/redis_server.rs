@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Client, ErrorKind, FromRedisValue, ServerErrorKind, aio::MultiplexedConnection};
+use redis::{Client, ErrorKind, FromRedisValue, ServerErrorKind, Value, aio::MultiplexedConnection};
 use rollcall_rooms::redis::{Redis, RedisError};
 
 /// A running server. Dropping it kills it.
@@ -75,6 +75,10 @@ impl Redis for RedisPort {
             ErrorKind::Server(ServerErrorKind::NoScript) => RedisError::NoScript,
             _ => RedisError::Failed(error.to_string()),
         })?;
-        Vec::from_redis_value(reply).map_err(|error| RedisError::Failed(error.to_string()))
+        // As Spin does: a single reply is a list of one.
+        match reply {
+            Value::Int(number) => Ok(vec![number.to_string().into_bytes()]),
+            reply => Vec::from_redis_value(reply).map_err(|error| RedisError::Failed(error.to_string())),
+        }
     }
 }

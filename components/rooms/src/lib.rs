@@ -1,86 +1,60 @@
-//! The HTTP API for operators: defines, changes and ends sessions, and tells who was there.
+//! The HTTP API: defines, changes and ends sessions, and tells who is and was there.
 
+mod caller;
+mod definitions;
+mod live;
 mod path;
 
 use rollcall_guest::{
-    bearer::{self, Tokens},
-    definitions::KeyValueDefinitions,
+    cors::{self, AllowedOrigin},
     events,
     http::{self, Response},
-    redis,
 };
-use rollcall_protocol::{
-    ErrorCode, Refusal, RoomId,
-    session::{Session, SessionDefinition},
-};
-use rollcall_rooms::{Failure, directory::Directory};
+use rollcall_protocol::{ErrorCode, Refusal};
+use rollcall_rooms::Failure;
 use spin_sdk::{
-    http::{HeaderValue, Method, Request, StatusCode},
+    http::{Method, Request, StatusCode},
     http_service,
 };
 
 use self::path::Resource;
 
-/// Room for the longest list of members that a definition may hold.
-const MAX_DEFINITION_BYTES: usize = 2 * 1024 * 1024;
-
-thread_local! {
-    static TOKENS: Tokens = const { Tokens::new() };
-}
-
 #[http_service]
 async fn handle(request: Request) -> Response {
-    answer(request).await.unwrap_or_else(http::problem)
+    let origin = match AllowedOrigin::of(request.headers()).await {
+        Ok(origin) => origin,
+        Err(failure) => return http::problem(failure),
+    };
+    if request.method() == Method::OPTIONS {
+        return cors::preflight(origin.as_ref());
+    }
+    cors::mark(answer(request).await.unwrap_or_else(http::problem), origin.as_ref())
 }
 
 async fn answer(mut request: Request) -> Result<Response, Failure> {
-    bearer::authorize(request.headers(), &TOKENS, "operator_tokens").await?;
-    match (Resource::parse(request.uri().path())?, request.method()) {
-        (Resource::Room(room), &Method::PUT) => {
-            let definition = read_definition(&mut request).await?;
-            events::within_time_limit(put(&room, definition)).await
-        }
-        (Resource::Room(room), &Method::GET) => events::within_time_limit(get(&room)).await,
-        (Resource::Room(room), &Method::DELETE) => events::within_time_limit(delete(&room)).await,
-        (Resource::Attendance(room), &Method::GET) => events::within_time_limit(attendance(&room)).await,
+    let Some(resource) = Resource::parse(request.uri().path())? else {
+        return Ok(http::empty(StatusCode::NOT_FOUND));
+    };
+    let method = request.method().clone();
+    caller::authorize(request.headers(), &resource, &method).await?;
+    match (resource, method) {
+        (Resource::Rooms, Method::GET) => live::list(request.uri().query()).await,
+        (Resource::Room(room), Method::GET) => definitions::get(&room).await,
+        (Resource::Room(room), Method::PUT) => definitions::put(&room, &mut request).await,
+        (Resource::Room(room), Method::PATCH) => definitions::patch(&room, &mut request).await,
+        (Resource::Room(room), Method::DELETE) => definitions::delete(&room, &request).await,
+        (Resource::End(room), Method::POST) => definitions::end(&room).await,
+        (Resource::Members(room), Method::GET) => live::members(&room).await,
+        (Resource::Member(room, user), Method::DELETE) => live::kick(&room, &user).await,
+        (Resource::Notices(room), Method::POST) => live::notify(&room, &mut request).await,
+        (Resource::Attendance(room), Method::GET) => live::attendance(&room).await,
         _ => Ok(http::empty(StatusCode::METHOD_NOT_ALLOWED)),
     }
 }
 
-async fn read_definition(request: &mut Request) -> Result<SessionDefinition, Refusal> {
-    let body = http::read_body(request, MAX_DEFINITION_BYTES).await?;
-    let definition: SessionDefinition = serde_json::from_slice(&body).map_err(malformed)?;
-    definition.validate().map_err(malformed)?;
-    Ok(definition)
-}
-
-async fn put(room: &RoomId, definition: SessionDefinition) -> Result<Response, Failure> {
-    let store = KeyValueDefinitions::open().await?;
-    let (session, is_new) = redis::rooms().await?.define(&store, room, definition).await?;
-    Ok(describe(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &session))
-}
-
-async fn get(room: &RoomId) -> Result<Response, Failure> {
-    let session = KeyValueDefinitions::open().await?.find(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
-    Ok(describe(StatusCode::OK, &session))
-}
-
-async fn delete(room: &RoomId) -> Result<Response, Failure> {
-    let store = KeyValueDefinitions::open().await?;
-    redis::rooms().await?.undefine(&store, room).await?;
-    Ok(http::empty(StatusCode::NO_CONTENT))
-}
-
-async fn attendance(room: &RoomId) -> Result<Response, Failure> {
-    Ok(http::json(StatusCode::OK, &redis::rooms().await?.attendance(room).await?))
-}
-
-fn describe(status: StatusCode, session: &Session) -> Response {
-    let mut response = http::json(status, &session.definition);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", session.revision)) {
-        response.headers_mut().insert("etag", tag);
-    }
-    response
+/// Answers with what a use case gives, within the component's time limit.
+async fn answer_with(work: impl Future<Output = Result<Response, Failure>>) -> Result<Response, Failure> {
+    events::within_time_limit(work).await
 }
 
 fn malformed(error: impl std::fmt::Display) -> Refusal {

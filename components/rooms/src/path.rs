@@ -1,30 +1,51 @@
 //! What a path names.
 
-use rollcall_protocol::{Refusal, RoomId};
+use rollcall_protocol::{Refusal, RoomId, UserId};
+use serde::de::DeserializeOwned;
 
 use crate::malformed;
 
 /// What a path names.
 pub enum Resource {
+    /// `/rooms`
+    Rooms,
     /// `/rooms/{id}`
     Room(RoomId),
+    /// `/rooms/{id}/members`
+    Members(RoomId),
+    /// `/rooms/{id}/members/{user}`
+    Member(RoomId, UserId),
     /// `/rooms/{id}/attendance`
     Attendance(RoomId),
+    /// `/rooms/{id}/end`
+    End(RoomId),
+    /// `/rooms/{id}/notices`
+    Notices(RoomId),
 }
 
 impl Resource {
     /// Reads a path. An id may hold any character, percent-encoded.
-    pub fn parse(path: &str) -> Result<Self, Refusal> {
+    pub fn parse(path: &str) -> Result<Option<Self>, Refusal> {
         let segments: Vec<_> = path.split('/').skip(1).collect();
-        match segments.as_slice() {
-            ["rooms", id] => Ok(Self::Room(room(id)?)),
-            ["rooms", id, "attendance"] => Ok(Self::Attendance(room(id)?)),
-            _ => Err(malformed("the path must be /rooms/{id} or /rooms/{id}/attendance")),
-        }
+        Ok(Some(match segments.as_slice() {
+            ["rooms"] => Self::Rooms,
+            ["rooms", id] => Self::Room(parse(id)?),
+            ["rooms", id, "members"] => Self::Members(parse(id)?),
+            ["rooms", id, "members", user] => Self::Member(parse(id)?, parse(user)?),
+            ["rooms", id, "attendance"] => Self::Attendance(parse(id)?),
+            ["rooms", id, "end"] => Self::End(parse(id)?),
+            ["rooms", id, "notices"] => Self::Notices(parse(id)?),
+            _ => return Ok(None),
+        }))
     }
 }
 
-fn room(segment: &str) -> Result<RoomId, Refusal> {
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(segment: &str) -> Result<T, Refusal> {
     let id = percent_encoding::percent_decode_str(segment).decode_utf8().map_err(malformed)?;
-    RoomId::new(id).map_err(malformed)
+    id.parse().map_err(malformed)
+}
+
+/// Reads the parameters after the path.
+pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Refusal> {
+    serde_urlencoded::from_str(query.unwrap_or_default()).map_err(malformed)
 }

@@ -31,7 +31,8 @@ pub async fn authorize(
     if bool::from(is_known) { Ok(()) } else { Err(Refusal::from(ErrorCode::Unauthorized).into()) }
 }
 
-fn presented(headers: &HeaderMap) -> Option<&str> {
+/// The token that a request carries, if any.
+pub fn presented(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -20,11 +20,13 @@ impl KeyValueDefinitions {
 }
 
 impl Definitions for KeyValueDefinitions {
-    async fn put(&self, room: &RoomId, session: &Session) -> Result<bool, Failure> {
+    async fn get(&self, room: &RoomId) -> Result<Option<Session>, Failure> {
+        self.find(room).await
+    }
+
+    async fn put(&self, room: &RoomId, session: &Session) -> Result<(), Failure> {
         let json = serde_json::to_vec(session).map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let existed = self.store.exists(key(room)).await.map_err(unavailable)?;
-        self.store.set(key(room), json).await.map_err(unavailable)?;
-        Ok(!existed)
+        self.store.set(key(room), json).await.map_err(unavailable)
     }
 
     async fn delete(&self, room: &RoomId) -> Result<(), Failure> {

@@ -7,18 +7,23 @@
 //! | [`definitions`] | Spin's key-value store to the directory of session definitions |
 //! | [`events`] | an HTTP request to a bridge's event, and the answer back |
 //! | [`bearer`] | callers that show a bearer token |
+//! | [`identity`] | who a token speaks for |
+//! | [`cors`] | which pages of other origins may read answers |
 //! | [`sweep`] | sweeping all shards |
 //! | [`instance`] | what an instance keeps between calls |
 //! | [`http`] | bodies with a limit, answers in JSON |
 
 #[cfg(feature = "http")]
 pub mod bearer;
+#[cfg(feature = "http")]
+pub mod cors;
 #[cfg(feature = "key-value")]
 pub mod definitions;
 #[cfg(feature = "http")]
 pub mod events;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod identity;
 pub mod instance;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -49,6 +49,7 @@ error_codes! {
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE retry:false "The payload is larger than allowed."
     UnknownEvent "UNKNOWN_EVENT" NOT_FOUND retry:false "There is no event of this name."
     NoSuchRoom "NO_SUCH_ROOM" NOT_FOUND retry:false "No session is defined for this room."
+    NotLive "NOT_LIVE" NOT_FOUND retry:true "No session is live in this room at the moment."
     NotAMember "NOT_A_MEMBER" FORBIDDEN retry:false "The session does not list this user."
     SessionEnded "SESSION_ENDED" GONE retry:false "The session is over."
     AlreadyJoined "ALREADY_JOINED" CONFLICT retry:false "The user is in the room already, through another connection."
@@ -60,6 +61,7 @@ error_codes! {
     SignatureInvalid "SIGNATURE_INVALID" UNAUTHORIZED retry:false "The call is unsigned, altered or stale."
     Unauthorized "UNAUTHORIZED" UNAUTHORIZED retry:false "An operator's token is needed."
     Conflict "CONFLICT" CONFLICT retry:true "Another change of the same definition is under way."
+    PreconditionFailed "PRECONDITION_FAILED" PRECONDITION_FAILED retry:false "The definition is not the one that the request names; read it again."
     RateLimited "RATE_LIMITED" TOO_MANY_REQUESTS retry:true "Too many requests; slow down."
     Unavailable "UNAVAILABLE" SERVICE_UNAVAILABLE retry:true "A part of the service does not answer at the moment."
 }

@@ -9,8 +9,10 @@
 //! | [`fanout`] | what a script publishes to a room |
 //! | [`resume`] | tokens to come back with |
 //! | [`session`] | the definition of a session |
+//! | [`api`] | what the HTTP API takes and answers |
 //! | [`error`] | why something was refused, with stable codes |
 
+pub mod api;
 pub mod call;
 pub mod client;
 pub mod error;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::UserId;
+use crate::{UserId, api::DefinitionPatch};
 
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
@@ -81,6 +81,17 @@ impl SessionDefinition {
             return Err(InvalidDefinition::Capacity);
         }
         Ok(())
+    }
+
+    /// The definition after a change.
+    pub fn patched(self, patch: DefinitionPatch) -> Self {
+        Self {
+            end_at: patch.end_at.unwrap_or(self.end_at),
+            leader_id: patch.leader_id.unwrap_or(self.leader_id),
+            members: patch.members.unwrap_or(self.members),
+            duplicates: patch.duplicates.unwrap_or(self.duplicates),
+            capacity: patch.capacity.unwrap_or(self.capacity),
+        }
     }
 
     /// Whether the user may enter.

@@ -13,9 +13,12 @@ pub trait Directory {
 
 /// Where session definitions are kept by Rollcall itself.
 #[allow(async_fn_in_trait)]
-pub trait Definitions: Directory {
-    /// Stores a definition. Returns whether there was none before.
-    async fn put(&self, room: &RoomId, session: &Session) -> Result<bool, Failure>;
+pub trait Definitions {
+    /// The definition of a room's session, if there is one.
+    async fn get(&self, room: &RoomId) -> Result<Option<Session>, Failure>;
+
+    /// Stores a definition.
+    async fn put(&self, room: &RoomId, session: &Session) -> Result<(), Failure>;
 
     /// Forgets a definition, if there is one.
     async fn delete(&self, room: &RoomId) -> Result<(), Failure>;

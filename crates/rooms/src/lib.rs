@@ -7,7 +7,7 @@
 //! | [`token`] | who a client's token speaks for |
 //! | [`settings`] | durations and limits of a deployment |
 //! | [`rooms`] | entering, leaving, losing a connection, reading, sweeping |
-//! | `sessions` | changing what a session is |
+//! | [`sessions`] | changing what a session is |
 //! | [`attendance`] | who was there, from when to when |
 //! | [`script`] | the Lua scripts, which change a room in one atomic step each |
 //! | [`shard`] | which keys belong together |
@@ -19,7 +19,7 @@ pub mod failure;
 pub mod redis;
 pub mod rooms;
 pub mod script;
-mod sessions;
+pub mod sessions;
 pub mod settings;
 pub mod shard;
 pub mod token;

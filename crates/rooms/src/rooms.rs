@@ -1,12 +1,14 @@
 //! What can happen to a room. Each use case is one run of one script.
 
 use rollcall_protocol::{
-    EntryId, ErrorCode, NodeId, ResumeHash, RoomId, UserId,
+    EntryId, ErrorCode, NodeId, Refusal, ResumeHash, RoomId, UserId,
+    api::{LiveRoom, LiveRooms, Notice},
     client::{Done, Joined, Profile},
     event::{Heartbeat, Join, Lease, Membership, Read, Reading},
     session::{Duplicates, Session},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::{
     Failure, Settings,
@@ -49,6 +51,13 @@ struct JoinCall<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoomCall<'a> {
     pub(crate) room_id: &'a RoomId,
+}
+
+#[derive(Serialize)]
+struct ListCall {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    limit: u32,
 }
 
 /// What a definition says of the room itself.
@@ -165,6 +174,59 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::SWEEP, shard, &SweepCall { limit: SWEEP_BATCH }).await
     }
 
+    /// How things are in a room. Refuses with `NOT_LIVE` if no session is.
+    pub async fn state(&self, room: &RoomId) -> Result<Box<RawValue>, Failure> {
+        let read = Read { room_id: room.clone(), seats: Vec::new() };
+        Ok(self.read(&read).await?.room.ok_or(ErrorCode::NotLive)?)
+    }
+
+    /// Live rooms, a page at a time. `after` is the `next` of the page before.
+    pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<LiveRooms, Failure> {
+        let malformed = || Refusal::because(ErrorCode::Malformed, "after is not from a page of rooms");
+        let (mut shard, mut after) = match after {
+            None => (0, None),
+            Some(cursor) => {
+                let (shard, id) = cursor.split_once(':').ok_or_else(malformed)?;
+                (shard.parse().map_err(|_| malformed())?, Some(id.to_owned()))
+            }
+        };
+        let mut rooms: Vec<LiveRoom> = Vec::new();
+        while shard < self.shards && rooms.len() < limit as usize {
+            let left = limit - u32::try_from(rooms.len()).unwrap_or(limit);
+            let call = ListCall { after: after.take(), limit: left };
+            rooms.extend(self.run::<Vec<LiveRoom>>(&script::LIST, shard, &call).await?);
+            shard += 1;
+        }
+        let next = (rooms.len() == limit as usize)
+            .then(|| rooms.last())
+            .flatten()
+            .map(|room| format!("{}:{}", self.shard_of(&room.id), room.id));
+        Ok(LiveRooms { rooms, next })
+    }
+
+    /// Puts a member out. The session's definition may let them in again.
+    pub async fn kick(&self, room: &RoomId, user: &UserId) -> Result<Done, Failure> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct KickCall<'a> {
+            room_id: &'a RoomId,
+            user_id: &'a UserId,
+        }
+        self.run(&script::KICK, self.shard_of(room), &KickCall { room_id: room, user_id: user }).await
+    }
+
+    /// Says something to everybody in a room. Refuses with `NOT_LIVE` if nobody would hear it.
+    pub async fn notify(&self, room: &RoomId, notice: &Notice) -> Result<Done, Failure> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct NoticeCall<'a> {
+            room_id: &'a RoomId,
+            text: &'a str,
+        }
+        let call = NoticeCall { room_id: room, text: &notice.text };
+        self.run(&script::NOTICE, self.shard_of(room), &call).await
+    }
+
     /// Who was in a room, and is.
     pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Failure> {
         let stays: Vec<Stay> =
@@ -175,6 +237,10 @@ impl<R: Redis> Rooms<R> {
     /// The numbers of all shards.
     pub fn shards(&self) -> std::ops::Range<u64> {
         0..self.shards
+    }
+
+    pub(crate) fn redis(&self) -> &R {
+        &self.redis
     }
 
     pub(crate) fn shard_of(&self, room: &RoomId) -> u64 {

@@ -90,6 +90,18 @@ script! {
     READ = "read" with
 }
 script! {
+    /// Lists live rooms.
+    LIST = "list" with
+}
+script! {
+    /// Puts a member out.
+    KICK = "kick" with
+}
+script! {
+    /// Says something to everybody in a room.
+    NOTICE = "notice" with
+}
+script! {
     /// Reads who was in a room.
     ATTENDANCE = "attendance" with
 }

@@ -12,6 +12,11 @@ pub fn deadlines_key(shard: u64) -> String {
     format!("rollcall:{{{shard}}}:deadlines")
 }
 
+/// The key that is there while a change of a room's definition is under way.
+pub(crate) fn revising_key(shard: u64, room: &RoomId) -> String {
+    format!("rollcall:{{{shard}}}:revising:{room}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

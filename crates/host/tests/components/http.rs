@@ -71,7 +71,7 @@ async fn a_component_without_the_store_cannot_open_it() {
     let redis = TestRedis::start();
     let manifest = format!(
         "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'rooms'\n[component.rooms]\nsource = '{}'\n\
-         [component.rooms.variables]\noperator_tokens = '{}'\nredis_timeout_ms = '2000'\n",
+         [component.rooms.variables]\noperator_tokens = '{}'\ncors_origins = ''\nredis_timeout_ms = '2000'\n",
         wasm("rooms"),
         OPERATOR_TOKEN,
     );

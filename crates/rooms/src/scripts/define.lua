@@ -28,15 +28,6 @@ local function unlisted()
   return users
 end
 
-local function put_out(users)
-  for _, user in ipairs(users) do
-    for _, entry in ipairs(presence_of(room, user).entries) do
-      dismiss(room, entry.entryId, 'room:removed')
-    end
-  end
-  remove(room, users, 'removed')
-end
-
 local function apply()
   if terms.endAt <= now then
     return finish(room, 'ended')
@@ -48,7 +39,7 @@ local function apply()
   end
   local users = call.members and unlisted() or {}
   if #users > 0 then
-    put_out(users)
+    put_out(room, users)
   end
   if room.host and elect_host(room) then
     publish_host(room)

@@ -5,7 +5,7 @@
 -- ARGV[1]  settings: now?
 -- ARGV[2]  call: roomId
 --
--- Returns  {'OK', JSON {revision}}
+-- Returns  {'OK', JSON {revision, now}}
 --          {'CONFLICT'}  another change is under way
 -- Events   none
 
@@ -15,4 +15,4 @@ local CHANGE_LIMIT_MS = 5000
 if not redis.call('SET', key_of('revising', call.roomId), 1, 'NX', 'PX', CHANGE_LIMIT_MS) then
   return { 'CONFLICT' }
 end
-return { 'OK', cjson.encode({ revision = new_epoch() }) }
+return { 'OK', cjson.encode({ revision = new_epoch(), now = now }) }

@@ -64,3 +64,13 @@ local function remove(room, users, kind)
     publish_host(room)
   end
 end
+
+-- Takes users out of the room against their will: their connections are told, and closed.
+local function put_out(room, users)
+  for _, user in ipairs(users) do
+    for _, entry in ipairs(presence_of(room, user).entries) do
+      dismiss(room, entry.entryId, 'room:removed')
+    end
+  end
+  remove(room, users, 'removed')
+end

@@ -1,0 +1,36 @@
+//! Who calls, and what they may do.
+
+use rollcall_guest::{
+    bearer::{self, Tokens},
+    definitions::KeyValueDefinitions,
+    events, identity,
+};
+use rollcall_protocol::{ErrorCode, Refusal, RoomId};
+use rollcall_rooms::{Failure, directory::Definitions};
+use spin_sdk::http::{HeaderMap, Method};
+
+use crate::path::Resource;
+
+thread_local! {
+    static TOKENS: Tokens = const { Tokens::new() };
+}
+
+/// Lets operators do everything, and users read the rooms that they may enter.
+pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method) -> Result<(), Failure> {
+    let presented = bearer::presented(headers).ok_or(ErrorCode::Unauthorized)?;
+    match resource {
+        // Operators' tokens hold no dots; those of users, which are JWTs, hold two.
+        Resource::Room(room) | Resource::Members(room)
+            if *method == Method::GET && presented.split('.').count() == 3 =>
+        {
+            events::within_time_limit(authorize_user(presented, room)).await
+        }
+        _ => bearer::authorize(headers, &TOKENS, "operator_tokens").await,
+    }
+}
+
+async fn authorize_user(token: &str, room: &RoomId) -> Result<(), Failure> {
+    let user = identity::verify(token).await?.profile.user_id;
+    let session = KeyValueDefinitions::open().await?.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+    if session.definition.admits(&user) { Ok(()) } else { Err(Refusal::from(ErrorCode::NotAMember).into()) }
+}

@@ -1,0 +1,107 @@
+//! Definitions: what a session is.
+
+use rollcall_guest::{
+    definitions::KeyValueDefinitions,
+    http::{self, Response},
+    redis,
+};
+use rollcall_protocol::{
+    ErrorCode, Refusal, RoomId,
+    api::DefinitionPatch,
+    session::{Session, SessionDefinition},
+};
+use rollcall_rooms::{Failure, directory::Definitions, sessions::Expected};
+use serde::de::DeserializeOwned;
+use spin_sdk::http::{HeaderMap, HeaderValue, Request, StatusCode};
+
+use crate::{answer_with, malformed};
+
+/// Room for the longest list of members that a definition may hold.
+const MAX_DEFINITION_BYTES: usize = 2 * 1024 * 1024;
+
+pub async fn get(room: &RoomId) -> Result<Response, Failure> {
+    answer_with(async {
+        let session = KeyValueDefinitions::open().await?.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+        Ok(describe(StatusCode::OK, &session))
+    })
+    .await
+}
+
+pub async fn put(room: &RoomId, request: &mut Request) -> Result<Response, Failure> {
+    let expected = expected(request.headers())?;
+    let definition: SessionDefinition = read_json(request).await?;
+    change(room, expected, |_, _| Ok(definition)).await
+}
+
+pub async fn patch(room: &RoomId, request: &mut Request) -> Result<Response, Failure> {
+    let expected = expected(request.headers())?;
+    let patch: DefinitionPatch = read_json(request).await?;
+    change(room, expected, |definition, _| Ok(definition.ok_or(ErrorCode::NoSuchRoom)?.patched(patch))).await
+}
+
+/// Ends the session now, and sees to it that no join begins it anew.
+pub async fn end(room: &RoomId) -> Result<Response, Failure> {
+    let ended = change(room, Expected::Anything, |definition, now| {
+        let definition = definition.ok_or(ErrorCode::NoSuchRoom)?;
+        Ok(SessionDefinition { end_at: definition.end_at.min(now), ..definition })
+    });
+    ended.await?;
+    Ok(http::empty(StatusCode::NO_CONTENT))
+}
+
+pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Failure> {
+    let expected = expected(request.headers())?;
+    answer_with(async {
+        let store = KeyValueDefinitions::open().await?;
+        redis::rooms().await?.undefine(&store, room, expected).await?;
+        Ok(http::empty(StatusCode::NO_CONTENT))
+    })
+    .await
+}
+
+async fn change(
+    room: &RoomId,
+    expected: Expected,
+    change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Failure>,
+) -> Result<Response, Failure> {
+    answer_with(async {
+        let store = KeyValueDefinitions::open().await?;
+        let valid = |definition, now| {
+            let definition = change(definition, now)?;
+            definition.validate().map_err(malformed)?;
+            Ok(definition)
+        };
+        let (session, is_new) = redis::rooms().await?.change(&store, room, expected, valid).await?;
+        Ok(describe(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &session))
+    })
+    .await
+}
+
+async fn read_json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Refusal> {
+    let body = http::read_body(request, MAX_DEFINITION_BYTES).await?;
+    serde_json::from_slice(&body).map_err(malformed)
+}
+
+/// Which definition a request is meant for (RFC 9110, conditional requests). An entity tag is the revision.
+fn expected(headers: &HeaderMap) -> Result<Expected, Refusal> {
+    let text = |name| headers.get(name).map(HeaderValue::to_str).transpose().map_err(malformed);
+    match (text("if-match")?, text("if-none-match")?) {
+        (None, None) => Ok(Expected::Anything),
+        (Some("*"), None) => Ok(Expected::Something),
+        (None, Some("*")) => Ok(Expected::Nothing),
+        (Some(tag), None) => {
+            // A tag that is none of ours is that of no definition.
+            let revision = tag.trim_matches('"').parse().unwrap_or(0);
+            Ok(Expected::Revision(revision))
+        }
+        _ => Err(malformed("If-None-Match takes nothing but *, and not together with If-Match")),
+    }
+}
+
+fn describe(status: StatusCode, session: &Session) -> Response {
+    let mut response = http::json(status, &session.definition);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", session.revision)) {
+        response.headers_mut().insert("etag", tag);
+    }
+    response
+}

@@ -1,0 +1,68 @@
+//! Rooms as they are now, and were.
+
+use rollcall_guest::{
+    http::{self, Response},
+    redis,
+};
+use rollcall_protocol::{
+    RoomId, UserId,
+    api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice},
+};
+use rollcall_rooms::Failure;
+use serde::Deserialize;
+use spin_sdk::http::{Request, StatusCode};
+
+use crate::{answer_with, malformed, path};
+
+/// Room for the longest notice, however its characters are written.
+const MAX_NOTICE_BYTES: usize = MAX_NOTICE_CHARS * 12 + 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+pub async fn list(query: Option<&str>) -> Result<Response, Failure> {
+    let Page { after, limit } = path::query(query)?;
+    let limit = limit.unwrap_or(100);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(malformed(format!("limit must be from 1 to {MAX_PAGE}")).into());
+    }
+    answer_with(async {
+        let rooms = redis::rooms().await?.list(after.as_deref(), limit).await?;
+        Ok(http::json(StatusCode::OK, &rooms))
+    })
+    .await
+}
+
+pub async fn members(room: &RoomId) -> Result<Response, Failure> {
+    answer_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.state(room).await?)) }).await
+}
+
+pub async fn kick(room: &RoomId, user: &UserId) -> Result<Response, Failure> {
+    answer_with(async {
+        redis::rooms().await?.kick(room, user).await?;
+        Ok(http::empty(StatusCode::NO_CONTENT))
+    })
+    .await
+}
+
+pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Failure> {
+    let body = http::read_body(request, MAX_NOTICE_BYTES).await?;
+    let notice: Notice = serde_json::from_slice(&body).map_err(malformed)?;
+    if !notice.is_valid() {
+        return Err(malformed(format!("text must be from 1 to {MAX_NOTICE_CHARS} characters")).into());
+    }
+    answer_with(async {
+        redis::rooms().await?.notify(room, &notice).await?;
+        Ok(http::empty(StatusCode::NO_CONTENT))
+    })
+    .await
+}
+
+pub async fn attendance(room: &RoomId) -> Result<Response, Failure> {
+    answer_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.attendance(room).await?)) })
+        .await
+}
