@@ -3,37 +3,17 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use http::Uri;
 use rollcall_protocol::call::{self, Secret};
 
 use crate::{
-    bound::{Bound, PING_INTERVAL, PING_TIMEOUT},
+    bound::{PING_INTERVAL, PING_TIMEOUT},
     origin::OriginPolicy,
 };
 
 /// Where the secret that signs calls comes from. Not a flag: flags show in the list of processes.
 const SECRET_VARIABLE: &str = "ROLLCALL_BRIDGE_SECRET";
-
-/// Live presence for study rooms.
-#[derive(Parser)]
-#[command(version, about)]
-pub(crate) struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-/// What the binary can do.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Holds clients' sockets: Socket.IO under /socket.io/, plain WebSockets under /ws.
-    ///
-    /// Calls to the app are signed with the first secret in ROLLCALL_BRIDGE_SECRET ("whsec_...").
-    /// With the app in this process, its variables are read from SPIN_VARIABLE_<NAME>.
-    #[command(after_help = Bound::from_env().explain(), after_long_help = Bound::from_env().explain())]
-    Bridge(BridgeArgs),
-}
 
 /// The flags of `rollcall bridge`.
 #[derive(Args)]
@@ -212,14 +192,15 @@ impl AppLocation {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
 
     const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
     fn config(flags: &[&str]) -> anyhow::Result<Config> {
-        let cli = Cli::try_parse_from(["rollcall", "bridge"].iter().chain(flags))?;
-        let Command::Bridge(args) = cli.command;
-        Config::check(args, SECRET)
+        Config::check(args(flags)?, SECRET)
     }
 
     #[test]
@@ -254,14 +235,15 @@ mod tests {
         let config = config(&["--redis", "redis://:hunter2@127.0.0.1:6379"]).unwrap();
         let shown = format!("{:?}", config.secret);
         assert!(!shown.contains(&SECRET[6..]));
-        let Err(error) = Config::check(BridgeArgs { redis_url: "hunter2".into(), ..args() }, SECRET) else {
+        let Err(error) = Config::check(args(&["--redis", "hunter2"]).unwrap(), SECRET) else {
             panic!("not a URL");
         };
         assert!(!format!("{error:#}").contains("hunter2"));
     }
 
-    fn args() -> BridgeArgs {
-        let Command::Bridge(args) = Cli::try_parse_from(["rollcall", "bridge"]).unwrap().command;
-        args
+    fn args(flags: &[&str]) -> Result<BridgeArgs, clap::Error> {
+        let cli = Cli::try_parse_from(["rollcall", "bridge"].iter().chain(flags))?;
+        let Command::Bridge(args) = cli.command else { panic!("not a bridge") };
+        Ok(args)
     }
 }

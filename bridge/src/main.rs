@@ -1,8 +1,9 @@
 //! The gateway: holds clients' sockets, turns what happens on them into calls of the app, and passes on what
-//! the app publishes.
+//! the app publishes. Beside it, commands for people.
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`cli`] | the command line, and the commands that people use |
 //! | [`config`] | reads and checks the configuration, once |
 //! | [`gateway`] | what all sockets share |
 //! | [`app`] | calls the app: over HTTP, or in this process |
@@ -24,6 +25,7 @@
 mod app;
 mod auth;
 mod bound;
+mod cli;
 mod clock;
 mod config;
 mod gateway;
@@ -43,11 +45,20 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    config::BridgeArgs,
+};
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Bridge(args) => bridge(args),
+        Command::Tool(tool) => cli::run(tool),
+    }
+}
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
+async fn bridge(args: BridgeArgs) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -55,10 +66,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
         .init();
-    let outcome = match cli.command {
-        Command::Bridge(args) => server::run(args).await,
-    };
-    match outcome {
+    match server::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "bridge.failed");
