@@ -37,6 +37,8 @@ enum Command {
     Test,
     /// Check formatting, lints and dependencies.
     Lint,
+    /// Write docs/openapi.json, the description of the HTTP API, from the code.
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Up(up) => up::run(&up)?,
         Command::Test => is_ok = test::run()?,
         Command::Lint => lint::run()?,
+        Command::Openapi => std::fs::write("docs/openapi.json", rollcall_openapi::document())?,
     }
     Ok(is_ok)
 }

@@ -19,6 +19,9 @@ use spin_sdk::{
 
 use self::path::Resource;
 
+/// What anybody may read: how the API is used.
+const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
+
 #[http_service]
 async fn handle(request: Request) -> Response {
     let origin = match AllowedOrigin::of(request.headers()).await {
@@ -36,6 +39,9 @@ async fn answer(mut request: Request) -> Result<Response, Failure> {
         return Ok(http::empty(StatusCode::NOT_FOUND));
     };
     let method = request.method().clone();
+    if let (Resource::Description, &Method::GET) = (&resource, &method) {
+        return Ok(http::text(StatusCode::OK, "application/json", DESCRIPTION));
+    }
     caller::authorize(request.headers(), &resource, &method).await?;
     match (resource, method) {
         (Resource::Rooms, Method::GET) => live::list(request.uri().query()).await,

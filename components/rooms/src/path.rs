@@ -7,6 +7,8 @@ use crate::malformed;
 
 /// What a path names.
 pub enum Resource {
+    /// `/openapi.json`
+    Description,
     /// `/rooms`
     Rooms,
     /// `/rooms/{id}`
@@ -28,6 +30,7 @@ impl Resource {
     pub fn parse(path: &str) -> Result<Option<Self>, Refusal> {
         let segments: Vec<_> = path.split('/').skip(1).collect();
         Ok(Some(match segments.as_slice() {
+            ["openapi.json"] => Self::Description,
             ["rooms"] => Self::Rooms,
             ["rooms", id] => Self::Room(parse(id)?),
             ["rooms", id, "members"] => Self::Members(parse(id)?),

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyperium::header::CONTENT_TYPE;
-use rollcall_protocol::{ErrorCode, Refusal, client::Ack};
+use rollcall_protocol::{ErrorCode, Refusal, api::Problem, client::Ack};
 use rollcall_rooms::Failure;
 use serde::Serialize;
 use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
@@ -30,6 +30,14 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     typed(status, "application/json", body)
 }
 
+/// Answers with a text that is there already.
+pub fn text(status: StatusCode, content_type: &'static str, text: &'static str) -> Response {
+    let mut response = Response::new(FullBody::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
 /// Answers without a body.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(FullBody::default());
@@ -46,16 +54,9 @@ pub fn ack<T: Serialize>(result: Result<T, Failure>) -> Response {
 
 /// Answers with Problem Details (RFC 9457).
 pub fn problem(failure: Failure) -> Response {
-    #[derive(Serialize)]
-    struct Problem {
-        title: &'static str,
-        status: u16,
-        detail: String,
-        code: ErrorCode,
-    }
-
     let Refusal { code, message } = refuse(failure);
-    let problem = Problem { title: code.message(), status: code.status().as_u16(), detail: message, code };
+    let (title, status) = (code.message().to_owned(), code.status().as_u16());
+    let problem = Problem { title, status, detail: message, code };
     typed(code.status(), "application/problem+json", &problem)
 }
 

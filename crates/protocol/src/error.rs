@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 macro_rules! error_codes {
     ($($name:ident $code:literal $status:ident retry:$retry:literal $message:literal)*) => {
         /// The stable codes of refusals. `docs/protocol.md` holds the same table, and a test keeps it so.
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         pub enum ErrorCode {
-            $(#[doc = $message] #[serde(rename = $code)] $name,)*
+            $(#[doc = $message] $name,)*
         }
 
         impl ErrorCode {
@@ -105,6 +107,7 @@ mod tests {
         for &code in ErrorCode::ALL {
             assert!(seen.insert(code.as_str()));
             let json = serde_json::to_string(&code).unwrap();
+            assert_eq!(json, format!("\"{code}\""));
             assert_eq!(serde_json::from_str::<ErrorCode>(&json).unwrap(), code);
         }
     }

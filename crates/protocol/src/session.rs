@@ -14,25 +14,33 @@ const EARLIEST_END_MS: u64 = 1_000_000_000_000;
 const LATEST_END_MS: u64 = 99_999_999_999_999;
 
 /// What the study service says of a room's session.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SessionDefinition {
     /// When the session ends, in milliseconds since 1970.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1_000_000_000_000_u64, maximum = 99_999_999_999_999_u64)
+    )]
     pub end_at: u64,
     /// Who leads it. The leader may always enter.
     pub leader_id: UserId,
     /// Who may enter; without it, everybody with a valid token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub members: Option<Vec<UserId>>,
     /// What happens when a user who is in the room connects once more.
     #[serde(default)]
     pub duplicates: Duplicates,
     /// How many may be in the room; the leader finds a place even so. Without it, as many as like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub capacity: Option<u32>,
 }
 
 /// What happens when a user who is in the room connects once more, without the resume token of the first connection.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Duplicates {

@@ -4,6 +4,7 @@ use rollcall_protocol::UserId;
 use serde::{Deserialize, Serialize};
 
 /// How a stay ended.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
@@ -18,6 +19,7 @@ pub enum Ending {
 }
 
 /// One stay of a member: from entering to leaving. Times are milliseconds since 1970.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stay {
@@ -43,6 +45,7 @@ pub struct Stay {
 }
 
 /// All that is known of one user.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attendee {
@@ -59,6 +62,7 @@ pub struct Attendee {
 }
 
 /// Who was in a room.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Attendance {
     /// In the order in which they first entered.

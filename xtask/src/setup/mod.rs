@@ -4,6 +4,7 @@ mod debian;
 mod faketime;
 mod node;
 mod redis;
+pub mod schemathesis;
 pub mod wasm;
 
 use anyhow::Result;
@@ -21,5 +22,6 @@ pub fn for_running() -> Result<()> {
 pub fn for_tests() -> Result<()> {
     for_running()?;
     faketime::ensure()?;
-    node::ensure()
+    node::ensure()?;
+    schemathesis::ensure().map(drop)
 }

@@ -1,0 +1,73 @@
+//! Describes the HTTP API as an OpenAPI 3.1 document, from the types that the API itself reads and writes.
+//!
+//! The document is kept in `docs/openapi.json`, which the component `rooms` serves; `cargo xtask openapi` writes it
+//! anew, and a test holds it to the code.
+
+mod paths;
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        Components,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+/// The document, as it is served.
+pub fn document() -> String {
+    let mut text = Api::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Rollcall",
+        description = "Sessions of study rooms: who may enter, when they end, who is and was there. Times are milliseconds since 1970.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        paths::list,
+        paths::get,
+        paths::put,
+        paths::patch,
+        paths::delete,
+        paths::end,
+        paths::members,
+        paths::kick,
+        paths::notify,
+        paths::attendance,
+        paths::sweep,
+    ),
+    modifiers(&Tokens)
+)]
+struct Api;
+
+/// The ways to say who calls.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_with(Components::new);
+        for (name, description) in [
+            ("operator", "One of the app's `operator_tokens`"),
+            ("user", "A user's JWT, for rooms that they may enter"),
+            ("sweeper", "One of the app's `sweep_tokens`"),
+        ] {
+            let scheme =
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_that_is_served_says_what_the_code_does() {
+        let served =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json")).unwrap();
+        assert!(served == super::document(), "run `cargo xtask openapi`");
+    }
+}

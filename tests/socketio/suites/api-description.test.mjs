@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { Child } from '../harness/child.mjs';
+import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
+import { Stage } from '../harness/stage.mjs';
+
+const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS ?? 'schemathesis';
+
+/** Fixed, so that a run can be repeated; another finds other cases. */
+const SEED = process.env.ROLLCALL_API_SEED ?? '1';
+const EXAMPLES = process.env.ROLLCALL_API_EXAMPLES ?? '40';
+
+/** What every answer is held to: no 5xx, and nothing that the description does not say. */
+const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance';
+
+describe('the description of the API', { timeout: 300_000 }, () => {
+  let stage;
+  before(async () => {
+    stage = await Stage.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: OPERATOR_TOKEN } });
+    const lea = await stage.socketIo('lea');
+    await lea.enter(await stage.room());
+  });
+  after(() => stage?.stop());
+
+  test('it is served to anybody, and is OpenAPI 3.1', async () => {
+    const response = await fetch(`${stage.appUrl}/openapi.json`);
+    assert.equal(response.status, 200);
+    assert.match((await response.json()).openapi, /^3\.1\./);
+  });
+
+  test('whatever is sent, no answer is a 5xx or other than described', async (t) => {
+    const run = new Child(SCHEMATHESIS, [
+      'run', `${stage.appUrl}/openapi.json`,
+      '--header', `Authorization: Bearer ${OPERATOR_TOKEN}`,
+      '--checks', CHECKS, '--max-examples', EXAMPLES, '--seed', SEED,
+      '--request-timeout', '10', '--no-color',
+    ], { cwd: stage.redis.directory });
+    const { code } = await run.ended;
+    assert.equal(code, 0, run.lines.join('\n'));
+    t.diagnostic(run.lines.filter((line) => /generated/.test(line)).join(' ').trim());
+    assert.ok(await stage.bridges[0].isWell());
+  });
+});

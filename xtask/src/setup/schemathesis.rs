@@ -1,0 +1,31 @@
+//! Schemathesis, which tries the HTTP API against its description: a Python program, in an environment of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Result;
+
+use super::debian;
+use crate::shell;
+
+const VERSION: &str = "4.32.5";
+
+/// The program; installed if it is missing.
+pub fn ensure() -> Result<PathBuf> {
+    let environment = Path::new("target").join(format!("schemathesis-{VERSION}"));
+    let program = environment.join("bin/schemathesis");
+    if shell::output_of(Command::new(&program).arg("--version")).is_some() {
+        shell::present(&format!("Schemathesis {VERSION}"));
+        return Ok(program);
+    }
+    if shell::output_of(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
+        debian::install(&["python3", "python3-venv"], "install Python 3.10 or newer")?;
+    }
+    shell::doing(&format!("Schemathesis {VERSION}"));
+    shell::run_quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let requirement = format!("schemathesis=={VERSION}");
+    shell::run_quietly(Command::new(environment.join("bin/pip")).args(["install", "--quiet", &requirement]))?;
+    Ok(program)
+}
