@@ -38,6 +38,7 @@ pub fn join(join: &Join) -> event::Join {
         room_id: id(ROOMS[join.room]),
         profile: Profile { user_id: id(user), user_name: name.to_owned(), user_role: None },
         entry_id: id(join.entry),
+        grant: None,
         node_id: id(join.node),
         resume_hash: id(token(join.entry)),
         resumes: join.resumes.map(|entry| id(token(entry))),

@@ -222,6 +222,7 @@ impl Story {
             profile: Profile { user_name: user_id.as_str().to_uppercase(), user_id, user_role: None },
             entry_id,
             node_id: self.node.clone(),
+            grant: None,
             resume_hash: token_of(name),
             resumes: None,
             replaces: None,

@@ -42,7 +42,7 @@ impl<O: Outbound> Session<O> {
         let resumes = request.resume_token.as_ref().map(ResumeToken::hash);
         let join = Join { resumes, ..self.entry_event(&room, &token)? };
         let entry = join.entry_id.clone();
-        match self.gateway.app.call::<Joined>(&BridgeEvent::Join(join), entry.as_str()).await {
+        match self.gateway.app.call::<Joined>(&BridgeEvent::Join(Box::new(join)), entry.as_str()).await {
             Ok(Ack(Ok(joined))) => {
                 let filter = Filter::new(entry.clone(), (joined.epoch, joined.seq));
                 self.place = Some(Place { attachment, entry, token: token.clone(), filter });
@@ -81,7 +81,8 @@ impl<O: Outbound> Session<O> {
                 // Should it be current after all, it makes way; a newer connection of the user's does not.
                 let join = Join { replaces: Some(place.entry.clone()), ..join };
                 let entry = join.entry_id.clone();
-                let answer = self.gateway.app.deliver(&BridgeEvent::Join(join), entry.as_str()).await;
+                let answer =
+                    self.gateway.app.deliver(&BridgeEvent::Join(Box::new(join)), entry.as_str()).await;
                 // Whatever the answer: should the entry have come to be, it is this one that is to be lost.
                 self.hold(entry);
                 answer.map_err(Refusal::from).and_then(|Ack::<Joined>(outcome)| outcome)
@@ -132,6 +133,7 @@ impl<O: Outbound> Session<O> {
         Ok(Join {
             room_id: room.clone(),
             profile: self.identity.profile.clone(),
+            grant: self.identity.grant.clone(),
             entry_id: EntryId::new(Uuid::now_v7().to_string()).map_err(malformed)?,
             node_id: self.gateway.node.clone(),
             resume_hash: token.hash(),

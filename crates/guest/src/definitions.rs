@@ -1,4 +1,4 @@
-//! Session definitions in Spin's key-value store.
+//! Where session definitions come from; and those in Spin's key-value store.
 
 use rollcall_protocol::{RoomId, session::Session};
 use rollcall_rooms::{
@@ -6,6 +6,28 @@ use rollcall_rooms::{
     directory::{Definitions, Directory},
 };
 use spin_sdk::key_value::{Error, Store};
+
+use crate::variables;
+
+/// Where session definitions come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Spin's key-value store, which the HTTP API writes.
+    KeyValue,
+    /// The token of each user who enters.
+    Token,
+}
+
+impl Source {
+    /// What the variable `sessions` says.
+    pub async fn configured() -> Result<Self, Failure> {
+        match variables::get("sessions").await?.as_str() {
+            "kv" => Ok(Self::KeyValue),
+            "token" => Ok(Self::Token),
+            _ => Err(variables::misconfigured(&"sessions must be kv or token")),
+        }
+    }
+}
 
 /// Session definitions in the key-value store named `default`.
 pub struct KeyValueDefinitions {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, Refusal, RoomId, UserId, resume::ResumeToken};
+use crate::{ErrorCode, Refusal, RoomId, UserId, resume::ResumeToken, session::Grant};
 
 /// The events that clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -144,6 +144,9 @@ pub struct Identity {
     pub profile: Profile,
     /// When the token expires, in seconds since 1970.
     pub expires_at_s: u64,
+    /// What the token says of a session, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
 }
 
 /// What others see of a user.

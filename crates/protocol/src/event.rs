@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use serde_json::value::RawValue;
 
-use crate::{EntryId, NodeId, ResumeHash, RoomId, UserId, client::Profile};
+use crate::{EntryId, NodeId, ResumeHash, RoomId, UserId, client::Profile, session::Grant};
 
 /// An event, as the body of a call. The kind stands in the body as well as in the path and in a header,
 /// because the signature covers only the body: a call signed for one path must not work on another.
@@ -14,7 +14,7 @@ pub enum BridgeEvent {
     /// A client wants to connect.
     Connect(Connect),
     /// A connected client wants to enter a room.
-    Join(Join),
+    Join(Box<Join>),
     /// A member leaves for good.
     Leave(Membership),
     /// A member's connection was lost.
@@ -50,6 +50,9 @@ pub struct Join {
     /// Chosen by the bridge, new for each entry and the same when it tries again, so that the bridge can name
     /// the entry even if the answer never reaches it.
     pub entry_id: EntryId,
+    /// What the user's token says of a session, as `connect` told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// The bridge that holds the connection.
     pub node_id: NodeId,
     /// The hash of the token that this entry can be resumed with.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{UserId, api::DefinitionPatch};
+use crate::{RoomId, UserId, api::DefinitionPatch};
 
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
@@ -51,6 +51,32 @@ pub enum Duplicates {
     Takeover,
     /// Both stay: the user is present while at least one connection is.
     Share,
+}
+
+/// What a token says of the session that its user may enter: for platforms that keep no definitions here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The one room that it is for.
+    pub room: RoomId,
+    /// When the session ends, in milliseconds since 1970.
+    pub end_at: u64,
+    /// Who leads it.
+    pub leader_id: UserId,
+    /// What happens when a user who is in the room connects once more.
+    #[serde(default)]
+    pub duplicates: Duplicates,
+    /// How many may be in the room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+}
+
+impl From<&Grant> for SessionDefinition {
+    /// Whoever holds such a token may enter, so there is no list.
+    fn from(grant: &Grant) -> Self {
+        let Grant { end_at, leader_id, duplicates, capacity, .. } = grant.clone();
+        Self { end_at, leader_id, members: None, duplicates, capacity }
+    }
 }
 
 /// A definition as it is kept.

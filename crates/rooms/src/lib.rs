@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`redis`] | the port to Redis, and how a script is run through it |
 //! | [`directory`] | the ports to session definitions |
+//! | [`grant`] | session definitions from tokens |
 //! | [`token`] | who a client's token speaks for |
 //! | [`settings`] | durations and limits of a deployment |
 //! | [`rooms`] | entering, leaving, losing a connection, reading, sweeping |
@@ -16,6 +17,7 @@
 pub mod attendance;
 pub mod directory;
 pub mod failure;
+pub mod grant;
 pub mod redis;
 pub mod rooms;
 pub mod script;

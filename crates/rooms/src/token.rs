@@ -14,6 +14,7 @@ use jwt_simple::{
 use rollcall_protocol::{
     ErrorCode, Refusal, UserId,
     client::{Identity, Profile},
+    session::{Grant, SessionDefinition},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -78,6 +79,8 @@ struct UserClaims {
     name: Option<String>,
     #[serde(rename = "userRole")]
     user_role: Option<Role>,
+    #[serde(rename = "rollcall")]
+    grant: Option<Grant>,
 }
 
 /// Platforms number their roles or name them.
@@ -114,8 +117,13 @@ impl TokenKeys {
         }
         let claims = self.claims(token, now_s)?;
         let expires_at_s = claims.expires_at.ok_or_else(|| invalid("the token never expires"))?.as_secs();
+        let grant = claims.custom.grant.clone();
+        if let Some(grant) = &grant {
+            let definition = SessionDefinition::from(grant);
+            definition.validate().map_err(|error| invalid(&format!("rollcall: {error}")))?;
+        }
         // The same leeway that let it in: else a token just past its end would connect and be closed at once.
-        Ok(Identity { profile: profile(claims)?, expires_at_s: expires_at_s + self.leeway_s })
+        Ok(Identity { profile: profile(claims)?, expires_at_s: expires_at_s + self.leeway_s, grant })
     }
 
     fn claims(&self, token: &str, now_s: u64) -> Result<JWTClaims<UserClaims>, Refusal> {
@@ -276,6 +284,26 @@ mod tests {
     }
 
     #[test]
+    fn a_token_may_name_the_session_itself() {
+        let grant = |grant| token(claims(json!({"userId": 7, "rollcall": grant})));
+        let good =
+            grant(json!({"room": "algebra", "endAt": 1_900_000_000_000_u64, "leaderId": 8, "capacity": 3}));
+        let granted = shared_key().verify(&good, NOW_S).unwrap().grant.unwrap();
+        assert_eq!(
+            (granted.room.as_str(), granted.leader_id.as_str(), granted.capacity),
+            ("algebra", "8", Some(3))
+        );
+        for bad in [
+            json!({"room": "algebra"}),
+            json!({"room": "", "endAt": 1_900_000_000_000_u64, "leaderId": 8}),
+            json!({"room": "algebra", "endAt": 1_900_000_000, "leaderId": 8}),
+            json!("algebra"),
+        ] {
+            assert_eq!(refusal(&shared_key(), &grant(bad)), ErrorCode::TokenInvalid);
+        }
+    }
+
+    #[test]
     fn the_platforms_claims_and_the_standard_ones_both_name_the_user() {
         let platform = token(claims(json!({"userId": 7, "username": "Kim", "userRole": 2})));
         let identity = shared_key().verify(&platform, NOW_S).unwrap();
@@ -283,6 +311,8 @@ mod tests {
         assert_eq!(identity.profile.user_name, "Kim");
         assert_eq!(identity.profile.user_role.as_deref(), Some("2"));
         assert_eq!(identity.expires_at_s, NOW_S + 90, "with the leeway");
+
+        assert_eq!(identity.grant, None);
 
         let standard = token(claims(json!({"name": "Kim"})).with_subject("kim"));
         let profile = shared_key().verify(&standard, NOW_S).unwrap().profile;
