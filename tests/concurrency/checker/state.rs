@@ -1,0 +1,176 @@
+//! A room's state as its events tell it, and which event may come next.
+
+use super::Rule;
+use crate::{
+    call::View,
+    event::{Change, Event, Member, News, Roster},
+};
+
+/// By how much this machine's clock may be set back during the run.
+const CLOCK_SLACK_MS: u64 = 20;
+
+#[derive(Debug, Clone)]
+pub struct State {
+    members: Vec<Member>,
+    leader: String,
+    capacity: Option<u32>,
+    /// As members know it.
+    host: Option<String>,
+    end_at: u64,
+    is_reminded: bool,
+    /// Whether the event before was about the leader.
+    is_leader_new: bool,
+}
+
+impl State {
+    pub fn started(event: &Event, capacity: Option<u32>) -> Result<Self, Rule> {
+        let News::Started { end_at, leader, host, roster } = &event.news else {
+            return Err(Rule::SessionsBeginWithStarted);
+        };
+        let state = Self {
+            members: vec![Member { user: host.clone(), grace_until: None }],
+            leader: leader.clone(),
+            capacity,
+            host: Some(host.clone()),
+            end_at: *end_at,
+            is_reminded: false,
+            is_leader_new: false,
+        };
+        state.compare(roster)?;
+        Ok(state)
+    }
+
+    pub fn apply(&mut self, event: &Event) -> Result<(), Rule> {
+        self.expect_host(&event.news)?;
+        self.is_leader_new = false;
+        match &event.news {
+            News::Changed { change, users, .. } => self.change(*change, users, event.received_at)?,
+            News::Reconnecting { user, grace_until } => self.lose(user, *grace_until)?,
+            News::Reconnected { user, .. } => self.recover(user)?,
+            News::HostChanged { host } => self.host = Some(host.clone()),
+            News::LeaderChanged { leader } => self.follow(leader)?,
+            News::Rescheduled { end_at } => self.reschedule(*end_at)?,
+            News::Reminder { end_at } => self.remind(*end_at)?,
+            News::Started { .. } => return Err(Rule::SessionsBeginWithStarted),
+            News::Ended { .. } | News::Replaced | News::PutOut => {}
+        }
+        event.news.roster().map_or(Ok(()), |roster| self.compare(roster))
+    }
+
+    /// The leader while in the room, else the one who has been there longest.
+    fn elected(&self) -> Option<&str> {
+        let leader = self.member(&self.leader);
+        leader.or(self.members.first()).map(|member| member.user.as_str())
+    }
+
+    /// A host that is not the right one is corrected at once; a change of the definition puts members out first.
+    fn expect_host(&self, news: &News) -> Result<(), Rule> {
+        let is_right = match news {
+            News::HostChanged { host } => {
+                self.host.as_deref() != Some(host) && self.elected() == Some(host.as_str())
+            }
+            News::Changed { change: Change::Removed, .. } if self.is_leader_new => true,
+            _ => self.host.as_deref() == self.elected(),
+        };
+        is_right.then_some(()).ok_or(Rule::HostIsElected)
+    }
+
+    fn change(&mut self, change: Change, users: &[String], received_at: u64) -> Result<(), Rule> {
+        for user in users {
+            match change {
+                Change::Entered => self.enter(user)?,
+                _ => self.go(change, user, received_at)?,
+            }
+        }
+        if self.members.is_empty() {
+            self.host = None;
+        } else if self.host.is_none() {
+            // Whoever enters an empty room learns from the ack who is host.
+            self.host = self.elected().map(str::to_owned);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, user: &str) -> Result<(), Rule> {
+        if self.member(user).is_some() {
+            return Err(Rule::OnlyOthersEnter);
+        }
+        let is_full = self.capacity.is_some_and(|capacity| self.members.len() >= capacity as usize);
+        if is_full && user != self.leader {
+            return Err(Rule::FullRoomsLetOnlyTheLeaderIn);
+        }
+        self.members.push(Member { user: user.to_owned(), grace_until: None });
+        Ok(())
+    }
+
+    fn go(&mut self, change: Change, user: &str, received_at: u64) -> Result<(), Rule> {
+        let grace_until = self.member(user).ok_or(Rule::OnlyMembersLeave)?.grace_until;
+        match (change, grace_until) {
+            (Change::Left, Some(_)) => return Err(Rule::OnlyMembersLeave),
+            (Change::GraceExpired, None) => return Err(Rule::GraceIsKept),
+            (Change::GraceExpired, Some(until)) if received_at + CLOCK_SLACK_MS < until => {
+                return Err(Rule::GraceIsKept);
+            }
+            _ => self.members.retain(|member| member.user != user),
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, user: &str, grace_until: u64) -> Result<(), Rule> {
+        let member = self.find(user).filter(|member| member.grace_until.is_none());
+        member.ok_or(Rule::OnlyThePresentAreLost)?.grace_until = Some(grace_until);
+        Ok(())
+    }
+
+    fn recover(&mut self, user: &str) -> Result<(), Rule> {
+        let member = self.find(user).filter(|member| member.grace_until.is_some());
+        member.ok_or(Rule::OnlyTheLostComeBack)?.grace_until = None;
+        Ok(())
+    }
+
+    fn follow(&mut self, leader: &str) -> Result<(), Rule> {
+        self.is_leader_new = true;
+        let before = std::mem::replace(&mut self.leader, leader.to_owned());
+        (before != leader).then_some(()).ok_or(Rule::LeadersChange)
+    }
+
+    fn reschedule(&mut self, end_at: u64) -> Result<(), Rule> {
+        self.is_reminded = false;
+        let before = std::mem::replace(&mut self.end_at, end_at);
+        (before != end_at).then_some(()).ok_or(Rule::EndsAreRescheduled)
+    }
+
+    fn remind(&mut self, end_at: u64) -> Result<(), Rule> {
+        let is_again = std::mem::replace(&mut self.is_reminded, true);
+        (!is_again && self.end_at == end_at).then_some(()).ok_or(Rule::OneReminderForEachEnd)
+    }
+
+    fn find(&mut self, user: &str) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.user == user)
+    }
+
+    pub fn member(&self, user: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.user == user)
+    }
+
+    pub fn is_present(&self, user: &str) -> bool {
+        self.member(user).is_some_and(|member| member.grace_until.is_none())
+    }
+
+    fn compare(&self, roster: &Roster) -> Result<(), Rule> {
+        self.equals(roster).then_some(()).ok_or(Rule::RostersAreExact)
+    }
+
+    fn equals(&self, roster: &Roster) -> bool {
+        roster.count == self.members.len()
+            && roster.members.as_ref().is_none_or(|members| *members == self.members)
+    }
+
+    /// Whether an answer shows the room like this. Answers come between scripts, so the host is the right one.
+    pub fn shows(&self, view: &View) -> bool {
+        view.end_at == self.end_at
+            && view.leader == self.leader
+            && view.host.as_deref() == self.elected()
+            && self.equals(&view.roster)
+    }
+}

@@ -1,0 +1,160 @@
+//! What rooms tell, as it was received.
+
+use rollcall_protocol::fanout::Envelope;
+use serde_json::Value;
+
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Never before it was published. In milliseconds since 1970.
+    pub received_at: u64,
+    pub epoch: u64,
+    pub seq: u64,
+    pub except: Option<String>,
+    pub only: Option<String>,
+    pub closes: bool,
+    pub news: News,
+}
+
+#[derive(Debug, Clone)]
+pub enum News {
+    Started { end_at: u64, leader: String, host: String, roster: Roster },
+    Changed { change: Change, users: Vec<String>, roster: Roster },
+    Reconnecting { user: String, grace_until: u64 },
+    Reconnected { user: String, roster: Roster },
+    HostChanged { host: String },
+    LeaderChanged { leader: String },
+    Rescheduled { end_at: u64 },
+    Reminder { end_at: u64 },
+    Ended { in_time: bool },
+    Replaced,
+    PutOut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Entered,
+    Left,
+    GraceExpired,
+    Removed,
+}
+
+/// Who is in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roster {
+    pub count: usize,
+    pub members: Option<Vec<Member>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub user: String,
+    /// Of one who is reconnecting.
+    pub grace_until: Option<u64>,
+}
+
+impl Event {
+    pub fn read(payload: &str, received_at: u64) -> Self {
+        let Envelope { event, epoch, seq, except, only, closes, data } =
+            serde_json::from_str(payload).expect("an envelope");
+        let data: Value = serde_json::from_str(data.get()).expect("JSON");
+        if only.is_none() {
+            assert_eq!((&data["epoch"], &data["seq"]), (&epoch.into(), &seq.into()), "{payload}");
+        }
+        Self {
+            received_at,
+            epoch,
+            seq,
+            except: except.map(|entry| entry.to_string()),
+            only: only.map(|entry| entry.to_string()),
+            closes,
+            news: News::read(&event, &data),
+        }
+    }
+}
+
+impl News {
+    fn read(event: &str, data: &Value) -> Self {
+        match event {
+            "room:started" => Self::Started {
+                end_at: number(&data["endAt"]),
+                leader: text(&data["leaderId"]),
+                host: text(&data["hostId"]),
+                roster: Roster::read(data),
+            },
+            "room:participantsChanged" => Self::Changed {
+                change: Change::read(&data["change"]["type"]),
+                users: list(&data["change"]["users"]).iter().map(|user| text(&user["userId"])).collect(),
+                roster: Roster::read(data),
+            },
+            "room:participantReconnecting" => {
+                Self::Reconnecting { user: text(&data["userId"]), grace_until: number(&data["graceUntil"]) }
+            }
+            "room:participantReconnected" => {
+                Self::Reconnected { user: text(&data["userId"]), roster: Roster::read(data) }
+            }
+            "room:hostChanged" => Self::HostChanged { host: text(&data["hostId"]) },
+            "room:leaderChanged" => Self::LeaderChanged { leader: text(&data["leaderId"]) },
+            "room:rescheduled" => Self::Rescheduled { end_at: number(&data["endAt"]) },
+            "room:reminder" => Self::Reminder { end_at: number(&data["endAt"]) },
+            "room:ended" => Self::Ended { in_time: data["reason"] == "time" },
+            "room:replaced" => Self::Replaced,
+            "room:removed" => Self::PutOut,
+            _ => panic!("nobody knows the event {event}"),
+        }
+    }
+
+    /// Whether it is about one connection alone.
+    pub fn is_dismissal(&self) -> bool {
+        matches!(self, Self::Replaced | Self::PutOut)
+    }
+
+    pub fn roster(&self) -> Option<&Roster> {
+        match self {
+            Self::Started { roster, .. }
+            | Self::Changed { roster, .. }
+            | Self::Reconnected { roster, .. } => Some(roster),
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    fn read(kind: &Value) -> Self {
+        match text(kind).as_str() {
+            "entered" => Self::Entered,
+            "left" => Self::Left,
+            "graceExpired" => Self::GraceExpired,
+            "removed" => Self::Removed,
+            kind => panic!("nobody knows the change {kind}"),
+        }
+    }
+}
+
+impl Roster {
+    pub fn read(data: &Value) -> Self {
+        let members = data.get("members").map(|members| list(members).iter().map(Member::read).collect());
+        Self { count: number(&data["count"]) as usize, members }
+    }
+}
+
+impl Member {
+    fn read(member: &Value) -> Self {
+        let is_reconnecting = member["state"] == "reconnecting";
+        Self {
+            user: text(&member["userId"]),
+            grace_until: is_reconnecting.then(|| number(&member["graceUntil"])),
+        }
+    }
+}
+
+pub fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("not a whole number: {value}"))
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap_or_else(|| panic!("not a list: {value}"))
+}

@@ -1,0 +1,60 @@
+//! Listens to all rooms from before the first call until after the last.
+
+use std::thread::{self, JoinHandle};
+
+use futures_util::StreamExt;
+use redis::Client;
+use rollcall_protocol::fanout::CHANNEL_PREFIX;
+use tokio::{runtime::Builder, sync::oneshot};
+
+use crate::{
+    event::Event,
+    ids::{ROOMS, now_ms},
+};
+
+/// A channel like those of rooms, and none of them.
+const NO_MORE: &str = "rollcall:events:";
+
+pub type Recording = [Vec<Event>; ROOMS.len()];
+
+pub struct Recorder {
+    thread: JoinHandle<Recording>,
+}
+
+impl Recorder {
+    pub async fn start(redis: Client) -> Self {
+        let (is_ready, ready) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(record(redis, is_ready))
+        });
+        ready.await.expect("it listens");
+        Self { thread }
+    }
+
+    pub async fn stop(self, redis: &Client) -> Recording {
+        let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis is up");
+        let () =
+            redis::cmd("PUBLISH").arg(NO_MORE).arg("").query_async(&mut redis).await.expect("Redis is up");
+        self.thread.join().expect("all events can be read")
+    }
+}
+
+async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
+    let mut pubsub = redis.get_async_pubsub().await.expect("a connection");
+    pubsub.psubscribe(format!("{CHANNEL_PREFIX}*")).await.expect("to listen");
+    is_ready.send(()).expect("somebody waits");
+    let mut recording = Recording::default();
+    let mut messages = pubsub.into_on_message();
+    while let Some(message) = messages.next().await {
+        let received_at = now_ms();
+        let channel = message.get_channel_name();
+        if channel == NO_MORE {
+            return recording;
+        }
+        let room = ROOMS.iter().position(|room| channel.strip_prefix(CHANNEL_PREFIX) == Some(room.id));
+        let payload: String = message.get_payload().expect("text");
+        recording[room.expect("one of the rooms")].push(Event::read(&payload, received_at));
+    }
+    panic!("Redis closed the connection");
+}

@@ -1,0 +1,77 @@
+//! What all threads share.
+
+use std::{
+    sync::{
+        Barrier,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use redis::Client;
+
+use crate::{
+    due::Due,
+    ids::{ABSENCE, ROOMS, ROUND, THREADS},
+    nodes::Nodes,
+    pool::Pool,
+    store::Store,
+};
+
+pub struct Stage {
+    pub redis: Client,
+    pub began: Instant,
+    pub rounds: u32,
+    pub gate: Barrier,
+    pub nodes: Nodes,
+    pub places: [Place; ROOMS.len()],
+    entries: AtomicU64,
+    round_ends_ms: AtomicU64,
+}
+
+/// What there is of a room outside of Redis.
+pub struct Place {
+    pub store: Store,
+    pub pool: Pool,
+    pub next_change: Due,
+}
+
+impl Stage {
+    pub fn new(redis: Client, length: Duration) -> Self {
+        Self {
+            redis,
+            began: Instant::now(),
+            rounds: length.div_duration_f64(ROUND).ceil() as u32,
+            gate: Barrier::new(THREADS),
+            nodes: Nodes::new(),
+            places: std::array::from_fn(|_| Place {
+                store: Store::default(),
+                pool: Pool::default(),
+                next_change: Due::new(),
+            }),
+            entries: AtomicU64::new(0),
+            round_ends_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Never the same twice.
+    pub fn new_entry(&self, user: &str) -> String {
+        format!("{user}/{}", self.entries.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether a user stays away from a room for now, long enough for a grace period to end: else somebody would
+    /// always bring them back in time.
+    pub fn is_away(&self, room: usize, user: usize) -> bool {
+        let window = self.began.elapsed().div_duration_f64(ABSENCE) as usize;
+        (window + 3 * user + room).is_multiple_of(4)
+    }
+
+    pub fn begin_round(&self) {
+        let end = self.began.elapsed() + ROUND;
+        self.round_ends_ms.store(end.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    pub fn is_round_over(&self) -> bool {
+        self.began.elapsed().as_millis() as u64 >= self.round_ends_ms.load(Ordering::Relaxed)
+    }
+}
