@@ -77,6 +77,18 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     assert.equal((await call('PATCH', '/rooms/latin', { body: { capacity: null } })).body.capacity, undefined);
   });
 
+  test('a stored definition that cannot be read lets nobody in, and can be replaced', async () => {
+    const keys = async () => (await stage.redis.client.keys('*')).filter((key) => key.endsWith('session:biology'));
+    await stage.define('biology');
+    const [key] = await keys();
+    await stage.redis.client.set(key, '{"from": "another time"}');
+    const lea = await stage.socketIo('lea');
+    assert.equal((await lea.join('biology')).code, 'UNAVAILABLE');
+    await refused(call('GET', '/rooms/biology'), 404, 'NO_SUCH_ROOM');
+    await stage.define('biology');
+    await lea.enter('biology');
+  });
+
   test('what is no definition, patch or notice is refused and changes nothing', async () => {
     const { room } = await liveRoom();
     const before = await call('GET', `/rooms/${room}`);
