@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use rollcall_protocol::{RoomId, session::Session};
+use rollcall_protocol::{RoomId, UserId, session::Session};
 use rollcall_rooms::{
     Failure,
     directory::{Definitions, Directory},
@@ -22,7 +22,7 @@ impl Store {
 }
 
 impl Directory for &Store {
-    async fn find(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
         Ok(self.session())
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
 use rollcall_protocol::{
-    RoomId,
+    RoomId, UserId,
     event::Heartbeat,
     fanout,
     session::{Session, SessionDefinition},
@@ -69,7 +69,7 @@ impl Store {
 }
 
 impl Directory for &Store {
-    async fn find(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
         let mut kept = self.0.borrow_mut();
         let reads_old = std::mem::take(&mut kept.reads_old);
         Ok(if reads_old { kept.before.clone() } else { kept.current.clone() })

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
 use rollcall_protocol::{
-    ErrorCode, NodeId, ResumeHash, RoomId,
+    ErrorCode, NodeId, ResumeHash, RoomId, UserId,
     client::{Joined, Profile},
     event::{Heartbeat, Join, Membership, Read, Reading, Seat},
     fanout::{self, Envelope},
@@ -52,7 +52,7 @@ pub struct Story {
 }
 
 impl Directory for &Story {
-    async fn find(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
         Ok(self.session.borrow().clone())
     }
 }

@@ -1,7 +1,7 @@
 //! A client wants to enter a room, or to come back to it.
 
 use rollcall_guest::{
-    definitions::{KeyValueDefinitions, Source},
+    definitions::{KeyValueDefinitions, PostgresDefinitions, Source},
     events,
     http::Response,
     redis,
@@ -25,6 +25,7 @@ async fn join(event: BridgeEvent) -> Result<Joined, Failure> {
         let rooms = redis::rooms().await?;
         match Source::configured().await? {
             Source::KeyValue => rooms.join(&KeyValueDefinitions::open().await?, &join).await,
+            Source::Postgres => rooms.join(&PostgresDefinitions::open().await?, &join).await,
             Source::Token => rooms.join(&Granted(join.grant.as_ref()), &join).await,
         }
     };

@@ -2,11 +2,11 @@
 
 use rollcall_guest::{
     bearer::{self, Tokens},
-    definitions::KeyValueDefinitions,
+    definitions::{KeyValueDefinitions, PostgresDefinitions, Source},
     events, identity,
 };
-use rollcall_protocol::{ErrorCode, Refusal, RoomId};
-use rollcall_rooms::{Failure, directory::Definitions};
+use rollcall_protocol::{ErrorCode, RoomId};
+use rollcall_rooms::{Failure, directory, grant::Granted};
 use spin_sdk::http::{HeaderMap, Method};
 
 use crate::path::Resource;
@@ -30,7 +30,12 @@ pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method
 }
 
 async fn authorize_user(token: &str, room: &RoomId) -> Result<(), Failure> {
-    let user = identity::verify(token).await?.profile.user_id;
-    let session = KeyValueDefinitions::open().await?.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
-    if session.definition.admits(&user) { Ok(()) } else { Err(Refusal::from(ErrorCode::NotAMember).into()) }
+    let identity = identity::verify(token).await?;
+    let user = &identity.profile.user_id;
+    let admitted = match Source::configured().await? {
+        Source::KeyValue => directory::admit(&KeyValueDefinitions::open().await?, room, user).await,
+        Source::Postgres => directory::admit(&PostgresDefinitions::open().await?, room, user).await,
+        Source::Token => directory::admit(&Granted(identity.grant.as_ref()), room, user).await,
+    };
+    admitted.map(drop)
 }

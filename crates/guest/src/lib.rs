@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`variables`] | Spin's variables to settings, read once per instance |
 //! | [`redis`] | Spin's Redis interface to the port of `rollcall-rooms` |
-//! | [`definitions`] | Spin's key-value store to the directory of session definitions |
+//! | [`definitions`] | where session definitions come from |
 //! | [`events`] | an HTTP request to a bridge's event, and the answer back |
 //! | [`bearer`] | callers that show a bearer token |
 //! | [`identity`] | who a token speaks for |

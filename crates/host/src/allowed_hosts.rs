@@ -46,7 +46,12 @@ impl AllowedHosts {
         let Some(url) = redis::parse_redis_url(url) else { return false };
         let Some(host) = url.host_str() else { return false };
         let port = url.port().or_else(|| well_known_port(url.scheme()));
-        self.0.iter().any(|allowed| allowed.allows(url.scheme(), host, port))
+        self.allows_host(url.scheme(), host, port)
+    }
+
+    /// Whether the component may connect to a host in some way.
+    pub(crate) fn allows_host(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
+        self.0.iter().any(|allowed| allowed.allows(scheme, host, port))
     }
 }
 

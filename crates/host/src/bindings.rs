@@ -3,15 +3,22 @@
 pub(crate) use exports::{SpinCronPre, spin::cron::cron_types};
 pub(crate) use imports::{
     Host_ as Imports,
-    spin::{key_value::key_value, redis::redis, variables::variables},
+    spin::{key_value::key_value, postgres::postgres, redis::redis, variables::variables},
 };
 
 mod imports {
     wasmtime::component::bindgen!({
-        path: ["../../wit/key-value.wit", "../../wit/redis.wit", "../../wit/variables.wit", "../../wit/host.wit"],
+        path: [
+            "../../wit/key-value.wit",
+            "../../wit/postgres.wit",
+            "../../wit/redis.wit",
+            "../../wit/variables.wit",
+            "../../wit/host.wit",
+        ],
         world: "rollcall:host/host",
         with: {
             "spin:key-value/key-value.store": crate::key_value::OpenStore,
+            "spin:postgres/postgres.connection": crate::postgres::OpenConnection,
             "spin:redis/redis.connection": redis::aio::MultiplexedConnection,
         },
         imports: { default: trappable },

@@ -3,7 +3,7 @@
 //! - `manifest`, `template`, `variables`, `routes`, `allowed_hosts` read what an application is;
 //! - `app` loads it, with the `engine`; `runtime` is what its components share;
 //! - `http` and `instances` run HTTP components, `cron` those on a schedule, each with a `state` of its own;
-//! - `redis` (with `reply`), `key_value`, `variables` and `output` are what components can call;
+//! - `redis` (with `reply`), `postgres`, `key_value`, `variables` and `output` are what components can call;
 //! - `server` puts HTTP/1.1 in front.
 //!
 //! Components get no files, no environment, no sockets and no outbound HTTP.
@@ -20,6 +20,7 @@ mod instances;
 mod key_value;
 mod manifest;
 mod output;
+mod postgres;
 mod redis;
 mod reply;
 mod routes;

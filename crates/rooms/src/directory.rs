@@ -7,8 +7,9 @@ use crate::Failure;
 /// Where session definitions come from.
 #[allow(async_fn_in_trait)]
 pub trait Directory {
-    /// The definition of a room's session, if there is one.
-    async fn find(&self, room: &RoomId) -> Result<Option<Session>, Failure>;
+    /// The definition of a room's session, if there is one. Of its list, it need say only whether it holds the user
+    /// who wants to enter.
+    async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<Session>, Failure>;
 }
 
 /// Where session definitions are kept by Rollcall itself.
@@ -28,7 +29,7 @@ pub trait Definitions {
 ///
 /// Refuses with `NO_SUCH_ROOM` where none is defined, and with `NOT_A_MEMBER` where it does not admit the user.
 pub async fn admit(directory: &impl Directory, room: &RoomId, user: &UserId) -> Result<Session, Failure> {
-    let session = directory.find(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+    let session = directory.find(room, user).await?.ok_or(ErrorCode::NoSuchRoom)?;
     if !session.definition.admits(user) {
         return Err(ErrorCode::NotAMember.into());
     }

@@ -1,7 +1,7 @@
 //! Session definitions from the tokens of those who enter.
 
 use rollcall_protocol::{
-    ErrorCode, RoomId,
+    ErrorCode, RoomId, UserId,
     session::{Grant, Session},
 };
 
@@ -13,7 +13,7 @@ pub struct Granted<'a>(pub Option<&'a Grant>);
 impl Directory for Granted<'_> {
     /// Refuses with `NOT_A_MEMBER` unless the token is for this room. Tokens have no revisions: the first to enter
     /// sets a session's terms, and they stay as they are.
-    async fn find(&self, room: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
         let grant = self.0.filter(|grant| grant.room == *room).ok_or(ErrorCode::NotAMember)?;
         Ok(Some(Session { revision: 0, definition: grant.into() }))
     }

@@ -44,6 +44,17 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
     });
   }
 
+  test('who holds a token for a room may read it over HTTP, and no other', async () => {
+    const endAt = (await stage.redis.now()) + HOUR;
+    const rollcall = { room: 'readable', endAt, leaderId: 'lea' };
+    await (await granted('Socket.IO', 'kim', rollcall)).enter('readable');
+    const token = await tokenFor('ali', { claims: { rollcall } });
+    const answer = await stage.api('GET', '/rooms/readable/members', undefined, token);
+    assert.equal((await answer.json()).count, 1);
+    const other = await tokenFor('ali', { claims: { rollcall: { ...rollcall, room: 'other' } } });
+    assert.equal((await stage.api('GET', '/rooms/readable/members', undefined, other)).status, 403);
+  });
+
   test('a token whose session cannot be one is refused at the door', async () => {
     for (const rollcall of [{}, 'room', { room: 'r', endAt: 1, leaderId: 'l' }, { room: '', endAt: 1.9e12, leaderId: 'l' }]) {
       await assert.rejects(granted('Socket.IO', 'kim', rollcall), /TOKEN_INVALID/);

@@ -3,6 +3,7 @@
 mod debian;
 mod faketime;
 mod node;
+mod postgres;
 mod redis;
 pub mod schemathesis;
 pub mod wasm;
@@ -23,5 +24,6 @@ pub fn for_tests() -> Result<()> {
     for_running()?;
     faketime::ensure()?;
     node::ensure()?;
+    postgres::ensure()?;
     schemathesis::ensure().map(drop)
 }

@@ -20,6 +20,7 @@ fn spin_imports(component: &str) -> Vec<String> {
 }
 
 const KEY_VALUE: &str = "spin:key-value/key-value@3.0.0";
+const POSTGRES: &str = "spin:postgres/postgres@4.2.0";
 const REDIS: &str = "spin:redis/redis@3.0.0";
 const VARIABLES: &str = "spin:variables/variables@3.0.0";
 
@@ -36,11 +37,11 @@ fn the_sweep_imports_no_wasi_0_3_interface() {
 #[test]
 fn no_component_imports_more_of_spin_than_it_needs() {
     assert_eq!(spin_imports("connect"), [VARIABLES]);
-    assert_eq!(spin_imports("join"), [KEY_VALUE, REDIS, VARIABLES]);
+    assert_eq!(spin_imports("join"), [KEY_VALUE, POSTGRES, REDIS, VARIABLES]);
     assert_eq!(spin_imports("leave"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("disconnect"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("heartbeat"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("read"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("sweep_http"), [REDIS, VARIABLES]);
-    assert_eq!(spin_imports("rooms"), [KEY_VALUE, REDIS, VARIABLES]);
+    assert_eq!(spin_imports("rooms"), [KEY_VALUE, POSTGRES, REDIS, VARIABLES]);
 }

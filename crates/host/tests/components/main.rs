@@ -5,4 +5,6 @@
 mod cron;
 mod http;
 mod imports;
+mod postgres;
+mod postgres_server;
 mod support;

@@ -15,6 +15,8 @@ pub(crate) use test_redis::TestRedis;
 
 pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
 
+pub(crate) const BRIDGE_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
 pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -28,14 +30,20 @@ pub(crate) fn wasm(component: &str) -> String {
 
 /// Rollcall as its own manifest declares it.
 pub(crate) async fn rollcall(redis: &TestRedis) -> Host {
-    let variables = [
-        ("redis_address", redis.address()),
-        ("bridge_secrets", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()),
-        ("jwt_keys", r#"{"keys":[]}"#.to_owned()),
-        ("operator_tokens", OPERATOR_TOKEN.to_owned()),
+    rollcall_with(redis, &[]).await
+}
+
+/// Rollcall with variables set beside those that it needs.
+pub(crate) async fn rollcall_with(redis: &TestRedis, more: &[(&str, &str)]) -> Host {
+    let address = redis.address();
+    let needed = [
+        ("redis_address", address.as_str()),
+        ("bridge_secrets", BRIDGE_SECRET),
+        ("jwt_keys", r#"{"keys":[]}"#),
+        ("operator_tokens", OPERATOR_TOKEN),
     ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value));
-    load(project().join("spin.toml"), redis, BTreeMap::from(variables)).await.unwrap()
+    let variables = needed.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(project().join("spin.toml"), redis, variables.collect()).await.unwrap()
 }
 
 /// The application of a manifest that is only for this test.

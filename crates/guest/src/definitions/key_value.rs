@@ -1,33 +1,11 @@
-//! Where session definitions come from; and those in Spin's key-value store.
+//! Session definitions in Spin's key-value store.
 
-use rollcall_protocol::{RoomId, session::Session};
+use rollcall_protocol::{RoomId, UserId, session::Session};
 use rollcall_rooms::{
     Failure,
     directory::{Definitions, Directory},
 };
 use spin_sdk::key_value::{Error, Store};
-
-use crate::variables;
-
-/// Where session definitions come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Spin's key-value store, which the HTTP API writes.
-    KeyValue,
-    /// The token of each user who enters.
-    Token,
-}
-
-impl Source {
-    /// What the variable `sessions` says.
-    pub async fn configured() -> Result<Self, Failure> {
-        match variables::get("sessions").await?.as_str() {
-            "kv" => Ok(Self::KeyValue),
-            "token" => Ok(Self::Token),
-            _ => Err(variables::misconfigured(&"sessions must be kv or token")),
-        }
-    }
-}
 
 /// Session definitions in the key-value store named `default`.
 pub struct KeyValueDefinitions {
@@ -59,7 +37,7 @@ impl Definitions for KeyValueDefinitions {
 }
 
 impl Directory for KeyValueDefinitions {
-    async fn find(&self, room: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
         let Some(json) = self.store.get(key(room)).await.map_err(unavailable)? else {
             return Ok(None);
         };
