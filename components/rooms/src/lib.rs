@@ -35,14 +35,13 @@ async fn handle(request: Request) -> Response {
 }
 
 async fn answer(mut request: Request) -> Result<Response, Failure> {
-    let Some(resource) = Resource::parse(request.uri().path())? else {
-        return Ok(http::empty(StatusCode::NOT_FOUND));
-    };
+    let resource = Resource::parse(request.uri().path())?;
     let method = request.method().clone();
     if let (Resource::Description, &Method::GET) = (&resource, &method) {
         return Ok(http::text(StatusCode::OK, "application/json", DESCRIPTION));
     }
     caller::authorize(request.headers(), &resource, &method).await?;
+    let methods = resource.methods();
     match (resource, method) {
         (Resource::Rooms, Method::GET) => live::list(request.uri().query()).await,
         (Resource::Room(room), Method::GET) => definitions::get(&room).await,
@@ -54,7 +53,7 @@ async fn answer(mut request: Request) -> Result<Response, Failure> {
         (Resource::Member(room, user), Method::DELETE) => live::kick(&room, &user).await,
         (Resource::Notices(room), Method::POST) => live::notify(&room, &mut request).await,
         (Resource::Attendance(room), Method::GET) => live::attendance(&room).await,
-        _ => Ok(http::empty(StatusCode::METHOD_NOT_ALLOWED)),
+        _ => Ok(http::method_not_allowed(methods)),
     }
 }
 

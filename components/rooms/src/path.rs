@@ -1,6 +1,6 @@
 //! What a path names.
 
-use rollcall_protocol::{Refusal, RoomId, UserId};
+use rollcall_protocol::{ErrorCode, Refusal, RoomId, UserId};
 use serde::de::DeserializeOwned;
 
 use crate::malformed;
@@ -26,10 +26,20 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// What can be done with it.
+    pub fn methods(&self) -> &'static str {
+        match self {
+            Self::Description | Self::Rooms | Self::Members(_) | Self::Attendance(_) => "GET, OPTIONS",
+            Self::Room(_) => "GET, PUT, PATCH, DELETE, OPTIONS",
+            Self::Member(..) => "DELETE, OPTIONS",
+            Self::End(_) | Self::Notices(_) => "POST, OPTIONS",
+        }
+    }
+
     /// Reads a path. An id may hold any character, percent-encoded.
-    pub fn parse(path: &str) -> Result<Option<Self>, Refusal> {
+    pub fn parse(path: &str) -> Result<Self, Refusal> {
         let segments: Vec<_> = path.split('/').skip(1).collect();
-        Ok(Some(match segments.as_slice() {
+        Ok(match segments.as_slice() {
             ["openapi.json"] => Self::Description,
             ["rooms"] => Self::Rooms,
             ["rooms", id] => Self::Room(parse(id)?),
@@ -38,8 +48,8 @@ impl Resource {
             ["rooms", id, "attendance"] => Self::Attendance(parse(id)?),
             ["rooms", id, "end"] => Self::End(parse(id)?),
             ["rooms", id, "notices"] => Self::Notices(parse(id)?),
-            _ => return Ok(None),
-        }))
+            _ => return Err(ErrorCode::NoSuchPath.into()),
+        })
     }
 }
 

@@ -23,7 +23,7 @@ async fn handle(request: Request) -> Response {
 
 async fn answer(request: Request) -> Result<Response, Failure> {
     if *request.method() != Method::POST {
-        return Ok(http::empty(StatusCode::METHOD_NOT_ALLOWED));
+        return Ok(http::method_not_allowed("POST"));
     }
     bearer::authorize(request.headers(), &TOKENS, "sweep_tokens").await?;
     let swept = events::within_time_limit(async { sweep::run(&*redis::rooms().await?).await }).await?;

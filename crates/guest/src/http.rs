@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyperium::header::CONTENT_TYPE;
+use hyperium::header::{ALLOW, CONTENT_TYPE};
 use rollcall_protocol::{ErrorCode, Refusal, api::Problem, client::Ack};
 use rollcall_rooms::Failure;
 use serde::Serialize;
@@ -58,6 +58,13 @@ pub fn problem(failure: Failure) -> Response {
     let (title, status) = (code.message().to_owned(), code.status().as_u16());
     let problem = Problem { title, status, detail: message, code };
     typed(code.status(), "application/problem+json", &problem)
+}
+
+/// Answers a method that the path does not have with those that it has.
+pub fn method_not_allowed(methods: &'static str) -> Response {
+    let mut response = problem(ErrorCode::MethodNotAllowed.into());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
 /// What the caller is told. What only operators should know goes to the log instead.

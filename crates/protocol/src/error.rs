@@ -50,6 +50,8 @@ error_codes! {
     Malformed "MALFORMED" BAD_REQUEST retry:false "The payload is not what this event takes."
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE retry:false "The payload is larger than allowed."
     UnknownEvent "UNKNOWN_EVENT" NOT_FOUND retry:false "There is no event of this name."
+    NoSuchPath "NO_SUCH_PATH" NOT_FOUND retry:false "There is nothing at this path."
+    MethodNotAllowed "METHOD_NOT_ALLOWED" METHOD_NOT_ALLOWED retry:false "This cannot be done with what is at this path."
     NoSuchRoom "NO_SUCH_ROOM" NOT_FOUND retry:false "No session is defined for this room."
     NotLive "NOT_LIVE" NOT_FOUND retry:true "No session is live in this room at the moment."
     NotAMember "NOT_A_MEMBER" FORBIDDEN retry:false "The session does not list this user."

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { Child } from '../harness/child.mjs';
@@ -23,10 +25,15 @@ describe('the description of the API', { timeout: 300_000 }, () => {
   });
   after(() => stage?.stop());
 
-  test('it is served to anybody, and is OpenAPI 3.1', async () => {
+  test('it is served to anybody, and is a valid OpenAPI 3.1 document', async () => {
     const response = await fetch(`${stage.appUrl}/openapi.json`);
     assert.equal(response.status, 200);
-    assert.match((await response.json()).openapi, /^3\.1\./);
+    const text = await response.text();
+    assert.match(JSON.parse(text).openapi, /^3\.1\./);
+    const file = join(stage.redis.directory, 'openapi.json');
+    await writeFile(file, text);
+    const run = new Child(join(dirname(SCHEMATHESIS), 'openapi-spec-validator'), [file]);
+    assert.equal((await run.ended).code, 0, run.lines.join('\n'));
   });
 
   test('whatever is sent, no answer is a 5xx or other than described', async (t) => {

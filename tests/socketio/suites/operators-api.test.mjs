@@ -217,8 +217,9 @@ describe('the API for operators', { timeout: 90_000 }, () => {
   });
 
   test('what there is not is not found, and what cannot be done there is not allowed', async () => {
-    assert.equal((await call('GET', '/rooms/x/nothing')).status, 404);
-    assert.equal((await call('POST', '/rooms/x')).status, 405);
-    assert.equal((await call('GET', '/rooms/x/end')).status, 405);
+    await refused(call('GET', '/rooms/x/nothing'), 404, 'NO_SUCH_PATH');
+    await refused(call('POST', '/rooms/x'), 405, 'METHOD_NOT_ALLOWED');
+    await refused(call('GET', '/rooms/x/end'), 405, 'METHOD_NOT_ALLOWED');
+    assert.equal((await call('GET', '/rooms/x/end')).headers.get('allow'), 'POST, OPTIONS');
   });
 });

@@ -1,4 +1,5 @@
-//! Schemathesis, which tries the HTTP API against its description: a Python program, in an environment of its own.
+//! Schemathesis, which tries the HTTP API against its description, and a validator of such descriptions: Python
+//! programs, in an environment of their own.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,12 +12,14 @@ use super::debian;
 use crate::shell;
 
 const VERSION: &str = "4.32.5";
+const VALIDATOR: &str = "openapi-spec-validator==0.9.0";
 
 /// The program; installed if it is missing.
 pub fn ensure() -> Result<PathBuf> {
     let environment = Path::new("target").join(format!("schemathesis-{VERSION}"));
     let program = environment.join("bin/schemathesis");
-    if shell::output_of(Command::new(&program).arg("--version")).is_some() {
+    let is_there = |program: &Path| shell::output_of(Command::new(program).arg("--version")).is_some();
+    if is_there(&program) && is_there(&environment.join("bin/openapi-spec-validator")) {
         shell::present(&format!("Schemathesis {VERSION}"));
         return Ok(program);
     }
@@ -26,6 +29,11 @@ pub fn ensure() -> Result<PathBuf> {
     shell::doing(&format!("Schemathesis {VERSION}"));
     shell::run_quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
     let requirement = format!("schemathesis=={VERSION}");
-    shell::run_quietly(Command::new(environment.join("bin/pip")).args(["install", "--quiet", &requirement]))?;
+    shell::run_quietly(Command::new(environment.join("bin/pip")).args([
+        "install",
+        "--quiet",
+        &requirement,
+        VALIDATOR,
+    ]))?;
     Ok(program)
 }
