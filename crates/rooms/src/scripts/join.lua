@@ -26,19 +26,7 @@ local room = open(call.roomId)
 local user, terms = call.profile.userId, call.terms
 
 local function answer(entry)
-  local count = redis.call('HLEN', room.members)
-  local data = {
-    count = count,
-    endAt = room.end_at,
-    remainMs = room.end_at - now,
-    leaderId = room.leader,
-    hostId = room.host,
-    epoch = room.epoch,
-    seq = entry.seq,
-    first = entry.first,
-    recovered = entry.recovered,
-  }
-  return { 'OK', encode(data, 'members', roster(room, count)) }
+  return { 'OK', describe(room, { seq = entry.seq, first = entry.first, recovered = entry.recovered }) }
 end
 
 -- The entry remembers what its ack said, so that a join that is delivered twice is answered alike. The token that it

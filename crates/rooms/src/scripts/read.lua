@@ -9,21 +9,6 @@
 
 local room = open(call.roomId)
 
-local function state()
-  local count = redis.call('HLEN', room.members)
-  local data = {
-    groupId = room.id,
-    count = count,
-    endAt = room.end_at,
-    remainMs = room.end_at - now,
-    leaderId = room.leader,
-    hostId = room.host,
-    epoch = room.epoch,
-    seq = room.seq,
-  }
-  return encode(data, 'members', roster(room, count))
-end
-
 local function is_gone(seat)
   local presence = room.is_live and presence_of(room, seat.userId)
   return not (presence and find_entry(presence, seat.entryId))
@@ -41,6 +26,6 @@ local answer = { gone = gone }
 -- An empty table would become an object.
 local json = #gone > 0 and cjson.encode(answer) or '{"gone":[]}'
 if room.is_live then
-  json = '{"room":' .. state() .. ',' .. string.sub(json, 2)
+  json = '{"room":' .. describe(room, { groupId = room.id, seq = room.seq }) .. ',' .. string.sub(json, 2)
 end
 return { 'OK', json }

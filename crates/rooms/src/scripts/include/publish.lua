@@ -22,6 +22,14 @@ local function encode(object, name, json)
   return '{"' .. name .. '":' .. json .. ',' .. string.sub(text, 2)
 end
 
+-- A room as acks and readings tell of it, with what else they say.
+local function describe(room, data)
+  data.count = redis.call('HLEN', room.members)
+  data.endAt, data.remainMs = room.end_at, room.end_at - now
+  data.leaderId, data.hostId, data.epoch = room.leader, room.host, room.epoch
+  return encode(data, 'members', roster(room, data.count))
+end
+
 local function send(room, envelope, json)
   redis.call('PUBLISH', 'rollcall:events:' .. room.id, encode(envelope, 'data', json))
 end
