@@ -31,7 +31,8 @@ pub fn build_all_with_tests() -> Result<()> {
     shell::run(Command::new("cargo").args(["build", "--all-targets"]))
 }
 
-fn build() -> Result<()> {
+/// Builds all components.
+pub fn build() -> Result<()> {
     println!("Build: components");
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--profile", "component", "--target", "wasm32-wasip2"]);

@@ -5,6 +5,7 @@ mod components;
 mod lint;
 mod setup;
 mod shell;
+mod soak;
 mod test;
 mod up;
 
@@ -35,6 +36,8 @@ enum Command {
     Up(up::Up),
     /// Set up, build, and run every test, with a summary.
     Test,
+    /// Set up, build, and hold thousands of sockets for a while; checks and measures what comes of it.
+    Soak(soak::Soak),
     /// Check formatting, lints and dependencies.
     Lint,
     /// Write docs/openapi.json, the description of the HTTP API, from the code.
@@ -65,6 +68,7 @@ fn run(command: Command) -> Result<bool> {
         }
         Command::Up(up) => up::run(&up)?,
         Command::Test => is_ok = test::run()?,
+        Command::Soak(soak) => is_ok = soak::run(&soak)?,
         Command::Lint => lint::run()?,
         Command::Openapi => std::fs::write("docs/openapi.json", rollcall_openapi::document())?,
     }
