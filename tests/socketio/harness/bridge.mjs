@@ -20,12 +20,13 @@ export const OPERATOR_TOKEN = randomBytes(24).toString('hex');
 export class Bridge {
   /**
    * `app`: the URL of an app that runs elsewhere; without it, the app runs in the bridge's process.
-   * `variables`: environment to set beside or instead of the usual. `appListen`: where the app's routes are served.
+   * `variables`: environment to set beside or instead of the usual. `listen` and `appListen`: where clients
+   * are served, and the app's routes.
    */
-  static async start({ redis, app, flags = [], variables = {}, appListen = '127.0.0.1:0' }) {
+  static async start({ redis, app, flags = [], variables = {}, listen = '127.0.0.1:0', appListen = '127.0.0.1:0' }) {
     const bridge = new Bridge();
     const place = app ? ['--app', app] : ['--app', MANIFEST, '--app-listen', appListen];
-    bridge.child = new Child(BINARY, ['bridge', '--listen', '127.0.0.1:0', ...place, ...flags], {
+    bridge.child = new Child(BINARY, ['bridge', '--listen', listen, ...place, ...flags], {
       cwd: ROOT,
       env: {
         PATH: process.env.PATH,
