@@ -72,11 +72,9 @@ impl Client {
 
     async fn visit(&mut self) -> Result<(), Ended> {
         let world = Arc::clone(&self.world);
-        let Ok(door) = world.doors.acquire().await else { return Ok(()) };
         let user = self.user();
         let visitor = Visitor { bridge: self.bridge, transport: self.transport, user: &user };
         let mut visit = Visit::begin(&world, visitor).await?;
-        drop(door);
         let outcome = self.spend(&mut visit).await;
         if visit.is_dismissed() {
             self.ticket = None;
@@ -132,7 +130,7 @@ impl Client {
                 Err(_) => self.ticket = ticket,
             }
             if self.world.over.is_cancelled() {
-                break;
+                return Err(Ended::Lost("the run was over".to_owned()));
             }
             visit.listen(Instant::now() + PAUSE).await?;
         }

@@ -117,6 +117,8 @@ impl Run {
 
         let has_come = |run: &Self| run.world.tally.held() * 100 >= sockets * 95;
         self.watch(COMING_LIMIT, has_come).await?;
+        // Of the crowd that is there, and not of the one that comes.
+        self.world.tally.forget_latencies();
         self.samples = vec![Samples::default(); self.stage.bridges.len()];
         let (began, events) = (Instant::now(), self.world.tally.events.get());
         self.watch(length, |_| false).await?;

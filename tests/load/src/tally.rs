@@ -151,6 +151,11 @@ impl Tally {
         lock(&self.join_us).saturating_record(micros);
     }
 
+    /// Begins anew with how long joins take.
+    pub fn forget_latencies(&self) {
+        lock(&self.join_us).reset();
+    }
+
     /// Below which time this share of the joins stayed, in milliseconds.
     pub fn join_ms(&self, quantile: f64) -> f64 {
         Duration::from_micros(lock(&self.join_us).value_at_quantile(quantile)).as_secs_f64() * 1000.0

@@ -57,6 +57,7 @@ impl Visit {
     pub async fn begin(world: &Arc<World>, visitor: Visitor<'_>) -> Result<Self, Ended> {
         let Visitor { bridge, transport, user } = visitor;
         let token = world.secrets.token_for(user).map_err(|error| Ended::Lost(error.to_string()))?;
+        let _door = world.doors.acquire().await;
         let connection = Connection::open(world.bridges[bridge], transport, &token, None).await?;
         world.tally.sockets[bridge].add();
         world.tally.opened.add();
@@ -66,6 +67,8 @@ impl Visit {
 
     /// Joins a room. Returns the token to come back with, or the code of the refusal.
     pub async fn enter(&mut self, room: &str, resume: Option<&str>) -> Result<Result<String, String>, Ended> {
+        let world = Arc::clone(&self.world);
+        let _door = world.doors.acquire().await;
         let began = Instant::now();
         let mut request = json!({"groupId": room});
         if let Some(token) = resume {

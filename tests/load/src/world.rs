@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{board::Board, tally::Tally, tokens::Secrets};
 
-/// How many clients may be on their way in at once, so that a run begins with a queue and not with a storm.
+/// How many clients may be connecting or entering a room at once, so that a run begins with a queue and not with a
+/// storm.
 const DOORS: usize = 64;
 
 /// What all clients of a run share.
