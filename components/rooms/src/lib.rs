@@ -24,6 +24,10 @@ const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
 
 #[http_service]
 async fn handle(request: Request) -> Response {
+    http::origin(&request).within(respond(request)).await
+}
+
+async fn respond(request: Request) -> Response {
     let origin = match AllowedOrigin::of(request.headers()).await {
         Ok(origin) => origin,
         Err(failure) => return http::problem(failure),

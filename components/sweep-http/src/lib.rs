@@ -18,7 +18,8 @@ thread_local! {
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    answer(request).await.unwrap_or_else(http::problem)
+    let origin = http::origin(&request);
+    origin.within(async { answer(request).await.unwrap_or_else(http::problem) }).await
 }
 
 async fn answer(request: Request) -> Result<Response, Failure> {

@@ -27,11 +27,12 @@ pub async fn handle<T: serde::Serialize>(
     kind: EventKind,
     apply: impl AsyncFnOnce(BridgeEvent) -> Result<T, Failure>,
 ) -> Response {
+    let origin = http::origin(&request);
     let result = async {
         let event = receive(&mut request, kind).await?;
         apply(event).await
     };
-    http::ack(result.await)
+    origin.within(async { http::ack(result.await) }).await
 }
 
 async fn receive(request: &mut Request, kind: EventKind) -> Result<BridgeEvent, Failure> {

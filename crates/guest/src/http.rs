@@ -8,6 +8,8 @@ use rollcall_rooms::Failure;
 use serde::Serialize;
 use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
 
+use crate::log::{self, Origin};
+
 /// An answer with a whole body.
 pub type Response = hyperium::Response<FullBody<Bytes>>;
 
@@ -23,6 +25,11 @@ pub async fn read_body(request: &mut Request, max_bytes: usize) -> Result<Bytes,
         read.extend_from_slice(&data);
     }
     Ok(read.freeze())
+}
+
+/// Where a request comes from, for the log.
+pub fn origin(request: &Request) -> Origin {
+    Origin::read(|name| request.headers().get(name)?.to_str().ok())
 }
 
 /// Answers with JSON.
@@ -70,7 +77,7 @@ pub fn method_not_allowed(methods: &'static str) -> Response {
 /// What the caller is told. What only operators should know goes to the log instead.
 fn refuse(failure: Failure) -> Refusal {
     if let Failure::Unavailable(reason) = &failure {
-        eprintln!("unavailable: {reason}");
+        log::error(format_args!("unavailable: {reason}"));
     }
     failure.into_refusal()
 }

@@ -12,6 +12,7 @@
 //! | [`sweep`] | sweeping all shards |
 //! | [`instance`] | what an instance keeps between calls |
 //! | [`http`] | bodies with a limit, answers in JSON |
+//! | [`log`] | log lines that say which request they belong to |
 
 #[cfg(feature = "http")]
 pub mod bearer;
@@ -25,6 +26,7 @@ pub mod events;
 pub mod http;
 pub mod identity;
 pub mod instance;
+pub mod log;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "redis")]

@@ -1,0 +1,166 @@
+//! Log lines that say which request they belong to, and which trace.
+//!
+//! Requests of one instance take turns at every await, so what a request is called is kept with its work and not in
+//! one place for all.
+
+use std::{
+    cell::RefCell,
+    fmt::{self, Display},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+};
+
+thread_local! {
+    static CURRENT: RefCell<Rc<Origin>> = RefCell::default();
+}
+
+/// Where a request comes from, as far as it said so itself: nothing here has been found true.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    request_id: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl Origin {
+    /// From headers: the id of the event, or else the request's, and the trace. What does not look right is left aside.
+    pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let request_id = header("ce-id").or_else(|| header("x-request-id"));
+        Self {
+            request_id: request_id.filter(|id| is_request_id(id)).map(str::to_owned),
+            trace_id: header("traceparent").and_then(trace_id).map(str::to_owned),
+        }
+    }
+
+    /// Does work of which every log line names this origin.
+    pub async fn within<T>(self, work: impl Future<Output = T>) -> T {
+        let own = Rc::new(self);
+        let mut work = pin!(work);
+        std::future::poll_fn(move |cx| {
+            let other = CURRENT.replace(Rc::clone(&own));
+            let poll: Poll<T> = work.as_mut().poll(cx);
+            CURRENT.set(other);
+            poll
+        })
+        .await
+    }
+}
+
+/// Logs something that went wrong.
+pub fn error(message: impl Display) {
+    eprintln!("{}", line(message));
+}
+
+fn line(message: impl Display) -> String {
+    CURRENT.with_borrow(|origin| format!("{message}{origin}"))
+}
+
+impl Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(id) = &self.request_id {
+            write!(f, " request_id={id}")?;
+        }
+        if let Some(id) = &self.trace_id {
+            write!(f, " trace_id={id}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an id can stand in a log line without seeming to be more than that.
+fn is_request_id(id: &str) -> bool {
+    const MAX_CHARS: usize = 128;
+    (1..=MAX_CHARS).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+/// The trace in a `traceparent` of W3C Trace Context, version 00.
+fn trace_id(parent: &str) -> Option<&str> {
+    let is_hex = |text: &str, chars: usize| {
+        text.len() == chars && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_null = |text: &str| text.bytes().all(|byte| byte == b'0');
+    let mut parts = parent.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_valid = version == "00"
+        && is_hex(trace, 32)
+        && is_hex(span, 16)
+        && is_hex(flags, 2)
+        && !is_null(trace)
+        && !is_null(span)
+        && parts.next().is_none();
+    is_valid.then_some(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use futures_util::{FutureExt, future::join, task::noop_waker_ref};
+
+    use super::*;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn line_of(headers: &[(&str, &str)]) -> String {
+        let headers: HashMap<_, _> = headers.iter().copied().collect();
+        let origin = Origin::read(|name| headers.get(name).copied());
+        origin.within(async { line("m") }).now_or_never().unwrap()
+    }
+
+    #[test]
+    fn a_line_names_the_event_and_the_trace() {
+        assert_eq!(
+            line_of(&[("ce-id", "e-1"), ("x-request-id", "r-1"), ("traceparent", PARENT)]),
+            "m request_id=e-1 trace_id=0af7651916cd43dd8448eb211c80319c"
+        );
+        assert_eq!(line_of(&[("x-request-id", "r-1")]), "m request_id=r-1");
+        assert_eq!(line_of(&[]), "m");
+    }
+
+    #[test]
+    fn what_a_stranger_makes_up_does_not_get_into_the_log() {
+        for id in ["", "a b", "a\nunavailable: b", "a=b", &"x".repeat(129)] {
+            assert_eq!(line_of(&[("ce-id", id)]), "m");
+        }
+        for parent in [
+            "",
+            "x",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            assert_eq!(line_of(&[("traceparent", parent)]), "m", "{parent}");
+        }
+    }
+
+    #[test]
+    fn requests_that_take_turns_keep_their_own() {
+        async fn request(id: &str) -> String {
+            let origin = Origin { request_id: Some(id.to_owned()), trace_id: None };
+            let work = async {
+                let before = line("before");
+                yield_once().await;
+                format!("{before}, {}", line("after"))
+            };
+            origin.within(work).await
+        }
+        let mut both = pin!(join(request("a"), request("b")));
+        let mut cx = std::task::Context::from_waker(noop_waker_ref());
+        assert!(both.as_mut().poll(&mut cx).is_pending());
+        let Poll::Ready((a, b)) = both.as_mut().poll(&mut cx) else { panic!("both are through") };
+        assert_eq!(a, "before request_id=a, after request_id=a");
+        assert_eq!(b, "before request_id=b, after request_id=b");
+        assert_eq!(line("outside"), "outside");
+    }
+
+    async fn yield_once() {
+        let mut has_yielded = false;
+        std::future::poll_fn(|_| {
+            if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
