@@ -8,10 +8,14 @@ use rollcall_protocol::{
 };
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::{app::App, telemetry::metrics};
 
 /// Asks the app who a token speaks for.
 pub(crate) async fn identify(app: &App, token: Option<String>) -> Result<Identity, Refusal> {
+    ask(app, token).await.inspect_err(|refusal| metrics::connection_refused(refusal.code))
+}
+
+async fn ask(app: &App, token: Option<String>) -> Result<Identity, Refusal> {
     let token = token.filter(|token| !token.is_empty()).ok_or(ErrorCode::TokenMissing)?;
     let event = BridgeEvent::Connect(Connect { token });
     app.call(&event, &Uuid::now_v7().to_string()).await?.0

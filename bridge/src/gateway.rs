@@ -11,7 +11,14 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{app::App, config::Limits, hub::Hub, reread::Rereads};
+use crate::{
+    app::App,
+    config::Limits,
+    health::Health,
+    hub::Hub,
+    reread::Rereads,
+    telemetry::{metrics, trace},
+};
 
 /// What all sockets of this bridge share.
 pub(crate) struct Gateway {
@@ -19,6 +26,8 @@ pub(crate) struct Gateway {
     pub(crate) hub: Arc<Hub>,
     pub(crate) node: NodeId,
     pub(crate) limits: Limits,
+    /// Whether this bridge can serve.
+    pub(crate) health: Arc<Health>,
     /// How long a join waits until its room is subscribed.
     pub(crate) subscribe_limit: Duration,
     /// Rooms to read once more.
@@ -35,22 +44,24 @@ impl Gateway {
     /// Tells the app, in the background, that the connection behind a membership is lost.
     pub(crate) fn report_lost(self: &Arc<Self>, membership: Membership) -> JoinHandle<()> {
         let gateway = Arc::clone(self);
-        self.tasks.spawn(async move {
+        let waiting = metrics::disconnect_waiting();
+        self.tasks.spawn(trace::carried(async move {
+            let _waiting = waiting;
             let Membership { room_id, entry_id, .. } = membership.clone();
             let event = BridgeEvent::Disconnect(membership);
-            let event_id = Uuid::now_v7().to_string();
+            let request_id = Uuid::now_v7().to_string();
             // However long it takes: as long as this bridge lives, its lease keeps the member present.
             while !gateway.stopping.is_cancelled() {
-                match gateway.app.deliver::<Done>(&event, &event_id).await {
+                match gateway.app.deliver::<Done>(&event, &request_id).await {
                     Ok(ack) => {
                         let code = ack.0.err().map(|refusal| refusal.code.as_str());
-                        return tracing::debug!(%room_id, %entry_id, event_id, code, "disconnect.delivered");
+                        return tracing::debug!(%room_id, %entry_id, request_id, code, "disconnect.delivered");
                     }
                     Err(error) => {
-                        tracing::error!(%room_id, %entry_id, event_id, %error, "disconnect.delayed")
+                        tracing::error!(%room_id, %entry_id, request_id, %error, "disconnect.delayed")
                     }
                 }
             }
-        })
+        }))
     }
 }

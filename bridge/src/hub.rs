@@ -9,11 +9,14 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use axum::extract::ws::Utf8Bytes;
 use rollcall_protocol::{EntryId, RoomId, event::Seat, fanout::Envelope};
 use tokio::sync::{Notify, mpsc, watch};
+
+use crate::telemetry::metrics;
 
 /// How many events may wait for one session. A session that does not keep up is closed.
 pub(crate) const FEED_CAPACITY: usize = 1024;
@@ -21,13 +24,15 @@ pub(crate) const FEED_CAPACITY: usize = 1024;
 /// One event, shared by all sessions that get it.
 pub(crate) struct Delivery {
     pub(crate) envelope: Envelope,
+    /// When it came from Redis, by the clock of this bridge: Redis's own may differ.
+    pub(crate) received_at: Instant,
     frame: OnceLock<Utf8Bytes>,
 }
 
 impl Delivery {
     /// Wraps an event.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { envelope, frame: OnceLock::new() }
+        Self { envelope, received_at: Instant::now(), frame: OnceLock::new() }
     }
 
     /// The event as a WebSocket frame, written once for all who get it.
@@ -93,6 +98,7 @@ impl Hub {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 changed.insert(room.clone());
+                metrics::room_opened();
                 self.changed.notify_one();
                 let is_subscribed = watch::Sender::new(false);
                 entry.insert(Room { feeds: HashMap::new(), is_behind: false, is_subscribed })
@@ -112,6 +118,7 @@ impl Hub {
             return;
         }
         state.rooms.remove(room);
+        metrics::room_closed();
         state.changed.insert(room.clone());
         self.changed.notify_one();
     }

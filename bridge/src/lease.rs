@@ -9,13 +9,13 @@ use rollcall_protocol::{
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, telemetry::metrics};
 
 /// How long a goodbye may take. Without it the lease runs out.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
 /// After how many beats without an answer the lease may have run out: it is at least three of them long.
-const SILENT_BEATS: u32 = 3;
+pub(crate) const SILENT_BEATS: u32 = 3;
 
 /// Tells the app at intervals that this bridge is there. Where the lease has run out all the same, every session
 /// enters its room again.
@@ -31,6 +31,7 @@ pub(crate) async fn keep(gateway: Arc<Gateway>, every: Duration) {
         let is_lost = leased.map_or(started.elapsed() > every * SILENT_BEATS, |since| since != lease.since);
         if is_lost {
             tracing::warn!("lease.lost");
+            metrics::lease_lost();
             gateway.lease_losses.send_modify(|losses| *losses += 1);
         }
         leased = Some(lease.since);
@@ -47,7 +48,10 @@ pub(crate) async fn give_up(gateway: &Gateway) {
 async fn beat(gateway: &Gateway, is_leaving: bool) -> Option<Lease> {
     let event = BridgeEvent::Heartbeat(Heartbeat { node_id: gateway.node.clone(), is_leaving });
     match gateway.app.call::<Lease>(&event, &Uuid::now_v7().to_string()).await {
-        Ok(Ack(Ok(lease))) => Some(lease),
+        Ok(Ack(Ok(lease))) => {
+            gateway.health.app_answered(Instant::now());
+            Some(lease)
+        }
         Ok(Ack(Err(refusal))) => {
             tracing::error!(code = %refusal.code, "lease.refused");
             None

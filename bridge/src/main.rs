@@ -11,12 +11,14 @@
 //! | [`origin`] | which pages may connect |
 //! | [`session`] | what one socket may do and when; knows nothing of how it is connected |
 //! | [`hub`] | which session is in which room |
+//! | [`health`] | whether this bridge can serve |
 //! | [`lease`] | tells the app that this bridge is there |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
 //! | [`reread`] | reads rooms once more of which events may have been missed |
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
 //! | [`server`] | the HTTP server around them |
 //! | [`listener`] | accepts connections, and closes them so that the last thing said is heard |
+//! | [`telemetry`] | what the bridge tells operators: metrics, logs, traces |
 //! | [`bound`] | how long somebody who vanished can seem to be there |
 //! | [`clock`] | the time of day |
 
@@ -29,6 +31,7 @@ mod cli;
 mod clock;
 mod config;
 mod gateway;
+mod health;
 mod hub;
 mod lease;
 mod listener;
@@ -38,12 +41,12 @@ mod server;
 mod session;
 mod socketio;
 mod subscriber;
+mod telemetry;
 mod websocket;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{Cli, Command},
@@ -59,14 +62,16 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn bridge(args: BridgeArgs) -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        .init();
-    match server::run(args).await {
+    let exporter = match telemetry::start(&args.telemetry) {
+        Ok(exporter) => exporter,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = server::run(args).await;
+    exporter.stop();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "bridge.failed");

@@ -8,7 +8,7 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, get},
+    routing::any,
 };
 use http::{Method, header};
 use rollcall_protocol::{ErrorCode, NodeId, Refusal};
@@ -27,12 +27,15 @@ use crate::{
     app::App,
     config::{BridgeArgs, Config},
     gateway::Gateway,
+    health::{self, Health},
     hub::Hub,
     lease,
     listener::ClientListener,
     origin::OriginPolicy,
     reread::{self, Rereads},
-    socketio, subscriber, websocket,
+    socketio, subscriber,
+    telemetry::{listener, metrics},
+    websocket,
 };
 
 /// How long what is under way may take when the bridge stops.
@@ -50,11 +53,16 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     let listen = listener.local_addr()?;
     let node = NodeId::new(Uuid::now_v7().to_string())?;
     let stopping = CancellationToken::new();
+    let health = Arc::new(Health::new(config.heartbeat_interval * lease::SILENT_BEATS));
+    if let Some(address) = config.metrics_listen {
+        listener::serve(address, Arc::clone(&health)).await?;
+    }
     let gateway = Arc::new(Gateway {
         app: App::new(config.app, node.clone(), config.secret, config.app_timeout).await?,
         hub: Arc::new(Hub::default()),
         node: node.clone(),
         limits: config.limits,
+        health: Arc::clone(&health),
         // The client waits for this and then for the app.
         subscribe_limit: config.app_timeout / 2,
         rereads: Rereads::default(),
@@ -72,8 +80,8 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         .with_state(Arc::clone(&gateway))
         .layer(socketio_layer)
         .layer(cors(config.origins.clone()))
-        .layer(middleware::from_fn_with_state(Arc::new(config.origins), check_origin))
-        .route("/healthz", get(|| async { "ok\n" }));
+        .layer(middleware::from_fn_with_state(Arc::new(config.origins), check_origin));
+    let router = health::add_routes(router, Arc::clone(&health));
     let server = axum::serve(ClientListener(listener), router)
         .with_graceful_shutdown(stopping.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
@@ -81,6 +89,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
 
     signals.next().await;
     tracing::info!("bridge.stopping");
+    health.drain();
     lease.abort();
     stopping.cancel();
     tokio::select! {
@@ -113,6 +122,7 @@ async fn check_origin(State(policy): State<Arc<OriginPolicy>>, request: Request,
     if policy.admits(request.headers()) {
         return next.run(request).await;
     }
+    metrics::connection_refused(ErrorCode::OriginNotAllowed);
     tracing::debug!(origin = ?request.headers().get(header::ORIGIN), "origin.refused");
     let refusal = Refusal::from(ErrorCode::OriginNotAllowed);
     let body = serde_json::to_string(&refusal).unwrap_or_default();

@@ -27,6 +27,10 @@ use crate::{
     gateway::Gateway,
     hub::{Delivery, FEED_CAPACITY},
     session::{self, Closing, Command, Inbox, Outbound, Overflow, Reply, Session, refuse},
+    telemetry::{
+        metrics::{self, Transport},
+        trace::{ClientTrace, Doing},
+    },
 };
 
 /// How long a client may take from opening a connection to naming a namespace.
@@ -83,7 +87,8 @@ impl ConnectHandler<LocalAdapter, InOrder> for Handshake {
             let Ok(TryData(auth)) = TryData::<Auth>::from_connect_parts(&socket, auth);
             let token = auth.ok().and_then(|auth| auth.token);
             let token = token.or_else(|| auth::bearer(&socket.req_parts().headers));
-            match auth::identify(&self.0.app, token).await {
+            let trace = ClientTrace::of(&socket.req_parts().headers);
+            match trace.follow(Doing::Connect, auth::identify(&self.0.app, token)).await {
                 Ok(identity) => {
                     prepare(&socket, identity);
                     Ok(())
@@ -101,7 +106,8 @@ impl ConnectHandler<LocalAdapter, InOrder> for Handshake {
         let Some(Prepared(prepared)) = socket.extensions.remove::<Prepared>() else { return };
         let Some((identity, commands)) = lock(&prepared).take() else { return };
         let Ok(socket) = SocketRef::from_connect_parts(&socket, &None);
-        Session::start(Arc::clone(&self.0), identity, Emitter(socket), commands);
+        let trace = ClientTrace::of(&socket.req_parts().headers);
+        Session::start(Arc::clone(&self.0), identity, trace, Emitter(socket), commands);
     }
 }
 
@@ -153,8 +159,12 @@ fn parse(packet: &Value) -> Result<(Cow<'_, str>, Option<&RawValue>), Refusal> {
 struct Emitter(SocketRef);
 
 impl Outbound for Emitter {
+    const TRANSPORT: Transport = Transport::SocketIo;
+
     fn send(&self, delivery: &Delivery) -> Result<(), Overflow> {
-        queued(self.0.emit(&delivery.envelope.event, &delivery.envelope.data))
+        queued(self.0.emit(&delivery.envelope.event, &delivery.envelope.data))?;
+        metrics::fanned_out(Transport::SocketIo, delivery.received_at);
+        Ok(())
     }
 
     async fn close(self, closing: Closing) {

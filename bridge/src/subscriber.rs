@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     gateway::Gateway,
     hub::{Delivery, Hub, Notice},
+    telemetry::metrics,
 };
 
 /// How long Redis may take to answer.
@@ -35,6 +36,7 @@ pub(crate) async fn run(redis: redis::Client, gateway: Arc<Gateway>) {
     loop {
         let started = Instant::now();
         let Err(error) = subscribe(&redis, &gateway).await;
+        gateway.health.set_subscribed(false);
         // A connection that held begins the row anew.
         if started.elapsed() > LONGEST_PAUSE {
             pauses = self::pauses();
@@ -69,6 +71,8 @@ async fn subscribe(redis: &redis::Client, gateway: &Gateway) -> anyhow::Result<s
 async fn follow_hub(mut sink: PubSubSink, gateway: &Gateway) -> anyhow::Result<std::convert::Infallible> {
     let hub = &gateway.hub;
     add(&mut sink, gateway, &hub.start_over()).await?;
+    gateway.health.set_subscribed(true);
+    metrics::redis_connected();
     loop {
         let Ok((wanted, unwanted)) = timeout(PING_INTERVAL, hub.changes()).await else {
             timeout(REPLY_LIMIT, sink.ping::<redis::Value>()).await.context("PING")??;

@@ -3,6 +3,7 @@
 
 mod http;
 mod in_process;
+mod observe;
 mod retry;
 mod sweeper;
 
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use self::{http::HttpApp, in_process::InProcessApp};
-use crate::{clock, config::AppLocation};
+use crate::{clock, config::AppLocation, telemetry::trace};
 
 /// The app, and what calls to it are signed with.
 pub(crate) struct App {
@@ -114,10 +115,15 @@ impl App {
         event_id: &str,
         limit: Duration,
     ) -> Result<Ack<T>, Failure> {
-        // Signed anew each time, as an old signature is refused.
-        let request = call::sign(event, event_id, &self.node, clock::now_s(), &self.secret)?;
-        let response = timeout(limit, self.send(request)).await.map_err(|_| Failure::Timeout(limit))??;
-        read_answer(&response)
+        observe::call(event.kind(), event_id, async {
+            // Signed anew each time, as an old signature is refused.
+            let mut request = call::sign(event, event_id, &self.node, clock::now_s(), &self.secret)?;
+            trace::inject(request.headers_mut());
+            let response =
+                timeout(limit, self.send(request)).await.map_err(|_| Failure::Timeout(limit))??;
+            read_answer(&response)
+        })
+        .await
     }
 
     async fn send(&self, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
@@ -151,7 +157,7 @@ fn read_answer<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<Ack<T>
 }
 
 fn report(event: &BridgeEvent, event_id: &str, failure: &Failure) -> Unavailable {
-    tracing::warn!(event_id, kind = event.kind().ce_type(), error = %failure, "app.unavailable");
+    tracing::warn!(request_id = event_id, kind = event.kind().ce_type(), error = %failure, "app.unavailable");
     Unavailable
 }
 

@@ -8,6 +8,8 @@ use rollcall_host::Host;
 use serde::Deserialize;
 use tokio::time::sleep;
 
+use crate::telemetry::metrics;
+
 /// What is due sooner than the last sweep knew is found after this long, as by the app's own schedule.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -30,6 +32,8 @@ async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Report {
+        settled: u64,
+        late_ms: u64,
         due_in_ms: Option<u64>,
     }
 
@@ -41,6 +45,9 @@ async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
     let response = host.handle(request).await;
     anyhow::ensure!(response.status() == StatusCode::OK, "the app answered {}", response.status());
     let report: Report = serde_json::from_slice(response.body())?;
+    if report.settled > 0 {
+        metrics::swept(Duration::from_millis(report.late_ms));
+    }
     let due_in = report.due_in_ms.map_or(LONGEST_PAUSE, Duration::from_millis);
     Ok(due_in.min(LONGEST_PAUSE))
 }

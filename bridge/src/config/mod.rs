@@ -1,5 +1,7 @@
 //! The configuration: read from flags and the environment, checked once, and then only passed on.
 
+mod telemetry;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail, ensure};
@@ -7,6 +9,7 @@ use clap::Args;
 use http::Uri;
 use rollcall_protocol::call::{self, Secret};
 
+pub(crate) use self::telemetry::{LogFormat, TelemetryArgs};
 use crate::{
     bound::{PING_INTERVAL, PING_TIMEOUT},
     origin::OriginPolicy,
@@ -100,6 +103,9 @@ pub(crate) struct BridgeArgs {
         value_parser = clap::value_parser!(u64).range(100..=600_000)
     )]
     heartbeat_interval_ms: u64,
+
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
 }
 
 /// The checked configuration of a bridge.
@@ -113,6 +119,8 @@ pub(crate) struct Config {
     pub(crate) app_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) secret: Secret,
+    /// Where metrics are served, if anywhere.
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 /// Where the app is.
@@ -171,6 +179,7 @@ impl Config {
             app_timeout: Duration::from_millis(args.app_timeout_ms),
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
             secret,
+            metrics_listen: args.telemetry.metrics_listen,
         })
     }
 }

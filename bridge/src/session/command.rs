@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::Overflow;
+use crate::telemetry::metrics;
 
 /// Sends an ack to the client, if it asked for one.
 pub(crate) type Reply = Box<dyn FnOnce(&RawValue) -> Result<(), Overflow> + Send>;
@@ -49,8 +50,11 @@ impl Inbox {
         };
         match self.0.try_send(command) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(Command::Join { reply, .. } | Command::Leave { reply })) => {
-                refuse(reply, ErrorCode::RateLimited)
+            Err(TrySendError::Full(Command::Join { reply, .. })) => {
+                reply(&answer::<Done>(Some(ClientEvent::Join), Err(ErrorCode::RateLimited.into())))
+            }
+            Err(TrySendError::Full(Command::Leave { reply })) => {
+                reply(&answer::<Done>(Some(ClientEvent::Leave), Err(ErrorCode::RateLimited.into())))
             }
             // The session has ended and is closing the socket.
             Err(TrySendError::Closed(_)) => Ok(()),
@@ -58,13 +62,14 @@ impl Inbox {
     }
 }
 
-/// Answers with a refusal.
+/// Refuses what is no event that is known.
 pub(crate) fn refuse(reply: Reply, refusal: impl Into<Refusal>) -> Result<(), Overflow> {
-    reply(&answer::<Done>(Err(refusal.into())))
+    reply(&answer::<Done>(None, Err(refusal.into())))
 }
 
-/// Writes an ack.
-pub(super) fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Box<RawValue> {
+/// Writes the ack of an event, if its name is known, and counts it.
+pub(super) fn answer<T: Serialize>(event: Option<ClientEvent>, outcome: Result<T, Refusal>) -> Box<RawValue> {
+    metrics::client_event(event, outcome.as_ref().err().map(|refusal| refusal.code));
     // Only maps with keys that are not text cannot be written, and no ack has one.
     serde_json::value::to_raw_value(&Ack(outcome)).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use std::{collections::HashSet, future, sync::Arc};
 
 use rollcall_protocol::{
     EntryId, ErrorCode, Refusal,
-    client::{Ack, Done, Identity},
+    client::{Ack, ClientEvent, Done, Identity},
     event::{BridgeEvent, Membership},
     resume::ResumeToken,
 };
@@ -33,6 +33,10 @@ use crate::{
     clock,
     gateway::Gateway,
     hub::{Attachment, Delivery, Notice},
+    telemetry::{
+        metrics::{self, CloseReason, Queue},
+        trace::{ClientTrace, Doing},
+    },
 };
 
 /// How many commands of one client may wait.
@@ -48,6 +52,7 @@ pub(crate) fn inbox() -> (Inbox, mpsc::Receiver<Command>) {
 pub(crate) struct Session<O> {
     gateway: Arc<Gateway>,
     identity: Identity,
+    trace: ClientTrace,
     outbound: O,
     inbox: mpsc::Receiver<Command>,
     lease_losses: watch::Receiver<u64>,
@@ -86,6 +91,7 @@ impl<O: Outbound> Session<O> {
     pub(crate) fn start(
         gateway: Arc<Gateway>,
         identity: Identity,
+        trace: ClientTrace,
         outbound: O,
         inbox: mpsc::Receiver<Command>,
     ) {
@@ -94,6 +100,7 @@ impl<O: Outbound> Session<O> {
         let session = Self {
             gateway,
             identity,
+            trace,
             outbound,
             inbox,
             lease_losses,
@@ -106,15 +113,21 @@ impl<O: Outbound> Session<O> {
 
     async fn run(mut self) {
         tracing::debug!(user_id = %self.identity.profile.user_id, "session.started");
+        let socket = metrics::socket_opened(O::TRANSPORT);
         let end = self.until_the_end().await;
         if let Some(place) = self.place.take() {
-            self.gateway.report_lost(self.membership(&place));
+            let report = async { drop(self.gateway.report_lost(self.membership(&place))) };
+            self.trace.follow(Doing::Disconnect, report).await;
         }
         let user_id = &self.identity.profile.user_id;
         match end {
-            End::SocketGone => tracing::debug!(%user_id, "session.socket_gone"),
+            End::SocketGone => {
+                socket.closed(CloseReason::Gone);
+                tracing::debug!(%user_id, "session.socket_gone");
+            }
             End::Closing(closing) => {
                 tracing::debug!(%user_id, reason = closing.reason(), "session.closing");
+                socket.closed(closing.counted());
                 self.outbound.close(closing).await;
             }
         }
@@ -154,10 +167,22 @@ impl<O: Outbound> Session<O> {
         let (answer, reply) = match command {
             // Nobody would be there to be in the room.
             Command::Join { .. } if self.inbox.is_closed() => return Ok(()),
-            Command::Join { payload, reply } => (answer(self.join(&payload).await), reply),
-            Command::Leave { reply } => (answer(self.leave().await), reply),
+            Command::Join { payload, reply } => {
+                let outcome = self.follow(ClientEvent::Join, async |it| it.join(&payload).await).await;
+                (answer(Some(ClientEvent::Join), outcome), reply)
+            }
+            Command::Leave { reply } => {
+                let outcome = self.follow(ClientEvent::Leave, Self::leave).await;
+                (answer(Some(ClientEvent::Leave), outcome), reply)
+            }
         };
         reply(&answer).map_err(|Overflow| End::Closing(Closing::TooSlow))
+    }
+
+    /// Does what a client asks for, as part of its trace.
+    async fn follow<T>(&mut self, event: ClientEvent, work: impl AsyncFnOnce(&mut Self) -> T) -> T {
+        let trace = self.trace.clone();
+        trace.follow(Doing::Event(event.as_str()), work(self)).await
     }
 
     async fn leave(&mut self) -> Result<Done, Refusal> {
@@ -173,7 +198,10 @@ impl<O: Outbound> Session<O> {
 
     fn pass_on(&mut self, notice: Option<Notice>) -> Result<(), End> {
         match notice {
-            None => Err(End::Closing(Closing::TooSlow)),
+            None => {
+                metrics::message_dropped(Queue::Session);
+                Err(End::Closing(Closing::TooSlow))
+            }
             Some(Notice::Event(delivery)) => self.pass_on_event(&delivery),
             Some(Notice::Reading { state, gone }) => self.pass_on_reading(state.as_deref(), &gone),
         }
@@ -212,7 +240,10 @@ impl<O: Outbound> Session<O> {
     }
 
     fn send(&self, delivery: &Delivery) -> Result<(), End> {
-        self.outbound.send(delivery).map_err(|Overflow| End::Closing(Closing::TooSlow))
+        self.outbound.send(delivery).map_err(|Overflow| {
+            metrics::message_dropped(Queue::Socket);
+            End::Closing(Closing::TooSlow)
+        })
     }
 
     /// The end after an event that closes. Whoever sent it has ended the membership: no loss to report.

@@ -2,7 +2,10 @@
 
 use rollcall_protocol::{ErrorCode, Refusal};
 
-use crate::hub::Delivery;
+use crate::{
+    hub::Delivery,
+    telemetry::metrics::{CloseReason, Transport},
+};
 
 /// The client does not read what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +13,9 @@ pub(crate) struct Overflow;
 
 /// The way from a session to its client.
 pub(crate) trait Outbound: Send + Sync + 'static {
+    /// What it is counted as.
+    const TRANSPORT: Transport;
+
     /// Queues a room event, in order with everything else that goes to this client. Never waits.
     fn send(&self, delivery: &Delivery) -> Result<(), Overflow>;
 
@@ -41,6 +47,17 @@ impl Closing {
             Self::TooSlow => "too slow",
             Self::NotLetIn(refusal) => refusal.code.as_str(),
             Self::ShuttingDown => "shutting down",
+        }
+    }
+
+    /// What it is counted as.
+    pub(super) fn counted(&self) -> CloseReason {
+        match self {
+            Self::RoomClosed(_) => CloseReason::RoomClosed,
+            Self::TokenExpired => CloseReason::TokenExpired,
+            Self::TooSlow => CloseReason::TooSlow,
+            Self::NotLetIn(_) => CloseReason::NotLetIn,
+            Self::ShuttingDown => CloseReason::ShuttingDown,
         }
     }
 

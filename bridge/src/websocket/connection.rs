@@ -1,6 +1,10 @@
 //! One WebSocket, from its upgrade to its end: a reader, and a writer behind a bounded queue.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{
@@ -26,14 +30,23 @@ use crate::{
     gateway::Gateway,
     hub::{Delivery, FEED_CAPACITY},
     session::{self, Closing, Inbox, Outbound, Overflow, Reply, Session},
+    telemetry::{
+        metrics::{self, Transport},
+        trace::{ClientTrace, Doing},
+    },
 };
 
 /// How long the two sides may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves a WebSocket until it is closed.
-pub(super) async fn run(gateway: Arc<Gateway>, mut socket: WebSocket, token: Option<String>) {
-    let identity = match auth::identify(&gateway.app, token).await {
+pub(super) async fn run(
+    gateway: Arc<Gateway>,
+    mut socket: WebSocket,
+    token: Option<String>,
+    trace: ClientTrace,
+) {
+    let identity = match trace.follow(Doing::Connect, auth::identify(&gateway.app, token)).await {
         Ok(identity) => identity,
         Err(refusal) => {
             tracing::debug!(code = %refusal.code, "websocket.refused");
@@ -47,7 +60,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, mut socket: WebSocket, token: Opt
     let queue = Queue { frames: queue, stuck: CancellationToken::new() };
     let stuck = queue.stuck.clone();
     let (inbox, commands) = session::inbox();
-    Session::start(Arc::clone(&gateway), identity, queue.clone(), commands);
+    Session::start(Arc::clone(&gateway), identity, trace, queue.clone(), commands);
     let reader = read(frames, inbox, queue, limits);
     let writer = write(sink, queued, stuck, limits.ping_interval);
     tokio::pin!(reader, writer);
@@ -63,17 +76,25 @@ pub(super) async fn run(gateway: Arc<Gateway>, mut socket: WebSocket, token: Opt
     }
 }
 
+/// A frame that waits, and for a room event when it came from Redis.
+type Queued = (Message, Option<Instant>);
+
 /// What waits to be sent to a client.
 #[derive(Clone)]
 struct Queue {
-    frames: mpsc::Sender<Message>,
+    frames: mpsc::Sender<Queued>,
     /// Set when a frame found no space: the client does not read.
     stuck: CancellationToken,
 }
 
 impl Queue {
     fn push(&self, frame: Message) -> Result<(), Overflow> {
-        match self.frames.try_send(frame) {
+        self.push_received(frame, None)
+    }
+
+    fn push_received(&self, frame: Message, received_at: Option<Instant>) -> Result<(), Overflow> {
+        metrics::queued(self.frames.max_capacity() - self.frames.capacity());
+        match self.frames.try_send((frame, received_at)) {
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.stuck.cancel();
                 Err(Overflow)
@@ -85,8 +106,10 @@ impl Queue {
 }
 
 impl Outbound for Queue {
+    const TRANSPORT: Transport = Transport::WebSocket;
+
     fn send(&self, delivery: &Delivery) -> Result<(), Overflow> {
-        self.push(Message::Text(delivery.frame(message::event)))
+        self.push_received(Message::Text(delivery.frame(message::event)), Some(delivery.received_at))
     }
 
     async fn close(self, closing: Closing) {
@@ -113,6 +136,7 @@ async fn read(mut frames: SplitStream<WebSocket>, inbox: Inbox, queue: Queue, li
             }
             Ok(Some(Ok(Message::Binary(_)))) => {
                 let refusal = Refusal::because(ErrorCode::Malformed, "frames are text, not binary");
+                metrics::client_event(None, Some(refusal.code));
                 if queue.push(Message::Text(message::error(&refusal))).is_err() {
                     return;
                 }
@@ -132,7 +156,10 @@ fn receive(text: &str, inbox: &Inbox, queue: &Queue) -> Result<(), Overflow> {
     match Incoming::parse(text) {
         Ok(Incoming { event, id, data }) => inbox.push(&event, data, reply(id, queue)),
         Err(Unreadable { id: Some(id), refusal }) => session::refuse(reply(Some(&id), queue), refusal),
-        Err(Unreadable { id: None, refusal }) => queue.push(Message::Text(message::error(&refusal))),
+        Err(Unreadable { id: None, refusal }) => {
+            metrics::client_event(None, Some(refusal.code));
+            queue.push(Message::Text(message::error(&refusal)))
+        }
     }
 }
 
@@ -150,7 +177,7 @@ fn is_too_big(error: &axum::Error) -> bool {
 /// Writes what is queued, and pings, until a close frame has been written or the queue is closed.
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
-    mut queued: mpsc::Receiver<Message>,
+    mut queued: mpsc::Receiver<Queued>,
     stuck: CancellationToken,
     ping_interval: Duration,
 ) {
@@ -167,22 +194,24 @@ async fn write(
 
 async fn write_all(
     sink: &mut SplitSink<WebSocket, Message>,
-    queued: &mut mpsc::Receiver<Message>,
+    queued: &mut mpsc::Receiver<Queued>,
     ping_interval: Duration,
 ) -> Result<(), axum::Error> {
     let mut pings = interval(ping_interval);
     pings.reset();
+    let mut received = Vec::new();
     loop {
         let frame = tokio::select! {
             frame = queued.recv() => frame,
-            _ = pings.tick() => Some(Message::Ping(bytes::Bytes::new())),
+            _ = pings.tick() => Some((Message::Ping(bytes::Bytes::new()), None)),
         };
         // Whatever else is queued goes out together with it.
         let mut next = frame;
         loop {
-            let Some(frame) = next else { return sink.flush().await };
+            let Some((frame, received_at)) = next else { return sink.flush().await };
             let is_last = matches!(frame, Message::Close(_));
             sink.feed(frame).await?;
+            received.extend(received_at);
             if is_last {
                 return sink.flush().await;
             }
@@ -192,5 +221,8 @@ async fn write_all(
             }
         }
         sink.flush().await?;
+        for received_at in received.drain(..) {
+            metrics::fanned_out(Transport::WebSocket, received_at);
+        }
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 };
 use http::{HeaderMap, header};
 
-use crate::{auth, gateway::Gateway};
+use crate::{auth, gateway::Gateway, telemetry::trace::ClientTrace};
 
 /// The sub-protocol that a server chooses.
 const PROTOCOL: &str = "rollcall.v1";
@@ -29,11 +29,12 @@ pub(crate) async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let token = auth::bearer(&headers).or_else(|| token_in_protocols(&headers));
+    let trace = ClientTrace::of(&headers);
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(gateway.limits.max_payload_bytes)
         .max_frame_size(gateway.limits.max_payload_bytes)
-        .on_upgrade(move |socket| connection::run(gateway, socket, token))
+        .on_upgrade(move |socket| connection::run(gateway, socket, token, trace))
 }
 
 fn token_in_protocols(headers: &HeaderMap) -> Option<String> {

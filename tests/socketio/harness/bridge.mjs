@@ -46,9 +46,9 @@ export class Bridge {
       },
     });
     try {
-      const [, address] = await bridge.child.line(/bridge\.started listen=(\S+)/);
+      const [, address] = await bridge.child.line(/bridge\.started.*?listen(?:=|":")([^\s"]+)/);
       bridge.address = address;
-      bridge.appUrl = app ?? `http://${(await bridge.child.line(/serving address=(\S+)/))[1]}`;
+      bridge.appUrl = app ?? `http://${(await bridge.child.line(/serving.*?address(?:=|":")([^\s"]+)/))[1]}`;
     } catch (error) {
       await bridge.stop();
       throw error;

@@ -1,0 +1,125 @@
+//! What the bridge tells operators, and how.
+
+use std::net::SocketAddr;
+
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+use http::Uri;
+use tracing_subscriber::EnvFilter;
+
+/// Flags for metrics, logs and traces.
+#[derive(Args)]
+pub(crate) struct TelemetryArgs {
+    /// Address on which metrics are served, under /metrics; without it they are not. Not for strangers.
+    #[arg(long, env = "ROLLCALL_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+
+    /// Form of log lines, which go to standard error.
+    #[arg(long, env = "ROLLCALL_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// What is logged: a level, or levels by module as in "info,rollcall::app=debug".
+    #[arg(
+        long = "log",
+        env = "RUST_LOG",
+        default_value = "info",
+        value_name = "FILTER",
+        value_parser = checked_filter
+    )]
+    pub(crate) log_filter: String,
+
+    /// Base URL of an OpenTelemetry collector to send traces to (OTLP, http/protobuf); none means no traces.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL",
+        // The URL may hold a password.
+        hide_env_values = true
+    )]
+    otlp_endpoint: Option<String>,
+
+    /// Share of clients' events that are traced, from 0 to 1; only with a collector.
+    #[arg(
+        long,
+        env = "ROLLCALL_TRACE_SAMPLE",
+        default_value_t = 0.01,
+        value_name = "RATIO",
+        value_parser = ratio
+    )]
+    pub(crate) trace_sample: f64,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl TelemetryArgs {
+    /// Where spans are sent, if anywhere.
+    pub(crate) fn traces_url(&self) -> anyhow::Result<Option<Uri>> {
+        // The OpenTelemetry specification takes an empty variable for one that is not set.
+        let Some(base) = self.otlp_endpoint.as_deref().filter(|base| !base.is_empty()) else {
+            return Ok(None);
+        };
+        // The value is left out of errors, as it may hold a password.
+        let url: Option<Uri> = format!("{}/v1/traces", base.trim_end_matches('/')).parse().ok();
+        let url =
+            url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none());
+        ensure!(url.is_some(), "--otlp-endpoint must be a URL like http://127.0.0.1:4318");
+        Ok(url)
+    }
+}
+
+fn checked_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
+    EnvFilter::try_new(text).map(|_| text.to_owned())
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&ratio) { Ok(ratio) } else { Err("not between 0 and 1".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        telemetry: TelemetryArgs,
+    }
+
+    fn args(flags: &[&str]) -> Result<TelemetryArgs, clap::Error> {
+        Cli::try_parse_from(["rollcall"].iter().chain(flags)).map(|cli| cli.telemetry)
+    }
+
+    #[test]
+    fn spans_go_below_the_base_url() {
+        let url = |base| args(&["--otlp-endpoint", base]).unwrap().traces_url();
+        for base in ["http://127.0.0.1:4318", "http://127.0.0.1:4318/"] {
+            assert_eq!(url(base).unwrap().unwrap(), "http://127.0.0.1:4318/v1/traces");
+        }
+        assert!(url("").unwrap().is_none());
+        let error = url("ftp://user:hunter2@collector").unwrap_err();
+        assert!(!format!("{error:#}").contains("hunter2"));
+    }
+
+    #[test]
+    fn mistakes_are_found_at_the_start() {
+        for flags in [
+            ["--metrics-listen", "9090"],
+            ["--log", "rollcall=loud"],
+            ["--log-format", "xml"],
+            ["--trace-sample", "1.1"],
+            ["--trace-sample", "NaN"],
+        ] {
+            assert!(args(&flags).is_err(), "{flags:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { changes, families, scrape } from '../harness/scrape.mjs';
+import { MINUTE, Stage, TRANSPORTS, changed, entered } from '../harness/stage.mjs';
+import { until } from '../harness/wait.mjs';
+
+const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
+
+describe('metrics', { timeout: 120_000 }, () => {
+  let stage;
+  before(async () => {
+    stage = await Stage.start({ flags: ['--metrics-listen', '127.0.0.1:0'] });
+  });
+  after(() => stage?.stop());
+
+  const bridge = () => stage.bridges[0];
+
+  /** Waits until the metrics have changed in exactly this way since a scrape. */
+  async function changedBy(from, expected) {
+    let last;
+    const isSo = async () => {
+      last = changes(from, await scrape(bridge()));
+      return Object.keys(last).length === Object.keys(expected).length && Object.entries(expected).every(([name, by]) => last[name] === by);
+    };
+    // The comparison says what is different.
+    await until(isSo, 'the metrics change').catch(() => assert.deepEqual(last, expected));
+  }
+
+  test('they are valid OpenMetrics, each with a help, and the usual ones of the process among them', async () => {
+    const all = await families(bridge());
+    for (const { name, help, type } of all) {
+      assert.match(help, /^[A-Z0-9].*\.$/s, name);
+      assert.notEqual(type, 'unknown', name);
+      assert.match(name, /^(rollcall|process)_[a-z_]+$/);
+    }
+    const valueOf = (name) => Number(all.flatMap(({ samples }) => samples).find(([sample]) => sample === name)[2]);
+    assert.ok(valueOf('process_resident_memory_bytes') > 1024 * 1024);
+    assert.ok(valueOf('process_open_fds') > 3);
+    const ageS = Date.now() / 1000 - valueOf('process_start_time_seconds');
+    assert.ok(ageS > 0 && ageS < 600, `started ${ageS} s ago`);
+  });
+
+  test('strangers cannot read them', async () => {
+    assert.equal((await fetch(`${bridge().url}/metrics`)).status, 404);
+    assert.equal((await fetch(`${stage.appUrl}/metrics`)).status, 404);
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`what clients do is counted, once each (${transport})`, async () => {
+      const room = await stage.room();
+      const label = LABELS[transport];
+      const start = await scrape(bridge());
+
+      const lea = await stage.connect(transport, 'lea');
+      await lea.enter(room);
+      await lea.next('room:started');
+      const kim = await stage.connect(transport, 'kim');
+      await kim.enter(room);
+      await lea.next('room:participantsChanged', entered('kim'));
+      assert.equal((await kim.join(room)).code, 'ALREADY_JOINED');
+      assert.equal((await kim.request('room:burn', {})).code, 'UNKNOWN_EVENT');
+      assert.equal((await kim.leave()).success, true);
+      await lea.next('room:participantsChanged', changed('left', 'kim'));
+      const token = 'not-a-token';
+      const stranger = stage.stranger(transport, { auth: { token }, token });
+      if (transport === 'Socket.IO') await assert.rejects(stranger.connected());
+      else await stranger.closed;
+
+      const entering = {
+        [`sockets_open ${label}`]: 2,
+        [`sockets_opened_total ${label}`]: 2,
+        'connections_refused_total TOKEN_INVALID': 1,
+        rooms: 1,
+        'client_events_total room:join ok': 2,
+        'client_events_total room:join ALREADY_JOINED': 1,
+        'client_events_total room:leave ok': 1,
+        'client_events_total unknown UNKNOWN_EVENT': 1,
+        'app_call_duration_seconds_count connect ok': 2,
+        'app_call_duration_seconds_count connect TOKEN_INVALID': 1,
+        'app_call_duration_seconds_count join ok': 2,
+        'app_call_duration_seconds_count leave ok': 1,
+        // What lea was told: that the room started, that kim entered, and that kim left.
+        [`fan_out_duration_seconds_count ${label}`]: 3,
+        // And beside it five acks.
+        ...(transport === 'WebSocket' && { outbound_queue_depth_count: 8 }),
+      };
+      await changedBy(start, entering);
+
+      // One goes without a word, and in the room; the other politely, and out of it.
+      const there = await scrape(bridge());
+      if (transport === 'Socket.IO') lea.terminate();
+      else lea.socket.terminate();
+      kim.disconnect();
+      await changedBy(there, {
+        [`sockets_open ${label}`]: -2,
+        'sockets_closed_total gone': 2,
+        rooms: -1,
+        'app_call_duration_seconds_count disconnect ok': 1,
+      });
+      await stage.api('DELETE', `/rooms/${room}`);
+    });
+  }
+
+  test('how late a sweep was is measured', async () => {
+    const from = await scrape(bridge());
+    const isMeasured = async () => {
+      // The app's own schedule may sweep first.
+      const lea = await stage.webSocket('lea');
+      await lea.enter(await stage.room());
+      lea.disconnect();
+      await stage.redis.advance(MINUTE);
+      await stage.redis.swept();
+      return changes(from, await scrape(bridge())).sweep_lateness_seconds_count > 0;
+    };
+    await until(isMeasured, 'a sweep is measured', 30_000);
+  });
+
+  test('why the bridge closes a socket is counted', async () => {
+    const room = await stage.room();
+    const lea = await stage.webSocket('lea');
+    await lea.enter(room);
+    const from = await scrape(bridge());
+    await stage.api('DELETE', `/rooms/${room}`);
+    await lea.closed;
+    const is = async () => changes(from, await scrape(bridge()))['sockets_closed_total room_closed'] === 1;
+    await until(is, 'the room is seen to have closed');
+  });
+
+  test('a page that may not connect is counted', async () => {
+    const from = await scrape(bridge());
+    const response = await fetch(`${bridge().url}/socket.io/`, { headers: { origin: 'https://elsewhere.example' } });
+    assert.equal(response.status, 403);
+    await changedBy(from, { 'connections_refused_total ORIGIN_NOT_ALLOWED': 1 });
+  });
+
+  test('names that clients make up make no new metrics', async () => {
+    const kim = await stage.webSocket('kim');
+    const from = await scrape(bridge());
+    const made = Array.from({ length: 50 }, (_, n) => `room:made-up-${n}`);
+    for (const name of made) assert.equal((await kim.request(name, {})).code, 'UNKNOWN_EVENT');
+    await changedBy(from, { 'client_events_total unknown UNKNOWN_EVENT': 50, outbound_queue_depth_count: 50 });
+    assert.deepEqual(Object.keys(await scrape(bridge())), Object.keys(from));
+  });
+
+  test('a connection to Redis that broke is counted when all rooms are subscribed again', async () => {
+    // Only a connection with a subscription can be told from the others.
+    await (await stage.webSocket('lea')).enter(await stage.room());
+    const from = await scrape(bridge());
+    await stage.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+    const is = async () => changes(from, await scrape(bridge())).redis_connections_total === 1;
+    await until(is, 'the new connection is seen');
+  });
+});
