@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 
 import { within } from './wait.mjs';
 
-const PYTHON = join(dirname(process.env.ROLLCALL_SCHEMATHESIS ?? 'target/schemathesis/bin/schemathesis'), 'python');
+/** It is installed beside Schemathesis. */
+const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS;
+const PYTHON = SCHEMATHESIS ? join(dirname(SCHEMATHESIS), 'python') : 'python3';
 
 const PARSER = `
 import json, sys

@@ -2,10 +2,17 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { changes, families, scrape } from '../harness/scrape.mjs';
-import { MINUTE, Stage, TRANSPORTS, changed, entered } from '../harness/stage.mjs';
+import { Stage, TRANSPORTS, changed, entered } from '../harness/stage.mjs';
 import { until } from '../harness/wait.mjs';
 
 const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
+
+/** Waits until a metric has risen by this much since a scrape, or fallen. */
+async function movedBy(bridge, from, name, by) {
+  let last;
+  const isSo = async () => (last = changes(from, await scrape(bridge))[name] ?? 0) === by;
+  await until(isSo, name, 20_000).catch(() => assert.equal(last, by, name));
+}
 
 describe('metrics', { timeout: 120_000 }, () => {
   let stage;
@@ -105,12 +112,10 @@ describe('metrics', { timeout: 120_000 }, () => {
   test('how late a sweep was is measured', async () => {
     const from = await scrape(bridge());
     const isMeasured = async () => {
-      // The app's own schedule may sweep first.
+      // In real time, as the bridge sweeps just when something is due. Once in a while the app's own schedule is first.
       const lea = await stage.webSocket('lea');
-      await lea.enter(await stage.room());
-      lea.disconnect();
-      await stage.redis.advance(MINUTE);
-      await stage.redis.swept();
+      await lea.enter(await stage.room({ lastsMs: 2500 }));
+      await lea.closed;
       return changes(from, await scrape(bridge())).sweep_lateness_seconds_count > 0;
     };
     await until(isMeasured, 'a sweep is measured', 30_000);
@@ -123,8 +128,7 @@ describe('metrics', { timeout: 120_000 }, () => {
     const from = await scrape(bridge());
     await stage.api('DELETE', `/rooms/${room}`);
     await lea.closed;
-    const is = async () => changes(from, await scrape(bridge()))['sockets_closed_total room_closed'] === 1;
-    await until(is, 'the room is seen to have closed');
+    await movedBy(bridge(), from, 'sockets_closed_total room_closed', 1);
   });
 
   test('a page that may not connect is counted', async () => {
@@ -143,12 +147,79 @@ describe('metrics', { timeout: 120_000 }, () => {
     assert.deepEqual(Object.keys(await scrape(bridge())), Object.keys(from));
   });
 
+  for (const transport of TRANSPORTS) {
+    test(`a client that does not read is counted (${transport})`, async () => {
+      const room = await stage.room();
+      const lea = await stage.connect(transport, 'lea');
+      const { epoch } = await lea.enter(room);
+      await lea.next('room:started');
+      const from = await scrape(bridge());
+      const connection = transport === 'Socket.IO' ? lea.socket.io.engine.transport.ws : lea.socket;
+      connection.pause();
+      // More than the kernel's buffers and the queue hold together.
+      const text = 'x'.repeat(32 * 1024);
+      for (let seq = 2; seq < 2000; seq += 1) {
+        const notice = { event: 'room:notice', epoch, seq, data: { groupId: room, epoch, seq, text } };
+        await stage.redis.client.publish(`rollcall:events:${room}`, JSON.stringify(notice));
+      }
+      await movedBy(bridge(), from, 'sockets_closed_total too_slow', 1);
+      await movedBy(bridge(), from, 'messages_dropped_total socket', 1);
+      connection.terminate();
+    });
+  }
+
   test('a connection to Redis that broke is counted when all rooms are subscribed again', async () => {
     // Only a connection with a subscription can be told from the others.
     await (await stage.webSocket('lea')).enter(await stage.room());
     const from = await scrape(bridge());
     await stage.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
-    const is = async () => changes(from, await scrape(bridge())).redis_connections_total === 1;
-    await until(is, 'the new connection is seen');
+    await movedBy(bridge(), from, 'redis_connections_total', 1);
+  });
+});
+
+describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 }, () => {
+  let stage;
+  before(async () => {
+    stage = await Stage.start({
+      bridges: 2,
+      flags: ['--metrics-listen', '127.0.0.1:0'],
+      variables: { SPIN_VARIABLE_LEASE_MS: '2000', ROLLCALL_HEARTBEAT_INTERVAL_MS: '500', ROLLCALL_APP_TIMEOUT_MS: '1000' },
+    });
+  });
+  after(() => stage?.stop());
+
+  test('lost connections wait until the app can be told of them', async () => {
+    const [app, bridge] = stage.bridges;
+    const kim = await stage.webSocket('kim', { bridge: 1 });
+    await kim.enter(await stage.room());
+    const from = await scrape(bridge);
+    await app.child.kill('SIGSTOP');
+    try {
+      kim.disconnect();
+      await movedBy(bridge, from, 'disconnects_waiting', 1);
+      const tried = (now) => now['app_call_duration_seconds_count disconnect timeout'] > 0;
+      await until(async () => tried(changes(from, await scrape(bridge))), 'the app is tried in vain');
+    } finally {
+      await app.child.kill('SIGCONT');
+    }
+    await movedBy(bridge, from, 'disconnects_waiting', 0);
+    await movedBy(bridge, from, 'app_call_duration_seconds_count disconnect ok', 1);
+  });
+
+  test('a lease that ran out is counted', async () => {
+    const room = await stage.room();
+    const lea = await stage.webSocket('lea');
+    await lea.enter(room);
+    await (await stage.webSocket('kim', { bridge: 1 })).enter(room);
+    const bridge = stage.bridges[1];
+    const from = await scrape(bridge);
+    await bridge.child.kill('SIGSTOP');
+    try {
+      await lea.next('room:participantReconnecting', ({ userId }) => userId === 'kim', 20_000);
+    } finally {
+      await bridge.child.kill('SIGCONT');
+    }
+    await movedBy(bridge, from, 'lease_losses_total', 1);
+    await lea.next('room:participantReconnected', ({ userId }) => userId === 'kim');
   });
 });
