@@ -5,7 +5,11 @@ use std::io::IsTerminal;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use super::trace;
@@ -22,10 +26,16 @@ pub(super) fn start(args: &TelemetryArgs, spans: Option<&SdkTracerProvider>) -> 
             .with_target(false)
             .with_level(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(|about| about.is_span() && about.target() == trace::TARGET))
+            .with_filter(own_spans())
     });
     Registry::default().with(spans).with(lines(args.log_format).with_filter(filter)).try_init()?;
     Ok(())
+}
+
+/// The spans that are sent. The level is known beforehand: else what every library says at any level would be looked at,
+/// and compiling the components takes four times as long.
+fn own_spans() -> Targets {
+    Targets::new().with_target(trace::TARGET, LevelFilter::INFO)
 }
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
@@ -36,5 +46,18 @@ where
     match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::Filter;
+
+    use super::*;
+
+    #[test]
+    fn sending_spans_does_not_wake_what_libraries_say_at_lower_levels() {
+        let hint = Filter::<Registry>::max_level_hint(&own_spans());
+        assert_eq!(hint, Some(LevelFilter::INFO));
     }
 }

@@ -32,6 +32,8 @@ const Request = root.lookupType('ExportTraceServiceRequest');
 
 export class Collector {
   spans = [];
+  /** The `Authorization` headers of what was sent. */
+  authorizations = new Set();
 
   static async start() {
     const collector = new Collector();
@@ -50,6 +52,7 @@ export class Collector {
       request.method === 'POST' &&
       request.url === '/v1/traces' &&
       request.headers['content-type'] === 'application/x-protobuf';
+    this.authorizations.add(request.headers.authorization);
     const body = Buffer.concat(await request.toArray());
     if (isOtlp) this.#keep(Request.decode(body));
     response.writeHead(isOtlp ? 200 : 400, { 'content-type': 'application/x-protobuf' }).end();
@@ -78,6 +81,7 @@ export class Collector {
   }
 
   async stop() {
+    if (!this.server.listening) return;
     this.server.closeAllConnections();
     this.server.close();
     await once(this.server, 'close');

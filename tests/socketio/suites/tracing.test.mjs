@@ -11,6 +11,9 @@ import { until } from '../harness/wait.mjs';
 const SERVER = 2;
 const CLIENT = 3;
 
+/** What the collector is to be shown. */
+const COLLECTOR_KEY = randomBytes(16).toString('hex');
+
 /** A trace that a client is in the middle of, and its headers. */
 function clientTrace({ sampled = true } = {}) {
   const [traceId, spanId] = [randomBytes(16), randomBytes(8)].map((bytes) => bytes.toString('hex'));
@@ -25,8 +28,13 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     collector = await Collector.start();
     stage = await Stage.start({
       bridges: 2,
-      flags: ['--otlp-endpoint', collector.url, '--trace-sample', '1', '--log', 'info,rollcall=debug'],
-      variables: { OTEL_BSP_SCHEDULE_DELAY: '100' },
+      flags: ['--trace-sample', '1', '--log', 'info,rollcall=debug'],
+      variables: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_OTLP_HEADERS: `authorization=${COLLECTOR_KEY}`,
+        OTEL_SERVICE_NAME: 'study-bridge',
+        OTEL_BSP_SCHEDULE_DELAY: '100',
+      },
     });
     // The third sends no spans.
     stage.bridges.push(await Bridge.start({ redis: stage.redis, app: stage.appUrl }));
@@ -52,7 +60,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
         for (const [event, call] of [['connect', 'connect'], ['room:join', 'join'], ['disconnect', 'disconnect']]) {
           const own = (span) => span.traceId === traceId;
           const outer = await collector.span(event, (span) => own(span) && span.name === event && span.kind === SERVER);
-          assert.deepEqual([outer.parentId, outer.service], [spanId, 'rollcall']);
+          assert.deepEqual([outer.parentId, outer.service], [spanId, 'study-bridge']);
           const inner = await collector.span(call, (span) => own(span) && span.name === `rollcall.${call}` && span.kind === CLIENT);
           assert.deepEqual([inner.parentId, inner.attributes.outcome, inner.isError], [outer.spanId, 'ok', false]);
           // The id of the request stands in the bridge's log, too.
@@ -116,6 +124,10 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     });
   }
 
+  test('the collector is shown its key', () => {
+    assert.deepEqual([...collector.authorizations], [COLLECTOR_KEY]);
+  });
+
   test('traces that make no sense are left aside', async () => {
     for (const traceparent of ['', 'x', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`, 'x'.repeat(4000)]) {
       const kim = await connect('WebSocket', 'kim', 0, { traceparent, tracestate: 'x'.repeat(4000) });
@@ -132,7 +144,15 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     const token = (await tokenFor('kim')).split('.').slice(0, 1)[0];
     const lines = stage.bridges.slice(0, 2).flatMap(({ child }) => child.lines);
     assert.ok(lines.some((line) => line.includes('session.started')), 'much is logged');
-    for (const line of lines) assert.ok(!line.includes(resumeToken) && !line.includes(`${token}.`), line);
+    for (const line of lines) assert.ok(!line.includes(resumeToken) && !line.includes(`${token}.`) && !line.includes(COLLECTOR_KEY), line);
+  });
+
+  test('a collector that is away is noticed, and harms nobody', async () => {
+    await collector.stop();
+    const kim = await stage.socketIo('kim');
+    await kim.enter(await stage.room());
+    await stage.bridges[0].child.line(/traces\.not_sent/);
+    assert.equal((await kim.leave()).success, true);
   });
 
   test('as JSON, each line is an object that says when, how bad and what', async () => {
