@@ -46,6 +46,7 @@ error_codes! {
     TokenMissing "TOKEN_MISSING" UNAUTHORIZED retry:false "The handshake carried no token."
     TokenInvalid "TOKEN_INVALID" UNAUTHORIZED retry:false "The token is malformed, not yet valid, or not signed by a known key."
     TokenExpired "TOKEN_EXPIRED" UNAUTHORIZED retry:false "The token has expired; fetch a new one."
+    WrongUser "WRONG_USER" FORBIDDEN retry:false "The new token is another user's; open a connection of its own."
     OriginNotAllowed "ORIGIN_NOT_ALLOWED" FORBIDDEN retry:false "Pages of this origin may not connect."
     Malformed "MALFORMED" BAD_REQUEST retry:false "The payload is not what this event takes."
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE retry:false "The payload is larger than allowed."
@@ -67,6 +68,9 @@ error_codes! {
     Conflict "CONFLICT" CONFLICT retry:true "Another change of the same definition is under way."
     PreconditionFailed "PRECONDITION_FAILED" PRECONDITION_FAILED retry:false "The definition is not the one that the request names; read it again."
     RateLimited "RATE_LIMITED" TOO_MANY_REQUESTS retry:true "Too many requests; slow down."
+    TooManySockets "TOO_MANY_SOCKETS" TOO_MANY_REQUESTS retry:true "The user holds as many connections as are allowed; close one first."
+    TooManyFromAddress "TOO_MANY_FROM_ADDRESS" TOO_MANY_REQUESTS retry:true "As many connections as are allowed come from this address."
+    Overloaded "OVERLOADED" SERVICE_UNAVAILABLE retry:true "The server has as much to do as it can; come back later."
     Unavailable "UNAVAILABLE" SERVICE_UNAVAILABLE retry:true "A part of the service does not answer at the moment."
 }
 
