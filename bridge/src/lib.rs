@@ -1,0 +1,82 @@
+//! The gateway: holds clients' sockets, turns what happens on them into calls of the app, and passes on what
+//! the app publishes. Beside it, commands for people.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | the command line, and the commands that people use |
+//! | [`config`] | reads and checks the configuration, once |
+//! | [`gateway`] | what all sockets share |
+//! | [`app`] | calls the app: over HTTP, or in this process |
+//! | [`auth`] | asks the app who a token speaks for |
+//! | [`origin`] | which pages may connect |
+//! | [`session`] | what one socket may do and when; knows nothing of how it is connected |
+//! | [`hub`] | which session is in which room |
+//! | [`health`] | whether this bridge can serve |
+//! | [`lease`] | tells the app that this bridge is there |
+//! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
+//! | [`reread`] | reads rooms once more of which events may have been missed |
+//! | [`socketio`], [`websocket`] | translate between sockets and sessions |
+//! | [`server`] | the HTTP server around them |
+//! | [`listener`] | accepts connections, and closes them so that the last thing said is heard |
+//! | [`telemetry`] | what the bridge tells operators: metrics, logs, traces |
+//! | [`bound`] | how long somebody who vanished can seem to be there |
+//! | [`clock`] | the time of day |
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod app;
+mod auth;
+mod bound;
+mod cli;
+mod clock;
+mod config;
+mod gateway;
+mod health;
+mod hub;
+mod lease;
+mod listener;
+mod origin;
+mod reread;
+mod server;
+mod session;
+mod socketio;
+mod subscriber;
+mod telemetry;
+mod websocket;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    config::BridgeArgs,
+};
+
+/// Does what the command line asks for; the whole program.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Bridge(args) => bridge(args),
+        Command::Tool(tool) => cli::run(tool),
+    }
+}
+
+#[tokio::main]
+async fn bridge(args: BridgeArgs) -> ExitCode {
+    let exporter = match telemetry::start(&args.telemetry) {
+        Ok(exporter) => exporter,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = server::run(args).await;
+    exporter.stop();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "bridge.failed");
+            ExitCode::FAILURE
+        }
+    }
+}
