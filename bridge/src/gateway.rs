@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_protocol::{
-    NodeId,
+    NodeId, UserId,
     client::Done,
     event::{BridgeEvent, Membership},
 };
@@ -17,6 +17,8 @@ use crate::{
     health::Health,
     hub::Hub,
     reread::Rereads,
+    session::Paces,
+    tally::Tally,
     telemetry::{metrics, trace},
 };
 
@@ -36,7 +38,15 @@ pub(crate) struct Gateway {
     pub(crate) lease_losses: watch::Sender<u64>,
     /// Everything that must come to its end before the process does.
     pub(crate) tasks: TaskTracker,
-    /// Asks every session to end.
+    /// How fast clients may send.
+    pub(crate) paces: Arc<Paces>,
+    /// How many sockets each user holds.
+    pub(crate) sockets_per_user: Tally<UserId>,
+    /// Asks every session to end within [`Gateway::drain_spread`].
+    pub(crate) draining: CancellationToken,
+    /// Over how long clients are sent away.
+    pub(crate) drain_spread: Duration,
+    /// Asks every session to end at once.
     pub(crate) stopping: CancellationToken,
 }
 

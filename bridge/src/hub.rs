@@ -13,6 +13,7 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
+use engineioxide::Str;
 use rollcall_protocol::{EntryId, RoomId, event::Seat, fanout::Envelope};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -27,17 +28,23 @@ pub(crate) struct Delivery {
     /// When it came from Redis, by the clock of this bridge: Redis's own may differ.
     pub(crate) received_at: Instant,
     frame: OnceLock<Utf8Bytes>,
+    packet: OnceLock<Str>,
 }
 
 impl Delivery {
     /// Wraps an event.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { envelope, received_at: Instant::now(), frame: OnceLock::new() }
+        Self { envelope, received_at: Instant::now(), frame: OnceLock::new(), packet: OnceLock::new() }
     }
 
     /// The event as a WebSocket frame, written once for all who get it.
     pub(crate) fn frame(&self, write: impl FnOnce(&Envelope) -> Utf8Bytes) -> Utf8Bytes {
         self.frame.get_or_init(|| write(&self.envelope)).clone()
+    }
+
+    /// The event as a Socket.IO packet, written once for all who get it.
+    pub(crate) fn packet(&self, write: impl FnOnce(&Envelope) -> Str) -> Str {
+        self.packet.get_or_init(|| write(&self.envelope)).clone()
     }
 }
 

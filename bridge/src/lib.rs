@@ -15,7 +15,9 @@
 //! | [`lease`] | tells the app that this bridge is there |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
 //! | [`reread`] | reads rooms once more of which events may have been missed |
+//! | [`tally`] | counts what somebody holds, up to a limit |
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
+//! | [`drain`] | how the bridge stops |
 //! | [`server`] | the HTTP server around them |
 //! | [`listener`] | accepts connections, and closes them so that the last thing said is heard |
 //! | [`telemetry`] | what the bridge tells operators: metrics, logs, traces |
@@ -30,6 +32,7 @@ mod bound;
 mod cli;
 mod clock;
 mod config;
+mod drain;
 mod gateway;
 mod health;
 mod hub;
@@ -41,6 +44,7 @@ mod server;
 mod session;
 mod socketio;
 mod subscriber;
+mod tally;
 mod telemetry;
 mod websocket;
 

@@ -1,6 +1,6 @@
 //! The HTTP server around the sockets, from its start to its end.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::{
@@ -12,12 +12,10 @@ use axum::{
 };
 use http::{Method, header};
 use rollcall_protocol::{ErrorCode, NodeId, Refusal};
-use socketioxide::SocketIo;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -26,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     config::{BridgeArgs, Config},
+    drain,
     gateway::Gateway,
     health::{self, Health},
     hub::Hub,
@@ -33,13 +32,12 @@ use crate::{
     listener::ClientListener,
     origin::OriginPolicy,
     reread::{self, Rereads},
+    session::Paces,
     socketio, subscriber,
+    tally::Tally,
     telemetry::{listener, metrics},
     websocket,
 };
-
-/// How long what is under way may take when the bridge stops.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs a bridge until a signal stops it.
 pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
@@ -52,7 +50,6 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let listen = listener.local_addr()?;
     let node = NodeId::new(Uuid::now_v7().to_string())?;
-    let stopping = CancellationToken::new();
     let health = Arc::new(Health::new(config.heartbeat_interval * lease::SILENT_BEATS));
     if let Some(address) = config.metrics_listen {
         listener::serve(address, Arc::clone(&health)).await?;
@@ -68,53 +65,49 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         rereads: Rereads::default(),
         lease_losses: watch::Sender::new(0),
         tasks: TaskTracker::new(),
-        stopping: stopping.clone(),
+        paces: Arc::new(Paces::new(config.sessions.rates())),
+        sockets_per_user: Tally::new(config.sessions.max_sockets_per_user()),
+        draining: CancellationToken::new(),
+        drain_spread: config.sessions.drain_spread(),
+        stopping: CancellationToken::new(),
     });
     let lease = tokio::spawn(lease::keep(Arc::clone(&gateway), config.heartbeat_interval));
     let subscriber = tokio::spawn(subscriber::run(config.redis, Arc::clone(&gateway)));
     let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
-    let (socketio_layer, io) = socketio::layer(config.limits);
-    socketio::serve(&io, config.namespace, Arc::clone(&gateway));
+    let pacer = tokio::spawn(Arc::clone(&gateway.paces).forget_the_quiet());
+    let socketio = socketio::service(config.namespace, Arc::clone(&gateway));
     let router = Router::new()
         .route("/ws", any(websocket::upgrade))
         .with_state(Arc::clone(&gateway))
-        .layer(socketio_layer)
+        .route_service(socketio::PATH, socketio.clone())
+        .route_service(&format!("{}/", socketio::PATH), socketio)
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), drain::refuse_newcomers))
         .layer(cors(config.origins.clone()))
         .layer(middleware::from_fn_with_state(Arc::new(config.origins), check_origin));
     let router = health::add_routes(router, Arc::clone(&health));
     let server = axum::serve(ClientListener(listener), router)
-        .with_graceful_shutdown(stopping.clone().cancelled_owned());
+        .with_graceful_shutdown(gateway.draining.clone().cancelled_owned());
     let server = tokio::spawn(server.into_future());
     tracing::info!(%listen, node_id = %node, "bridge.started");
 
     signals.next().await;
     tracing::info!("bridge.stopping");
-    health.drain();
-    lease.abort();
-    stopping.cancel();
+    let stop = async {
+        drain::send_away(&gateway).await;
+        // Until here it says that the clients who are left are there.
+        lease.abort();
+        drain::stop(&gateway).await;
+    };
     tokio::select! {
-        () = stop(&gateway, &io) => {}
+        () = stop => {}
         () = signals.next() => tracing::warn!("bridge.stopped_at_once"),
     }
-    subscriber.abort();
-    rereader.abort();
+    for task in [subscriber, rereader, pacer] {
+        task.abort();
+    }
     server.abort();
     tracing::info!("bridge.stopped");
     Ok(())
-}
-
-/// Waits until all sessions are through and have told the app, and closes what is open.
-async fn stop(gateway: &Gateway, io: &SocketIo) {
-    let all = async {
-        io.close().await;
-        gateway.tasks.close();
-        gateway.tasks.wait().await;
-    };
-    if timeout(STOP_LIMIT, all).await.is_err() {
-        tracing::warn!(unfinished = gateway.tasks.len(), "bridge.unfinished");
-    }
-    lease::give_up(gateway).await;
-    gateway.app.close().await;
 }
 
 /// Answers pages that may not connect before anything else looks at their request, upgrades included.

@@ -1,5 +1,6 @@
 //! The configuration: read from flags and the environment, checked once, and then only passed on.
 
+mod sessions;
 mod telemetry;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -9,7 +10,10 @@ use clap::Args;
 use http::Uri;
 use rollcall_protocol::call::{self, Secret};
 
-pub(crate) use self::telemetry::{LogFormat, TelemetryArgs};
+pub(crate) use self::{
+    sessions::SessionArgs,
+    telemetry::{LogFormat, TelemetryArgs},
+};
 use crate::{
     bound::{PING_INTERVAL, PING_TIMEOUT},
     origin::OriginPolicy,
@@ -105,6 +109,9 @@ pub(crate) struct BridgeArgs {
     heartbeat_interval_ms: u64,
 
     #[command(flatten)]
+    sessions: SessionArgs,
+
+    #[command(flatten)]
     pub(crate) telemetry: TelemetryArgs,
 }
 
@@ -116,6 +123,7 @@ pub(crate) struct Config {
     pub(crate) namespace: String,
     pub(crate) origins: OriginPolicy,
     pub(crate) limits: Limits,
+    pub(crate) sessions: SessionArgs,
     pub(crate) app_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) secret: Secret,
@@ -176,6 +184,7 @@ impl Config {
                 ping_interval: Duration::from_millis(args.ping_interval_ms),
                 ping_timeout: Duration::from_millis(args.ping_timeout_ms),
             },
+            sessions: args.sessions,
             app_timeout: Duration::from_millis(args.app_timeout_ms),
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
             secret,

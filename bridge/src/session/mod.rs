@@ -6,33 +6,44 @@
 
 mod command;
 mod entering;
+mod expiry;
 mod filter;
 mod outbound;
+mod pace;
+mod refreshing;
 
-use std::{collections::HashSet, future, sync::Arc};
+use std::{collections::HashSet, future, sync::Arc, time::Duration};
 
 use rollcall_protocol::{
-    EntryId, ErrorCode, Refusal,
-    client::{Ack, ClientEvent, Done, Identity},
+    EntryId, ErrorCode, Refusal, UserId,
+    client::{Ack, ClientEvent, DRAINING, Done, Draining, EXPIRING, Identity},
     event::{BridgeEvent, Membership},
     resume::ResumeToken,
 };
+use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 use uuid::Uuid;
 
-use self::{command::answer, filter::Filter};
+use self::{
+    command::{Command, answer},
+    expiry::{Due, Expiry},
+    filter::Filter,
+    pace::Pace,
+};
 pub(crate) use self::{
-    command::{Command, Inbox, Reply, refuse},
-    outbound::{Closing, Outbound, Overflow},
+    command::{Inbox, Reply},
+    outbound::{Closing, Outbound, Overflow, SOCKET_QUEUE},
+    pace::{Paces, Rates},
 };
 use crate::{
-    clock,
+    auth::Admission,
     gateway::Gateway,
     hub::{Attachment, Delivery, Notice},
+    tally,
     telemetry::{
         metrics::{self, CloseReason, Queue},
         trace::{ClientTrace, Doing},
@@ -42,23 +53,23 @@ use crate::{
 /// How many commands of one client may wait.
 const INBOX_CAPACITY: usize = 16;
 
-/// The way into a session and the session's end of it.
-pub(crate) fn inbox() -> (Inbox, mpsc::Receiver<Command>) {
-    let (sender, receiver) = mpsc::channel(INBOX_CAPACITY);
-    (Inbox::new(sender), receiver)
-}
-
 /// One socket's session.
 pub(crate) struct Session<O> {
     gateway: Arc<Gateway>,
     identity: Identity,
+    expiry: Expiry,
+    /// Counts among the user's sockets.
+    _seat: tally::Guard<UserId>,
     trace: ClientTrace,
     outbound: O,
     inbox: mpsc::Receiver<Command>,
+    pace: Arc<Pace>,
     lease_losses: watch::Receiver<u64>,
     place: Option<Place>,
     /// When to enter the room again, after the connection was taken for lost.
     return_at: Option<Instant>,
+    /// When to make way for the end of the bridge.
+    leave_at: Option<Instant>,
     doubt: Option<Doubt>,
 }
 
@@ -87,28 +98,34 @@ enum End {
 }
 
 impl<O: Outbound> Session<O> {
-    /// Starts a session. It ends when the last [`Inbox`] is dropped, or by itself.
+    /// Starts a session and returns the way into it. It ends when the last [`Inbox`] is dropped, or by itself.
     pub(crate) fn start(
         gateway: Arc<Gateway>,
-        identity: Identity,
+        admission: Admission,
         trace: ClientTrace,
         outbound: O,
-        inbox: mpsc::Receiver<Command>,
-    ) {
+    ) -> Inbox {
+        let Admission { identity, seat } = admission;
+        let (commands, inbox) = mpsc::channel(INBOX_CAPACITY);
+        let pace = gateway.paces.of(identity.profile.user_id.clone());
         let tasks = gateway.tasks.clone();
-        let lease_losses = gateway.lease_losses.subscribe();
         let session = Self {
+            expiry: Expiry::at(identity.expires_at_s),
+            lease_losses: gateway.lease_losses.subscribe(),
+            pace: Arc::clone(&pace),
             gateway,
             identity,
+            _seat: seat,
             trace,
             outbound,
             inbox,
-            lease_losses,
             place: None,
             return_at: None,
+            leave_at: None,
             doubt: None,
         };
         tasks.spawn(session.run());
+        Inbox::new(commands, pace)
     }
 
     async fn run(mut self) {
@@ -134,14 +151,18 @@ impl<O: Outbound> Session<O> {
     }
 
     async fn until_the_end(&mut self) -> End {
-        let stopping = self.gateway.stopping.clone();
-        let expiry = sleep(clock::until(self.identity.expires_at_s));
-        tokio::pin!(expiry);
+        let Gateway { draining, stopping, .. } = &*Arc::clone(&self.gateway);
         loop {
             let step = tokio::select! {
                 biased;
                 () = stopping.cancelled() => Err(End::Closing(Closing::ShuttingDown)),
-                () = &mut expiry => Err(End::Closing(Closing::TokenExpired)),
+                () = draining.cancelled(), if self.leave_at.is_none() => self.leave_soon(),
+                () = at(self.leave_at) => Err(End::Closing(Closing::ShuttingDown)),
+                () = self.pace.flood() => Err(End::Closing(Closing::TooFast)),
+                due = self.expiry.due() => match due {
+                    Due::Warning => self.tell(EXPIRING, &self.expiry.warning()),
+                    Due::End => Err(End::Closing(Closing::TokenExpired)),
+                },
                 command = self.inbox.recv() => match command {
                     Some(command) => self.handle(command).await,
                     None => Err(End::SocketGone),
@@ -164,16 +185,16 @@ impl<O: Outbound> Session<O> {
             // What the client asks for is about the membership that it takes for its own.
             self.enter_again().await?;
         }
-        let (answer, reply) = match command {
+        let Command { event, payload, reply } = command;
+        let answer = match event {
             // Nobody would be there to be in the room.
-            Command::Join { .. } if self.inbox.is_closed() => return Ok(()),
-            Command::Join { payload, reply } => {
-                let outcome = self.follow(ClientEvent::Join, async |it| it.join(&payload).await).await;
-                (answer(Some(ClientEvent::Join), outcome), reply)
+            ClientEvent::Join if self.inbox.is_closed() => return Ok(()),
+            ClientEvent::Join => {
+                answer(Some(event), self.follow(event, async |it| it.join(&payload).await).await)
             }
-            Command::Leave { reply } => {
-                let outcome = self.follow(ClientEvent::Leave, Self::leave).await;
-                (answer(Some(ClientEvent::Leave), outcome), reply)
+            ClientEvent::Leave => answer(Some(event), self.follow(event, Self::leave).await),
+            ClientEvent::Refresh => {
+                answer(Some(event), self.follow(event, async |it| it.refresh(&payload).await).await)
             }
         };
         reply(&answer).map_err(|Overflow| End::Closing(Closing::TooSlow))
@@ -240,10 +261,20 @@ impl<O: Outbound> Session<O> {
     }
 
     fn send(&self, delivery: &Delivery) -> Result<(), End> {
-        self.outbound.send(delivery).map_err(|Overflow| {
-            metrics::message_dropped(Queue::Socket);
-            End::Closing(Closing::TooSlow)
-        })
+        queued(self.outbound.send(delivery))
+    }
+
+    fn tell(&self, event: &str, data: &impl Serialize) -> Result<(), End> {
+        queued(self.outbound.tell(event, data))
+    }
+
+    /// Tells the client that the bridge stops, and sees to it that it goes at a time of its own: all at once would
+    /// storm the bridges that stay.
+    fn leave_soon(&mut self) -> Result<(), End> {
+        let spread = self.gateway.drain_spread.as_millis().try_into().unwrap_or(u64::MAX);
+        let delay_ms = fastrand::u64(0..=spread);
+        self.leave_at = Some(Instant::now() + Duration::from_millis(delay_ms));
+        self.tell(DRAINING, &Draining { delay_ms })
     }
 
     /// The end after an event that closes. Whoever sent it has ended the membership: no loss to report.
@@ -259,6 +290,14 @@ impl<O: Outbound> Session<O> {
             entry_id: place.entry.clone(),
         }
     }
+}
+
+/// A message that finds no place ends the session.
+fn queued(outcome: Result<(), Overflow>) -> Result<(), End> {
+    outcome.map_err(|Overflow| {
+        metrics::message_dropped(Queue::Socket);
+        End::Closing(Closing::TooSlow)
+    })
 }
 
 /// Waits until a time, if there is one.

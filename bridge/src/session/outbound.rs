@@ -1,11 +1,16 @@
 //! What a session sends to its client.
 
 use rollcall_protocol::{ErrorCode, Refusal};
+use serde::Serialize;
 
 use crate::{
     hub::Delivery,
     telemetry::metrics::{CloseReason, Transport},
 };
+
+/// How many messages may wait for one client. What a room says is shared by all who wait for it, so that a message
+/// that waits costs little more than its place.
+pub(crate) const SOCKET_QUEUE: usize = 256;
 
 /// The client does not read what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,9 @@ pub(crate) trait Outbound: Send + Sync + 'static {
 
     /// Queues a room event, in order with everything else that goes to this client. Never waits.
     fn send(&self, delivery: &Delivery) -> Result<(), Overflow>;
+
+    /// Queues an event that is for this client alone.
+    fn tell(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow>;
 
     /// Closes the socket after what is queued.
     fn close(self, closing: Closing) -> impl Future<Output = ()> + Send;
@@ -32,6 +40,8 @@ pub(crate) enum Closing {
     TokenExpired,
     /// The client does not read what it is sent.
     TooSlow,
+    /// The client sends faster than it may, whatever it is told.
+    TooFast,
     /// The app had taken the connection for lost, and does not let the member in again.
     NotLetIn(Refusal),
     /// The bridge stops.
@@ -45,6 +55,7 @@ impl Closing {
             Self::RoomClosed(event) => event,
             Self::TokenExpired => ErrorCode::TokenExpired.as_str(),
             Self::TooSlow => "too slow",
+            Self::TooFast => ErrorCode::RateLimited.as_str(),
             Self::NotLetIn(refusal) => refusal.code.as_str(),
             Self::ShuttingDown => "shutting down",
         }
@@ -56,6 +67,7 @@ impl Closing {
             Self::RoomClosed(_) => CloseReason::RoomClosed,
             Self::TokenExpired => CloseReason::TokenExpired,
             Self::TooSlow => CloseReason::TooSlow,
+            Self::TooFast => CloseReason::TooFast,
             Self::NotLetIn(_) => CloseReason::NotLetIn,
             Self::ShuttingDown => CloseReason::ShuttingDown,
         }
@@ -65,6 +77,7 @@ impl Closing {
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::TokenExpired => Some(ErrorCode::TokenExpired.into()),
+            Self::TooFast => Some(ErrorCode::RateLimited.into()),
             Self::NotLetIn(refusal) => Some(refusal.clone()),
             Self::RoomClosed(_) | Self::TooSlow | Self::ShuttingDown => None,
         }

@@ -22,8 +22,10 @@ pub(super) enum CloseCode {
     /// error code.
     NotLetIn = 4409,
     /// The client did not read what it was sent; connect again.
-    TooSlow = 4429,
-    /// The token could not be checked at the moment; connect again later.
+    TooSlow = 4420,
+    /// Too much at once: of events on this connection, or of connections. The reason is the error code.
+    TooMuch = 4429,
+    /// The token could not be checked at the moment; connect again later. The reason is the error code.
     Unavailable = 4503,
 }
 
@@ -33,10 +35,13 @@ impl CloseCode {
         Message::Close(Some(CloseFrame { code: self as u16, reason: reason.into() }))
     }
 
-    /// The frame for a refused token.
+    /// The frame for a client that is not let in.
     pub(super) fn refused(refusal: &Refusal) -> Message {
-        let code =
-            if refusal.code == ErrorCode::Unavailable { Self::Unavailable } else { Self::Unauthorized };
+        let code = match refusal.code {
+            ErrorCode::TooManySockets => Self::TooMuch,
+            code if code.may_retry() => Self::Unavailable,
+            _ => Self::Unauthorized,
+        };
         code.frame(refusal.code.as_str())
     }
 
@@ -46,6 +51,7 @@ impl CloseCode {
             Closing::RoomClosed(_) => Self::RoomClosed,
             Closing::TokenExpired => Self::Unauthorized,
             Closing::TooSlow => Self::TooSlow,
+            Closing::TooFast => Self::TooMuch,
             Closing::NotLetIn(_) => Self::NotLetIn,
             Closing::ShuttingDown => Self::GoingAway,
         };

@@ -12,6 +12,7 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use rollcall_protocol::{ErrorCode, Refusal};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::{
     sync::mpsc,
@@ -28,8 +29,8 @@ use crate::{
     auth,
     config::Limits,
     gateway::Gateway,
-    hub::{Delivery, FEED_CAPACITY},
-    session::{self, Closing, Inbox, Outbound, Overflow, Reply, Session},
+    hub::Delivery,
+    session::{Closing, Inbox, Outbound, Overflow, Reply, SOCKET_QUEUE, Session},
     telemetry::{
         metrics::{self, Transport},
         trace::{ClientTrace, Doing},
@@ -46,8 +47,8 @@ pub(super) async fn run(
     token: Option<String>,
     trace: ClientTrace,
 ) {
-    let identity = match trace.follow(Doing::Connect, auth::identify(&gateway.app, token)).await {
-        Ok(identity) => identity,
+    let admission = match trace.follow(Doing::Connect, auth::admit(&gateway, token)).await {
+        Ok(admission) => admission,
         Err(refusal) => {
             tracing::debug!(code = %refusal.code, "websocket.refused");
             let _ = timeout(CLOSE_LIMIT, socket.send(CloseCode::refused(&refusal))).await;
@@ -56,11 +57,10 @@ pub(super) async fn run(
     };
     let limits = gateway.limits;
     let (sink, frames) = socket.split();
-    let (queue, queued) = mpsc::channel(FEED_CAPACITY);
+    let (queue, queued) = mpsc::channel(SOCKET_QUEUE);
     let queue = Queue { frames: queue, stuck: CancellationToken::new() };
     let stuck = queue.stuck.clone();
-    let (inbox, commands) = session::inbox();
-    Session::start(Arc::clone(&gateway), identity, trace, queue.clone(), commands);
+    let inbox = Session::start(gateway, admission, trace, queue.clone());
     let reader = read(frames, inbox, queue, limits);
     let writer = write(sink, queued, stuck, limits.ping_interval);
     tokio::pin!(reader, writer);
@@ -112,6 +112,10 @@ impl Outbound for Queue {
         self.push_received(Message::Text(delivery.frame(message::event)), Some(delivery.received_at))
     }
 
+    fn tell(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow> {
+        self.push(Message::Text(message::told(event, data)))
+    }
+
     async fn close(self, closing: Closing) {
         let _ = self.push(CloseCode::closing(&closing));
     }
@@ -136,8 +140,7 @@ async fn read(mut frames: SplitStream<WebSocket>, inbox: Inbox, queue: Queue, li
             }
             Ok(Some(Ok(Message::Binary(_)))) => {
                 let refusal = Refusal::because(ErrorCode::Malformed, "frames are text, not binary");
-                metrics::client_event(None, Some(refusal.code));
-                if queue.push(Message::Text(message::error(&refusal))).is_err() {
+                if inbox.push(Err(refusal.clone()), complaint(refusal, &queue)).is_err() {
                     return;
                 }
                 continue;
@@ -154,12 +157,9 @@ async fn read(mut frames: SplitStream<WebSocket>, inbox: Inbox, queue: Queue, li
 
 fn receive(text: &str, inbox: &Inbox, queue: &Queue) -> Result<(), Overflow> {
     match Incoming::parse(text) {
-        Ok(Incoming { event, id, data }) => inbox.push(&event, data, reply(id, queue)),
-        Err(Unreadable { id: Some(id), refusal }) => session::refuse(reply(Some(&id), queue), refusal),
-        Err(Unreadable { id: None, refusal }) => {
-            metrics::client_event(None, Some(refusal.code));
-            queue.push(Message::Text(message::error(&refusal)))
-        }
+        Ok(Incoming { event, id, data }) => inbox.push(Ok((event, data)), reply(id, queue)),
+        Err(Unreadable { id: Some(id), refusal }) => inbox.push(Err(refusal), reply(Some(&id), queue)),
+        Err(Unreadable { id: None, refusal }) => inbox.push(Err(refusal.clone()), complaint(refusal, queue)),
     }
 }
 
@@ -167,6 +167,12 @@ fn reply(id: Option<&RawValue>, queue: &Queue) -> Reply {
     let Some(id) = id.map(ToOwned::to_owned) else { return Box::new(|_| Ok(())) };
     let queue = queue.clone();
     Box::new(move |answer| queue.push(Message::Text(message::ack(&id, answer))))
+}
+
+/// What is said about a frame that has no ack.
+fn complaint(refusal: Refusal, queue: &Queue) -> Reply {
+    let queue = queue.clone();
+    Box::new(move |_| queue.tell("error", &refusal))
 }
 
 fn is_too_big(error: &axum::Error) -> bool {

@@ -79,9 +79,9 @@ pub(super) fn event(envelope: &Envelope) -> Utf8Bytes {
     write(&EventFrame { event: &envelope.event, data: &envelope.data })
 }
 
-/// What tells a client that a frame of its could not be read.
-pub(super) fn error(refusal: &Refusal) -> Utf8Bytes {
-    write(&EventFrame { event: "error", data: refusal })
+/// An event for one client alone.
+pub(super) fn told(event: &str, data: &impl Serialize) -> Utf8Bytes {
+    write(&EventFrame { event, data })
 }
 
 #[derive(Serialize)]
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(event(&envelope).as_str(), r#"{"event":"room:ended","data":{"seq":2}}"#);
         let refusal = Refusal::because(ErrorCode::Malformed, "m");
         assert_eq!(
-            error(&refusal).as_str(),
+            told("error", &refusal).as_str(),
             r#"{"event":"error","data":{"code":"MALFORMED","message":"m"}}"#
         );
     }

@@ -14,17 +14,26 @@ pub enum ClientEvent {
     /// Leave the room for good.
     #[serde(rename = "room:leave")]
     Leave,
+    /// Show a fresh token before the old one runs out.
+    #[serde(rename = "auth:refresh")]
+    Refresh,
 }
 
 impl ClientEvent {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Join, Self::Leave];
+    pub const ALL: &[Self] = &[Self::Join, Self::Leave, Self::Refresh];
+
+    /// The event of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|event| event.as_str() == name)
+    }
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Join => "room:join",
             Self::Leave => "room:leave",
+            Self::Refresh => "auth:refresh",
         }
     }
 }
@@ -39,6 +48,45 @@ pub struct JoinRequest {
     /// From the ack of an earlier join: takes that entry's place at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<ResumeToken>,
+}
+
+/// The payload of `auth:refresh`. It has no textual form, as it holds a token.
+#[derive(Deserialize)]
+pub struct RefreshRequest {
+    /// A token of the same user.
+    pub token: String,
+}
+
+/// The answer to `auth:refresh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refreshed {
+    /// When the new token runs out, in milliseconds since 1970.
+    pub expires_at: u64,
+}
+
+/// The event that warns a client before its token runs out.
+pub const EXPIRING: &str = "auth:expiring";
+
+/// The payload of [`EXPIRING`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expiring {
+    /// When the token runs out, in milliseconds since 1970.
+    pub expires_at: u64,
+    /// How many milliseconds from now that is.
+    pub remain_ms: u64,
+}
+
+/// The event that tells a client that its bridge stops.
+pub const DRAINING: &str = "server:draining";
+
+/// The payload of [`DRAINING`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Draining {
+    /// After how many milliseconds the bridge closes this connection; each client has a time of its own.
+    pub delay_ms: u64,
 }
 
 /// What the app answers and the client gets as ack: `{success: true, data}` or

@@ -282,7 +282,7 @@ async fn read_to_the_end(mut reader: SlowReader) -> (SlowReader, Ended) {
 fn is_told_why(reader: &SlowReader, end: &Ended) -> bool {
     match (reader.transport, end) {
         (Transport::WebSocket, Ended::Closed(code, reason)) => {
-            assert_eq!((*code, reason.as_str()), (4429, "too slow"), "{}", reader.user);
+            assert_eq!((*code, reason.as_str()), (4420, "too slow"), "{}", reader.user);
             true
         }
         (_, Ended::Lost(_)) | (Transport::SocketIo, Ended::Goodbye | Ended::Closed(..)) => false,

@@ -19,6 +19,9 @@ const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '15000',
   SPIN_VARIABLE_GRACE_MS: String(GRACE_MS),
   ROLLCALL_HEARTBEAT_INTERVAL_MS: '1000',
+  // Those who pass by do it as fast as they can.
+  ROLLCALL_EVENTS_PER_SECOND: '1000',
+  ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
 };
 
 /** The official client as an application uses it: it reconnects by itself, and joins with its resume token. */

@@ -34,6 +34,8 @@ pub(crate) enum CloseReason {
     TokenExpired,
     /// The client did not read what it was sent.
     TooSlow,
+    /// The client sent faster than it may.
+    TooFast,
     /// The room did not let the member in again.
     NotLetIn,
     /// The bridge stops.
@@ -41,8 +43,15 @@ pub(crate) enum CloseReason {
 }
 
 impl CloseReason {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Gone, Self::RoomClosed, Self::TokenExpired, Self::TooSlow, Self::NotLetIn, Self::ShuttingDown];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Gone,
+        Self::RoomClosed,
+        Self::TokenExpired,
+        Self::TooSlow,
+        Self::TooFast,
+        Self::NotLetIn,
+        Self::ShuttingDown,
+    ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -50,6 +59,7 @@ impl CloseReason {
             Self::RoomClosed => "room_closed",
             Self::TokenExpired => "token_expired",
             Self::TooSlow => "too_slow",
+            Self::TooFast => "too_fast",
             Self::NotLetIn => "not_let_in",
             Self::ShuttingDown => "shutting_down",
         }

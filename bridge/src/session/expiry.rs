@@ -1,0 +1,96 @@
+//! When a session's token runs out.
+
+use std::time::Duration;
+
+use rollcall_protocol::client::Expiring;
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock;
+
+/// How long before the end the client is warned.
+const WARNING: Duration = Duration::from_secs(60);
+
+/// Longer than any token should live, and short enough to be reckoned with.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// When a session's token runs out, and when its client is warned.
+pub(super) struct Expiry {
+    at_s: u64,
+    end: Instant,
+    warning: Option<Instant>,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The client is to be warned.
+    Warning,
+    /// The token has run out.
+    End,
+}
+
+impl Expiry {
+    /// Of a token that runs out at a time, in seconds since 1970.
+    pub(super) fn at(at_s: u64) -> Self {
+        let now = Instant::now();
+        let left = clock::until(at_s).min(LONGEST);
+        Self { at_s, end: now + left, warning: Some(now + left.saturating_sub(WARNING)) }
+    }
+
+    /// Waits until something is due. A warning is due once, for a token of less than a minute at once.
+    pub(super) async fn due(&mut self) -> Due {
+        if let Some(at) = self.warning {
+            sleep_until(at).await;
+            self.warning = None;
+            return Due::Warning;
+        }
+        sleep_until(self.end).await;
+        Due::End
+    }
+
+    /// What the client is told.
+    pub(super) fn warning(&self) -> Expiring {
+        let left = self.end.saturating_duration_since(Instant::now());
+        Expiring { expires_at: self.at_ms(), remain_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// When the token runs out, in milliseconds since 1970.
+    pub(super) fn at_ms(&self) -> u64 {
+        self.at_s.saturating_mul(1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_s(seconds: i64) -> Expiry {
+        Expiry::at(u64::try_from(clock::now_s() + seconds).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_warned_once_and_a_minute_before_the_end() {
+        let began = Instant::now();
+        let mut expiry = in_s(3600);
+        assert_eq!(expiry.due().await, Due::Warning);
+        // The time of day goes on by itself, in seconds.
+        assert!((3538..=3540).contains(&began.elapsed().as_secs()));
+        assert!((58_000..=60_000).contains(&expiry.warning().remain_ms));
+        assert_eq!(expiry.due().await, Due::End);
+        assert!((3598..=3600).contains(&began.elapsed().as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_of_less_than_a_minute_is_warned_of_at_once() {
+        let began = Instant::now();
+        let mut expiry = in_s(30);
+        assert_eq!(expiry.due().await, Due::Warning);
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert_eq!(expiry.due().await, Due::End);
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_trouble() {
+        assert_eq!(Expiry::at(u64::MAX).at_ms(), u64::MAX);
+    }
+}

@@ -1,0 +1,179 @@
+//! One client of Socket.IO, from its connection to its end.
+//!
+//! A client opens a connection, names a namespace in a CONNECT packet, and is answered. From then on it has a
+//! session. When the session has ended, the client may connect again over the same connection.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use engineioxide::DisconnectReason;
+use serde::Deserialize;
+use socketioxide_core::{
+    Sid, Value,
+    packet::{Packet, PacketData},
+    parser::ParserState,
+};
+use tokio::time::sleep;
+
+use super::{Server, Socket, outbound::Emitter, packet};
+use crate::{
+    auth,
+    session::{Inbox, Reply, Session},
+    telemetry::trace::{ClientTrace, Doing},
+};
+
+/// How long a connection may be without a session.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What belongs to one connection.
+#[derive(Default)]
+pub(crate) struct Connection {
+    /// Holds a packet of which attachments are missing.
+    pub(super) parser: ParserState,
+    phase: Mutex<Phase>,
+}
+
+/// How far a client has come.
+#[derive(Default)]
+enum Phase {
+    /// It has not asked to connect, or was refused.
+    #[default]
+    Opened,
+    /// It has asked, and the app is asked who it is.
+    Connecting,
+    /// It has a session.
+    Connected(Inbox),
+    /// Its session has ended.
+    Ended,
+}
+
+impl Connection {
+    /// Ends the session, if there is one.
+    pub(super) fn end(&self) {
+        *self.phase() = Phase::Ended;
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        // Nothing panics while it holds the lock.
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a client sends along when it connects.
+#[derive(Deserialize)]
+struct Auth {
+    token: Option<String>,
+}
+
+/// Closes a connection that goes for too long without a session.
+pub(super) fn expect_connect(socket: &Arc<Socket>) {
+    let socket = Arc::downgrade(socket);
+    tokio::spawn(async move {
+        sleep(CONNECT_LIMIT).await;
+        let Some(socket) = socket.upgrade() else { return };
+        let is_idle = matches!(*socket.data.phase(), Phase::Opened | Phase::Ended);
+        if is_idle {
+            break_off(&socket, "no session");
+        }
+    });
+}
+
+/// Closes a connection on which something is said that the protocol does not know.
+pub(super) fn break_off(socket: &Socket, reason: &str) {
+    tracing::debug!(socket_id = %socket.id, reason, "socketio.broken_off");
+    socket.data.end();
+    socket.close(DisconnectReason::PacketParsingError);
+}
+
+/// Takes a packet, in the order in which the client sent it.
+pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner, ns }: Packet) {
+    let is_ours = server.namespace.is(&ns);
+    match inner {
+        PacketData::Connect(auth) if is_ours => connect(server, socket, auth),
+        PacketData::Connect(_) => drop(socket.emit(packet::invalid_namespace(&ns))),
+        _ if !is_ours => break_off(socket, "a namespace without a connection"),
+        PacketData::Disconnect => socket.data.end(),
+        PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) => {
+            take(server, socket, &event, ack);
+        }
+        // Nothing that the server sends asks for an answer.
+        PacketData::EventAck(..) | PacketData::BinaryAck(..) | PacketData::ConnectError(_) => {}
+    }
+}
+
+fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
+    let mut phase = socket.data.phase();
+    if !matches!(*phase, Phase::Opened | Phase::Ended) {
+        drop(phase);
+        return break_off(socket, "connected already");
+    }
+    *phase = Phase::Connecting;
+    drop(phase);
+    let (server, socket) = (Arc::clone(server), Arc::clone(socket));
+    tokio::spawn(async move {
+        tokio::select! {
+            () = socket.closed() => {}
+            () = let_in(&server, &socket, token(auth, &socket)) => {}
+        }
+    });
+}
+
+fn token(auth: Option<Value>, socket: &Socket) -> Option<String> {
+    let auth = match auth {
+        Some(Value::Str(auth, _)) => serde_json::from_str::<Auth>(&auth).ok(),
+        _ => None,
+    };
+    auth.and_then(|auth| auth.token).or_else(|| auth::bearer(&socket.req_parts.headers))
+}
+
+async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>) {
+    let trace = ClientTrace::of(&socket.req_parts.headers);
+    let outcome = trace.follow(Doing::Connect, auth::admit(&server.gateway, token)).await;
+    let mut phase = socket.data.phase();
+    if !matches!(*phase, Phase::Connecting) {
+        // The client is gone.
+        return;
+    }
+    let answer = match outcome {
+        Ok(admission) => {
+            // Before the session begins, so that nothing overtakes it.
+            let answer = socket.emit(server.namespace.connected(Sid::new()));
+            let emitter = Emitter { socket: Arc::clone(socket), namespace: server.namespace.clone() };
+            *phase = Phase::Connected(Session::start(Arc::clone(&server.gateway), admission, trace, emitter));
+            answer
+        }
+        Err(refusal) => {
+            tracing::debug!(socket_id = %socket.id, code = %refusal.code, "socketio.refused");
+            *phase = Phase::Opened;
+            expect_connect(socket);
+            socket.emit(server.namespace.refused(&refusal))
+        }
+    };
+    drop(phase);
+    if answer.is_err() {
+        break_off(socket, "the answer finds no place");
+    }
+}
+
+fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) {
+    let inbox = match &*socket.data.phase() {
+        Phase::Connected(inbox) => Some(inbox.clone()),
+        // What was on its way when the session ended.
+        Phase::Ended => return,
+        Phase::Opened | Phase::Connecting => None,
+    };
+    let Some(inbox) = inbox else { return break_off(socket, "an event before the connection") };
+    let reply: Reply = match ack {
+        Some(id) => {
+            let emitter = Emitter { socket: Arc::clone(socket), namespace: server.namespace.clone() };
+            Box::new(move |answer| emitter.ack(id, answer))
+        }
+        None => Box::new(|_| Ok(())),
+    };
+    if inbox.push(packet::parse(event), reply).is_err() {
+        // The next room event finds the queue full as well, and closes the socket.
+        tracing::debug!(socket_id = %socket.id, "socketio.ack_dropped");
+    }
+}

@@ -1,0 +1,109 @@
+//! Socket.IO: translates between its packets and sessions.
+//!
+//! Engine.IO, with its transports and heartbeats, and the reading of packets are a library's. The server that would
+//! come with them is not used: it hands a client's events to tasks that run in no order, has no place for a
+//! refusal's code, and writes an event anew for each client that gets it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`packet`] | reads and writes packets |
+//! | [`connection`] | follows one client from its connection to its end |
+//! | [`outbound`] | the way from a session to its client |
+
+mod connection;
+mod outbound;
+mod packet;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use engineioxide::{
+    DisconnectReason, Str, config::EngineIoConfig, handler::EngineIoHandler, service::EngineIoService,
+};
+use socketioxide_core::{
+    packet::Packet,
+    parser::{Parse, ParseConfig, ParseError},
+};
+use socketioxide_parser_common::CommonParser;
+
+use self::{connection::Connection, packet::Namespace};
+use crate::{gateway::Gateway, session::SOCKET_QUEUE};
+
+/// Where clients look for it, unless they are told otherwise.
+pub(crate) const PATH: &str = "/socket.io";
+
+/// How long a client may take to switch from polling to a WebSocket.
+const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Events take no attachments. So many are read before that is said, so that the connection lives on.
+const MAX_ATTACHMENTS: usize = 16;
+
+type Socket = engineioxide::Socket<Connection>;
+
+/// Serves one namespace and refuses all others.
+pub(crate) struct Server {
+    gateway: Arc<Gateway>,
+    namespace: Namespace,
+    parsing: ParseConfig,
+}
+
+/// Makes the server.
+pub(crate) fn service(namespace: String, gateway: Arc<Gateway>) -> EngineIoService<Server> {
+    let limits = gateway.limits;
+    let config = EngineIoConfig::builder()
+        .req_path(PATH)
+        .max_payload(limits.max_payload_bytes as u64)
+        .ws_max_message_size(limits.max_payload_bytes)
+        .ws_max_frame_size(limits.max_payload_bytes)
+        .max_buffer_size(SOCKET_QUEUE)
+        .ping_interval(limits.ping_interval)
+        .ping_timeout(limits.ping_timeout)
+        .upgrade_timeout(UPGRADE_LIMIT)
+        .build();
+    let parsing = ParseConfig {
+        max_incoming_binary_buf_size: limits.max_payload_bytes,
+        max_incoming_binaries: MAX_ATTACHMENTS,
+        ..ParseConfig::default()
+    };
+    let server = Server { gateway, namespace: Namespace::new(namespace), parsing };
+    EngineIoService::with_config(Arc::new(server), config)
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl EngineIoHandler for Server {
+    type Data = Connection;
+
+    fn on_connect(self: Arc<Self>, socket: Arc<Socket>) {
+        connection::expect_connect(&socket);
+    }
+
+    fn on_disconnect(&self, socket: Arc<Socket>, reason: DisconnectReason) {
+        tracing::debug!(socket_id = %socket.id, ?reason, "socketio.closed");
+        socket.data.end();
+    }
+
+    fn on_message(self: &Arc<Self>, message: Str, socket: Arc<Socket>) {
+        let packet = CommonParser.decode_str(&self.parsing, &socket.data.parser, message);
+        self.take(packet, &socket);
+    }
+
+    fn on_binary(self: &Arc<Self>, data: Bytes, socket: Arc<Socket>) {
+        let packet = CommonParser.decode_bin(&self.parsing, &socket.data.parser, data);
+        self.take(packet, &socket);
+    }
+}
+
+impl Server {
+    fn take(self: &Arc<Self>, packet: Result<Packet, ParseError>, socket: &Arc<Socket>) {
+        match packet {
+            Ok(packet) => connection::receive(self, socket, packet),
+            Err(ParseError::NeedsMoreBinaryData) => {}
+            Err(error) => connection::break_off(socket, &error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The way from a session to its Socket.IO client.
+
+use std::sync::Arc;
+
+use engineioxide::{DisconnectReason, Str};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::{Socket, connection, packet::Namespace};
+use crate::{
+    hub::Delivery,
+    session::{Closing, Outbound, Overflow},
+    telemetry::metrics::{self, Transport},
+};
+
+/// Writes to one client.
+#[derive(Clone)]
+pub(super) struct Emitter {
+    pub(super) socket: Arc<Socket>,
+    pub(super) namespace: Namespace,
+}
+
+impl Emitter {
+    /// Answers an event.
+    pub(super) fn ack(&self, id: i64, answer: &RawValue) -> Result<(), Overflow> {
+        self.emit(self.namespace.ack(id, answer))
+    }
+
+    fn emit(&self, packet: Str) -> Result<(), Overflow> {
+        match self.socket.emit(packet) {
+            Err(TrySendError::Full(_)) => Err(Overflow),
+            // A closed queue means that the socket is gone, which the session learns of by itself.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+}
+
+impl Outbound for Emitter {
+    const TRANSPORT: Transport = Transport::SocketIo;
+
+    fn send(&self, delivery: &Delivery) -> Result<(), Overflow> {
+        self.emit(delivery.packet(|envelope| self.namespace.event(&envelope.event, &envelope.data)))?;
+        metrics::fanned_out(Transport::SocketIo, delivery.received_at);
+        Ok(())
+    }
+
+    fn tell(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow> {
+        self.emit(self.namespace.event(event, data))
+    }
+
+    async fn close(self, closing: Closing) {
+        self.socket.data.end();
+        if let Some(refusal) = closing.refusal() {
+            let _ = self.tell("error", &refusal);
+        }
+        // A client that is told to disconnect stays away; one whose connection ends comes back.
+        let comes_back = matches!(closing, Closing::ShuttingDown | Closing::TooSlow);
+        if comes_back || self.emit(self.namespace.disconnect()).is_err() {
+            self.socket.close(DisconnectReason::ClosingServer);
+        } else {
+            connection::expect_connect(&self.socket);
+        }
+    }
+}
