@@ -17,7 +17,7 @@ use engineioxide::Str;
 use rollcall_protocol::{EntryId, RoomId, event::Seat, fanout::Envelope};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::telemetry::metrics;
+use crate::{burst::Burst, telemetry::metrics};
 
 /// How many events may wait for one session. A session that does not keep up is closed.
 pub(crate) const FEED_CAPACITY: usize = 1024;
@@ -32,9 +32,14 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Wraps an event.
+    /// Wraps an event that comes just now.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { envelope, received_at: Instant::now(), frame: OnceLock::new(), packet: OnceLock::new() }
+        Self::since(envelope, Instant::now())
+    }
+
+    /// Wraps an event that came at a time.
+    pub(crate) fn since(envelope: Envelope, received_at: Instant) -> Self {
+        Self { envelope, received_at, frame: OnceLock::new(), packet: OnceLock::new() }
     }
 
     /// The event as a WebSocket frame, written once for all who get it.
@@ -53,6 +58,8 @@ impl Delivery {
 pub(crate) enum Notice {
     /// Something happened.
     Event(Arc<Delivery>),
+    /// Members came and went, many at once.
+    Burst(Arc<Burst>),
     /// How things are, after events may have been missed: the room's state if its session is live, and the entries
     /// that are not current.
     Reading { state: Option<Arc<Delivery>>, gone: Arc<HashSet<EntryId>> },

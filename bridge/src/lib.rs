@@ -14,6 +14,7 @@
 //! | [`health`] | whether this bridge can serve |
 //! | [`lease`] | tells the app that this bridge is there |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
+//! | [`burst`] | merges what changes in a room within moments |
 //! | [`reread`] | reads rooms once more of which events may have been missed |
 //! | [`tally`] | counts what somebody holds, up to a limit |
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
@@ -29,6 +30,7 @@
 mod app;
 mod auth;
 mod bound;
+mod burst;
 mod cli;
 mod clock;
 mod config;

@@ -10,13 +10,9 @@ use rollcall_protocol::{
     RoomId,
     fanout::{self, Envelope},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::{
-    gateway::Gateway,
-    hub::{Delivery, Hub, Notice},
-    telemetry::metrics,
-};
+use crate::{burst::Bursts, gateway::Gateway, hub::Hub, telemetry::metrics};
 
 /// How long Redis may take to answer.
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
@@ -97,16 +93,34 @@ fn channels(rooms: &[RoomId]) -> Vec<String> {
     rooms.iter().map(fanout::channel).collect()
 }
 
+/// Passes events on until the connection ends. Changes that are held back then are dropped: every room is read once
+/// more after that.
 async fn pass_on(mut messages: impl Stream<Item = Msg> + Unpin, hub: &Hub) {
-    while let Some(message) = messages.next().await {
-        let Some(room) = room_of(message.get_channel_name()) else { continue };
-        match serde_json::from_slice::<Envelope>(message.get_payload_bytes()) {
-            Ok(envelope) => hub.publish(&room, &Notice::Event(Arc::new(Delivery::new(envelope)))),
-            Err(error) => tracing::error!(%room, %error, "redis.unreadable_event"),
+    let mut bursts = Bursts::default();
+    loop {
+        let due = bursts.next_due();
+        tokio::select! {
+            message = messages.next() => {
+                let Some(message) = message else { return };
+                let Some((room, envelope)) = read(&message) else { continue };
+                for notice in bursts.take(&room, envelope, Instant::now()) {
+                    hub.publish(&room, &notice);
+                }
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                for (room, notice) in bursts.due(Instant::now()) {
+                    hub.publish(&room, &notice);
+                }
+            }
         }
     }
 }
 
-fn room_of(channel: &str) -> Option<RoomId> {
-    channel.strip_prefix(fanout::CHANNEL_PREFIX)?.parse().ok()
+fn read(message: &Msg) -> Option<(RoomId, Envelope)> {
+    let room: RoomId = message.get_channel_name().strip_prefix(fanout::CHANNEL_PREFIX)?.parse().ok()?;
+    let envelope = serde_json::from_slice(message.get_payload_bytes());
+    envelope
+        .inspect_err(|error| tracing::error!(%room, %error, "redis.unreadable_event"))
+        .ok()
+        .map(|it| (room, it))
 }

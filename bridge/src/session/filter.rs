@@ -29,6 +29,18 @@ impl Filter {
         envelope.except.as_ref() != Some(&self.acked)
     }
 
+    /// Whether the client can get changes together instead of each by itself: they follow what it has, and none of
+    /// them is one that it does not hear of.
+    pub(super) fn admits_together<'a>(
+        &mut self,
+        mut events: impl Iterator<Item = &'a Envelope> + Clone,
+    ) -> bool {
+        let follows =
+            events.clone().next().is_some_and(|first| (first.epoch, first.seq) == (self.epoch, self.seq + 1));
+        let is_for_all = events.clone().all(|event| event.except.as_ref() != Some(&self.acked));
+        follows && is_for_all && events.all(|event| self.admits(event))
+    }
+
     /// Whether events have been missed since the last state.
     pub(super) fn has_gap(&self) -> bool {
         self.has_gap
@@ -85,6 +97,23 @@ mod tests {
         assert!(!filter.admits(&envelope(2, 6, Some("mine"))));
         assert!(filter.admits(&envelope(2, 7, Some("theirs"))));
         assert!(!filter.has_gap(), "what is kept from the client counts all the same");
+    }
+
+    #[test]
+    fn changes_come_together_to_who_has_all_before_them_and_to_nobody_else() {
+        let changes: Vec<_> = (6..9).map(|seq| envelope(2, seq, Some("theirs"))).collect();
+        let mut filter = filter();
+        assert!(filter.admits_together(changes.iter()));
+        assert!(!filter.admits(&changes[2]), "and once");
+        assert!(!filter.admits_together(changes.iter()));
+        let mut in_their_middle = Filter::new("mine".parse().unwrap(), (2, 6));
+        assert!(!in_their_middle.admits_together(changes.iter()));
+        assert!(!in_their_middle.admits(&changes[0]) && in_their_middle.admits(&changes[1]));
+        let mut behind = Filter::new("mine".parse().unwrap(), (2, 4));
+        assert!(!behind.admits_together(changes.iter()));
+        let mut one_of_them = Filter::new("theirs".parse().unwrap(), (2, 5));
+        assert!(!one_of_them.admits_together(changes.iter()));
+        assert!(!one_of_them.has_gap());
     }
 
     #[test]

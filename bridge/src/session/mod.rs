@@ -41,6 +41,7 @@ pub(crate) use self::{
 };
 use crate::{
     auth::Admission,
+    burst::Burst,
     gateway::Gateway,
     hub::{Attachment, Delivery, Notice},
     tally,
@@ -224,6 +225,7 @@ impl<O: Outbound> Session<O> {
                 Err(End::Closing(Closing::TooSlow))
             }
             Some(Notice::Event(delivery)) => self.pass_on_event(&delivery),
+            Some(Notice::Burst(burst)) => self.pass_on_burst(&burst),
             Some(Notice::Reading { state, gone }) => self.pass_on_reading(state.as_deref(), &gone),
         }
     }
@@ -246,6 +248,14 @@ impl<O: Outbound> Session<O> {
             return Err(self.close_after(envelope.event.clone()));
         }
         Ok(())
+    }
+
+    fn pass_on_burst(&mut self, burst: &Burst) -> Result<(), End> {
+        let Some(place) = &mut self.place else { return Ok(()) };
+        if place.filter.admits_together(burst.events.iter().map(|event| &event.envelope)) {
+            return burst.merged.iter().try_for_each(|delivery| self.send(delivery));
+        }
+        burst.events.iter().try_for_each(|delivery| self.pass_on_event(delivery))
     }
 
     fn pass_on_reading(&mut self, state: Option<&Delivery>, gone: &HashSet<EntryId>) -> Result<(), End> {

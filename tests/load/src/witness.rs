@@ -28,6 +28,8 @@ pub enum Fault {
 struct Told {
     epoch: u64,
     seq: u64,
+    /// Where changes that were merged begin.
+    first_seq: Option<u64>,
     count: Option<usize>,
     members: Option<Vec<User>>,
     change: Option<Change>,
@@ -99,8 +101,9 @@ impl Witness {
         let Some(known) = &mut self.known else {
             return Err(Fault::Numbering(format!("{} hears of {event} outside a room", self.user)));
         };
-        let (expected, position) = ((known.epoch, known.seq + 1), (told.epoch, told.seq));
-        (known.epoch, known.seq) = position;
+        let expected = (known.epoch, known.seq + 1);
+        let position = (told.epoch, told.first_seq.unwrap_or(told.seq));
+        (known.epoch, known.seq) = (told.epoch, told.seq);
         if SNAPSHOTS.contains(&event) {
             *known = Known::from(&told);
         } else {
@@ -217,6 +220,18 @@ mod tests {
         assert_eq!(kim.told(event, &change(7, "left", "lea", &["ali", "kim"])), Ok(()));
         assert_eq!(kim.told("room:replaced", &raw(json!({"groupId": "r"}))), Ok(()));
         assert_eq!(kim.position(), Some((1, 7)));
+    }
+
+    #[test]
+    fn merged_changes_follow_from_their_first() {
+        let mut kim = kim_among(&["kim"]);
+        let merged = |first_seq: u64, seq: u64| {
+            let change = json!({"type": "entered", "users": [{"userId": "ali"}, {"userId": "lea"}]});
+            raw(json!({"epoch": 1, "firstSeq": first_seq, "seq": seq, "count": 3, "change": change}))
+        };
+        assert_eq!(kim.told("room:participantsChanged", &merged(6, 7)), Ok(()));
+        assert_eq!(kim.position(), Some((1, 7)));
+        assert!(matches!(kim.told("room:participantsChanged", &merged(9, 10)), Err(Fault::Numbering(_))));
     }
 
     #[test]

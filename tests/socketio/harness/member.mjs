@@ -40,10 +40,11 @@ export class Member {
     this.log.push({ event, data });
     if (this.position && data?.seq !== undefined) {
       const { epoch, seq } = this.position;
+      const first = data.firstSeq ?? data.seq;
       // A state replaces everything known.
-      const isExpected = event === 'room:state' || (data.epoch === epoch && data.seq === seq + 1);
+      const isExpected = event === 'room:state' || (data.epoch === epoch && first === seq + 1);
       if (!isExpected) {
-        this.gaps.push(`${event} at ${data.epoch}/${data.seq} after ${epoch}/${seq}`);
+        this.gaps.push(`${event} at ${data.epoch}/${first} after ${epoch}/${seq}`);
       }
       this.position = { epoch: data.epoch, seq: data.seq };
     }

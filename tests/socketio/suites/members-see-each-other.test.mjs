@@ -121,8 +121,9 @@ describe('members see each other', { timeout: 60_000 }, () => {
     }
     const seen = [];
     for (const member of [lea, kim, ali]) seen.push(await member.next('room:participantsChanged', entered('bo')));
-    assert.deepEqual(seen[1], seen[0]);
-    assert.deepEqual(seen[2], seen[0]);
+    // What follows closely may come merged, and not to all.
+    const told = seen.map(({ seq, count, members }) => ({ seq, count, members }));
+    assert.deepEqual(told, [told[0], told[0], told[0]]);
     await kim.leave();
     for (const member of [lea, ali, bo]) await member.next('room:participantsChanged', changed('left', 'kim'));
   });

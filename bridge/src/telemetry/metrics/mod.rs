@@ -111,6 +111,11 @@ pub(crate) fn fanned_out(transport: Transport, received_at: Instant) {
     METRICS.fan_out[transport as usize].observe(received_at.elapsed().as_secs_f64());
 }
 
+/// So many events of a room went out as a part of others.
+pub(crate) fn events_merged(count: usize) {
+    METRICS.events_merged.inc_by(count.try_into().unwrap_or(u64::MAX));
+}
+
 /// So many messages wait for one client.
 pub(crate) fn queued(depth: usize) {
     METRICS.outbound_queue_depth.observe(depth as f64);

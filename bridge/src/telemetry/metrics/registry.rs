@@ -42,6 +42,7 @@ pub(super) struct Metrics {
     pub(super) app_calls_in_flight: Gauge,
     /// By [`Transport`]. Looked up beforehand: it is measured for every event and every client who gets it.
     pub(super) fan_out: [Histogram; 2],
+    pub(super) events_merged: Counter,
     pub(super) outbound_queue_depth: Histogram,
     pub(super) messages_dropped: Count<QueueLabel>,
     app_circuit: Level<StateLabel>,
@@ -86,6 +87,7 @@ impl Metrics {
                 "1 for the state in which calls to the app are: closed, open, half_open",
             ),
             fan_out: fan_out(ours),
+            events_merged: add(ours, "events_merged", "Events of rooms that went out as a part of others"),
             outbound_queue_depth: outbound_queue_depth(ours),
             messages_dropped: add(
                 ours,
