@@ -52,29 +52,46 @@ mod websocket;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::{
     cli::{Cli, Command},
     config::BridgeArgs,
 };
 
+/// The command that runs for good.
+const BRIDGE: &str = "bridge";
+
 /// Does what the command line asks for; the whole program.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Bridge(args) => bridge(args),
+        Command::Bridge(args) => match with_file(args) {
+            Ok(args) => bridge(args),
+            Err(error) => failed(&error),
+        },
         Command::Tool(tool) => cli::run(tool),
     }
+}
+
+/// The flags, with what the configuration file says where they do not.
+fn with_file(args: BridgeArgs) -> anyhow::Result<BridgeArgs> {
+    let Some(file) = &args.config_file else { return Ok(args) };
+    let matches = config::file::apply(Cli::command(), BRIDGE, file)?.get_matches();
+    let given = matches.subcommand_matches(BRIDGE).context("there is no such command")?;
+    Ok(BridgeArgs::from_arg_matches(given)?)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 #[tokio::main]
 async fn bridge(args: BridgeArgs) -> ExitCode {
     let exporter = match telemetry::start(&args.telemetry) {
         Ok(exporter) => exporter,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&error),
     };
     let outcome = server::run(args).await;
     exporter.stop();

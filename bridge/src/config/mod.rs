@@ -1,5 +1,6 @@
-//! The configuration: read from flags and the environment, checked once, and then only passed on.
+//! The configuration: read from flags, the environment and a file, checked once, and then only passed on.
 
+pub(crate) mod file;
 mod sessions;
 mod telemetry;
 
@@ -25,6 +26,11 @@ const SECRET_VARIABLE: &str = "ROLLCALL_BRIDGE_SECRET";
 /// The flags of `rollcall bridge`.
 #[derive(Args)]
 pub(crate) struct BridgeArgs {
+    /// File with settings: TOML, with the names of these flags as keys, as in "ping-interval-ms = 25000". Flags and
+    /// the environment count before it.
+    #[arg(long = "config", env = "ROLLCALL_CONFIG", value_name = "PATH")]
+    pub(crate) config_file: Option<PathBuf>,
+
     /// Address to listen on for clients.
     #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
