@@ -1,6 +1,6 @@
 //! Whether what one client is told of its room fits together: the numbering, the counts and the lists of members.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,6 +10,9 @@ const UNNUMBERED: &[&str] = &["room:replaced", "room:removed", "error"];
 
 /// Events that replace all that is known of the members.
 const SNAPSHOTS: &[&str] = &["room:started", "room:state"];
+
+/// How many events a fault tells of beside the one that shows it.
+const TRAIL: usize = 12;
 
 /// What contradicts what was promised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,8 @@ struct Change {
 pub struct Witness {
     user: String,
     known: Option<Known>,
+    /// The latest of what was told, in short.
+    trail: VecDeque<String>,
 }
 
 #[derive(Debug)]
@@ -67,7 +72,7 @@ struct Known {
 impl Witness {
     /// For a user outside of every room.
     pub fn new(user: String) -> Self {
-        Self { user, known: None }
+        Self { user, known: None, trail: VecDeque::new() }
     }
 
     /// The epoch and seq of what was told last.
@@ -78,6 +83,8 @@ impl Witness {
     /// Takes the ack of a join that let the user in.
     pub fn entered(&mut self, ack: &RawValue) -> Result<(), Fault> {
         let told = read(ack)?;
+        self.trail.clear();
+        self.note("ack", &told);
         let known = Known::from(&told);
         let knows_itself = known.members.as_ref().is_none_or(|members| members.contains(&self.user));
         self.known = Some(known);
@@ -98,6 +105,7 @@ impl Witness {
             return Ok(());
         }
         let told = read(data)?;
+        self.note(event, &told);
         let Some(known) = &mut self.known else {
             return Err(Fault::Numbering(format!("{} hears of {event} outside a room", self.user)));
         };
@@ -141,7 +149,20 @@ impl Witness {
         if faults.is_empty() {
             return Ok(());
         }
-        Err(Fault::Members(format!("{}: {event} at {} {}", self.user, told.seq, faults.join(", "))))
+        let trail: Vec<&str> = self.trail.iter().map(String::as_str).collect();
+        let (seq, faults, trail) = (told.seq, faults.join(", "), trail.join(" | "));
+        Err(Fault::Members(format!("{}: {event} at {seq} {faults} after {trail}", self.user)))
+    }
+
+    fn note(&mut self, event: &str, told: &Told) {
+        if self.trail.len() > TRAIL {
+            self.trail.pop_front();
+        }
+        let Told { epoch, seq, count, change, user_id, .. } = told;
+        let first = told.first_seq.unwrap_or(*seq);
+        let change = change.as_ref().map(|change| format!("{} {:?}", change.r#type, names(&change.users)));
+        let what = change.or_else(|| user_id.clone()).unwrap_or_default();
+        self.trail.push_back(format!("{event} {epoch}/{first}..{seq} {what} count {count:?}"));
     }
 }
 
