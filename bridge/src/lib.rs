@@ -8,6 +8,7 @@
 //! | [`gateway`] | what all sockets share |
 //! | [`app`] | calls the app: over HTTP, or in this process |
 //! | [`auth`] | asks the app who a token speaks for |
+//! | [`door`] | what lies between a connection and a session: places, addresses, TLS |
 //! | [`origin`] | which pages may connect |
 //! | [`session`] | what one socket may do and when; knows nothing of how it is connected |
 //! | [`hub`] | which session is in which room |
@@ -20,7 +21,6 @@
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
 //! | [`drain`] | how the bridge stops |
 //! | [`server`] | the HTTP server around them |
-//! | [`listener`] | accepts connections, and closes them so that the last thing said is heard |
 //! | [`telemetry`] | what the bridge tells operators: metrics, logs, traces |
 //! | [`bound`] | how long somebody who vanished can seem to be there |
 //! | [`clock`] | the time of day |
@@ -34,12 +34,12 @@ mod burst;
 mod cli;
 mod clock;
 mod config;
+mod door;
 mod drain;
 mod gateway;
 mod health;
 mod hub;
 mod lease;
-mod listener;
 mod origin;
 mod reread;
 mod server;

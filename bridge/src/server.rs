@@ -18,18 +18,25 @@ use tokio::{
     sync::watch,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::{
+    cors::{AllowOrigin, CorsLayer},
+    timeout::RequestBodyTimeoutLayer,
+};
 use uuid::Uuid;
 
 use crate::{
     app::App,
     config::{BridgeArgs, Config},
+    door::{
+        self, Door,
+        serve::{self, Service},
+        tls::Tls,
+    },
     drain,
     gateway::Gateway,
     health::{self, Health},
     hub::Hub,
     lease,
-    listener::ClientListener,
     origin::OriginPolicy,
     reread::{self, Rereads},
     session::Paces,
@@ -76,18 +83,26 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
     let pacer = tokio::spawn(Arc::clone(&gateway.paces).forget_the_quiet());
     let socketio = socketio::service(config.namespace, Arc::clone(&gateway));
+    let door = Door::new(config.door, gateway.draining.clone());
     let router = Router::new()
         .route("/ws", any(websocket::upgrade))
         .with_state(Arc::clone(&gateway))
         .route_service(socketio::PATH, socketio.clone())
         .route_service(&format!("{}/", socketio::PATH), socketio)
-        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), drain::refuse_newcomers))
+        .layer(RequestBodyTimeoutLayer::new(config.limits.handshake))
+        .layer(middleware::from_fn_with_state(Arc::new(door), door::admit))
         .layer(cors(config.origins.clone()))
         .layer(middleware::from_fn_with_state(Arc::new(config.origins), check_origin));
     let router = health::add_routes(router, Arc::clone(&health));
-    let server = axum::serve(ClientListener(listener), router)
-        .with_graceful_shutdown(gateway.draining.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    let service = Service {
+        router,
+        tls: config.certificate.map(Tls::start).transpose()?,
+        handshake_limit: config.limits.handshake,
+        max_sockets: config.door.max_sockets,
+        stopping: gateway.stopping.clone(),
+    };
+    // Until the end those who are connected by polling are still served.
+    let server = tokio::spawn(serve::run(listener, service));
     tracing::info!(%listen, node_id = %node, "bridge.started");
 
     signals.next().await;

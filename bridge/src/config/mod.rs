@@ -1,5 +1,6 @@
 //! The configuration: read from flags, the environment and a file, checked once, and then only passed on.
 
+mod door;
 pub(crate) mod file;
 mod sessions;
 mod telemetry;
@@ -11,12 +12,14 @@ use clap::Args;
 use http::Uri;
 use rollcall_protocol::call::{self, Secret};
 
+use self::door::DoorArgs;
 pub(crate) use self::{
     sessions::SessionArgs,
     telemetry::{LogFormat, TelemetryArgs},
 };
 use crate::{
     bound::{PING_INTERVAL, PING_TIMEOUT},
+    door::{DoorLimits, files, tls::CertificateFiles},
     origin::OriginPolicy,
 };
 
@@ -115,6 +118,9 @@ pub(crate) struct BridgeArgs {
     heartbeat_interval_ms: u64,
 
     #[command(flatten)]
+    door: DoorArgs,
+
+    #[command(flatten)]
     sessions: SessionArgs,
 
     #[command(flatten)]
@@ -129,6 +135,9 @@ pub(crate) struct Config {
     pub(crate) namespace: String,
     pub(crate) origins: OriginPolicy,
     pub(crate) limits: Limits,
+    pub(crate) door: DoorLimits,
+    /// Clients are served over TLS with it.
+    pub(crate) certificate: Option<CertificateFiles>,
     pub(crate) sessions: SessionArgs,
     pub(crate) app_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
@@ -160,6 +169,8 @@ pub(crate) struct Limits {
     pub(crate) max_payload_bytes: usize,
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
+    /// How long a client may take until it has a session.
+    pub(crate) handshake: Duration,
 }
 
 impl Config {
@@ -167,10 +178,10 @@ impl Config {
     pub(crate) fn from_env(args: BridgeArgs) -> anyhow::Result<Self> {
         let secrets = std::env::var(SECRET_VARIABLE)
             .with_context(|| format!("set {SECRET_VARIABLE} to the secret that bridge and app share"))?;
-        Self::check(args, &secrets)
+        Self::check(args, &secrets, files::places())
     }
 
-    fn check(args: BridgeArgs, secrets: &str) -> anyhow::Result<Self> {
+    fn check(args: BridgeArgs, secrets: &str, places: usize) -> anyhow::Result<Self> {
         ensure!(args.namespace.starts_with('/'), "--namespace must begin with a slash, as in /study");
         let secret = call::parse_secrets(secrets)
             .with_context(|| format!("{SECRET_VARIABLE} cannot be used"))?
@@ -189,7 +200,10 @@ impl Config {
                 max_payload_bytes: args.max_payload_bytes.try_into()?,
                 ping_interval: Duration::from_millis(args.ping_interval_ms),
                 ping_timeout: Duration::from_millis(args.ping_timeout_ms),
+                handshake: args.door.handshake_limit(),
             },
+            door: args.door.limits(places)?,
+            certificate: args.door.certificate(),
             sessions: args.sessions,
             app_timeout: Duration::from_millis(args.app_timeout_ms),
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
@@ -223,8 +237,10 @@ mod tests {
 
     const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
+    const PLACES: usize = 1000;
+
     fn config(flags: &[&str]) -> anyhow::Result<Config> {
-        Config::check(args(flags)?, SECRET)
+        Config::check(args(flags)?, SECRET, PLACES)
     }
 
     #[test]
@@ -249,6 +265,11 @@ mod tests {
             ["--max-payload-bytes", "0"],
             ["--ping-interval-ms", "0"],
             ["--app-timeout-ms", "x"],
+            ["--max-sockets", "1001"],
+            ["--max-sockets", "0"],
+            ["--trusted-proxies", "-1"],
+            ["--forwarded-header", "x-real-ip"],
+            ["--tls-cert", "certificate.pem"],
         ] {
             assert!(config(&flags).is_err(), "{flags:?}");
         }
@@ -259,7 +280,7 @@ mod tests {
         let config = config(&["--redis", "redis://:hunter2@127.0.0.1:6379"]).unwrap();
         let shown = format!("{:?}", config.secret);
         assert!(!shown.contains(&SECRET[6..]));
-        let Err(error) = Config::check(args(&["--redis", "hunter2"]).unwrap(), SECRET) else {
+        let Err(error) = Config::check(args(&["--redis", "hunter2"]).unwrap(), SECRET, PLACES) else {
             panic!("not a URL");
         };
         assert!(!format!("{error:#}").contains("hunter2"));

@@ -17,15 +17,12 @@ use socketioxide_core::{
 };
 use tokio::time::sleep;
 
-use super::{Server, Socket, outbound::Emitter, packet};
+use super::{Server, Socket, packet};
 use crate::{
     auth,
     session::{Inbox, Reply, Session},
     telemetry::trace::{ClientTrace, Doing},
 };
-
-/// How long a connection may be without a session.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What belongs to one connection.
 #[derive(Default)]
@@ -68,10 +65,10 @@ struct Auth {
 }
 
 /// Closes a connection that goes for too long without a session.
-pub(super) fn expect_connect(socket: &Arc<Socket>) {
+pub(super) fn expect_connect(socket: &Arc<Socket>, limit: Duration) {
     let socket = Arc::downgrade(socket);
     tokio::spawn(async move {
-        sleep(CONNECT_LIMIT).await;
+        sleep(limit).await;
         let Some(socket) = socket.upgrade() else { return };
         let is_idle = matches!(*socket.data.phase(), Phase::Opened | Phase::Ended);
         if is_idle {
@@ -140,14 +137,14 @@ async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>) {
         Ok(admission) => {
             // Before the session begins, so that nothing overtakes it.
             let answer = socket.emit(server.namespace.connected(Sid::new()));
-            let emitter = Emitter { socket: Arc::clone(socket), namespace: server.namespace.clone() };
+            let emitter = server.emitter(socket);
             *phase = Phase::Connected(Session::start(Arc::clone(&server.gateway), admission, trace, emitter));
             answer
         }
         Err(refusal) => {
             tracing::debug!(socket_id = %socket.id, code = %refusal.code, "socketio.refused");
             *phase = Phase::Opened;
-            expect_connect(socket);
+            expect_connect(socket, server.gateway.limits.handshake);
             socket.emit(server.namespace.refused(&refusal))
         }
     };
@@ -167,7 +164,7 @@ fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) 
     let Some(inbox) = inbox else { return break_off(socket, "an event before the connection") };
     let reply: Reply = match ack {
         Some(id) => {
-            let emitter = Emitter { socket: Arc::clone(socket), namespace: server.namespace.clone() };
+            let emitter = server.emitter(socket);
             Box::new(move |answer| emitter.ack(id, answer))
         }
         None => Box::new(|_| Ok(())),

@@ -26,7 +26,7 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 
-use self::{connection::Connection, packet::Namespace};
+use self::{connection::Connection, outbound::Emitter, packet::Namespace};
 use crate::{gateway::Gateway, session::SOCKET_QUEUE};
 
 /// Where clients look for it, unless they are told otherwise.
@@ -79,7 +79,7 @@ impl EngineIoHandler for Server {
     type Data = Connection;
 
     fn on_connect(self: Arc<Self>, socket: Arc<Socket>) {
-        connection::expect_connect(&socket);
+        connection::expect_connect(&socket, self.gateway.limits.handshake);
     }
 
     fn on_disconnect(&self, socket: Arc<Socket>, reason: DisconnectReason) {
@@ -99,6 +99,11 @@ impl EngineIoHandler for Server {
 }
 
 impl Server {
+    fn emitter(&self, socket: &Arc<Socket>) -> Emitter {
+        let connect_limit = self.gateway.limits.handshake;
+        Emitter { socket: Arc::clone(socket), namespace: self.namespace.clone(), connect_limit }
+    }
+
     fn take(self: &Arc<Self>, packet: Result<Packet, ParseError>, socket: &Arc<Socket>) {
         match packet {
             Ok(packet) => connection::receive(self, socket, packet),

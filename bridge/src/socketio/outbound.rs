@@ -1,6 +1,6 @@
 //! The way from a session to its Socket.IO client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use engineioxide::{DisconnectReason, Str};
 use serde::Serialize;
@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Emitter {
     pub(super) socket: Arc<Socket>,
     pub(super) namespace: Namespace,
+    /// How long the client may take to connect again, when its session has ended.
+    pub(super) connect_limit: Duration,
 }
 
 impl Emitter {
@@ -59,7 +61,7 @@ impl Outbound for Emitter {
         if comes_back || self.emit(self.namespace.disconnect()).is_err() {
             self.socket.close(DisconnectReason::ClosingServer);
         } else {
-            connection::expect_connect(&self.socket);
+            connection::expect_connect(&self.socket, self.connect_limit);
         }
     }
 }

@@ -7,12 +7,13 @@ mod message;
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{State, WebSocketUpgrade},
     response::Response,
 };
 use http::{HeaderMap, header};
 
-use crate::{auth, gateway::Gateway, telemetry::trace::ClientTrace};
+use crate::{auth, door::Ticket, gateway::Gateway, telemetry::trace::ClientTrace};
 
 /// The sub-protocol that a server chooses.
 const PROTOCOL: &str = "rollcall.v1";
@@ -28,6 +29,7 @@ const TOKEN_PREFIX: &str = "bearer.";
 /// was refused.
 pub(crate) async fn upgrade(
     State(gateway): State<Arc<Gateway>>,
+    Extension(ticket): Extension<Ticket>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -39,7 +41,10 @@ pub(crate) async fn upgrade(
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(gateway.limits.max_payload_bytes)
         .max_frame_size(gateway.limits.max_payload_bytes)
-        .on_upgrade(move |socket| connection::run(gateway, socket, token, trace))
+        .on_upgrade(async move |socket| {
+            let _ticket = ticket;
+            connection::run(gateway, socket, token, trace).await;
+        })
 }
 
 fn token_in_protocols(headers: &HeaderMap) -> Option<String> {

@@ -21,12 +21,14 @@ export class Bridge {
   /**
    * `app`: the URL of an app that runs elsewhere; without it, the app runs in the bridge's process.
    * `variables`: environment to set beside or instead of the usual. `listen` and `appListen`: where clients
-   * are served, and the app's routes.
+   * are served, and the app's routes. `openFiles`: how many files the process may open.
    */
-  static async start({ redis, app, flags = [], variables = {}, listen = '127.0.0.1:0', appListen = '127.0.0.1:0' }) {
+  static async start({ redis, app, flags = [], variables = {}, listen = '127.0.0.1:0', appListen = '127.0.0.1:0', openFiles }) {
     const bridge = new Bridge();
     const place = app ? ['--app', app] : ['--app', MANIFEST, '--app-listen', appListen];
-    bridge.child = new Child(BINARY, ['bridge', '--listen', listen, ...place, ...flags], {
+    const line = [BINARY, 'bridge', '--listen', listen, ...place, ...flags];
+    const [command, ...args] = openFiles ? ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, ...line] : line;
+    bridge.child = new Child(command, args, {
       cwd: ROOT,
       env: {
         PATH: process.env.PATH,

@@ -1,0 +1,44 @@
+// Certificates for this machine, signed by nobody but themselves.
+
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { generate } from 'selfsigned';
+
+/** A certificate and its key, as PEM. */
+export async function makeCertificate() {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  });
+  return { cert, key };
+}
+
+/** The files that a bridge reads them from. */
+export class CertificateFiles {
+  static async create(pair) {
+    const files = new CertificateFiles();
+    files.folder = await mkdtemp(join(tmpdir(), 'rollcall-tls-'));
+    [files.cert, files.key] = ['tls.crt', 'tls.key'].map((name) => join(files.folder, name));
+    await files.put(pair);
+    return files;
+  }
+
+  get flags() {
+    return ['--tls-cert', this.cert, '--tls-key', this.key];
+  }
+
+  /** Replaces what is given of the pair. */
+  async put({ cert, key }) {
+    for (const [file, text] of [[this.cert, cert], [this.key, key]]) {
+      if (text === undefined) continue;
+      await writeFile(`${file}.new`, text);
+      await rename(`${file}.new`, file);
+    }
+  }
+
+  async remove() {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
