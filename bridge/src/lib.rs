@@ -9,7 +9,6 @@
 //! | [`app`] | calls the app: over HTTP, or in this process |
 //! | [`auth`] | asks the app who a token speaks for |
 //! | [`door`] | what lies between a connection and a session: places, addresses, TLS |
-//! | [`origin`] | which pages may connect |
 //! | [`session`] | what one socket may do and when; knows nothing of how it is connected |
 //! | [`hub`] | which session is in which room |
 //! | [`health`] | whether this bridge can serve |
@@ -40,7 +39,6 @@ mod gateway;
 mod health;
 mod hub;
 mod lease;
-mod origin;
 mod reread;
 mod server;
 mod session;
@@ -66,7 +64,7 @@ const BRIDGE: &str = "bridge";
 /// Does what the command line asks for; the whole program.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Bridge(args) => match with_file(args) {
+        Command::Bridge(args) => match with_file(*args) {
             Ok(args) => bridge(args),
             Err(error) => failed(&error),
         },

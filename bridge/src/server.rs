@@ -11,7 +11,7 @@ use axum::{
     routing::any,
 };
 use http::{Method, header};
-use rollcall_protocol::{ErrorCode, NodeId, Refusal};
+use rollcall_protocol::{ErrorCode, NodeId, Refusal, origin::OriginPolicy};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -37,7 +37,6 @@ use crate::{
     health::{self, Health},
     hub::Hub,
     lease,
-    origin::OriginPolicy,
     reread::{self, Rereads},
     session::Paces,
     socketio, subscriber,

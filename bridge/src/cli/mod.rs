@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Calls to the app are signed with the first secret in ROLLCALL_BRIDGE_SECRET ("whsec_...").
     /// With the app in this process, its variables are read from SPIN_VARIABLE_<NAME>.
     #[command(after_help = Bound::from_env().explain(), after_long_help = Bound::from_env().explain())]
-    Bridge(BridgeArgs),
+    Bridge(Box<BridgeArgs>),
 
     /// What ends as soon as it is done.
     #[command(flatten)]

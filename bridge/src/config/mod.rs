@@ -10,7 +10,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use http::Uri;
-use rollcall_protocol::call::{self, Secret};
+use rollcall_protocol::{
+    call::{self, Secret},
+    origin::OriginPolicy,
+};
 
 use self::door::DoorArgs;
 pub(crate) use self::{
@@ -20,7 +23,6 @@ pub(crate) use self::{
 use crate::{
     bound::{PING_INTERVAL, PING_TIMEOUT},
     door::{DoorLimits, files, tls::CertificateFiles},
-    origin::OriginPolicy,
 };
 
 /// Where the secret that signs calls comes from. Not a flag: flags show in the list of processes.
@@ -61,8 +63,9 @@ pub(crate) struct BridgeArgs {
     #[arg(long, env = "ROLLCALL_NAMESPACE", default_value = "/study", value_name = "PATH")]
     namespace: String,
 
-    /// Origin whose pages may connect, as in "https://study.example"; may be repeated. "*" allows every
-    /// origin. None means only pages from this very host.
+    /// Origin whose pages may connect, as in "https://study.example"; may be repeated. The first label may be a star,
+    /// as in "https://*.preview.example.com", for any one label. "*" alone allows every origin. None means only pages
+    /// from this very host.
     #[arg(long = "origin", env = "ROLLCALL_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     origins: Vec<String>,
 
@@ -195,7 +198,7 @@ impl Config {
             app: AppLocation::parse(&args.app, args.app_listen, args.redis_url)?,
             redis,
             namespace: args.namespace,
-            origins: OriginPolicy::parse(&args.origins)?,
+            origins: OriginPolicy::parse(args.origins.iter().map(String::as_str))?,
             limits: Limits {
                 max_payload_bytes: args.max_payload_bytes.try_into()?,
                 ping_interval: Duration::from_millis(args.ping_interval_ms),
@@ -289,6 +292,6 @@ mod tests {
     fn args(flags: &[&str]) -> Result<BridgeArgs, clap::Error> {
         let cli = Cli::try_parse_from(["rollcall", "bridge"].iter().chain(flags))?;
         let Command::Bridge(args) = cli.command else { panic!("not a bridge") };
-        Ok(args)
+        Ok(*args)
     }
 }

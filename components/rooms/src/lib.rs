@@ -28,9 +28,9 @@ async fn handle(request: Request) -> Response {
 }
 
 async fn respond(request: Request) -> Response {
-    let origin = match AllowedOrigin::of(request.headers()).await {
+    let origin = match AllowedOrigin::of(&request).await {
         Ok(origin) => origin,
-        Err(failure) => return http::problem(failure),
+        Err(failure) => return cors::mark(http::problem(failure), None),
     };
     if request.method() == Method::OPTIONS {
         return cors::preflight(origin.as_ref());

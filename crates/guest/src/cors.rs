@@ -2,27 +2,35 @@
 
 use hyperium::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderName, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, HeaderName, ORIGIN, VARY,
 };
+use rollcall_protocol::{ErrorCode, origin::OriginPolicy};
 use rollcall_rooms::Failure;
-use spin_sdk::http::{HeaderMap, HeaderValue, StatusCode};
+use spin_sdk::http::{HeaderValue, Request, StatusCode};
 
 use crate::{
     http::{self, Response},
     variables,
 };
 
-/// An origin that the variable `cors_origins` lists, and that a request comes from.
+/// The origin of a page that may use the API.
 pub struct AllowedOrigin(HeaderValue);
 
 impl AllowedOrigin {
-    /// The origin of a request, if its pages may read the answer. Without any in the list, none may; there is no
-    /// wildcard, because answers are for whoever holds a token.
-    pub async fn of(headers: &HeaderMap) -> Result<Option<Self>, Failure> {
-        let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
+    /// The origin of a request, if it comes from a page. Pages that the variable `cors_origins` does not allow are
+    /// refused, by the same rules as at a bridge.
+    pub async fn of(request: &Request) -> Result<Option<Self>, Failure> {
+        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(None) };
         let list = variables::get("cors_origins").await?;
-        let is_listed = list.split_whitespace().any(|listed| listed.as_bytes() == origin.as_bytes());
-        Ok(is_listed.then(|| Self(origin.clone())))
+        let policy =
+            OriginPolicy::parse(list.split_whitespace()).map_err(|error| variables::misconfigured(&error))?;
+        // Spin tells the host in the URL where a client's header does not get through.
+        let authority = request.uri().authority().and_then(|it| HeaderValue::from_str(it.as_str()).ok());
+        let host = request.headers().get(HOST).or(authority.as_ref());
+        if !policy.allows(origin, host) {
+            return Err(ErrorCode::OriginNotAllowed.into());
+        }
+        Ok(Some(Self(origin.clone())))
     }
 }
 

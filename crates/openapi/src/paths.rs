@@ -18,6 +18,9 @@ enum Refusals {
     /// No token that counts here
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
+    /// A page of an origin that may not use the API, or a user who may not enter this room
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] Problem),
     /// Something behind the API does not answer at the moment
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),
@@ -70,8 +73,6 @@ pub fn list() {}
     responses(
         (status = 200, description = "The definition", body = SessionDefinition,
             headers(("ETag" = String, description = "Its revision"))),
-        (status = 403, description = "The user may not enter this room", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "None is defined", body = Problem, content_type = "application/problem+json"),
         Refusals))]
 pub fn get() {}
@@ -114,8 +115,6 @@ pub fn end() {}
 #[utoipa::path(get, path = "/rooms/{id}/members", security(("operator" = []), ("user" = [])), params(Room),
     responses(
         (status = 200, description = "The room", body = RoomState),
-        (status = 403, description = "The user may not enter this room", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No session is live", body = Problem,
             content_type = "application/problem+json"),
         Refusals))]

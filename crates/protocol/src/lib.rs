@@ -7,6 +7,7 @@
 //! | [`event`] | what a bridge tells the app |
 //! | [`call`] | how such an event travels: a signed CloudEvent over HTTP |
 //! | [`fanout`] | what a script publishes to a room |
+//! | [`origin`] | whose pages may come |
 //! | [`resume`] | tokens to come back with |
 //! | [`session`] | the definition of a session |
 //! | [`api`] | what the HTTP API takes and answers |
@@ -19,6 +20,7 @@ pub mod error;
 pub mod event;
 pub mod fanout;
 pub mod id;
+pub mod origin;
 pub mod resume;
 pub mod session;
 

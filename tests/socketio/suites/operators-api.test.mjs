@@ -13,7 +13,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     stage = await Stage.start({
       bridges: 2,
       variables: {
-        SPIN_VARIABLE_CORS_ORIGINS: `https://other.example ${PAGE}`,
+        SPIN_VARIABLE_CORS_ORIGINS: `https://*.preview.example.com ${PAGE}`,
         SPIN_VARIABLE_OPERATOR_TOKENS: `an-older-token-that-still-counts ${OPERATOR_TOKEN}`,
       },
     });
@@ -206,11 +206,13 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     assert.equal(allowed.status, 204);
     assert.equal(allowed.headers.get('access-control-allow-origin'), PAGE);
     assert.match(allowed.headers.get('access-control-allow-methods'), /PUT/);
-    for (const origin of ['https://evil.example', `${PAGE}.evil.example`, 'null', PAGE.toUpperCase()]) {
-      assert.equal((await ask(origin)).headers.get('access-control-allow-origin'), null, origin);
-      const answer = await call('GET', '/rooms', { headers: { origin } });
-      assert.equal(answer.headers.get('access-control-allow-origin'), null, origin);
+    for (const origin of ['https://evil.example', `${PAGE}.evil.example`, 'https://a.b.preview.example.com', 'null']) {
+      for (const answer of [await ask(origin), await call('GET', '/rooms', { headers: { origin } })]) {
+        await refused(answer, 403, 'ORIGIN_NOT_ALLOWED');
+        assert.equal(answer.headers.get('access-control-allow-origin'), null, origin);
+      }
     }
+    assert.equal((await ask('https://pr-7.preview.example.com')).status, 204);
     const answer = await call('GET', '/rooms', { headers: { origin: PAGE } });
     assert.equal(answer.headers.get('access-control-allow-origin'), PAGE);
     assert.equal(answer.headers.get('vary'), 'origin');

@@ -13,7 +13,7 @@ const ORIGIN = 'https://study.example';
 describe('refusals', { timeout: 60_000 }, () => {
   let stage;
   before(async () => {
-    stage = await Stage.start({ bridges: 2, flags: ['--origin', ORIGIN] });
+    stage = await Stage.start({ bridges: 2, flags: ['--origin', ORIGIN, '--origin', 'https://*.preview.example.com'] });
   });
   after(() => stage?.stop());
 
@@ -147,7 +147,7 @@ describe('refusals', { timeout: 60_000 }, () => {
   }
 
   const UPGRADES = ['/socket.io/?EIO=4&transport=websocket', '/ws'];
-  for (const origin of ['https://evil.example', `${ORIGIN}.evil.example`, 'http://study.example', 'null']) {
+  for (const origin of ['https://evil.example', `${ORIGIN}.evil.example`, 'https://a.b.preview.example.com', 'https://preview.example.com', 'http://study.example', 'null']) {
     test(`pages of ${origin} are refused on every way in`, async () => {
       const response = await polling(origin);
       assert.equal(response.status, 403);
@@ -161,7 +161,7 @@ describe('refusals', { timeout: 60_000 }, () => {
     });
   }
 
-  for (const [origin, who] of [[ORIGIN, 'pages of the listed origin'], [undefined, 'clients that are not pages']]) {
+  for (const [origin, who] of [[ORIGIN, 'pages of the listed origin'], ['https://pr-7.preview.example.com', 'pages one label below a listed domain'], [undefined, 'clients that are not pages']]) {
     test(`${who} pass on every way in`, async () => {
       const response = await polling(origin);
       assert.equal(response.status, 200);
