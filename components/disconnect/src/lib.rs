@@ -1,4 +1,4 @@
-//! A member's connection was lost: the grace period starts.
+//! Members' connections were lost: their grace periods start.
 
 use rollcall_guest::{events, http::Response, redis};
 use rollcall_protocol::{
@@ -11,10 +11,10 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, EventKind::Disconnect, disconnect).await
+    events::handle_each(request, EventKind::Disconnect, disconnect).await
 }
 
 async fn disconnect(event: BridgeEvent) -> Result<Done, Failure> {
     let BridgeEvent::Disconnect(membership) = event else { return Err(ErrorCode::Malformed.into()) };
-    events::within_time_limit(async { redis::rooms().await?.disconnect(&membership).await }).await
+    redis::rooms().await?.disconnect(&membership).await
 }

@@ -1,10 +1,13 @@
 //! A bridge's event, from the HTTP request to the answer.
 
-use std::{pin::pin, time::Duration};
+use std::{cell::OnceCell, pin::pin, time::Duration};
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use rollcall_protocol::{
+    ErrorCode,
+    batch::{self, Delivery, Outcome, Outcomes},
     call::{self, MAX_BODY_BYTES, Secret},
+    client::{Ack, Done},
     event::{BridgeEvent, EventKind},
 };
 use rollcall_rooms::{Failure, settings::parse_setting};
@@ -13,6 +16,7 @@ use spin_sdk::http::Request;
 use crate::{
     http::{self, Response},
     instance::PerInstance,
+    log::Origin,
     variables,
 };
 
@@ -33,6 +37,54 @@ pub async fn handle<T: serde::Serialize>(
         apply(event).await
     };
     origin.within(async { http::ack(result.await) }).await
+}
+
+/// Handles a call that delivers one event of the given kind or a batch of them, each within the time limit.
+pub async fn handle_each(
+    mut request: Request,
+    kind: EventKind,
+    apply: impl AsyncFn(BridgeEvent) -> Result<Done, Failure>,
+) -> Response {
+    if !batch::is_batch(request.headers()) {
+        return handle(request, kind, async |event| within_time_limit(apply(event)).await).await;
+    }
+    let origin = http::origin(&request);
+    let result = async {
+        let secrets = PerInstance::get(&SECRETS, read_secrets).await?;
+        let body = http::read_body(&mut request, MAX_BODY_BYTES).await?;
+        Ok(apply_all(batch::verify(request.headers(), &body, kind, &secrets)?, apply).await)
+    };
+    origin.within(async { http::ack(result.await) }).await
+}
+
+/// Applies the events of a batch, and tells of each what became of it.
+async fn apply_all(
+    deliveries: Vec<Delivery>,
+    apply: impl AsyncFn(BridgeEvent) -> Result<Done, Failure>,
+) -> Outcomes {
+    let acks: Vec<OnceCell<Ack<Done>>> = deliveries.iter().map(|_| OnceCell::new()).collect();
+    let each = async |(Delivery { id, traceparent, event }, ack): (&Delivery, &OnceCell<_>)| {
+        let work = async { Ack(apply(event.clone()).await.map_err(http::refuse)) };
+        let _ = ack.set(Origin::of_event(id, traceparent.as_deref()).within(work).await);
+    };
+    let all = async {
+        let mut waiting = deliveries.iter().zip(&acks);
+        // The first one alone: it opens the connection to Redis and loads the script where they are not there, so that
+        // not all of the others do.
+        if let Some(first) = waiting.next() {
+            each(first).await;
+        }
+        join_all(waiting.map(each)).await;
+        Ok(())
+    };
+    if let Err(failure) = within_time_limit(all).await {
+        http::refuse(failure);
+    }
+    let outcomes = deliveries.into_iter().zip(acks).map(|(Delivery { id, .. }, ack)| {
+        // Whoever has no answer by now may have been heard all the same; the bridge asks again.
+        Outcome { id, ack: ack.into_inner().unwrap_or(ErrorCode::Unavailable.into()) }
+    });
+    Outcomes { outcomes: outcomes.collect() }
 }
 
 async fn receive(request: &mut Request, kind: EventKind) -> Result<BridgeEvent, Failure> {

@@ -75,7 +75,7 @@ pub fn method_not_allowed(methods: &'static str) -> Response {
 }
 
 /// What the caller is told. What only operators should know goes to the log instead.
-fn refuse(failure: Failure) -> Refusal {
+pub(crate) fn refuse(failure: Failure) -> Refusal {
     if let Failure::Unavailable(reason) = &failure {
         log::error(format_args!("unavailable: {reason}"));
     }

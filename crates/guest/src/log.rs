@@ -11,6 +11,8 @@ use std::{
     task::Poll,
 };
 
+use rollcall_protocol::EventId;
+
 thread_local! {
     static CURRENT: RefCell<Rc<Origin>> = RefCell::default();
 }
@@ -23,12 +25,22 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// From headers: the id of the event, or else the request's, and the trace. What does not look right is left aside.
+    /// From headers: the id of the event, or else the call's, and the trace.
     pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let request_id = header("ce-id").or_else(|| header("x-request-id"));
+        let request_id = header("ce-id").or_else(|| header("webhook-id")).or_else(|| header("x-request-id"));
+        Self::checked(request_id, header("traceparent"))
+    }
+
+    /// From an event that came with others in one call.
+    pub fn of_event(id: &EventId, traceparent: Option<&str>) -> Self {
+        Self::checked(Some(id.as_str()), traceparent)
+    }
+
+    /// What does not look right is left aside.
+    fn checked(request_id: Option<&str>, traceparent: Option<&str>) -> Self {
         Self {
             request_id: request_id.filter(|id| is_request_id(id)).map(str::to_owned),
-            trace_id: header("traceparent").and_then(trace_id).map(str::to_owned),
+            trace_id: traceparent.and_then(trace_id).map(str::to_owned),
         }
     }
 
@@ -114,6 +126,7 @@ mod tests {
             line_of(&[("ce-id", "e-1"), ("x-request-id", "r-1"), ("traceparent", PARENT)]),
             "m request_id=e-1 trace_id=0af7651916cd43dd8448eb211c80319c"
         );
+        assert_eq!(line_of(&[("webhook-id", "b-1"), ("x-request-id", "r-1")]), "m request_id=b-1");
         assert_eq!(line_of(&[("x-request-id", "r-1")]), "m request_id=r-1");
         assert_eq!(line_of(&[]), "m");
     }

@@ -41,6 +41,23 @@ impl std::str::FromStr for Secret {
     }
 }
 
+impl Secret {
+    /// The headers that make a call with this body a signed one.
+    pub(crate) fn sign(
+        &self,
+        id: &str,
+        now_s: i64,
+        body: &[u8],
+        request: http::request::Builder,
+    ) -> Result<http::request::Builder, CallError> {
+        let signature = self.0.sign(id, now_s, body).map_err(|_| CallError::Signature)?;
+        Ok(request
+            .header(HEADER_WEBHOOK_ID, id)
+            .header(HEADER_WEBHOOK_TIMESTAMP, now_s)
+            .header(HEADER_WEBHOOK_SIGNATURE, signature))
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(..)")
@@ -66,7 +83,6 @@ pub fn sign(
 ) -> Result<Request<Bytes>, CallError> {
     let kind = event.kind();
     let body = serde_json::to_vec(event)?;
-    let signature = secret.0.sign(id, now_s, &body).map_err(|_| CallError::Signature)?;
     let request = Request::builder()
         .method(Method::POST)
         .uri(kind.path())
@@ -74,12 +90,13 @@ pub fn sign(
         .header(CE_SPECVERSION, HeaderValue::from_static("1.0"))
         .header(CE_ID, id)
         .header(CE_TYPE, HeaderValue::from_static(kind.ce_type()))
-        .header(CE_SOURCE, format!("/bridges/{source}"))
-        .header(HEADER_WEBHOOK_ID, id)
-        .header(HEADER_WEBHOOK_TIMESTAMP, now_s)
-        .header(HEADER_WEBHOOK_SIGNATURE, signature)
-        .body(Bytes::from(body))?;
-    Ok(request)
+        .header(CE_SOURCE, source_uri(source));
+    Ok(secret.sign(id, now_s, &body, request)?.body(Bytes::from(body))?)
+}
+
+/// What CloudEvents call the source of a bridge's events.
+pub(crate) fn source_uri(node: &NodeId) -> String {
+    format!("/bridges/{node}")
 }
 
 /// Why a call could not be made. Not to be expected: ids hold no control characters.
@@ -105,12 +122,7 @@ pub fn verify(
     expected: EventKind,
     secrets: &[Secret],
 ) -> Result<BridgeEvent, Refusal> {
-    if body.len() > MAX_BODY_BYTES {
-        return Err(ErrorCode::PayloadTooLarge.into());
-    }
-    if !secrets.iter().any(|secret| secret.0.verify(body, headers).is_ok()) {
-        return Err(ErrorCode::SignatureInvalid.into());
-    }
+    check_signature(headers, body, secrets)?;
     check_cloud_event(headers, expected)?;
     let event: BridgeEvent = serde_json::from_slice(body).map_err(|error| {
         Refusal::because(ErrorCode::Malformed, format!("the event cannot be read: {error}"))
@@ -122,6 +134,17 @@ pub fn verify(
         ));
     }
     Ok(event)
+}
+
+/// Checks a call's size, signature and age: what comes before anything of its body is looked at.
+pub(crate) fn check_signature(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Result<(), Refusal> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ErrorCode::PayloadTooLarge.into());
+    }
+    if !secrets.iter().any(|secret| secret.0.verify(body, headers).is_ok()) {
+        return Err(ErrorCode::SignatureInvalid.into());
+    }
+    Ok(())
 }
 
 fn check_cloud_event(headers: &HeaderMap, expected: EventKind) -> Result<(), Refusal> {

@@ -94,6 +94,10 @@ id! {
     EntryId
 }
 id! {
+    /// An event that a bridge tells of. It is the same each time that the event is delivered.
+    EventId
+}
+id! {
     /// One bridge process, from its start to its end.
     NodeId
 }

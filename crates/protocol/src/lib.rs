@@ -6,6 +6,7 @@
 //! | [`client`] | what clients send, and the acks they get |
 //! | [`event`] | what a bridge tells the app |
 //! | [`call`] | how such an event travels: a signed CloudEvent over HTTP |
+//! | [`batch`] | how many events travel in one call |
 //! | [`fanout`] | what a script publishes to a room |
 //! | [`origin`] | whose pages may come |
 //! | [`resume`] | tokens to come back with |
@@ -14,6 +15,7 @@
 //! | [`error`] | why something was refused, with stable codes |
 
 pub mod api;
+pub mod batch;
 pub mod call;
 pub mod client;
 pub mod error;
@@ -25,4 +27,4 @@ pub mod resume;
 pub mod session;
 
 pub use error::{ErrorCode, Refusal};
-pub use id::{EntryId, NodeId, ResumeHash, RoomId, UserId};
+pub use id::{EntryId, EventId, NodeId, ResumeHash, RoomId, UserId};
