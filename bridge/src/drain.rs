@@ -21,8 +21,13 @@ pub(crate) async fn send_away(gateway: &Gateway) {
 /// Closes what is still open, and waits until all sessions are through and have told the app.
 pub(crate) async fn stop(gateway: &Gateway) {
     gateway.stopping.cancel();
-    if timeout(STOP_LIMIT, gateway.tasks.wait()).await.is_err() {
-        tracing::warn!(unfinished = gateway.tasks.len(), "bridge.unfinished");
+    let all = async {
+        gateway.tasks.wait().await;
+        gateway.losses.all_told().await;
+    };
+    if timeout(STOP_LIMIT, all).await.is_err() {
+        let (unfinished, untold) = (gateway.tasks.len(), gateway.losses.untold());
+        tracing::warn!(unfinished, untold, "bridge.unfinished");
     }
     lease::give_up(gateway).await;
     gateway.app.close().await;

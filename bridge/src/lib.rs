@@ -13,6 +13,7 @@
 //! | [`hub`] | which session is in which room |
 //! | [`health`] | whether this bridge can serve |
 //! | [`lease`] | tells the app that this bridge is there |
+//! | [`losses`] | lost connections that the app is to be told of |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
 //! | [`burst`] | merges what changes in a room within moments |
 //! | [`reread`] | reads rooms once more of which events may have been missed |
@@ -39,6 +40,7 @@ mod gateway;
 mod health;
 mod hub;
 mod lease;
+mod losses;
 mod reread;
 mod server;
 mod session;

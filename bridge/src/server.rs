@@ -36,7 +36,7 @@ use crate::{
     gateway::Gateway,
     health::{self, Health},
     hub::Hub,
-    lease,
+    lease, losses,
     reread::{self, Rereads},
     session::Paces,
     socketio, subscriber,
@@ -61,13 +61,14 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         listener::serve(address, Arc::clone(&health)).await?;
     }
     let gateway = Arc::new(Gateway {
-        app: App::new(config.app, node.clone(), config.secret, config.app_timeout).await?,
+        app: Arc::new(App::new(config.app, node.clone(), config.secret, config.calls).await?),
+        losses: Arc::default(),
         hub: Arc::new(Hub::default()),
         node: node.clone(),
         limits: config.limits,
         health: Arc::clone(&health),
         // The client waits for this and then for the app.
-        subscribe_limit: config.app_timeout / 2,
+        subscribe_limit: config.calls.time_limit / 2,
         rereads: Rereads::default(),
         lease_losses: watch::Sender::new(0),
         tasks: TaskTracker::new(),
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     let lease = tokio::spawn(lease::keep(Arc::clone(&gateway), config.heartbeat_interval));
     let subscriber = tokio::spawn(subscriber::run(config.redis, Arc::clone(&gateway)));
     let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
+    let teller = tokio::spawn(losses::run(Arc::clone(&gateway.losses), Arc::clone(&gateway.app)));
     let pacer = tokio::spawn(Arc::clone(&gateway.paces).forget_the_quiet());
     let socketio = socketio::service(config.namespace, Arc::clone(&gateway));
     let door = Door::new(config.door, gateway.draining.clone());
@@ -116,7 +118,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         () = stop => {}
         () = signals.next() => tracing::warn!("bridge.stopped_at_once"),
     }
-    for task in [subscriber, rereader, pacer] {
+    for task in [subscriber, rereader, teller, pacer] {
         task.abort();
     }
     server.abort();

@@ -1,8 +1,21 @@
 //! Calls the app: over HTTP, or in this process. An event may be delivered again when the first time has an
 //! unknown outcome, because the app goes by the event's id.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`http`], [`in_process`] | where the app is |
+//! | [`lanes`] | how many calls there are at once |
+//! | [`circuit`] | whether there are any, after too many have failed |
+//! | [`retry`] | when a call is tried again |
+//! | [`lost`] | tells of many lost connections in one call |
+//! | [`observe`] | what operators learn of each call |
+//! | [`sweeper`] | sweeps when something is due, with the app in this process |
 
+mod circuit;
 mod http;
 mod in_process;
+mod lanes;
+mod lost;
 mod observe;
 mod retry;
 mod sweeper;
@@ -13,15 +26,24 @@ use ::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use rollcall_protocol::{
     ErrorCode, NodeId, Refusal,
-    call::{self, Secret},
+    call::{self, CallError, Secret},
     client::Ack,
-    event::BridgeEvent,
+    event::{BridgeEvent, EventKind},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use self::{http::HttpApp, in_process::InProcessApp};
-use crate::{clock, config::AppLocation, telemetry::trace};
+use self::{
+    circuit::Circuit,
+    http::HttpApp,
+    in_process::InProcessApp,
+    lanes::{Lane, Lanes, Overloaded},
+};
+use crate::{
+    clock,
+    config::{AppLocation, CallLimits},
+    telemetry::trace,
+};
 
 /// The app, and what calls to it are signed with.
 pub(crate) struct App {
@@ -29,6 +51,8 @@ pub(crate) struct App {
     node: NodeId,
     secret: Secret,
     time_limit: Duration,
+    lanes: Lanes,
+    circuit: Circuit,
 }
 
 enum Transport {
@@ -36,20 +60,38 @@ enum Transport {
     InProcess(InProcessApp),
 }
 
-/// The app could not be asked, or could not do what it was asked for; trying later may help.
+/// Why there is no answer of the app's; trying later may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the app does not answer")]
-pub(crate) struct Unavailable;
+pub(crate) enum Unanswered {
+    /// Too many others wait. The app was never asked.
+    #[error("too many calls wait for the app")]
+    Overloaded,
+    /// It is known to be away. It was never asked.
+    #[error("the app is away")]
+    Away,
+    /// It was asked, and may have done it.
+    #[error("the app does not answer")]
+    Unknown,
+}
 
-impl From<Unavailable> for Refusal {
-    fn from(_: Unavailable) -> Self {
-        ErrorCode::Unavailable.into()
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Overloaded => ErrorCode::Overloaded.into(),
+            Unanswered::Away | Unanswered::Unknown => ErrorCode::Unavailable.into(),
+        }
     }
 }
 
 /// Why one delivery of an event came to nothing.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error("no place among the calls that are under way")]
+    Overloaded,
+    #[error("the app has failed too often of late")]
+    Away,
+    #[error("a part of the app does not answer: {0}")]
+    Refused(Refusal),
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
     #[error("{0}")]
@@ -61,12 +103,28 @@ enum Failure {
     #[error("the app's answer ({0}) cannot be read: {1}")]
     Answer(StatusCode, serde_json::Error),
     #[error(transparent)]
-    Call(#[from] call::CallError),
+    Call(#[from] CallError),
 }
 
 impl Failure {
     fn may_pass(&self) -> bool {
+        !matches!(self, Self::Signature(_) | Self::Answer(..) | Self::Call(_))
+    }
+
+    /// Whether the app was asked.
+    fn was_made(&self) -> bool {
+        !matches!(self, Self::Overloaded | Self::Away | Self::Call(_))
+    }
+
+    /// Whether nothing was heard of the app itself.
+    fn is_silence(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status(_))
+    }
+}
+
+impl From<Overloaded> for Failure {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -76,26 +134,39 @@ impl App {
         location: AppLocation,
         node: NodeId,
         secret: Secret,
-        time_limit: Duration,
+        CallLimits { time_limit, max_calls, max_joins }: CallLimits,
     ) -> anyhow::Result<Self> {
         let transport = match location {
             AppLocation::Http(base) => Transport::Http(Box::new(HttpApp::new(base)?)),
             AppLocation::InProcess(app) => Transport::InProcess(InProcessApp::start(app).await?),
         };
-        Ok(Self { transport, node, secret, time_limit })
+        // Whoever waits half of the time for a place has the other half for a try.
+        let lanes = Lanes::new(max_calls, max_joins, time_limit / 2);
+        Ok(Self { transport, node, secret, time_limit, lanes, circuit: Circuit::default() })
     }
 
-    /// Delivers an event for which a client waits: answers within the time limit, retries included.
+    /// Delivers an event for which a client waits: answers within the time limit, waiting and retries included.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         event: &BridgeEvent,
         event_id: &str,
-    ) -> Result<Ack<T>, Unavailable> {
-        // One lost answer must not use up the time that a second try needs.
-        let attempt_limit = self.time_limit / 2;
-        let tries = retry::briefly(|| self.deliver_once(event, event_id, attempt_limit), Failure::may_pass);
-        let outcome = timeout(self.time_limit, tries).await.unwrap_or(Err(Failure::Timeout(self.time_limit)));
-        outcome.map_err(|failure| report(event, event_id, &failure))
+    ) -> Result<Ack<T>, Unanswered> {
+        let mut tries = 0;
+        let once = || {
+            tries += 1;
+            // One lost answer must not use up the time that a second try needs.
+            self.deliver_once(event, event_id, self.time_limit / 2)
+        };
+        let answer = retry::briefly(once, |failure| failure.was_made() && failure.may_pass());
+        let answer = timeout(self.time_limit, answer).await.unwrap_or(Err(Failure::Timeout(self.time_limit)));
+        answer.map_err(|failure| {
+            // A first try may have arrived, even if there was no place for a second.
+            if tries > 1 {
+                unknown(event.kind(), event_id, &failure)
+            } else {
+                unanswered(event.kind(), event_id, &failure)
+            }
+        })
     }
 
     /// Delivers an event for which nobody waits: goes on for about two minutes while the app is away.
@@ -103,10 +174,10 @@ impl App {
         &self,
         event: &BridgeEvent,
         event_id: &str,
-    ) -> Result<Ack<T>, Unavailable> {
+    ) -> Result<Ack<T>, Unanswered> {
         retry::patiently(|| self.deliver_once(event, event_id, self.time_limit), Failure::may_pass)
             .await
-            .map_err(|failure| report(event, event_id, &failure))
+            .map_err(|failure| unknown(event.kind(), event_id, &failure))
     }
 
     async fn deliver_once<T: DeserializeOwned>(
@@ -115,15 +186,43 @@ impl App {
         event_id: &str,
         limit: Duration,
     ) -> Result<Ack<T>, Failure> {
-        observe::call(event.kind(), event_id, async {
+        let kind = event.kind();
+        let sign = || call::sign(event, event_id, &self.node, clock::now_s(), &self.secret);
+        self.ask(Lane::of(kind), kind, event_id, limit, sign).await
+    }
+
+    /// Makes one call, if there is a place for it and the app is not known to be away.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        lane: Lane,
+        kind: EventKind,
+        request_id: &str,
+        limit: Duration,
+        sign: impl FnOnce() -> Result<Request<Bytes>, CallError>,
+    ) -> Result<Ack<T>, Failure> {
+        // There is one heartbeat at a time: it costs little, and whether it is answered must be known.
+        let is_heartbeat = kind == EventKind::Heartbeat;
+        if !is_heartbeat && !self.circuit.admits() {
+            return Err(Failure::Away);
+        }
+        let _place = self.lanes.enter(lane).await?;
+        let pass = if is_heartbeat { Some(self.circuit.enter_anyway()) } else { self.circuit.enter() };
+        let pass = pass.ok_or(Failure::Away)?;
+        let answer = observe::call(kind, request_id, async {
             // Signed anew each time, as an old signature is refused.
-            let mut request = call::sign(event, event_id, &self.node, clock::now_s(), &self.secret)?;
+            let mut request = sign()?;
             trace::inject(request.headers_mut());
             let response =
                 timeout(limit, self.send(request)).await.map_err(|_| Failure::Timeout(limit))??;
             read_answer(&response)
         })
-        .await
+        .await;
+        if answer.as_ref().is_err_and(Failure::is_silence) {
+            pass.failed()
+        } else {
+            pass.succeeded()
+        }
+        answer
     }
 
     async fn send(&self, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
@@ -144,21 +243,36 @@ impl App {
 
 fn read_answer<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<Ack<T>, Failure> {
     let status = response.status();
-    // A component that failed once, or a gateway before it: no refusal has such a status but UNAVAILABLE.
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(Failure::Status(status));
-    }
-    let ack = serde_json::from_slice(response.body()).map_err(|error| Failure::Answer(status, error))?;
+    let is_failure = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    let ack = match serde_json::from_slice(response.body()) {
+        Ok(ack) => ack,
+        // Of a component that failed once, or of a gateway before it.
+        Err(_) if is_failure => return Err(Failure::Status(status)),
+        Err(error) => return Err(Failure::Answer(status, error)),
+    };
     match ack {
+        Ack(Err(refusal)) if is_failure => Err(Failure::Refused(refusal)),
         // The client has done nothing wrong, and nothing that it could do would help.
         Ack(Err(Refusal { code: ErrorCode::SignatureInvalid, message })) => Err(Failure::Signature(message)),
         ack => Ok(ack),
     }
 }
 
-fn report(event: &BridgeEvent, event_id: &str, failure: &Failure) -> Unavailable {
-    tracing::warn!(request_id = event_id, kind = event.kind().ce_type(), error = %failure, "app.unavailable");
-    Unavailable
+/// Logs why a call that was made at least once came to nothing.
+fn unknown(kind: EventKind, request_id: &str, failure: &Failure) -> Unanswered {
+    tracing::warn!(request_id, kind = kind.ce_type(), error = %failure, "app.unavailable");
+    Unanswered::Unknown
+}
+
+/// The same of a call that was perhaps never made: of those there are many at once, and metrics tell of them.
+fn unanswered(kind: EventKind, request_id: &str, failure: &Failure) -> Unanswered {
+    let reason = match failure {
+        Failure::Overloaded => Unanswered::Overloaded,
+        Failure::Away => Unanswered::Away,
+        _ => return unknown(kind, request_id, failure),
+    };
+    tracing::debug!(request_id, kind = kind.ce_type(), error = %failure, "app.not_asked");
+    reason
 }
 
 #[cfg(test)]
@@ -184,6 +298,13 @@ mod tests {
             assert!(answer(status, "").unwrap_err().may_pass());
         }
         assert!(!answer(404, "<html>").unwrap_err().may_pass());
+    }
+
+    #[test]
+    fn an_app_that_says_that_a_part_of_it_is_away_is_there() {
+        let ailing = answer(503, r#"{"success":false,"code":"UNAVAILABLE","message":"no"}"#).unwrap_err();
+        assert!(ailing.may_pass() && !ailing.is_silence());
+        assert!(answer(503, "no healthy upstream").unwrap_err().is_silence());
     }
 
     #[test]

@@ -28,10 +28,14 @@ pub(super) async fn call<T>(
     .await
 }
 
-fn outcome<T>(answer: &Result<Ack<T>, Failure>) -> CallOutcome {
+/// What became of a call.
+pub(super) fn outcome<T>(answer: &Result<Ack<T>, Failure>) -> CallOutcome {
     match answer {
         Ok(Ack(Ok(_))) => CallOutcome::Ok,
         Ok(Ack(Err(refusal))) => CallOutcome::Refused(refusal.code),
+        Err(Failure::Refused(refusal)) => CallOutcome::Refused(refusal.code),
+        // Never made.
+        Err(Failure::Overloaded | Failure::Away) => CallOutcome::GivenUp,
         Err(Failure::Timeout(_)) => CallOutcome::Timeout,
         Err(Failure::Connection(_)) => CallOutcome::Connection,
         Err(Failure::Status(_)) => CallOutcome::Status,

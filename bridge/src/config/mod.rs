@@ -110,6 +110,27 @@ pub(crate) struct BridgeArgs {
     )]
     app_timeout_ms: u64,
 
+    /// How many calls of the app there are at once. More wait for a place, for half of --app-timeout-ms, and their
+    /// clients are then told OVERLOADED.
+    #[arg(
+        long,
+        env = "ROLLCALL_MAX_CALLS",
+        default_value_t = 256,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(4..=1000)
+    )]
+    max_calls: u16,
+
+    /// How many of those calls are joins: a rush of them leaves room for everybody else.
+    #[arg(
+        long,
+        env = "ROLLCALL_MAX_JOINS",
+        default_value_t = 128,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(1..=1000)
+    )]
+    max_joins: u16,
+
     /// How often the app is told that this bridge is there, in milliseconds; a third of the app's lease_ms or less.
     #[arg(
         long,
@@ -142,7 +163,7 @@ pub(crate) struct Config {
     /// Clients are served over TLS with it.
     pub(crate) certificate: Option<CertificateFiles>,
     pub(crate) sessions: SessionArgs,
-    pub(crate) app_timeout: Duration,
+    pub(crate) calls: CallLimits,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) secret: Secret,
     /// Where metrics are served, if anywhere.
@@ -164,6 +185,17 @@ pub(crate) struct LocalApp {
     pub(crate) listen: Option<SocketAddr>,
     /// Where it keeps its key-value store. May hold a password.
     pub(crate) redis_url: String,
+}
+
+/// How the app is called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallLimits {
+    /// How long it may take until there is an answer.
+    pub(crate) time_limit: Duration,
+    /// How many calls there are at once.
+    pub(crate) max_calls: usize,
+    /// How many of them are joins.
+    pub(crate) max_joins: usize,
 }
 
 /// What a client may do to its socket.
@@ -208,7 +240,11 @@ impl Config {
             door: args.door.limits(places)?,
             certificate: args.door.certificate(),
             sessions: args.sessions,
-            app_timeout: Duration::from_millis(args.app_timeout_ms),
+            calls: CallLimits {
+                time_limit: Duration::from_millis(args.app_timeout_ms),
+                max_calls: args.max_calls.into(),
+                max_joins: args.max_joins.into(),
+            },
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
             secret,
             metrics_listen: args.telemetry.metrics_listen,

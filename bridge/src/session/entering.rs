@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Closing, Doubt, End, Filter, Outbound, Place, Session};
 use crate::{
-    app::Unavailable,
+    app::Unanswered,
     hub::{Attachment, Delivery},
 };
 
@@ -35,6 +35,9 @@ impl<O: Outbound> Session<O> {
             let is_same = *place.attachment.room() == room;
             return Err(if is_same { ErrorCode::AlreadyJoined } else { ErrorCode::InAnotherRoom }.into());
         }
+        if self.gateway.losses.are_too_many() {
+            return Err(ErrorCode::Overloaded.into());
+        }
         self.clear_doubt().await?;
         // Before the call, so that nothing that is published after it can be missed.
         let attachment = self.attach(room.clone()).await?;
@@ -49,14 +52,15 @@ impl<O: Outbound> Session<O> {
                 self.sit();
                 Ok(Welcome { joined, resume_token: token })
             }
-            Ok(Ack(Err(refusal))) if refusal.code != ErrorCode::Unavailable => Err(refusal),
-            Ok(Ack(Err(_))) | Err(Unavailable) => {
+            Ok(Ack(Err(refusal))) => Err(refusal),
+            Err(never_asked @ (Unanswered::Overloaded | Unanswered::Away)) => Err(never_asked.into()),
+            Err(Unanswered::Unknown) => {
                 // The app may have let the user in all the same.
                 let user_id = self.identity.profile.user_id.clone();
                 let membership = Membership { room_id: room, user_id, entry_id: entry };
-                let report = self.gateway.report_lost(membership.clone());
+                let report = self.gateway.losses.report(membership.clone()).map_err(malformed)?;
                 self.doubt = Some(Doubt { membership, report });
-                Err(Unavailable.into())
+                Err(Unanswered::Unknown.into())
             }
         }
     }
@@ -127,9 +131,6 @@ impl<O: Outbound> Session<O> {
 
     /// A new entry's event. The entry's id is also that of the event that makes it.
     fn entry_event(&self, room: &RoomId, token: &ResumeToken) -> Result<Join, Refusal> {
-        let malformed = |error: rollcall_protocol::id::InvalidId| {
-            Refusal::because(ErrorCode::Malformed, error.to_string())
-        };
         Ok(Join {
             room_id: room.clone(),
             profile: self.identity.profile.clone(),
@@ -143,25 +144,29 @@ impl<O: Outbound> Session<O> {
     }
 
     /// Sees to it that a former try to enter is out of the way, or the app would take this one for a duplicate.
-    async fn clear_doubt(&mut self) -> Result<(), Unavailable> {
+    async fn clear_doubt(&mut self) -> Result<(), Unanswered> {
         let Some(doubt) = self.doubt.take() else { return Ok(()) };
         let event = BridgeEvent::Disconnect(doubt.membership.clone());
-        if let Err(unavailable) = self.gateway.app.call::<Done>(&event, &Uuid::now_v7().to_string()).await {
+        if let Err(unanswered) = self.gateway.app.call::<Done>(&event, &Uuid::now_v7().to_string()).await {
             self.doubt = Some(doubt);
-            return Err(unavailable);
+            return Err(unanswered);
         }
-        doubt.report.abort();
+        doubt.report.withdraw();
         Ok(())
     }
 
-    async fn attach(&self, room: RoomId) -> Result<Attachment, Unavailable> {
+    async fn attach(&self, room: RoomId) -> Result<Attachment, Unanswered> {
         let mut attachment = self.gateway.hub.attach(room);
         timeout(self.gateway.subscribe_limit, attachment.subscribed()).await.map_err(|_| {
             tracing::warn!(room_id = %attachment.room(), "redis.not_subscribed");
-            Unavailable
+            Unanswered::Unknown
         })?;
         Ok(attachment)
     }
+}
+
+fn malformed(error: rollcall_protocol::id::InvalidId) -> Refusal {
+    Refusal::because(ErrorCode::Malformed, error.to_string())
 }
 
 fn new_token() -> Result<ResumeToken, Refusal> {

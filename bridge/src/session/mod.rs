@@ -23,7 +23,6 @@ use rollcall_protocol::{
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
     time::{Instant, sleep_until},
 };
 use uuid::Uuid;
@@ -44,6 +43,7 @@ use crate::{
     burst::Burst,
     gateway::Gateway,
     hub::{Attachment, Delivery, Notice},
+    losses::Report,
     tally,
     telemetry::{
         metrics::{self, CloseReason, Queue},
@@ -77,7 +77,7 @@ pub(crate) struct Session<O> {
 /// A join that was not answered: the app may have let the user in, and is told in the background that it is in vain.
 struct Doubt {
     membership: Membership,
-    report: JoinHandle<()>,
+    report: Report,
 }
 
 /// The room that the session is in.
@@ -134,7 +134,7 @@ impl<O: Outbound> Session<O> {
         let socket = metrics::socket_opened(O::TRANSPORT);
         let end = self.until_the_end().await;
         if let Some(place) = self.place.take() {
-            let report = async { drop(self.gateway.report_lost(self.membership(&place))) };
+            let report = async { drop(self.gateway.losses.report(self.membership(&place))) };
             self.trace.follow(Doing::Disconnect, report).await;
         }
         let user_id = &self.identity.profile.user_id;

@@ -13,7 +13,7 @@ use opentelemetry::{
 };
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use rollcall_protocol::event::EventKind;
+use rollcall_protocol::{ErrorCode, event::EventKind};
 use tracing::{Instrument, Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -108,7 +108,8 @@ pub(crate) fn app_call(kind: EventKind, request_id: &str) -> Span {
 /// Says in the span of a call what became of it.
 pub(crate) fn outcome(span: &Span, outcome: CallOutcome) {
     span.record("outcome", outcome.as_str());
-    if !matches!(outcome, CallOutcome::Ok | CallOutcome::Refused(_)) {
+    let is_answer = matches!(outcome, CallOutcome::Ok | CallOutcome::Refused(_));
+    if !is_answer || outcome == CallOutcome::Refused(ErrorCode::Unavailable) {
         span.record("otel.status_code", "ERROR");
     }
 }
@@ -124,9 +125,39 @@ pub(crate) fn inject(headers: &mut HeaderMap) {
     }
 }
 
-/// Lets work that goes on in the background belong to the trace in which it is begun.
-pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    work.instrument(Span::current()).with_current_context()
+/// What something happened in, for work on it that is done later and elsewhere.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    span: Span,
+    context: Context,
+}
+
+impl Origin {
+    /// What happens just now.
+    pub(crate) fn here() -> Self {
+        Self { span: Span::current(), context: Context::current() }
+    }
+
+    /// Does work as part of it.
+    pub(crate) async fn resume<T>(&self, work: impl Future<Output = T>) -> T {
+        work.instrument(self.span.clone()).with_context(self.context.clone()).await
+    }
+
+    /// The span of a call to the app that is a part of it.
+    pub(crate) fn app_call(&self, kind: EventKind, request_id: &str) -> Span {
+        self.span.in_scope(|| app_call(kind, request_id))
+    }
+
+    /// The `traceparent` by which the app finds the trace, for a call with this span.
+    pub(crate) fn traceparent(&self, call: &Span) -> Option<String> {
+        let own = call.context();
+        let context = if own.span().span_context().is_valid() { &own } else { &self.context };
+        let mut headers = HeaderMap::new();
+        if context.span().span_context().is_valid() {
+            TraceContextPropagator::new().inject_context(context, &mut HeaderInjector(&mut headers));
+        }
+        headers.get("traceparent")?.to_str().ok().map(str::to_owned)
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +196,10 @@ mod tests {
         };
         let (report, told) = tokio::sync::oneshot::channel();
         let begin = async {
-            tokio::spawn(carried(async { report.send(background.await).unwrap() }));
+            let origin = Origin::here();
+            tokio::spawn(
+                async move { origin.resume(async { report.send(background.await).unwrap() }).await },
+            );
         };
         trace.follow(Doing::Disconnect, begin).await;
         assert_eq!(told.await.unwrap(), headers(PARENT, None));

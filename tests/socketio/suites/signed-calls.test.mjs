@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
-import { make, signedCall } from '../harness/signed.mjs';
+import { make, signedBatch, signedCall } from '../harness/signed.mjs';
 import { Stage, changed, entered } from '../harness/stage.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
@@ -153,5 +153,66 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
       'room:participantsChanged',
       entered('bo'),
     );
+  });
+
+  /** Lets so many users enter, and returns what tells that their connections are lost. */
+  async function lossesOf(users) {
+    const losses = [];
+    for (const user of users) {
+      const join = joinOf(user);
+      assert.equal((await make(stage.appUrl, signedCall('join', join, { id: join.entryId }))).status, 200);
+      const event = { type: 'disconnect', roomId: room, userId: user, entryId: join.entryId };
+      losses.push({ id: randomUUID(), event });
+    }
+    return losses;
+  }
+
+  const statesOf = async (users) => {
+    const { members } = await (await stage.api('GET', `/rooms/${room}/members`)).json();
+    return users.map((user) => members.find(({ userId }) => userId === user)?.state);
+  };
+
+  test('a batch has an outcome for each of its events, and coming again changes nothing', async () => {
+    const users = ['ben', 'bea', 'bob'];
+    const losses = await lossesOf(users);
+    const foreign = { id: randomUUID(), event: { ...losses[0].event, roomId: 'no-such-room' } };
+    for (const batch of [[losses[0], losses[1], foreign], [losses[1], losses[2]]]) {
+      const { status, answer } = await make(stage.appUrl, signedBatch('disconnect', batch));
+      assert.equal(status, 200);
+      assert.deepEqual(answer.data.outcomes.map(({ id }) => id), batch.map(({ id }) => id));
+      assert.ok(answer.data.outcomes.every(({ success, code }) => success || code === 'NOT_IN_ROOM' || code === 'ENTRY_CLOSED'), JSON.stringify(answer));
+    }
+    assert.deepEqual(await statesOf(users), users.map(() => 'reconnecting'));
+  });
+
+  test('a batch that is not in order touches nothing, whatever else is in it', async () => {
+    const users = ['cem', 'cleo'];
+    const losses = await lossesOf(users);
+    const join = { id: randomUUID(), event: joinOf('mallory') };
+    const many = Array.from({ length: 201 }, () => ({ ...losses[0], id: randomUUID() }));
+    const second = (change) => ({ change: ([first, event]) => [first, change(event)] });
+    const calls = [
+      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { secret: FOREIGN_SECRET })],
+      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { ageS: STALE_S })],
+      [401, 'SIGNATURE_INVALID', { ...signedBatch('disconnect', losses), body: signedBatch('disconnect', losses.slice(1)).body }],
+      [400, 'MALFORMED', signedBatch('disconnect', [...losses, join])],
+      [400, 'MALFORMED', signedBatch('disconnect', [...losses, losses[0]])],
+      [400, 'MALFORMED', signedBatch('disconnect', [])],
+      [400, 'MALFORMED', signedBatch('disconnect', many)],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second((event) => ({ ...event, specversion: '2.0' })))],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second((event) => ({ ...event, source: '/bridges/other' })))],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second(({ id, ...event }) => event))],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second(() => null))],
+      [413, 'PAYLOAD_TOO_LARGE', signedBatch('disconnect', losses, second((event) => ({ ...event, x: 'x'.repeat(64 * 1024) })))],
+    ];
+    for (const [status, code, call] of calls) {
+      const outcome = await make(stage.appUrl, call);
+      assert.deepEqual([outcome.status, outcome.answer.code], [status, code], call.body.slice(0, 200));
+    }
+    assert.deepEqual(await statesOf(users), users.map(() => 'present'));
+    // Only lost connections come in batches.
+    const { status } = await make(stage.appUrl, signedBatch('join', [join]));
+    assert.notEqual(status, 200);
+    assert.deepEqual(await statesOf(['mallory']), [undefined]);
   });
 });

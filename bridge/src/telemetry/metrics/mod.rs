@@ -100,8 +100,22 @@ impl Drop for AppCall {
     }
 }
 
+/// A call waits for a place among those that are under way, until what this returns is dropped.
+pub(crate) fn app_call_waiting() -> WaitingCall {
+    METRICS.app_calls_waiting.inc();
+    WaitingCall(())
+}
+
+/// A call that is to be made.
+pub(crate) struct WaitingCall(());
+
+impl Drop for WaitingCall {
+    fn drop(&mut self) {
+        METRICS.app_calls_waiting.dec();
+    }
+}
+
 /// Whether calls to the app are tried at all.
-#[allow(dead_code, reason = "for the circuit breaker")]
 pub(crate) fn circuit(state: Circuit) {
     METRICS.set_circuit(state);
 }

@@ -40,6 +40,7 @@ pub(super) struct Metrics {
     pub(super) client_events: Count<ClientEventLabels>,
     pub(super) app_call_duration: Durations<AppCallLabels>,
     pub(super) app_calls_in_flight: Gauge,
+    pub(super) app_calls_waiting: Gauge,
     /// By [`Transport`]. Looked up beforehand: it is measured for every event and every client who gets it.
     pub(super) fan_out: [Histogram; 2],
     pub(super) events_merged: Counter,
@@ -81,6 +82,7 @@ impl Metrics {
                 Durations::new_with_constructor(durations),
             ),
             app_calls_in_flight: add(ours, "app_calls_in_flight", "Calls to the app that are under way"),
+            app_calls_waiting: add(ours, "app_calls_waiting", "Calls to the app that wait for a place"),
             app_circuit: add(
                 ours,
                 "app_circuit_state",
