@@ -83,13 +83,11 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
     let teller = tokio::spawn(losses::run(Arc::clone(&gateway.losses), Arc::clone(&gateway.app)));
     let pacer = tokio::spawn(Arc::clone(&gateway.paces).forget_the_quiet());
-    let socketio = socketio::service(config.namespace, Arc::clone(&gateway));
     let door = Door::new(config.door, gateway.draining.clone());
     let router = Router::new()
         .route("/ws", any(websocket::upgrade))
         .with_state(Arc::clone(&gateway))
-        .route_service(socketio::PATH, socketio.clone())
-        .route_service(&format!("{}/", socketio::PATH), socketio)
+        .merge(socketio::routes(config.namespace, Arc::clone(&gateway)))
         .layer(RequestBodyTimeoutLayer::new(config.limits.handshake))
         .layer(middleware::from_fn_with_state(Arc::new(door), door::admit))
         .layer(cors(config.origins.clone()))

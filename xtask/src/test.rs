@@ -52,6 +52,7 @@ fn node_tests() -> Result<Command> {
     let mut node = Command::new("node");
     node.args(["--test", "--test-reporter=spec", "--test-concurrency=2"]).args(suites);
     node.env("ROLLCALL_FAKETIME", faketime);
+    node.env("ROLLCALL_CHROMIUM", setup::chromium::program().context("Chromium is missing")?);
     node.env("ROLLCALL_SCHEMATHESIS", std::fs::canonicalize(setup::schemathesis::ensure()?)?);
     Ok(node)
 }

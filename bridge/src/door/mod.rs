@@ -30,6 +30,7 @@ use self::{
     serve::Peer,
 };
 use crate::{
+    socketio,
     tally::{Guard, Tally},
     telemetry::metrics,
 };
@@ -84,7 +85,7 @@ pub(crate) struct DoorLimits {
 
 /// Gives newcomers a place, or answers that there is none. Those who are connected by polling have one.
 pub(crate) async fn admit(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
-    if has_session(request.uri().query()) {
+    if socketio::has_session(request.uri().query()) {
         return next.run(request).await;
     }
     match door.ticket(&request) {
@@ -99,11 +100,6 @@ pub(crate) async fn admit(State(door): State<Arc<Door>>, mut request: Request, n
             (refusal.code.status(), headers, body).into_response()
         }
     }
-}
-
-/// Whether a query names a session of Engine.IO.
-fn has_session(query: Option<&str>) -> bool {
-    query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sid=")))
 }
 
 #[cfg(test)]
@@ -126,13 +122,6 @@ mod tests {
 
     fn code(door: &Door, address: &str) -> Result<Ticket, ErrorCode> {
         door.ticket(&from(address)).map_err(|refusal| refusal.code)
-    }
-
-    #[test]
-    fn who_is_connected_by_polling_is_told_from_who_is_not() {
-        assert!(has_session(Some("EIO=4&transport=polling&sid=x")));
-        assert!(!has_session(Some("EIO=4&transport=polling")));
-        assert!(!has_session(None));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use socketioxide_core::{
     parser::ParserState,
 };
 use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Server, Socket, packet};
 use crate::{
@@ -38,8 +39,8 @@ enum Phase {
     /// It has not asked to connect, or was refused.
     #[default]
     Opened,
-    /// It has asked, and the app is asked who it is.
-    Connecting,
+    /// It has asked, and the app is asked who it is; the guard calls that off.
+    Connecting { _attempt: DropGuard },
     /// It has a session.
     Connected(Inbox),
     /// Its session has ended.
@@ -106,14 +107,13 @@ fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
         drop(phase);
         return break_off(socket, "connected already");
     }
-    *phase = Phase::Connecting;
+    let attempt = CancellationToken::new();
+    *phase = Phase::Connecting { _attempt: attempt.clone().drop_guard() };
     drop(phase);
     let (server, socket) = (Arc::clone(server), Arc::clone(socket));
     tokio::spawn(async move {
-        tokio::select! {
-            () = socket.closed() => {}
-            () = let_in(&server, &socket, token(auth, &socket)) => {}
-        }
+        let token = token(auth, &socket);
+        attempt.run_until_cancelled(let_in(&server, &socket, token, &attempt)).await
     });
 }
 
@@ -125,12 +125,12 @@ fn token(auth: Option<Value>, socket: &Socket) -> Option<String> {
     auth.and_then(|auth| auth.token).or_else(|| auth::bearer(&socket.req_parts.headers))
 }
 
-async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>) {
+async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, attempt: &CancellationToken) {
     let trace = ClientTrace::of(&socket.req_parts.headers);
     let outcome = trace.follow(Doing::Connect, auth::admit(&server.gateway, token)).await;
     let mut phase = socket.data.phase();
-    if !matches!(*phase, Phase::Connecting) {
-        // The client is gone.
+    if attempt.is_cancelled() {
+        // The client is gone, or has called it off and may have asked again.
         return;
     }
     let answer = match outcome {
@@ -159,7 +159,7 @@ fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) 
         Phase::Connected(inbox) => Some(inbox.clone()),
         // What was on its way when the session ended.
         Phase::Ended => return,
-        Phase::Opened | Phase::Connecting => None,
+        Phase::Opened | Phase::Connecting { .. } => None,
     };
     let Some(inbox) = inbox else { return break_off(socket, "an event before the connection") };
     let reply: Reply = match ack {

@@ -9,13 +9,16 @@
 //! | [`packet`] | reads and writes packets |
 //! | [`connection`] | follows one client from its connection to its end |
 //! | [`outbound`] | the way from a session to its client |
+//! | [`polling`] | holds long-polling to its limits |
 
 mod connection;
 mod outbound;
 mod packet;
+mod polling;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use axum::{Router, middleware};
 use bytes::Bytes;
 use engineioxide::{
     DisconnectReason, Str, config::EngineIoConfig, handler::EngineIoHandler, service::EngineIoService,
@@ -26,11 +29,12 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 
+pub(crate) use self::polling::has_session;
 use self::{connection::Connection, outbound::Emitter, packet::Namespace};
 use crate::{gateway::Gateway, session::SOCKET_QUEUE};
 
 /// Where clients look for it, unless they are told otherwise.
-pub(crate) const PATH: &str = "/socket.io";
+const PATH: &str = "/socket.io";
 
 /// How long a client may take to switch from polling to a WebSocket.
 const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
@@ -41,18 +45,27 @@ const MAX_ATTACHMENTS: usize = 16;
 type Socket = engineioxide::Socket<Connection>;
 
 /// Serves one namespace and refuses all others.
-pub(crate) struct Server {
+struct Server {
     gateway: Arc<Gateway>,
     namespace: Namespace,
     parsing: ParseConfig,
 }
 
-/// Makes the server.
-pub(crate) fn service(namespace: String, gateway: Arc<Gateway>) -> EngineIoService<Server> {
+/// Routes to the server.
+pub(crate) fn routes(namespace: String, gateway: Arc<Gateway>) -> Router {
+    let limit = gateway.limits.max_payload_bytes;
+    let service = service(namespace, gateway);
+    Router::new()
+        .route_service(PATH, service.clone())
+        .route_service(&format!("{PATH}/"), service)
+        .layer(middleware::from_fn_with_state(limit, polling::hold_to_limit))
+}
+
+fn service(namespace: String, gateway: Arc<Gateway>) -> EngineIoService<Server> {
     let limits = gateway.limits;
     let config = EngineIoConfig::builder()
         .req_path(PATH)
-        .max_payload(limits.max_payload_bytes as u64)
+        .max_payload(polling::NO_LIMIT)
         .ws_max_message_size(limits.max_payload_bytes)
         .ws_max_frame_size(limits.max_payload_bytes)
         .max_buffer_size(SOCKET_QUEUE)

@@ -1,5 +1,6 @@
 //! Installing what is needed. Each step says itself in a line, skips what is there, and fails with what to do.
 
+pub mod chromium;
 mod debian;
 mod faketime;
 mod node;
@@ -24,6 +25,7 @@ pub fn for_tests() -> Result<()> {
     for_running()?;
     faketime::ensure()?;
     node::ensure()?;
+    chromium::ensure()?;
     postgres::ensure()?;
     schemathesis::ensure().map(drop)
 }

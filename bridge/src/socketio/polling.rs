@@ -1,0 +1,89 @@
+//! What long-polling needs beside the library.
+//!
+//! The library has one limit for what clients send and for what it answers. What does not fit into an answer it
+//! keeps for the next poll, and loses it if a switch to a WebSocket comes first. So it is given no limit that could
+//! be reached, and clients are held to theirs here.
+
+use std::error::Error as _;
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, StatusCode, header};
+use http_body_util::LengthLimitError;
+use rollcall_protocol::{ErrorCode, Refusal};
+
+/// What the library goes by. Clients on a WebSocket are shown it and make nothing of it, but some read it as an
+/// integer of 32 bits.
+pub(super) const NO_LIMIT: u64 = i32::MAX as u64;
+
+/// More than any handshake is long.
+const HANDSHAKE_LIMIT: usize = 4096;
+
+/// Refuses bodies above the limit, and tells clients of it in their handshake.
+pub(super) async fn hold_to_limit(State(limit): State<usize>, request: Request, next: Next) -> Response {
+    let is_post = request.method() == Method::POST;
+    let is_handshake = !has_session(request.uri().query());
+    if is_post {
+        let (parts, body) = request.into_parts();
+        return match to_bytes(body, limit).await {
+            Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
+            Err(error) if is_too_large(&error) => too_large(),
+            // It broke off, or took too long.
+            Err(_) => StatusCode::BAD_REQUEST.into_response(),
+        };
+    }
+    let response = next.run(request).await;
+    if is_handshake && response.status() == StatusCode::OK { tell(limit, response).await } else { response }
+}
+
+/// Whether a query names a session of Engine.IO.
+pub(crate) fn has_session(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sid=")))
+}
+
+async fn tell(limit: usize, response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(handshake) = to_bytes(body, HANDSHAKE_LIMIT).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let handshake = with_limit(limit, &String::from_utf8_lossy(&handshake));
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(handshake.len()));
+    Response::from_parts(parts, Body::from(handshake))
+}
+
+fn with_limit(limit: usize, handshake: &str) -> String {
+    let field = |limit: &dyn std::fmt::Display| format!(r#""maxPayload":{limit}"#);
+    handshake.replace(&field(&NO_LIMIT), &field(&limit))
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    error.source().is_some_and(|source| source.is::<LengthLimitError>())
+}
+
+fn too_large() -> Response {
+    let refusal = Refusal::from(ErrorCode::PayloadTooLarge);
+    let body = serde_json::to_string(&refusal).unwrap_or_default();
+    (refusal.code.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_connected_by_polling_is_told_from_who_is_not() {
+        assert!(has_session(Some("EIO=4&transport=polling&sid=x")));
+        assert!(!has_session(Some("EIO=4&transport=polling")));
+        assert!(!has_session(None));
+    }
+
+    #[test]
+    fn the_handshake_tells_the_limit() {
+        let handshake = r#"0{"sid":"x","pingTimeout":20000,"maxPayload":2147483647}"#;
+        assert_eq!(with_limit(16_384, handshake), r#"0{"sid":"x","pingTimeout":20000,"maxPayload":16384}"#);
+    }
+}
