@@ -1,0 +1,79 @@
+// A real browser, and sites whose pages it opens.
+
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+
+import { chromium } from 'playwright-core';
+
+import { LIMIT_MS } from './wait.mjs';
+
+const PROGRAM = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
+
+// It is to open the tests' pages and to do nothing else.
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+const FILES = {
+  '/': ['text/html', '<!doctype html><title>A page</title><script src="/socket.io.js"></script><script src="/page.js"></script>'],
+  '/socket.io.js': ['text/javascript', await readFile(createRequire(import.meta.url).resolve('socket.io-client/dist/socket.io.js'))],
+  '/page.js': ['text/javascript', await readFile(new URL('page.js', import.meta.url))],
+};
+
+/** An origin with one page. */
+export class Site {
+  static async start() {
+    const site = new Site();
+    site.server = createServer(({ url }, response) => {
+      const [type, content] = FILES[url] ?? [];
+      if (type) response.writeHead(200, { 'content-type': type }).end(content);
+      else response.writeHead(404).end();
+    });
+    site.server.listen(0, '127.0.0.1');
+    await once(site.server, 'listening');
+    return site;
+  }
+
+  get origin() {
+    return `http://127.0.0.1:${this.server.address().port}`;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+export const launch = () => chromium.launch({ executablePath: PROGRAM, args: FLAGS });
+
+/** One tab of a browser, with its own storage and network, that shows a site's page. */
+export class Tab {
+  static async open(browser, site) {
+    const tab = new Tab();
+    tab.context = await browser.newContext();
+    tab.page = await tab.context.newPage();
+    tab.page.setDefaultTimeout(LIMIT_MS);
+    await tab.page.goto(site.origin);
+    return tab;
+  }
+
+  /** Calls one of the page's functions. */
+  call(name, ...args) {
+    return this.page.evaluate(([name, args]) => globalThis[name](...args), [name, args]);
+  }
+
+  /** The first event of this name that the page has heard or hears. */
+  async heard(event) {
+    const found = await this.page.waitForFunction((name) => heard.find(({ event }) => event === name), event, { polling: 20 });
+    return (await found.jsonValue()).data;
+  }
+
+  /** Waits until something is so in the page. */
+  until(isSo, arg) {
+    return this.page.waitForFunction(isSo, arg, { polling: 20 });
+  }
+
+  close() {
+    return this.context.close();
+  }
+}

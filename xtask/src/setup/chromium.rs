@@ -1,0 +1,26 @@
+//! Chromium, in which the end-to-end tests open pages.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::debian;
+use crate::shell;
+
+/// Makes sure of the browser.
+pub fn ensure() -> Result<()> {
+    if program().is_none() {
+        debian::install(&["chromium"], "install it with `brew install --cask chromium`")?;
+    }
+    let program = program().context("Chromium is installed, but not in PATH")?;
+    shell::present(&format!("Chromium {}", program.display()));
+    Ok(())
+}
+
+/// Where the browser lies.
+pub fn program() -> Option<PathBuf> {
+    shell::which("chromium").or_else(|| {
+        let bundle = PathBuf::from("/Applications/Chromium.app/Contents/MacOS/Chromium");
+        bundle.is_file().then_some(bundle)
+    })
+}
