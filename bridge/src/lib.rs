@@ -36,6 +36,8 @@ mod clock;
 mod config;
 mod door;
 mod drain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod health;
 mod hub;

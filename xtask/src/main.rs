@@ -2,6 +2,7 @@
 //! Node.js and Debian's packages.
 
 mod components;
+mod fuzz;
 mod lint;
 mod setup;
 mod shell;
@@ -38,6 +39,8 @@ enum Command {
     Test,
     /// Set up, build, and hold thousands of sockets for a while; checks and measures what comes of it.
     Soak(soak::Soak),
+    /// Set up, build, and feed parsers with whatever a fuzzer thinks of.
+    Fuzz(fuzz::Fuzz),
     /// Check formatting, lints and dependencies.
     Lint,
     /// Write docs/openapi.json, the description of the HTTP API, from the code.
@@ -69,6 +72,11 @@ fn run(command: Command) -> Result<bool> {
         Command::Up(up) => up::run(&up)?,
         Command::Test => is_ok = test::run()?,
         Command::Soak(soak) => is_ok = soak::run(&soak)?,
+        Command::Fuzz(fuzz) => {
+            let (passed, failed) = fuzz::run(&fuzz)?;
+            println!("\n{passed} passed, {failed} failed");
+            is_ok = failed == 0;
+        }
         Command::Lint => lint::run()?,
         Command::Openapi => std::fs::write("docs/openapi.json", rollcall_openapi::document())?,
     }

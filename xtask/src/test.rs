@@ -10,7 +10,14 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{components, setup, shell};
+use crate::{
+    components,
+    fuzz::{self, Fuzz},
+    setup, shell,
+};
+
+/// How long each fuzz target runs: long enough to see that it still works, and to find what is easily found.
+const FUZZ_SECONDS: u32 = 5;
 
 const SUITES: &str = "tests/socketio/suites";
 
@@ -36,6 +43,7 @@ pub fn run() -> Result<bool> {
     let steps = [
         step("cargo test", Command::new("cargo").args(["test", "--no-fail-fast"]))?,
         step("node --test", &mut node_tests()?)?,
+        fuzz_step()?,
     ];
     Ok(summarize(&steps))
 }
@@ -55,6 +63,14 @@ fn node_tests() -> Result<Command> {
     node.env("ROLLCALL_CHROMIUM", setup::chromium::program().context("Chromium is missing")?);
     node.env("ROLLCALL_SCHEMATHESIS", std::fs::canonicalize(setup::schemathesis::ensure()?)?);
     Ok(node)
+}
+
+fn fuzz_step() -> Result<Step> {
+    println!("\nTest: fuzz");
+    let began = Instant::now();
+    let (passed, failed) = fuzz::run(&Fuzz { target: None, seconds: FUZZ_SECONDS })?;
+    let count = Count { passed, failed };
+    Ok(Step { name: "fuzz", count, is_ok: failed == 0 && passed > 0, seconds: began.elapsed().as_secs() })
 }
 
 fn step(name: &'static str, command: &mut Command) -> Result<Step> {

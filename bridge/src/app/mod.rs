@@ -13,11 +13,13 @@
 
 mod circuit;
 mod http;
+#[cfg(feature = "in-process")]
 mod in_process;
 mod lanes;
 mod lost;
 mod observe;
 mod retry;
+#[cfg(feature = "in-process")]
 mod sweeper;
 
 use std::time::Duration;
@@ -33,10 +35,11 @@ use rollcall_protocol::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+#[cfg(feature = "in-process")]
+use self::in_process::InProcessApp;
 use self::{
     circuit::Circuit,
     http::HttpApp,
-    in_process::InProcessApp,
     lanes::{Lane, Lanes, Overloaded},
 };
 use crate::{
@@ -57,6 +60,7 @@ pub(crate) struct App {
 
 enum Transport {
     Http(Box<HttpApp>),
+    #[cfg(feature = "in-process")]
     InProcess(InProcessApp),
 }
 
@@ -138,6 +142,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let transport = match location {
             AppLocation::Http(base) => Transport::Http(Box::new(HttpApp::new(base)?)),
+            #[cfg(feature = "in-process")]
             AppLocation::InProcess(app) => Transport::InProcess(InProcessApp::start(app).await?),
         };
         // Whoever waits half of the time for a place has the other half for a try.
@@ -228,6 +233,7 @@ impl App {
     async fn send(&self, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
         match &self.transport {
             Transport::Http(app) => app.send(request).await,
+            #[cfg(feature = "in-process")]
             Transport::InProcess(app) => Ok(app.send(request).await),
         }
     }
@@ -236,6 +242,7 @@ impl App {
     pub(crate) async fn close(&self) {
         match &self.transport {
             Transport::Http(_) => {}
+            #[cfg(feature = "in-process")]
             Transport::InProcess(app) => app.close().await,
         }
     }

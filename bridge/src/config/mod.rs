@@ -175,9 +175,11 @@ pub(crate) enum AppLocation {
     /// Served elsewhere.
     Http(Uri),
     /// Run in this process.
+    #[cfg(feature = "in-process")]
     InProcess(LocalApp),
 }
 
+#[cfg(feature = "in-process")]
 /// An app to run in this process.
 pub(crate) struct LocalApp {
     pub(crate) manifest: PathBuf,
@@ -253,9 +255,20 @@ impl Config {
 }
 
 impl AppLocation {
+    #[cfg(feature = "in-process")]
+    #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+    fn in_process(manifest: &str, listen: Option<SocketAddr>, redis_url: String) -> anyhow::Result<Self> {
+        Ok(Self::InProcess(LocalApp { manifest: manifest.into(), listen, redis_url }))
+    }
+
+    #[cfg(not(feature = "in-process"))]
+    fn in_process(manifest: &str, _: Option<SocketAddr>, _: String) -> anyhow::Result<Self> {
+        bail!("this build runs no app in its process: --app must be a URL, and {manifest} is none")
+    }
+
     fn parse(text: &str, listen: Option<SocketAddr>, redis_url: String) -> anyhow::Result<Self> {
         if !text.contains("://") {
-            return Ok(Self::InProcess(LocalApp { manifest: text.into(), listen, redis_url }));
+            return Self::in_process(text, listen, redis_url);
         }
         ensure!(listen.is_none(), "--app-listen only works when --app is the path of a spin.toml");
         let uri: Uri = text.parse().with_context(|| format!("--app {text} is not a URL"))?;
@@ -282,6 +295,7 @@ mod tests {
         Config::check(args(flags)?, SECRET, PLACES)
     }
 
+    #[cfg(feature = "in-process")]
     #[test]
     fn a_path_means_in_process_and_a_url_over_http() {
         assert!(matches!(config(&[]).unwrap().app, AppLocation::InProcess(_)));

@@ -41,10 +41,10 @@ impl Proxies {
             ForwardedHeader::Forwarded => FORWARDED,
         };
         let lines = headers.get_all(name).into_iter().rev();
-        // Whatever else the entries hold, proxies write no comma into an address. A line that is no text still has
-        // its place, so that nothing before it moves up.
-        let mut entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-        let entry = entries.nth(self.count.checked_sub(1)?)?;
+        // Whatever else the entries hold, proxies write no comma into an address. By bytes, as a client may write into
+        // the same line what is no text.
+        let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
+        let entry = std::str::from_utf8(entries.nth(self.count.checked_sub(1)?)?).ok()?;
         match self.header {
             ForwardedHeader::XForwardedFor => parse_address(entry.trim()),
             ForwardedHeader::Forwarded => parse_address(forwarded_for(entry)?),
@@ -143,6 +143,8 @@ mod tests {
             assert_eq!(standard(&["for=6.6.6.6", entry]), PEER, "{entry}");
         }
         assert_eq!(listed(3, &["6.6.6.6, 1.2.3.4"]), PEER);
+        assert_eq!(listed(1, &["é, 1.2.3.4"]), "1.2.3.4", "what is no text spoils only its own entry");
+        assert_eq!(listed(3, &["6.6.6.6", "é,é, 1.2.3.4"]), PEER);
         assert_eq!(listed(1, &["6.6.6.6,"]), PEER);
     }
 

@@ -13,7 +13,7 @@
 
 mod connection;
 mod outbound;
-mod packet;
+pub(crate) mod packet;
 mod polling;
 
 use std::{fmt, sync::Arc, time::Duration};

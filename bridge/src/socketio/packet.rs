@@ -11,19 +11,19 @@ use socketioxide_parser_common::CommonParser;
 
 /// Writes packets of one namespace.
 #[derive(Debug, Clone)]
-pub(super) struct Namespace(Str);
+pub(crate) struct Namespace(Str);
 
 impl Namespace {
-    pub(super) fn new(name: String) -> Self {
+    pub(crate) fn new(name: String) -> Self {
         Self(name.into())
     }
 
-    pub(super) fn is(&self, name: &Str) -> bool {
+    pub(crate) fn is(&self, name: &Str) -> bool {
         self.0 == *name
     }
 
     /// The client is connected, under an id of its own.
-    pub(super) fn connected(&self, id: Sid) -> Str {
+    pub(crate) fn connected(&self, id: Sid) -> Str {
         #[derive(Serialize)]
         struct Connected {
             sid: Sid,
@@ -32,33 +32,33 @@ impl Namespace {
     }
 
     /// The client is not let in. Its `connect_error` carries the code as message and, with a sentence, in `data`.
-    pub(super) fn refused(&self, refusal: &Refusal) -> Str {
+    pub(crate) fn refused(&self, refusal: &Refusal) -> Str {
         connect_error(&self.0, &ConnectError { message: refusal.code.as_str(), data: Some(refusal) })
     }
 
     /// An event with a payload.
-    pub(super) fn event(&self, event: &str, data: &impl Serialize) -> Str {
+    pub(crate) fn event(&self, event: &str, data: &impl Serialize) -> Str {
         encode(Packet::event(self.0.clone(), text(&(event, data))))
     }
 
     /// The answer to an event.
-    pub(super) fn ack(&self, id: i64, answer: &RawValue) -> Str {
+    pub(crate) fn ack(&self, id: i64, answer: &RawValue) -> Str {
         encode(Packet::ack(self.0.clone(), text(&[answer]), id))
     }
 
     /// The server ends the client's session.
-    pub(super) fn disconnect(&self) -> Str {
+    pub(crate) fn disconnect(&self) -> Str {
         encode(Packet::disconnect(self.0.clone()))
     }
 }
 
 /// Refuses a namespace that is not served, in the words of the official server.
-pub(super) fn invalid_namespace(name: &Str) -> Str {
+pub(crate) fn invalid_namespace(name: &Str) -> Str {
     connect_error(name, &ConnectError { message: "Invalid namespace", data: None })
 }
 
 /// An event's name and its first argument.
-pub(super) fn parse(value: &Value) -> Result<(Cow<'_, str>, Option<&RawValue>), Refusal> {
+pub(crate) fn parse(value: &Value) -> Result<(Cow<'_, str>, Option<&RawValue>), Refusal> {
     let malformed = |message: &str| Refusal::because(ErrorCode::Malformed, message);
     let text = match value {
         Value::Str(text, None) => text,

@@ -12,28 +12,28 @@ const MAX_ID_BYTES: usize = 128;
 
 /// What a client sends.
 #[derive(Debug, Deserialize)]
-pub(super) struct Incoming<'a> {
+pub(crate) struct Incoming<'a> {
     /// The event's name.
     #[serde(borrow)]
-    pub(super) event: Cow<'a, str>,
+    pub(crate) event: Cow<'a, str>,
     /// What the ack is to be marked with; none means that no ack is wanted.
     #[serde(borrow, default)]
-    pub(super) id: Option<&'a RawValue>,
+    pub(crate) id: Option<&'a RawValue>,
     /// The payload.
     #[serde(borrow, default)]
-    pub(super) data: Option<&'a RawValue>,
+    pub(crate) data: Option<&'a RawValue>,
 }
 
 /// What is wrong with a frame, and the id to answer it with if that much could be read.
 #[derive(Debug)]
-pub(super) struct Unreadable {
-    pub(super) id: Option<Box<RawValue>>,
-    pub(super) refusal: Refusal,
+pub(crate) struct Unreadable {
+    pub(crate) id: Option<Box<RawValue>>,
+    pub(crate) refusal: Refusal,
 }
 
 impl<'a> Incoming<'a> {
     /// Reads a frame.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Unreadable> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Unreadable> {
         let malformed = |id: Option<&RawValue>, message: String| Unreadable {
             id: id.filter(|id| is_id(id)).map(ToOwned::to_owned),
             refusal: Refusal::because(ErrorCode::Malformed, message),
@@ -65,7 +65,7 @@ fn is_id(id: &RawValue) -> bool {
 }
 
 /// An ack.
-pub(super) fn ack(id: &RawValue, data: &RawValue) -> Utf8Bytes {
+pub(crate) fn ack(id: &RawValue, data: &RawValue) -> Utf8Bytes {
     #[derive(Serialize)]
     struct AckFrame<'a> {
         ack: &'a RawValue,
@@ -75,12 +75,12 @@ pub(super) fn ack(id: &RawValue, data: &RawValue) -> Utf8Bytes {
 }
 
 /// A room event.
-pub(super) fn event(envelope: &Envelope) -> Utf8Bytes {
+pub(crate) fn event(envelope: &Envelope) -> Utf8Bytes {
     write(&EventFrame { event: &envelope.event, data: &envelope.data })
 }
 
 /// An event for one client alone.
-pub(super) fn told(event: &str, data: &impl Serialize) -> Utf8Bytes {
+pub(crate) fn told(event: &str, data: &impl Serialize) -> Utf8Bytes {
     write(&EventFrame { event, data })
 }
 

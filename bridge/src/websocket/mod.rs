@@ -2,7 +2,7 @@
 
 mod close;
 mod connection;
-mod message;
+pub(crate) mod message;
 
 use std::sync::Arc;
 

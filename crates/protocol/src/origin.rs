@@ -110,14 +110,10 @@ impl Origin {
 }
 
 fn is_origin(text: &str) -> bool {
-    let uri: Option<Uri> = text.parse().ok();
-    !text.ends_with('/')
-        && uri.is_some_and(|uri| {
-            uri.scheme().is_some()
-                && uri.path() == "/"
-                && uri.query().is_none()
-                && uri.authority().is_some_and(|authority| !authority.as_str().contains(['@', '*']))
-        })
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+    // Nothing else may stand there, not even what reading a URI leaves out, as a fragment.
+    text == format!("{scheme}://{authority}") && !authority.as_str().contains(['@', '*'])
 }
 
 fn is_label(text: &str) -> bool {
@@ -197,6 +193,7 @@ mod tests {
             "https://a.example/",
             "https://a.example/x",
             "https://a.example?x",
+            "https://a.example#x",
             "https://u@a.example",
             "https://*",
             "https://*.",

@@ -134,6 +134,8 @@ impl Launch<'_> {
             .env("RUST_LOG", "warn")
             .env("ROLLCALL_BRIDGE_SECRET", &self.secrets.bridge_secret)
             .env("ROLLCALL_REDIS_URL", format!("redis://{}", self.redis))
+            // All clients come from this machine.
+            .env("ROLLCALL_MAX_SOCKETS_PER_ADDRESS", "1000000")
             .env("ROLLCALL_PING_INTERVAL_MS", ms(*ping))
             .env("ROLLCALL_PING_TIMEOUT_MS", ms(*ping))
             .env("SPIN_VARIABLE_BRIDGE_SECRETS", &self.secrets.bridge_secret)

@@ -1,5 +1,6 @@
 //! Installing what is needed. Each step says itself in a line, skips what is there, and fails with what to do.
 
+pub mod cargo_fuzz;
 pub mod chromium;
 mod debian;
 mod faketime;

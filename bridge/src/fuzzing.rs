@@ -1,0 +1,97 @@
+//! The parsers that strangers reach, for the fuzz targets in `tests/fuzz`. Each function takes whatever may come, and
+//! panics if what must always hold does not.
+
+use std::net::{IpAddr, SocketAddr};
+
+use engineioxide::Str;
+use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
+use rollcall_protocol::ErrorCode;
+use serde_json::value::RawValue;
+use socketioxide_core::{
+    packet::PacketData,
+    parser::{Parse, ParseConfig, ParserState},
+};
+use socketioxide_parser_common::CommonParser;
+
+use crate::{
+    door::address::{ForwardedHeader, Proxies, network},
+    socketio, websocket,
+};
+
+/// A text frame of a WebSocket. What is answered is JSON, whatever comes.
+pub fn websocket_frame(text: &str) {
+    let id = match websocket::message::Incoming::parse(text) {
+        Ok(incoming) => {
+            assert!(
+                incoming.data.is_none_or(|data| text.contains(data.get())),
+                "a payload is passed on as it is"
+            );
+            incoming.id.map(ToOwned::to_owned)
+        }
+        Err(unreadable) => {
+            assert_eq!(unreadable.refusal.code, ErrorCode::Malformed);
+            is_json(&websocket::message::told("error", &unreadable.refusal));
+            unreadable.id
+        }
+    };
+    if let Some(id) = id {
+        is_json(&websocket::message::ack(&id, RawValue::NULL));
+    }
+}
+
+/// A text packet of Socket.IO, and the event in it. What is answered is JSON behind its head, whatever comes.
+pub fn socketio_packet(text: &str) {
+    let packet =
+        CommonParser.decode_str(&ParseConfig::default(), &ParserState::default(), Str::from(text.to_owned()));
+    let Ok(packet) = packet else { return };
+    if let PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) = &packet.inner {
+        let outcome = socketio::packet::parse(event);
+        assert!(outcome.as_ref().err().is_none_or(|refusal| refusal.code == ErrorCode::Malformed));
+        let namespace = socketio::packet::Namespace::new("/study".to_owned());
+        if let Some(ack) = ack {
+            let answer = namespace.ack(*ack, RawValue::NULL);
+            assert_eq!(answer.as_str(), format!("3/study,{ack}[null]"));
+        }
+    }
+    let refused = socketio::packet::invalid_namespace(&packet.ns);
+    let json = refused.as_str().find('{').map(|start| &refused.as_str()[start..]);
+    // A namespace may hold a brace of its own.
+    assert!(json.is_some_and(|json| json.ends_with(r#"{"message":"Invalid namespace"}"#)));
+}
+
+/// The headers in which proxies tell a client's address. Without trusted ones, nothing in them counts.
+pub fn forwarded(lines: &[Vec<u8>], count: u8, is_standard: bool) {
+    let peer = SocketAddr::from(([10, 0, 0, 1], 80));
+    let (header, name) = if is_standard {
+        (ForwardedHeader::Forwarded, FORWARDED)
+    } else {
+        (ForwardedHeader::XForwardedFor, HeaderName::from_static("x-forwarded-for"))
+    };
+    let mut headers = HeaderMap::new();
+    for value in lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok()) {
+        headers.append(name.clone(), value);
+    }
+    let client = |count: usize| Proxies { count, header }.client(&headers, peer);
+    assert_eq!(client(0), peer.ip());
+    let found = client(count.into());
+    assert_eq!(network(network(found)), network(found));
+    assert!(
+        !matches!(found, IpAddr::V6(address) if address.to_ipv4_mapped().is_some()),
+        "one client, two names"
+    );
+    // What a client puts before the entry of a trusted proxy changes nothing.
+    let mut more = HeaderMap::new();
+    more.append(name.clone(), HeaderValue::from_static("6.6.6.6, for=6.6.6.6"));
+    for value in headers.get_all(&name) {
+        more.append(name.clone(), value.clone());
+    }
+    let entries: usize =
+        headers.get_all(&name).iter().map(|line| line.as_bytes().split(|&byte| byte == b',').count()).sum();
+    if usize::from(count) <= entries {
+        assert_eq!(Proxies { count: count.into(), header }.client(&more, peer), found);
+    }
+}
+
+fn is_json(text: &str) {
+    let _: &RawValue = serde_json::from_str(text).expect("what is sent is JSON");
+}
