@@ -85,7 +85,7 @@ pub(crate) struct DoorLimits {
 
 /// Gives newcomers a place, or answers that there is none. Those who are connected by polling have one.
 pub(crate) async fn admit(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
-    if socketio::has_session(request.uri().query()) {
+    if socketio::is_of_session(request.uri()) {
         return next.run(request).await;
     }
     match door.ticket(&request) {

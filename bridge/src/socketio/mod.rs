@@ -29,7 +29,7 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 
-pub(crate) use self::polling::has_session;
+pub(crate) use self::polling::is_of_session;
 use self::{connection::Connection, outbound::Emitter, packet::Namespace};
 use crate::{gateway::Gateway, session::SOCKET_QUEUE};
 

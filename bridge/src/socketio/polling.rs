@@ -12,9 +12,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::LengthLimitError;
 use rollcall_protocol::{ErrorCode, Refusal};
+
+use super::PATH;
 
 /// What the library goes by. Clients on a WebSocket are shown it and make nothing of it, but some read it as an
 /// integer of 32 bits.
@@ -26,7 +28,7 @@ const HANDSHAKE_LIMIT: usize = 4096;
 /// Refuses bodies above the limit, and tells clients of it in their handshake.
 pub(super) async fn hold_to_limit(State(limit): State<usize>, request: Request, next: Next) -> Response {
     let is_post = request.method() == Method::POST;
-    let is_handshake = !has_session(request.uri().query());
+    let is_handshake = !is_of_session(request.uri());
     if is_post {
         let (parts, body) = request.into_parts();
         return match to_bytes(body, limit).await {
@@ -40,9 +42,12 @@ pub(super) async fn hold_to_limit(State(limit): State<usize>, request: Request, 
     if is_handshake && response.status() == StatusCode::OK { tell(limit, response).await } else { response }
 }
 
-/// Whether a query names a session of Engine.IO.
-pub(crate) fn has_session(query: Option<&str>) -> bool {
-    query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sid=")))
+/// Whether a request belongs to a session of Engine.IO that is there already, or says so: the library refuses those
+/// that name none.
+pub(crate) fn is_of_session(uri: &Uri) -> bool {
+    let names_session =
+        |query: &str| query.split('&').any(|pair| pair.strip_prefix("sid=").is_some_and(|id| !id.is_empty()));
+    uri.path().trim_end_matches('/') == PATH && uri.query().is_some_and(names_session)
 }
 
 async fn tell(limit: usize, response: Response) -> Response {
@@ -76,9 +81,14 @@ mod tests {
 
     #[test]
     fn who_is_connected_by_polling_is_told_from_who_is_not() {
-        assert!(has_session(Some("EIO=4&transport=polling&sid=x")));
-        assert!(!has_session(Some("EIO=4&transport=polling")));
-        assert!(!has_session(None));
+        let is_of_session = |uri: &'static str| is_of_session(&Uri::from_static(uri));
+        assert!(is_of_session("/socket.io/?EIO=4&transport=polling&sid=x"));
+        assert!(is_of_session("/socket.io?sid=x"));
+        for newcomer in
+            ["/socket.io/?EIO=4&transport=polling", "/socket.io/", "/socket.io/?sid=", "/ws?sid=x"]
+        {
+            assert!(!is_of_session(newcomer), "{newcomer}");
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ import { Stage } from '../harness/stage.mjs';
 import { until, within } from '../harness/wait.mjs';
 
 const POLLING = '/socket.io/?EIO=4&transport=polling';
-const WAYS_IN = [POLLING, '/socket.io/?EIO=4&transport=websocket', '/ws'];
+// Naming a session where there is none opens nothing.
+const WAYS_IN = [POLLING, '/socket.io/?EIO=4&transport=websocket', '/ws', '/ws?sid=x', `${POLLING}&sid=`];
 
 describe('the door', { timeout: 120_000 }, () => {
   let stage;
