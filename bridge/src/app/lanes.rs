@@ -15,7 +15,7 @@ use tokio::{
 use crate::telemetry::metrics;
 
 /// How many calls wait for nobody.
-const OWN_LANES: usize = 2;
+pub(crate) const OWN_LANES: usize = 2;
 
 /// Which way a call takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,7 @@ use tokio::time::timeout;
 
 #[cfg(feature = "in-process")]
 use self::in_process::InProcessApp;
+pub(crate) use self::lanes::OWN_LANES;
 use self::{
     circuit::Circuit,
     http::HttpApp,

@@ -21,6 +21,7 @@ pub(crate) use self::{
     telemetry::{LogFormat, TelemetryArgs},
 };
 use crate::{
+    app::OWN_LANES,
     bound::{PING_INTERVAL, PING_TIMEOUT},
     door::{DoorLimits, files, tls::CertificateFiles},
 };
@@ -121,7 +122,7 @@ pub(crate) struct BridgeArgs {
     )]
     max_calls: u16,
 
-    /// How many of those calls are joins: a rush of them leaves room for everybody else.
+    /// How many of those calls are joins: a rush of them leaves room for everybody else. At least three less.
     #[arg(
         long,
         env = "ROLLCALL_MAX_JOINS",
@@ -220,6 +221,11 @@ impl Config {
 
     fn check(args: BridgeArgs, secrets: &str, places: usize) -> anyhow::Result<Self> {
         ensure!(args.namespace.starts_with('/'), "--namespace must begin with a slash, as in /study");
+        ensure!(
+            usize::from(args.max_joins) + OWN_LANES < args.max_calls.into(),
+            "--max-joins must be at least {} below --max-calls, or a rush of joins leaves no room for others",
+            OWN_LANES + 1,
+        );
         let secret = call::parse_secrets(secrets)
             .with_context(|| format!("{SECRET_VARIABLE} cannot be used"))?
             .swap_remove(0);
@@ -318,6 +324,8 @@ mod tests {
             ["--max-payload-bytes", "0"],
             ["--ping-interval-ms", "0"],
             ["--app-timeout-ms", "x"],
+            ["--max-calls", "130"],
+            ["--max-joins", "254"],
             ["--max-sockets", "1001"],
             ["--max-sockets", "0"],
             ["--trusted-proxies", "-1"],
