@@ -1,6 +1,9 @@
 //! Tells of lost connections: of one as of any other event, of many in one call.
 
+use std::collections::HashMap;
+
 use rollcall_protocol::{
+    EventId,
     batch::{Batch, Delivery, Outcome, Outcomes},
     client::{Ack, Done},
     event::EventKind,
@@ -8,8 +11,12 @@ use rollcall_protocol::{
 use tracing::Span;
 use uuid::Uuid;
 
-use super::{App, Lane, Unanswered, observe, unanswered};
-use crate::{clock, losses::Loss, telemetry::trace};
+use super::{App, Failure, Lane, Unanswered, observe, unanswered};
+use crate::{
+    clock,
+    losses::Loss,
+    telemetry::{metrics::CallOutcome, trace},
+};
 
 const KIND: EventKind = EventKind::Disconnect;
 
@@ -49,8 +56,26 @@ impl App {
                 batch.sign(&call_id, clock::now_s(), &self.secret)
             })
             .await;
-        let outcome = observe::outcome(&answer);
-        spans.iter().for_each(|span| trace::outcome(span, outcome));
+        let outcomes = outcomes(losses, &answer);
+        spans.iter().zip(outcomes).for_each(|(span, outcome)| trace::outcome(span, outcome));
         answer.map_err(|failure| unanswered(KIND, &call_id, &failure))
     }
+}
+
+/// What became of each of those that share a call.
+fn outcomes<'a>(
+    losses: &'a [Loss],
+    answer: &'a Result<Ack<Outcomes>, Failure>,
+) -> impl Iterator<Item = CallOutcome> + 'a {
+    let told: HashMap<&EventId, &Ack<Done>> = match answer {
+        Ok(Ack(Ok(told))) => told.outcomes.iter().map(|outcome| (&outcome.id, &outcome.ack)).collect(),
+        _ => HashMap::new(),
+    };
+    losses.iter().map(move |loss| match (told.get(&loss.id), answer) {
+        (Some(Ack(Ok(_))), _) => CallOutcome::Ok,
+        (Some(Ack(Err(refusal))), _) => CallOutcome::Refused(refusal.code),
+        // There was no place for it in the call.
+        (None, Ok(Ack(Ok(_)))) => CallOutcome::GivenUp,
+        (None, answer) => observe::outcome(answer),
+    })
 }
