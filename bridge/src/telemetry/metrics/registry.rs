@@ -153,11 +153,12 @@ impl Metrics {
 }
 
 /// What a handshake is usually refused with.
-const HANDSHAKE_CODES: [ErrorCode; 5] = [
+const HANDSHAKE_CODES: [ErrorCode; 6] = [
     ErrorCode::TokenMissing,
     ErrorCode::TokenInvalid,
     ErrorCode::TokenExpired,
     ErrorCode::OriginNotAllowed,
+    ErrorCode::Overloaded,
     ErrorCode::Unavailable,
 ];
 
