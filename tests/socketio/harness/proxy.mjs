@@ -3,9 +3,20 @@
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 
+/** What the proxy does with a call. */
+export const PASS = 'pass';
+/** Keeps it until `release`. */
+export const HOLD = 'hold';
+/** Hands it to the app, and breaks off the answer. */
+export const LOSE = 'lose';
+
 export class Proxy {
   /** How many calls came so far, by path. */
   calls = {};
+  /** All of them that were not broken off: {path, headers, body}. */
+  seen = [];
+  /** What becomes of a call. */
+  does = () => PASS;
   /** The most calls that were under way at once, by path and in `all`. */
   peak = { all: 0 };
   /** How long each call is held back, unless it is a heartbeat. */
@@ -13,6 +24,7 @@ export class Proxy {
   /** Whether calls are broken off without an answer. */
   isBroken = false;
   #underWay = { all: 0 };
+  #held = [];
   #agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
   static async start(target) {
@@ -28,7 +40,17 @@ export class Proxy {
     return `http://127.0.0.1:${this.server.address().port}`;
   }
 
-  #take(call, answer) {
+  /** The calls to a path. */
+  to(path) {
+    return this.seen.filter((call) => call.path === path);
+  }
+
+  /** Lets go on what was held. */
+  release() {
+    for (const pass of this.#held.splice(0)) pass();
+  }
+
+  async #take(call, answer) {
     const path = call.url;
     this.calls[path] = (this.calls[path] ?? 0) + 1;
     if (this.isBroken) return call.socket.destroy();
@@ -39,19 +61,25 @@ export class Proxy {
     answer.once('close', () => {
       for (const name of [path, 'all']) this.#underWay[name] -= 1;
     });
-    const pass = () => this.#pass(call, answer);
-    if (this.delayMs > 0 && path !== '/events/heartbeat') setTimeout(pass, this.delayMs);
+    const body = Buffer.concat(await call.toArray());
+    const seen = { path, headers: call.headers, body: JSON.parse(body) };
+    this.seen.push(seen);
+    const what = this.does(seen);
+    const pass = () => this.#pass(call, body, answer, what === LOSE);
+    if (what === HOLD) this.#held.push(pass);
+    else if (this.delayMs > 0 && path !== '/events/heartbeat') setTimeout(pass, this.delayMs);
     else pass();
   }
 
-  #pass(call, answer) {
+  #pass(call, body, answer, isLost) {
     const { method, headers } = call;
     const onward = request(this.target + call.url, { method, headers, agent: this.#agent }, (response) => {
+      if (isLost) return response.resume().once('end', () => answer.destroy());
       answer.writeHead(response.statusCode, response.headers);
       response.pipe(answer);
     });
     onward.on('error', () => answer.destroy());
-    call.pipe(onward);
+    onward.end(body);
   }
 
   async stop() {

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { Bridge } from '../harness/bridge.mjs';
 import { Proxy } from '../harness/proxy.mjs';
-import { scrape } from '../harness/scrape.mjs';
+import { changes, scrape } from '../harness/scrape.mjs';
 import { Stage, TRANSPORTS } from '../harness/stage.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -125,5 +125,20 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     assert.ok(calls < count / 4, `${calls} calls`);
     t.diagnostic(`${count} lost connections: ${calls} calls`);
     stage.assertNoGaps();
+  });
+
+  test('an app that says itself that a part of it is away is asked on, and who needs no such part is served', async () => {
+    const kim = await stage.webSocket('kim', { bridge: 1 });
+    await kim.enter(await stage.room());
+    await stage.redis.crash();
+    const from = await metrics();
+    const failures = async () => changes(from, await metrics())['app_call_duration_seconds_count leave UNAVAILABLE'] ?? 0;
+    // More than would do if they were silence.
+    await until(async () => {
+      assert.equal((await kim.leave()).code, 'UNAVAILABLE');
+      return (await failures()) > 30;
+    }, 'the app fails again and again');
+    assert.equal((await metrics())['app_circuit_state closed'], 1);
+    await stage.webSocket('newcomer', { bridge: 1 });
   });
 });
