@@ -136,8 +136,8 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     // More than would do if they were silence.
     await until(async () => {
       assert.equal((await kim.leave()).code, 'UNAVAILABLE');
-      return (await failures()) > 30;
-    }, 'the app fails again and again');
+      return (await failures()) > 12;
+    }, 'the app fails again and again', 30_000);
     assert.equal((await metrics())['app_circuit_state closed'], 1);
     await stage.webSocket('newcomer', { bridge: 1 });
   });
