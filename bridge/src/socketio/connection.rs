@@ -4,11 +4,14 @@
 //! session. When the session has ended, the client may connect again over the same connection.
 
 use std::{
+    mem,
+    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use engineioxide::DisconnectReason;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use socketioxide_core::{
     Sid, Value,
@@ -25,32 +28,67 @@ use crate::{
     telemetry::trace::{ClientTrace, Doing},
 };
 
+/// How often a client may ask to connect over one connection, as each time the app is asked.
+const CONNECTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(2).unwrap();
+const CONNECTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
 /// What belongs to one connection.
-#[derive(Default)]
 pub(crate) struct Connection {
     /// Holds a packet of which attachments are missing.
     pub(super) parser: ParserState,
+    connects: DefaultDirectRateLimiter,
     phase: Mutex<Phase>,
 }
 
 /// How far a client has come.
-#[derive(Default)]
 enum Phase {
     /// It has not asked to connect, or was refused.
-    #[default]
     Opened,
     /// It has asked, and the app is asked who it is; the guard calls that off.
     Connecting { _attempt: DropGuard },
-    /// It has a session.
-    Connected(Inbox),
+    /// It has a session, which goes by the id that the client was told.
+    Connected(Sid, Inbox),
     /// Its session has ended.
     Ended,
 }
 
+impl Phase {
+    fn is_of(&self, session: Sid) -> bool {
+        matches!(self, Self::Connected(current, _) if *current == session)
+    }
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        let quota = Quota::per_second(CONNECTS_PER_SECOND).allow_burst(CONNECTS_AT_ONCE);
+        Self {
+            parser: ParserState::default(),
+            connects: RateLimiter::direct(quota),
+            phase: Mutex::new(Phase::Opened),
+        }
+    }
+}
+
 impl Connection {
-    /// Ends the session, if there is one.
+    /// Ends whatever there is.
     pub(super) fn end(&self) {
         *self.phase() = Phase::Ended;
+    }
+
+    /// Says something for a session, unless the client has ended it: what a session still has to say when it learns
+    /// that it is over is not for the next one.
+    pub(super) fn say<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
+        let phase = self.phase();
+        phase.is_of(session).then(what)
+    }
+
+    /// Ends a session with its last words, unless the client has.
+    pub(super) fn say_last<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
+        let mut phase = self.phase();
+        phase.is_of(session).then(|| {
+            *phase = Phase::Ended;
+            what()
+        })
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -92,7 +130,7 @@ pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner
         PacketData::Connect(auth) if is_ours => connect(server, socket, auth),
         PacketData::Connect(_) => drop(socket.emit(packet::invalid_namespace(&ns))),
         _ if !is_ours => break_off(socket, "a namespace without a connection"),
-        PacketData::Disconnect => socket.data.end(),
+        PacketData::Disconnect => disconnect(server, socket),
         PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) => {
             take(server, socket, &event, ack);
         }
@@ -101,7 +139,17 @@ pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner
     }
 }
 
+fn disconnect(server: &Server, socket: &Arc<Socket>) {
+    let ended = mem::replace(&mut *socket.data.phase(), Phase::Ended);
+    if matches!(ended, Phase::Connecting { .. } | Phase::Connected(..)) {
+        expect_connect(socket, server.gateway.limits.handshake);
+    }
+}
+
 fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
+    if socket.data.connects.check().is_err() {
+        return break_off(socket, "connects too often");
+    }
     let mut phase = socket.data.phase();
     if !matches!(*phase, Phase::Opened | Phase::Ended) {
         drop(phase);
@@ -136,9 +184,11 @@ async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, at
     let answer = match outcome {
         Ok(admission) => {
             // Before the session begins, so that nothing overtakes it.
-            let answer = socket.emit(server.namespace.connected(Sid::new()));
-            let emitter = server.emitter(socket);
-            *phase = Phase::Connected(Session::start(Arc::clone(&server.gateway), admission, trace, emitter));
+            let session = Sid::new();
+            let answer = socket.emit(server.namespace.connected(session));
+            let emitter = server.emitter(socket, session);
+            let inbox = Session::start(Arc::clone(&server.gateway), admission, trace, emitter);
+            *phase = Phase::Connected(session, inbox);
             answer
         }
         Err(refusal) => {
@@ -155,16 +205,16 @@ async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, at
 }
 
 fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) {
-    let inbox = match &*socket.data.phase() {
-        Phase::Connected(inbox) => Some(inbox.clone()),
+    let current = match &*socket.data.phase() {
+        Phase::Connected(session, inbox) => Some((*session, inbox.clone())),
         // What was on its way when the session ended.
         Phase::Ended => return,
         Phase::Opened | Phase::Connecting { .. } => None,
     };
-    let Some(inbox) = inbox else { return break_off(socket, "an event before the connection") };
+    let Some((session, inbox)) = current else { return break_off(socket, "an event before the connection") };
     let reply: Reply = match ack {
         Some(id) => {
-            let emitter = server.emitter(socket);
+            let emitter = server.emitter(socket, session);
             Box::new(move |answer| emitter.ack(id, answer))
         }
         None => Box::new(|_| Ok(())),

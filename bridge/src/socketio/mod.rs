@@ -24,6 +24,7 @@ use engineioxide::{
     DisconnectReason, Str, config::EngineIoConfig, handler::EngineIoHandler, service::EngineIoService,
 };
 use socketioxide_core::{
+    Sid,
     packet::Packet,
     parser::{Parse, ParseConfig, ParseError},
 };
@@ -112,9 +113,9 @@ impl EngineIoHandler for Server {
 }
 
 impl Server {
-    fn emitter(&self, socket: &Arc<Socket>) -> Emitter {
+    fn emitter(&self, socket: &Arc<Socket>, session: Sid) -> Emitter {
         let connect_limit = self.gateway.limits.handshake;
-        Emitter { socket: Arc::clone(socket), namespace: self.namespace.clone(), connect_limit }
+        Emitter { socket: Arc::clone(socket), session, namespace: self.namespace.clone(), connect_limit }
     }
 
     fn take(self: &Arc<Self>, packet: Result<Packet, ParseError>, socket: &Arc<Socket>) {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use engineioxide::{DisconnectReason, Str};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use socketioxide_core::Sid;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Socket, connection, packet::Namespace};
@@ -14,10 +15,11 @@ use crate::{
     telemetry::metrics::{self, Transport},
 };
 
-/// Writes to one client.
+/// Writes to one client, for as long as the client has the session.
 #[derive(Clone)]
 pub(super) struct Emitter {
     pub(super) socket: Arc<Socket>,
+    pub(super) session: Sid,
     pub(super) namespace: Namespace,
     /// How long the client may take to connect again, when its session has ended.
     pub(super) connect_limit: Duration,
@@ -30,6 +32,10 @@ impl Emitter {
     }
 
     fn emit(&self, packet: Str) -> Result<(), Overflow> {
+        self.socket.data.say(self.session, || self.queue(packet)).unwrap_or(Ok(()))
+    }
+
+    fn queue(&self, packet: Str) -> Result<(), Overflow> {
         match self.socket.emit(packet) {
             Err(TrySendError::Full(_)) => Err(Overflow),
             // A closed queue means that the socket is gone, which the session learns of by itself.
@@ -52,16 +58,18 @@ impl Outbound for Emitter {
     }
 
     async fn close(self, closing: Closing) {
-        self.socket.data.end();
-        if let Some(refusal) = closing.refusal() {
-            let _ = self.tell("error", &refusal);
-        }
         // A client that is told to disconnect stays away; one whose connection ends comes back.
         let comes_back = matches!(closing, Closing::ShuttingDown | Closing::TooSlow);
-        if comes_back || self.emit(self.namespace.disconnect()).is_err() {
-            self.socket.close(DisconnectReason::ClosingServer);
-        } else {
-            connection::expect_connect(&self.socket, self.connect_limit);
+        let stays_open = self.socket.data.say_last(self.session, || {
+            if let Some(refusal) = closing.refusal() {
+                let _ = self.queue(self.namespace.event("error", &refusal));
+            }
+            !comes_back && self.queue(self.namespace.disconnect()).is_ok()
+        });
+        match stays_open {
+            Some(true) => connection::expect_connect(&self.socket, self.connect_limit),
+            Some(false) => self.socket.close(DisconnectReason::ClosingServer),
+            None => {}
         }
     }
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
 import { io } from 'socket.io-client';
 
+import { Bridge } from '../harness/bridge.mjs';
 import { NAMESPACE } from '../harness/client.mjs';
 import { Frames, Polling } from '../harness/engine.mjs';
+import { HOLD, PASS, Proxy } from '../harness/proxy.mjs';
 import { Stage } from '../harness/stage.mjs';
 import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 import { until, within } from '../harness/wait.mjs';
@@ -24,8 +26,8 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
   });
   after(() => stage?.stop());
 
-  async function opened() {
-    const frames = await Frames.open(bridge);
+  async function opened(through = bridge) {
+    const frames = await Frames.open(through);
     sockets.push(frames);
     return frames;
   }
@@ -201,25 +203,63 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.ok(!frames.all.some((frame) => frame.startsWith(`43${NAMESPACE},1`)), 'an ack of the old session');
     });
 
-    test('an ack of the session before does not reach the next one', async () => {
-      const room = await stage.room();
-      const frames = await connected();
-      await frames.send(`42${NAMESPACE},1["room:join",{"groupId":"${room}"}]`, `41${NAMESPACE},`, await connecting());
-      await frames.next((frame) => frame.startsWith(`40${NAMESPACE},`));
-      assert.equal((await frames.request(2, 'room:leave')).success, false);
-      const connectedAt = frames.all.findLastIndex((frame) => frame.startsWith(`40${NAMESPACE},`));
-      const after = frames.all.slice(connectedAt + 1);
-      assert.ok(!after.some((frame) => frame.startsWith(`43${NAMESPACE},1`)), JSON.stringify(after));
+    describe('while the app takes its time', () => {
+      let slow;
+      let proxy;
+      before(async () => {
+        proxy = await Proxy.start(stage.appUrl);
+        slow = await Bridge.start({ redis: stage.redis, app: proxy.url });
+        stage.bridges.push(slow);
+      });
+      beforeEach(() => {
+        proxy.does = () => PASS;
+      });
+      after(() => proxy?.stop());
+
+      const hold = (path) => {
+        proxy.does = (call) => (call.path === path ? HOLD : PASS);
+      };
+      const connects = (frames) => frames.all.filter((frame) => frame.startsWith(`40${NAMESPACE},`)).length;
+
+      test('an ack of the session before does not reach the next one', async () => {
+        const room = await stage.room();
+        const lea = await stage.socketIo('lea');
+        await lea.enter(room);
+        const frames = await (await opened(slow)).connect(await tokenFor('kim'));
+        hold('/events/join');
+        await frames.send(`42${NAMESPACE},1["room:join",{"groupId":"${room}"}]`);
+        await until(() => proxy.to('/events/join').length === 1, 'the app is asked');
+        await frames.send(`41${NAMESPACE},`);
+        await frames.connect(await tokenFor('kim'));
+        proxy.release();
+        // So its ack is there, and with nobody to be in the room, the membership is lost.
+        assert.equal((await lea.next('room:participantReconnecting')).userId, 'kim');
+        assert.equal((await frames.request(2, 'room:leave')).code, 'NOT_IN_ROOM');
+        assert.ok(!frames.all.some((frame) => frame.startsWith(`43${NAMESPACE},1`)), JSON.stringify(frames.all));
+      });
+
+      test('before CONNECT is answered, it calls the whole thing off', async () => {
+        const frames = await opened(slow);
+        hold('/events/connect');
+        const before = proxy.to('/events/connect').length;
+        await frames.send(await connecting('ali'));
+        await until(() => proxy.to('/events/connect').length > before, 'the app is asked');
+        await frames.send(`41${NAMESPACE},`, await connecting('kim'));
+        await until(() => proxy.to('/events/connect').length > before + 1, 'the app is asked again');
+        proxy.release();
+        await frames.next((frame) => frame.startsWith(`40${NAMESPACE},`));
+        const room = await stage.room();
+        const { data } = await frames.request(1, 'room:join', { groupId: room });
+        assert.deepEqual(data.members.map(({ userId }) => userId), ['kim']);
+        assert.equal(connects(frames), 1);
+      });
     });
 
-    test('before CONNECT is answered, it calls the whole thing off', async () => {
+    test('who connects over and over is cut off', async () => {
       const frames = await opened();
-      await frames.send(await connecting('ali'), `41${NAMESPACE},`, await connecting('kim'));
-      await frames.next((frame) => frame.startsWith(`40${NAMESPACE},`));
-      const room = await stage.room();
-      const { data } = await frames.request(1, 'room:join', { groupId: room });
-      assert.deepEqual(data.members.map(({ userId }) => userId), ['kim']);
-      assert.equal(frames.all.filter((frame) => frame.startsWith(`40${NAMESPACE},`)).length, 1);
+      const packets = [await connecting(), `41${NAMESPACE},`];
+      await frames.send(...Array(30).fill(packets).flat());
+      await frames.closed;
     });
   });
 
