@@ -43,7 +43,7 @@ pub struct Member {
     pub away: Time,
 }
 
-/// A current entry of a member, and what its ack said.
+/// A current entry of a member, and how it came in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seat {
     pub entry: Entry,
@@ -52,7 +52,6 @@ pub struct Seat {
     pub tokens: Vec<Entry>,
     pub first: bool,
     pub recovered: bool,
-    pub seq: u64,
 }
 
 impl Member {

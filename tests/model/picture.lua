@@ -30,7 +30,7 @@ local function picture_of_members(id)
       member.state, number(member.graceUntil), number(presence.lostAt), number(presence.drops),
       number(presence.awayMs))
     for _, entry in ipairs(presence.entries) do
-      add('seat', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','), number(entry.seq),
+      add('seat', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','),
         tostring(entry.first), tostring(entry.recovered))
     end
   end

@@ -92,10 +92,10 @@ fn picture_of_member(id: &str, member: &Member) -> String {
 }
 
 fn picture_of_seat(id: &str, member: &Member, seat: &Seat) -> String {
-    let Seat { entry, node, tokens, first, recovered, seq } = seat;
+    let Seat { entry, node, tokens, first, recovered } = seat;
     let tokens: Vec<String> = tokens.iter().map(|token| format!("token-{}", token.0)).collect();
     let (user, tokens) = (member.person.user, tokens.join(","));
-    format!("seat {id} {user} {entry} {node} {tokens} {seq} {first} {recovered}")
+    format!("seat {id} {user} {entry} {node} {tokens} {first} {recovered}")
 }
 
 /// Nothing is left of a session that is over, and nothing of a node that is gone.

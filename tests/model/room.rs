@@ -42,7 +42,7 @@ pub struct Membership {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Welcome {
     pub state: State,
-    /// The last event that this includes.
+    /// The last event that this stands for: what the member's own coming in has changed beside comes after it.
     pub seq: u64,
     pub first: bool,
     pub recovered: bool,
@@ -53,7 +53,7 @@ pub struct Welcome {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Way {
     Began,
-    Entered,
+    Entered { makes_host: bool },
     Recovered,
     Replaced,
     CameBeside,
@@ -136,7 +136,14 @@ impl Room {
         self.settle(turn.leases, turn.now);
         let (way, seat) = self.take_seat(turn, join, terms)?;
         let state = self.state(turn.now).expect("somebody has just come in");
-        Ok(Welcome { state, seq: seat.seq, first: seat.first, recovered: seat.recovered, way })
+        let is_last_to_come = match way {
+            Way::Began => true,
+            Way::Entered { makes_host } => makes_host,
+            Way::WasThere => seat.first && state.seq == 1,
+            Way::Recovered | Way::Replaced | Way::CameBeside => false,
+        };
+        let seq = state.seq - u64::from(is_last_to_come);
+        Ok(Welcome { state, seq, first: seat.first, recovered: seat.recovered, way })
     }
 
     fn take_seat(&mut self, turn: &mut Turn, join: &Join, terms: Terms) -> Result<(Way, Seat), Refusal> {
@@ -279,7 +286,6 @@ impl Live {
             tokens: [join.entry].into_iter().chain(join.resumes).collect(),
             first,
             recovered,
-            seq: self.seq,
         };
         self.members[place].seats.push(seat.clone());
         seat
@@ -295,10 +301,11 @@ impl Live {
         let host = self.elect();
         self.tell_change(past, To::AllBut(join.entry), Change::Entered, vec![join.person]);
         let seat = self.seat(turn, join, place, false, false);
-        if let Some(host) = host.filter(|_| !was_empty) {
+        let new_host = host.filter(|_| !was_empty);
+        if let Some(host) = new_host {
             self.tell(past, To::Everybody, News::HostChanged { host });
         }
-        Ok((Way::Entered, seat))
+        Ok((Way::Entered { makes_host: new_host.is_some() }, seat))
     }
 
     fn recover(&mut self, past: &mut Past, turn: &mut Turn, join: &Join, place: usize) -> (Way, Seat) {

@@ -92,7 +92,6 @@ impl Shard {
             room.past.closed.clear();
             let Some(live) = &mut room.live else { continue };
             live.seq = 0;
-            live.members.iter_mut().flat_map(|member| &mut member.seats).for_each(|seat| seat.seq = 0);
         }
         shard.leases = shard.leases.valid(now);
         shard

@@ -113,7 +113,7 @@ fn answered(answer: &Answer) -> Option<&'static str> {
     match answer {
         Answer::Welcome(welcome) => Some(match welcome.way {
             Way::Began => "began",
-            Way::Entered => "entered",
+            Way::Entered { .. } => "entered",
             Way::Recovered => "recovered",
             Way::Replaced => "took over",
             Way::CameBeside => "came beside",

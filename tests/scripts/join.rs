@@ -69,16 +69,34 @@ async fn a_second_connection_is_refused() {
 }
 
 #[tokio::test]
-async fn a_join_delivered_twice_has_the_same_answer_and_no_second_effect() {
+async fn a_join_delivered_twice_has_no_second_effect_and_tells_how_things_are_by_then() {
     let mut room = Story::begin().await;
-    let first = room.join("kim/1").await.unwrap();
-    room.join("ben/1").await.unwrap();
-    room.events().await;
+    room.join("kim/1").await.unwrap();
+    let first = room.join("ben/1").await.unwrap();
+    room.join("lea/1").await.unwrap();
+    let last = room.events().await.pop().unwrap();
 
-    let again = room.join("kim/1").await.unwrap();
-    assert_eq!((again.first, again.recovered, again.seq), (first.first, first.recovered, first.seq));
-    assert_eq!(again.count, 2, "it tells who is there now");
+    let again = room.join("ben/1").await.unwrap();
+    assert_eq!((again.first, again.recovered, again.count), (first.first, first.recovered, 3));
+    assert_eq!(
+        (again.epoch, again.seq),
+        (last.epoch, last.seq),
+        "what the answer shows does not come as news"
+    );
     assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_starts_a_session_with_a_join_delivered_twice_is_still_told_so_by_the_event() {
+    let mut room = Story::begin().await;
+    room.join("kim/1").await.unwrap();
+    let again = room.join("kim/1").await.unwrap();
+    assert_eq!((again.first, again.seq, again.count), (true, 0, 1));
+    assert_eq!(room.event_names().await, ["room:started"]);
+
+    room.join("ben/1").await.unwrap();
+    let late = room.join("kim/1").await.unwrap();
+    assert_eq!((late.first, late.seq, late.count), (true, 2, 2), "the answer is newer than the event");
 }
 
 #[tokio::test]

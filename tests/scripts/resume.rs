@@ -45,7 +45,7 @@ async fn a_client_that_never_got_the_answer_may_come_again_with_the_same_token()
 }
 
 #[tokio::test]
-async fn a_resume_delivered_twice_has_the_same_answer_and_no_second_effect() {
+async fn a_resume_delivered_twice_recovers_twice_and_has_no_second_effect() {
     let mut room = Story::begin().await;
     room.join("kim/1").await.unwrap();
     let first = room.resume("kim/2", "kim/1").await.unwrap();

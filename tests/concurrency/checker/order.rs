@@ -11,8 +11,7 @@ pub fn check(calls: &[Call]) -> Result<(), Violation> {
 }
 
 fn check_views(calls: &[Call]) -> Result<(), Violation> {
-    let copies = copies(calls);
-    let views = calls.iter().filter_map(|call| Some((call, view(call, &copies)?)));
+    let views = calls.iter().filter_map(|call| Some((call, view(call)?)));
     let mut by_begin: Vec<_> = views.collect();
     let mut by_finish = by_begin.clone();
     by_begin.sort_by_key(|(call, _)| call.began);
@@ -30,22 +29,12 @@ fn check_views(calls: &[Call]) -> Result<(), Violation> {
     Ok(())
 }
 
-/// How often each entry was let in. The answer to a copy keeps the place of the first one.
-fn copies(calls: &[Call]) -> BTreeMap<&str, usize> {
-    let mut copies = BTreeMap::new();
-    for call in calls {
-        if let What::Joined { entry, .. } = &call.what {
-            *copies.entry(entry.as_str()).or_default() += 1;
-        }
-    }
-    copies
-}
-
 /// The place in the room's history that an answer tells of.
-fn view(call: &Call, copies: &BTreeMap<&str, usize>) -> Option<(u64, u64)> {
-    let place = |view: &View| (view.epoch, view.seq);
+fn view(call: &Call) -> Option<(u64, u64)> {
+    // The ack of who starts a session leaves even the first event to come.
+    let place = |view: &View| (view.epoch, view.seq.max(1));
     match &call.what {
-        What::Joined { entry, ack, .. } if copies[entry.as_str()] == 1 => Some(place(&ack.view)),
+        What::Joined { ack, .. } => Some(place(&ack.view)),
         What::Read { view, .. } => view.as_ref().map(place),
         _ => None,
     }

@@ -39,11 +39,7 @@ pub fn replay(events: &[Event], capacity: Option<u32>) -> Result<Past<'_>, Viola
 impl<'a> Past<'a> {
     /// The state after an event, and the event; an answer from before the first one came just before it.
     pub fn at(&self, epoch: u64, seq: u64) -> Option<&Step<'a>> {
-        self.since(epoch, seq)?.first()
-    }
-
-    pub fn since(&self, epoch: u64, seq: u64) -> Option<&[Step<'a>]> {
-        self.sessions.get(&epoch)?.get(seq.saturating_sub(1) as usize..)
+        self.sessions.get(&epoch)?.get(seq.saturating_sub(1) as usize)
     }
 
     fn take(&mut self, event: &'a Event) -> Result<(), Rule> {

@@ -21,15 +21,20 @@
 -- All of a user's entries are read and written together.
 local MAX_SHARED = 16
 
+-- The place in the numbering of events that leaves even the first one to come.
+local BEFORE_STARTED = 0
+
 lapse_ended_lease(call.nodeId)
 local room = open(call.roomId)
 local user, terms = call.profile.userId, call.terms
 
-local function answer(entry)
-  return { 'OK', describe(room, { seq = entry.seq, first = entry.first, recovered = entry.recovered }) }
+-- `seq` is the last event that the answer stands for; without one it is the room's last, as for a copy of a join: that
+-- is told of the room as it is when it comes, and would else get events that go back behind it.
+local function answer(entry, seq)
+  return { 'OK', describe(room, { seq = seq or room.seq, first = entry.first, recovered = entry.recovered }) }
 end
 
--- The entry remembers what its ack said, so that a join that is delivered twice is answered alike. The token that it
+-- The entry remembers how it came in, so that a join that is delivered twice is told so twice. The token that it
 -- resumed with stays good beside its own: its answer may never have reached the client.
 local function add_entry(presence, is_first, is_recovered)
   local entry = {
@@ -38,7 +43,6 @@ local function add_entry(presence, is_first, is_recovered)
     resumeHashes = { call.resumeHash, call.resumes },
     first = is_first,
     recovered = is_recovered,
-    seq = room.seq,
   }
   table.insert(presence.entries, entry)
   hold(room, entry)
@@ -77,7 +81,7 @@ local function begin()
     count = 1,
   }
   publish(room, 'room:started', data, { members = roster(room, 1) })
-  return entry
+  return answer(entry, BEFORE_STARTED)
 end
 
 local function enter()
@@ -85,14 +89,14 @@ local function enter()
   local had_host = room.host
   local is_host_new = elect_host(room)
   publish_change(room, 'entered', { { userId = user, userName = call.profile.userName } }, call.entryId)
-  local entry = add_entry(presence, false, false)
+  local entry, seq = add_entry(presence, false, false), room.seq
   if not had_host then
     -- The room was empty, and an empty room has none of the keys that hold members.
     expire(room)
   elseif is_host_new then
     publish_host(room)
   end
-  return entry
+  return answer(entry, seq)
 end
 
 local function recover(presence)
@@ -102,7 +106,7 @@ local function recover(presence)
   local count = redis.call('HLEN', room.members)
   local data = { userId = user, userName = call.profile.userName, count = count }
   publish(room, 'room:participantReconnected', data, { except = call.entryId, members = roster(room, count) })
-  return add_entry(presence, false, true)
+  return answer(add_entry(presence, false, true))
 end
 
 -- Nobody else is told: for them, the member was there all the time.
@@ -110,7 +114,7 @@ local function take_over(presence, index)
   local replaced = drop_entry(room, presence, index)
   dismiss(room, replaced.entryId, 'room:replaced')
   save_member(presence.joinedAt)
-  return add_entry(presence, false, true)
+  return answer(add_entry(presence, false, true))
 end
 
 -- Which of the member's entries this call may take the place of.
@@ -131,7 +135,7 @@ end
 local function come_beside(presence)
   local index = replaceable(presence)
   if index then
-    return answer(take_over(presence, index))
+    return take_over(presence, index)
   end
   if room.duplicates ~= 'share' then
     return { 'ALREADY_JOINED' }
@@ -140,6 +144,11 @@ local function come_beside(presence)
     return { 'TOO_MANY_CONNECTIONS' }
   end
   return answer(add_entry(presence, false, false))
+end
+
+-- Who has started the session is told so by the event, too, unless others have come since.
+local function answer_again(entry)
+  return answer(entry, entry.first and room.seq == 1 and BEFORE_STARTED)
 end
 
 -- The leader finds a place even in a full room.
@@ -154,19 +163,19 @@ local function join()
   local presence = room.is_live and presence_of(room, user)
   local known = presence and find_entry(presence, call.entryId)
   if known then
-    return answer(presence.entries[known])
+    return answer_again(presence.entries[known])
   end
   if room.is_live and terms.revision > 0 and terms.revision ~= room.revision then
     return { 'REVISION', string.format('%.0f', room.revision) }
   end
   if not room.is_live then
-    return now >= terms.endAt and { 'SESSION_ENDED' } or answer(begin())
+    return now >= terms.endAt and { 'SESSION_ENDED' } or begin()
   end
   if not presence then
-    return is_full() and { 'ROOM_FULL' } or answer(enter())
+    return is_full() and { 'ROOM_FULL' } or enter()
   end
   if #presence.entries == 0 then
-    return answer(recover(presence))
+    return recover(presence)
   end
   return come_beside(presence)
 end
