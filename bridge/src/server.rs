@@ -97,7 +97,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         router,
         tls: config.certificate.map(Tls::start).transpose()?,
         handshake_limit: config.limits.handshake,
-        max_sockets: config.door.max_sockets,
+        limits: config.door,
         stopping: gateway.stopping.clone(),
     };
     // Until the end those who are connected by polling are still served.

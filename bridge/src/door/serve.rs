@@ -1,11 +1,18 @@
 //! Accepts connections and serves HTTP on them.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rollcall_protocol::ErrorCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -14,8 +21,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::{stream::ClientStream, tls::Tls};
-use crate::tally::Tally;
+use super::{
+    DoorLimits,
+    address::network,
+    stream::{ClientStream, Place},
+    tls::Tls,
+};
+use crate::{tally::Tally, telemetry::metrics};
 
 /// Out of files, for example: some come back soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +35,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many connections may be open beyond the sockets: those that ask for something short, like whether the bridge
 /// is well, or for a place that there is not. They are soon gone.
 const SHORT_CONNECTIONS: usize = 256;
+
+/// How many of those may come from one address.
+const SHORT_CONNECTIONS_PER_ADDRESS: usize = 64;
+
+/// A client that polls asks for what is new over one connection and sends over another.
+const CONNECTIONS_PER_SOCKET: usize = 2;
+
+/// How large the head of a request may be: a token, a site's cookies and what proxies add. A client that polls has its
+/// first one kept for as long as it is connected. It is looked at after each read, so that up to twice as much may pass.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// The other end of the connection that a request came over.
 #[derive(Debug, Clone, Copy)]
@@ -34,15 +56,15 @@ pub(crate) struct Service {
     pub(crate) tls: Option<Tls>,
     /// How long a client may take for the handshake of TLS, and for the head of each request.
     pub(crate) handshake_limit: Duration,
-    /// How many sockets there may be.
-    pub(crate) max_sockets: usize,
+    /// How many may come in.
+    pub(crate) limits: DoorLimits,
     /// Ends it.
     pub(crate) stopping: CancellationToken,
 }
 
 /// Serves until it is to stop, and then lets the requests that are under way finish.
 pub(crate) async fn run(listener: TcpListener, service: Service) {
-    let connections = Tally::new(service.max_sockets.saturating_add(SHORT_CONNECTIONS));
+    let places = Places::new(service.limits);
     let service = Arc::new(service);
     let tasks = TaskTracker::new();
     loop {
@@ -52,8 +74,14 @@ pub(crate) async fn run(listener: TcpListener, service: Service) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Who finds no place even for a short request is closed without a word.
-                let Some(place) = connections.enter(()) else { continue };
+                let place = match places.enter(peer) {
+                    Ok(place) => place,
+                    Err(code) => {
+                        // Without a word: there is no place even for a short request.
+                        metrics::connection_refused(code);
+                        continue;
+                    }
+                };
                 let stream = ClientStream::new(stream, place);
                 tasks.spawn(open(stream, Peer(peer), Arc::clone(&service)));
             }
@@ -66,6 +94,32 @@ pub(crate) async fn run(listener: TcpListener, service: Service) {
     drop(listener);
     tasks.close();
     tasks.wait().await;
+}
+
+/// How many connections are open, whatever comes of them.
+struct Places {
+    all: Tally<()>,
+    /// Not behind proxies, each of which stands for many clients.
+    per_address: Option<Tally<IpAddr>>,
+}
+
+impl Places {
+    fn new(limits: DoorLimits) -> Self {
+        let per_address = limits.max_sockets_per_address.saturating_mul(CONNECTIONS_PER_SOCKET);
+        let per_address = per_address.saturating_add(SHORT_CONNECTIONS_PER_ADDRESS);
+        Self {
+            all: Tally::new(limits.max_sockets.saturating_add(SHORT_CONNECTIONS)),
+            per_address: (limits.proxies.count == 0).then(|| Tally::new(per_address)),
+        }
+    }
+
+    fn enter(&self, peer: SocketAddr) -> Result<Place, ErrorCode> {
+        let address = || network(peer.ip().to_canonical());
+        let of_address = self.per_address.as_ref().map(|tally| tally.enter(address()));
+        let of_address = of_address.map(|place| place.ok_or(ErrorCode::TooManyFromAddress)).transpose()?;
+        let of_all = self.all.enter(()).ok_or(ErrorCode::Overloaded)?;
+        Ok(Place { _of_all: of_all, _of_address: of_address })
+    }
 }
 
 async fn open(stream: ClientStream, peer: Peer, service: Arc<Service>) {
@@ -92,6 +146,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pee
         .timer(TokioTimer::new())
         // It counts from the end of the last answer, so that idle connections end as well.
         .header_read_timeout(service.handshake_limit)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut connection = pin!(connection);

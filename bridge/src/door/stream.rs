@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -19,6 +20,12 @@ use crate::tally::Guard;
 /// How long a connection is read from after it has been closed.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
 
+/// Counts among the connections that are open, and among those of its address, if those count.
+pub(super) struct Place {
+    pub(super) _of_all: Guard<()>,
+    pub(super) _of_address: Option<Guard<IpAddr>>,
+}
+
 /// A client's connection.
 ///
 /// A connection that is closed before everything in it was read is reset, and a reset overtakes what was sent
@@ -26,8 +33,7 @@ const LINGER_LIMIT: Duration = Duration::from_secs(2);
 /// read and thrown away for a moment.
 pub(super) struct ClientStream {
     stream: Option<TcpStream>,
-    /// Counts among the connections that are open.
-    place: Option<Guard<()>>,
+    place: Option<Place>,
 }
 
 impl Drop for ClientStream {
@@ -51,7 +57,7 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream, place: Guard<()>) -> Self {
+    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
         // Without it, small frames may wait for the acknowledgement of the ones before.
         let _ = stream.set_nodelay(true);
         Self { stream: Some(stream), place: Some(place) }
@@ -111,8 +117,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(&[0; 50_000]).await.unwrap();
-        let mut accepted =
-            ClientStream::new(listener.accept().await.unwrap().0, Tally::new(1).enter(()).unwrap());
+        let place = Place { _of_all: Tally::new(1).enter(()).unwrap(), _of_address: None };
+        let mut accepted = ClientStream::new(listener.accept().await.unwrap().0, place);
         accepted.write_all(b"too much").await.unwrap();
         drop(accepted);
         client.write_all(&[0; 50_000]).await.unwrap();

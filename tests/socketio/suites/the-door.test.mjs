@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
@@ -95,6 +96,36 @@ describe('the door', { timeout: 120_000 }, () => {
     assert.ok(await bridge.isWell());
     for (const socket of idle) socket.destroy();
   });
+
+  test('who opens many connections without a socket keeps out nobody else', async () => {
+    const bridge = await bridgeWith(['--max-sockets-per-address', '20', '--handshake-timeout-ms', '60000']);
+    const [host, port] = bridge.address.split(':');
+    const flood = await Promise.all(Array.from({ length: 300 }, () => silent(host, port)));
+    await until(() => flood.filter((socket) => !socket.isClosed).length === 20 * 2 + 64, 'the others are closed');
+    // The whole of 127.0.0.0/8 is this machine.
+    const other = await silent(host, port, { localAddress: '127.0.0.2' });
+    other.write(`GET /healthz HTTP/1.1\r\nhost: ${bridge.address}\r\n\r\n`);
+    const [answer] = await within(once(other, 'data'), 'an answer to another address');
+    assert.match(answer.toString(), /^HTTP\/1.1 200 /);
+    for (const socket of [other, ...flood]) socket.destroy();
+  });
+
+  test('the head of a request may be large, and not larger', async () => {
+    const bridge = await bridgeWith([]);
+    const ask = (bytes) => fetch(bridge.url + '/healthz', { headers: { cookie: 'x'.repeat(bytes) } });
+    assert.equal((await ask(30_000)).status, 200);
+    assert.equal((await ask(70_000)).status, 431);
+  });
+
+  /** A connection on which nothing is said. */
+  async function silent(host, port, options = {}) {
+    const socket = connect({ host, port: Number(port), ...options });
+    socket.on('error', () => {});
+    socket.on('close', () => (socket.isClosed = true));
+    await within(once(socket, 'connect'), 'a connection');
+    // So that its end is noticed.
+    return socket.resume();
+  }
 
   const from = (...addresses) => ({ 'x-forwarded-for': addresses.join(', ') });
 
