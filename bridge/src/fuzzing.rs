@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use engineioxide::Str;
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
 use rollcall_protocol::ErrorCode;
 use serde_json::value::RawValue;
@@ -15,7 +16,9 @@ use socketioxide_parser_common::CommonParser;
 
 use crate::{
     door::address::{ForwardedHeader, Proxies, network},
-    socketio, websocket,
+    socketio,
+    telemetry::trace::{self, ClientTrace, Doing},
+    websocket,
 };
 
 /// A text frame of a WebSocket. What is answered is JSON, whatever comes.
@@ -90,6 +93,31 @@ pub fn forwarded(lines: &[Vec<u8>], count: u8, is_standard: bool) {
     if usize::from(count) <= entries {
         assert_eq!(Proxies { count: count.into(), header }.client(&more, peer), found);
     }
+}
+
+/// The headers in which a client names the trace that it belongs to. What goes on to the app has the one form that the
+/// specification gives it.
+pub fn trace(parent: &[u8], state: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("traceparent", parent), ("tracestate", state)] {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(name, value);
+        }
+    }
+    let mut sent = HeaderMap::new();
+    let hand_on = async { trace::inject(&mut sent) };
+    let _ = ClientTrace::of(&headers).follow(Doing::Connect, hand_on).now_or_never();
+    let Some(sent_on) = sent.get("traceparent") else {
+        assert!(sent.is_empty(), "no state without a trace");
+        return;
+    };
+    let parts: Vec<&str> = sent_on.to_str().expect("ASCII").split('-').collect();
+    assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2]);
+    assert!(parts.iter().all(|part| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))));
+    let number = |text: &str| u128::from_str_radix(text, 16).ok();
+    let own = std::str::from_utf8(parent).ok().and_then(|parent| number(parent.split('-').nth(1)?));
+    assert_eq!(number(parts[1]), own, "the client's own");
+    assert!(sent.get("tracestate").is_none_or(|state| state.len() <= 512));
 }
 
 fn is_json(text: &str) {
