@@ -84,13 +84,13 @@ impl Batch {
             data: &delivery.event,
         };
         let json = serde_json::to_vec(&event)?;
-        // Beside the event itself, a comma or a bracket.
-        if self.events == MAX_BATCH_EVENTS || self.body.len() + json.len() + 1 > MAX_BODY_BYTES {
+        let comma: &[u8] = if self.events > 0 { b"," } else { b"" };
+        // In the end there is a bracket, too.
+        let length = self.body.len() + comma.len() + json.len() + 1;
+        if self.events == MAX_BATCH_EVENTS || length > MAX_BODY_BYTES {
             return Ok(false);
         }
-        if self.events > 0 {
-            self.body.push(b',');
-        }
+        self.body.extend_from_slice(comma);
         self.body.extend_from_slice(&json);
         self.events += 1;
         Ok(true)
@@ -341,7 +341,23 @@ mod tests {
         let call = batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap();
         assert!(call.body().len() <= MAX_BODY_BYTES);
         assert_eq!(verify_call(&call).unwrap().len(), taken);
+    }
 
+    #[test]
+    fn a_batch_is_filled_to_the_last_byte_and_not_further() {
+        let padded = |bytes| Delivery { traceparent: Some("x".repeat(bytes)), ..lost(2) };
+        let filled = |bytes| {
+            let mut batch = Batch::new(EventKind::Disconnect, &node());
+            let is_added = batch.add(&lost(1)).unwrap() && batch.add(&padded(bytes)).unwrap();
+            is_added.then(|| batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap())
+        };
+        let fits = MAX_BODY_BYTES - filled(0).unwrap().body().len();
+        assert_eq!(filled(fits).unwrap().body().len(), MAX_BODY_BYTES);
+        assert!(filled(fits + 1).is_none());
+    }
+
+    #[test]
+    fn a_body_above_the_limit_is_refused() {
         let too_large = signed(&format!("[{}]", " ".repeat(MAX_BODY_BYTES)), now_s());
         assert_eq!(verify_call(&too_large), Err(ErrorCode::PayloadTooLarge));
     }
