@@ -6,7 +6,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{LevelFilter, Targets},
+    filter::{FilterExt, LevelFilter, Targets},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -17,7 +17,7 @@ use crate::config::{LogFormat, TelemetryArgs};
 
 /// Starts logging, and handing spans to a provider if there is one.
 pub(super) fn start(args: &TelemetryArgs, spans: Option<&SdkTracerProvider>) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&args.log_filter)?;
+    let filter = EnvFilter::try_new(&args.log_filter)?.and(without_payloads());
     let spans = spans.map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("rollcall"))
@@ -30,6 +30,15 @@ pub(super) fn start(args: &TelemetryArgs, spans: Option<&SdkTracerProvider>) -> 
     });
     Registry::default().with(spans).with(lines(args.log_format).with_filter(filter)).try_init()?;
     Ok(())
+}
+
+/// Libraries that log at their lowest level what goes over connections, which holds tokens.
+const TELLTALES: [&str; 5] = ["h2", "hyper", "redis", "tokio_tungstenite", "tungstenite"];
+
+/// Keeps payloads out of the log, whatever somebody asks to see.
+fn without_payloads() -> Targets {
+    let libraries = TELLTALES.map(|library| (library, LevelFilter::DEBUG));
+    Targets::new().with_default(LevelFilter::TRACE).with_targets(libraries)
 }
 
 /// The spans that are sent. The level is known beforehand: else what every library says at any level would be looked at,
@@ -54,6 +63,14 @@ mod tests {
     use tracing_subscriber::layer::Filter;
 
     use super::*;
+
+    #[test]
+    fn what_goes_over_connections_is_not_logged_at_any_level() {
+        let filter = without_payloads();
+        assert!(!filter.would_enable("tungstenite::protocol", &tracing::Level::TRACE));
+        assert!(filter.would_enable("tungstenite::protocol", &tracing::Level::DEBUG));
+        assert!(filter.would_enable("rollcall::session", &tracing::Level::TRACE));
+    }
 
     #[test]
     fn sending_spans_does_not_wake_what_libraries_say_at_lower_levels() {
