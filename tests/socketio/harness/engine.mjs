@@ -20,6 +20,7 @@ export async function ask(url, options = {}) {
 /** A session over long-polling. */
 export class Polling {
   #waiting = [];
+  #isPinged = false;
 
   static async open(bridge, headers = {}) {
     const session = new Polling();
@@ -52,7 +53,10 @@ export class Polling {
     const { status, body } = await this.get();
     if (status !== 200) throw new Error(`a poll is answered with ${status} ${body}`);
     const packets = body.split(SEPARATOR);
-    if (packets.includes('2')) await this.post('3');
+    if (packets.includes('2')) {
+      this.#isPinged = true;
+      await this.post('3');
+    }
     return packets.filter((packet) => packet !== '2');
   }
 
@@ -63,6 +67,12 @@ export class Polling {
       if (at >= 0) return this.#waiting.splice(at, 1)[0];
       this.#waiting.push(...(await this.poll()));
     }
+  }
+
+  /** Reads the first ping, which comes soon after the beginning: for a while, a poll has to wait then. */
+  async quiet() {
+    while (!this.#isPinged) this.#waiting.push(...(await this.poll()));
+    return this;
   }
 
   /** Connects to the namespace. */

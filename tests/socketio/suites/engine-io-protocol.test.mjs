@@ -50,6 +50,9 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     return socket;
   }
 
+  /** A session over polling of which a poll has to wait. */
+  const polling = async () => (await (await Polling.open(bridge)).connect(await tokenFor('kim'))).quiet();
+
   /** Goes over from polling as far as the probe's answer. */
   async function probed(session) {
     const socket = frames(session.urlOver('websocket'));
@@ -199,7 +202,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     });
 
     test('a second poll beside a waiting one ends the session', async () => {
-      const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
+      const session = await polling();
       const first = session.get();
       // The second one finds the first at the bridge, or the other way round.
       const answers = await Promise.all([first, session.get()]);
@@ -226,7 +229,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
 
   describe('closing', () => {
     test('a close packet ends a polling session, and a waiting poll with it', async () => {
-      const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
+      const session = await polling();
       const [poll, post] = await Promise.all([session.get(), session.post('1')]);
       assert.deepEqual([post.status, post.body], [200, 'ok']);
       assert.deepEqual([poll.status, poll.body], [200, '6']);
@@ -257,7 +260,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     const hello = '42/study,77["room:leave"]';
 
     test('a probe, an upgrade, and the session goes on over the WebSocket', async () => {
-      const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
+      const session = await polling();
       const waiting = session.get();
       const socket = await probed(session);
       assert.equal((await waiting).body, '6', 'a waiting poll is ended');
