@@ -60,9 +60,18 @@ pub(crate) enum Notice {
     Event(Arc<Delivery>),
     /// Members came and went, many at once.
     Burst(Arc<Burst>),
-    /// How things are, after events may have been missed: the room's state if its session is live, and the entries
-    /// that are not current.
-    Reading { state: Option<Arc<Delivery>>, gone: Arc<HashSet<EntryId>> },
+    /// Events may have been missed.
+    Reading(Arc<Reading>),
+}
+
+/// How things are in a room.
+pub(crate) struct Reading {
+    /// The room's state, if its session is live.
+    pub(crate) state: Option<Delivery>,
+    /// The entries that are not current.
+    pub(crate) gone: HashSet<EntryId>,
+    /// The connection to Redis when it was read.
+    pub(crate) connection: u64,
 }
 
 /// Which session is in which room.
@@ -70,6 +79,7 @@ pub(crate) enum Notice {
 pub(crate) struct Hub {
     state: Mutex<State>,
     next_id: AtomicU64,
+    connection: AtomicU64,
     changed: Notify,
 }
 
@@ -144,11 +154,11 @@ impl Hub {
         entry.feeds.retain(|_, feed| feed.notices.try_send(notice.clone()).is_ok());
     }
 
-    /// The entries that sessions hold in a room.
-    pub(crate) fn seats(&self, room: &RoomId) -> Vec<Seat> {
+    /// The entries that sessions hold in a room; nothing if no session is in it or about to enter.
+    pub(crate) fn seats(&self, room: &RoomId) -> Option<Vec<Seat>> {
         let state = self.state();
-        let feeds = state.rooms.get(room).into_iter().flat_map(|entry| entry.feeds.values());
-        feeds.filter_map(|feed| feed.seat.clone()).collect()
+        let feeds = state.rooms.get(room)?.feeds.values();
+        Some(feeds.filter_map(|feed| feed.seat.clone()).collect())
     }
 
     /// Waits until rooms have appeared or gone, and takes them: those that are wanted, and those that are not.
@@ -163,9 +173,15 @@ impl Hub {
         }
     }
 
-    /// Forgets what was subscribed, and takes all rooms that are wanted.
+    /// Which connection to Redis events come over: they are counted.
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection.load(Ordering::Acquire)
+    }
+
+    /// Forgets what was subscribed over a former connection, and takes all rooms that are wanted.
     pub(crate) fn start_over(&self) -> Vec<RoomId> {
         let mut state = self.state();
+        self.connection.fetch_add(1, Ordering::AcqRel);
         state.changed.clear();
         for room in state.rooms.values_mut() {
             room.is_behind |= room.is_subscribed.send_replace(false);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     gateway::Gateway,
-    hub::{Delivery, Notice},
+    hub::{self, Delivery, Notice},
 };
 
 /// How many rooms are read at once, so that the app is not stormed by every bridge when Redis comes back.
@@ -32,17 +32,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The rooms that are to be read.
 #[derive(Default)]
 pub(crate) struct Rereads {
-    waiting: Mutex<VecDeque<RoomId>>,
+    waiting: Mutex<Waiting>,
     asked: Notify,
+}
+
+/// When Redis comes back, all rooms wait at once, and every session of each may ask for it.
+#[derive(Default)]
+struct Waiting {
+    queue: VecDeque<RoomId>,
+    rooms: HashSet<RoomId>,
 }
 
 impl Rereads {
     /// Asks for rooms to be read; one that waits already is read once.
     pub(crate) fn ask(&self, rooms: impl IntoIterator<Item = RoomId>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Waiting { queue, rooms: known } = &mut *self.waiting();
         for room in rooms {
-            if !waiting.contains(&room) {
-                waiting.push_back(room);
+            if known.insert(room.clone()) {
+                queue.push_back(room);
                 self.asked.notify_one();
             }
         }
@@ -50,14 +57,25 @@ impl Rereads {
 
     async fn next(&self) -> RoomId {
         loop {
-            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            if let Some(room) = next {
+            if let Some(room) = self.take() {
                 // A notification is kept for one waiter alone.
                 self.asked.notify_one();
                 return room;
             }
             self.asked.notified().await;
         }
+    }
+
+    fn take(&self) -> Option<RoomId> {
+        let mut waiting = self.waiting();
+        let room = waiting.queue.pop_front()?;
+        waiting.rooms.remove(&room);
+        Some(room)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while it holds the lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,21 +97,25 @@ async fn read_on(gateway: &Gateway) {
 }
 
 async fn read(gateway: &Gateway, room: &RoomId) -> anyhow::Result<()> {
-    let seats = gateway.hub.seats(room);
+    // Before anything is read, as what came over an earlier connection must be in it.
+    let connection = gateway.hub.connection();
+    let Some(seats) = gateway.hub.seats(room) else { return Ok(()) };
     let mut gone = HashSet::new();
-    let mut state = None;
-    for seats in seats.chunks(MAX_SEATS) {
-        let read = Read { room_id: room.clone(), seats: seats.to_vec() };
-        let event = BridgeEvent::Read(read);
+    let mut chunks = seats.chunks(MAX_SEATS);
+    // Whoever is about to enter has no seat, and may miss events like the others.
+    let mut seats = chunks.next().unwrap_or_default();
+    let state = loop {
+        let event = BridgeEvent::Read(Read { room_id: room.clone(), seats: seats.to_vec() });
         let Ack(answer) = gateway.app.deliver::<Reading>(&event, &Uuid::now_v7().to_string()).await?;
         let reading = answer?;
         gone.extend(reading.gone);
-        state = reading.room;
-    }
-    if !seats.is_empty() {
-        let state = state.map(delivery).transpose()?.map(Arc::new);
-        gateway.hub.publish(room, &Notice::Reading { state, gone: Arc::new(gone) });
-    }
+        match chunks.next() {
+            Some(next) => seats = next,
+            None => break reading.room,
+        }
+    };
+    let state = state.map(delivery).transpose()?;
+    gateway.hub.publish(room, &Notice::Reading(Arc::new(hub::Reading { state, gone, connection })));
     Ok(())
 }
 
@@ -119,6 +141,8 @@ mod tests {
         let rooms = ["a", "b", "a"].map(|id| id.parse::<RoomId>().unwrap());
         rereads.ask(rooms.clone());
         assert_eq!((rereads.next().await, rereads.next().await), (rooms[0].clone(), rooms[1].clone()));
-        assert!(rereads.waiting.lock().unwrap().is_empty());
+        assert_eq!(rereads.take(), None);
+        rereads.ask([rooms[0].clone()]);
+        assert_eq!(rereads.next().await, rooms[0], "and once more when it is asked for again");
     }
 }

@@ -157,6 +157,15 @@ impl App {
         event: &BridgeEvent,
         event_id: &str,
     ) -> Result<Ack<T>, Unanswered> {
+        self.call_counting_tries(event, event_id).await.0
+    }
+
+    /// The same, and how often it was tried: of several tries any may still arrive, whatever is answered.
+    pub(crate) async fn call_counting_tries<T: DeserializeOwned>(
+        &self,
+        event: &BridgeEvent,
+        event_id: &str,
+    ) -> (Result<Ack<T>, Unanswered>, u32) {
         let mut tries = 0;
         let once = || {
             tries += 1;
@@ -165,14 +174,15 @@ impl App {
         };
         let answer = retry::briefly(once, |failure| failure.was_made() && failure.may_pass());
         let answer = timeout(self.time_limit, answer).await.unwrap_or(Err(Failure::Timeout(self.time_limit)));
-        answer.map_err(|failure| {
+        let answer = answer.map_err(|failure| {
             // A first try may have arrived, even if there was no place for a second.
             if tries > 1 {
                 unknown(event.kind(), event_id, &failure)
             } else {
                 unanswered(event.kind(), event_id, &failure)
             }
-        })
+        });
+        (answer, tries)
     }
 
     /// Delivers an event for which nobody waits: goes on for about two minutes while the app is away.

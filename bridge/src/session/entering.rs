@@ -1,6 +1,6 @@
 //! How a session enters a room, and enters it again when its connection was taken for lost.
 
-use std::time::Duration;
+use std::{mem, sync::Arc, time::Duration};
 
 use rollcall_protocol::{
     EntryId, ErrorCode, Refusal, RoomId,
@@ -13,9 +13,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::{Closing, Doubt, End, Filter, Outbound, Place, Session};
+use super::{Closing, Doubt, End, Filter, Outbound, Place, Session, at};
 use crate::{
     app::Unanswered,
+    gateway::Gateway,
     hub::{Attachment, Delivery},
 };
 
@@ -45,24 +46,45 @@ impl<O: Outbound> Session<O> {
         let resumes = request.resume_token.as_ref().map(ResumeToken::hash);
         let join = Join { resumes, ..self.entry_event(&room, &token)? };
         let entry = join.entry_id.clone();
-        match self.gateway.app.call::<Joined>(&BridgeEvent::Join(Box::new(join)), entry.as_str()).await {
+        let event = BridgeEvent::Join(Box::new(join));
+        let (answer, tries) = self.gateway.app.call_counting_tries::<Joined>(&event, entry.as_str()).await;
+        match answer {
             Ok(Ack(Ok(joined))) => {
-                let filter = Filter::new(entry.clone(), (joined.epoch, joined.seq));
-                self.place = Some(Place { attachment, entry, token: token.clone(), filter });
+                let connection = self.gateway.hub.connection();
+                let filter = Filter::new(entry.clone(), (joined.epoch, joined.seq), connection);
+                self.place = Some(Place {
+                    attachment,
+                    entry,
+                    former: None,
+                    epoch: joined.epoch,
+                    token: token.clone(),
+                    filter,
+                });
                 self.sit();
                 Ok(Welcome { joined, resume_token: token })
+            }
+            Ok(Ack(Err(refusal))) if tries > 1 => {
+                // An earlier try may arrive after the one that was refused.
+                self.doubt(room, entry)?;
+                Err(refusal)
             }
             Ok(Ack(Err(refusal))) => Err(refusal),
             Err(never_asked @ (Unanswered::Overloaded | Unanswered::Away)) => Err(never_asked.into()),
             Err(Unanswered::Unknown) => {
                 // The app may have let the user in all the same.
-                let user_id = self.identity.profile.user_id.clone();
-                let membership = Membership { room_id: room, user_id, entry_id: entry };
-                let report = self.gateway.losses.report(membership.clone()).map_err(malformed)?;
-                self.doubt = Some(Doubt { membership, report });
+                self.doubt(room, entry)?;
                 Err(Unanswered::Unknown.into())
             }
         }
+    }
+
+    /// Tells the app in the background that an entry is in vain which may have come to be, or still may.
+    fn doubt(&mut self, room_id: RoomId, entry_id: EntryId) -> Result<(), Refusal> {
+        let user_id = self.identity.profile.user_id.clone();
+        let membership = Membership { room_id, user_id, entry_id };
+        let report = self.gateway.losses.report(membership.clone()).map_err(malformed)?;
+        self.doubt = Some(Doubt { membership, report });
+        Ok(())
     }
 
     /// Sees to it that the member enters again, at a time of its own.
@@ -78,48 +100,69 @@ impl<O: Outbound> Session<O> {
     /// enters again; what happened meanwhile waits in the feed, so the client misses nothing and need not notice.
     pub(super) async fn enter_again(&mut self) -> Result<(), End> {
         self.return_at = None;
-        let Some(place) = &self.place else { return Ok(()) };
+        let Some(place) = &mut self.place else { return Ok(()) };
         let room = place.attachment.room().clone();
-        let outcome = match self.entry_event(&room, &place.token) {
-            Ok(join) => {
-                // Should it be current after all, it makes way; a newer connection of the user's does not.
-                let join = Join { replaces: Some(place.entry.clone()), ..join };
-                let entry = join.entry_id.clone();
-                let answer =
-                    self.gateway.app.deliver(&BridgeEvent::Join(Box::new(join)), entry.as_str()).await;
-                // Whatever the answer: should the entry have come to be, it is this one that is to be lost.
-                self.hold(entry);
-                answer.map_err(Refusal::from).and_then(|Ack::<Joined>(outcome)| outcome)
-            }
+        let token = place.token.clone();
+        let outcome = match self.entry_event(&room, &token) {
+            Ok(join) => self.replace_entry(join).await?,
             Err(refusal) => Err(refusal),
         };
         match outcome {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
+            // It had come to be, and was lost like the one before: the answer took longer than the lease.
+            Err(refusal) if refusal.code == ErrorCode::EntryClosed => {
+                self.catch_up()?;
+                self.return_at = Some(Instant::now());
+                Ok(())
+            }
             Err(refusal) => Err(self.not_let_in(&room, refusal)),
         }
     }
 
+    /// Enters with an entry that takes the place of the one before, for as long as the session may last.
+    async fn replace_entry(&mut self, join: Join) -> Result<Result<(), Refusal>, End> {
+        let Some(place) = &mut self.place else { return Ok(Ok(())) };
+        // Until there is an answer, either of them may be the current one.
+        let former = mem::replace(&mut place.entry, join.entry_id.clone());
+        // Should the former one be current after all, it makes way; a newer connection of the user's does not.
+        let join = Join { replaces: Some(former.clone()), ..join };
+        place.former = Some(former);
+        let Gateway { app, stopping, .. } = &*Arc::clone(&self.gateway);
+        let (event, id) = (BridgeEvent::Join(Box::new(join)), place.entry.clone());
+        let answer = tokio::select! {
+            answer = app.deliver(&event, id.as_str()) => answer,
+            () = stopping.cancelled() => return Err(End::Closing(Closing::ShuttingDown)),
+            () = at(self.leave_at) => return Err(End::Closing(Closing::ShuttingDown)),
+            () = self.expiry.end() => return Err(End::Closing(Closing::TokenExpired)),
+        };
+        self.sit();
+        Ok(answer.map_err(Refusal::from).and_then(|Ack::<Joined>(outcome)| outcome).map(|joined| {
+            if let Some(place) = &mut self.place {
+                (place.former, place.epoch) = (None, joined.epoch);
+            }
+        }))
+    }
+
     /// The end of a session that is not let in again. What the room said before says better why.
     fn not_let_in(&mut self, room: &RoomId, refusal: Refusal) -> End {
-        while let Some(notice) = self.place.as_mut().and_then(|place| place.attachment.try_next()) {
-            if let Err(end) = self.pass_on(Some(notice)) {
-                return end;
-            }
+        if let Err(end) = self.catch_up() {
+            return end;
         }
         if refusal.code == ErrorCode::SessionEnded
             && let Some(ended) = ended(room)
             && self.send(&ended).is_ok()
         {
-            return self.close_after(ended.envelope.event);
+            return self.close_after(&ended.envelope);
         }
         End::Closing(Closing::NotLetIn(refusal))
     }
 
-    fn hold(&mut self, entry: EntryId) {
-        if let Some(place) = &mut self.place {
-            place.entry = entry;
+    /// Passes on what waits already.
+    fn catch_up(&mut self) -> Result<(), End> {
+        while let Some(notice) = self.place.as_mut().and_then(|place| place.attachment.try_next()) {
+            self.pass_on(Some(notice))?;
         }
-        self.sit();
+        Ok(())
     }
 
     fn sit(&self) {

@@ -44,8 +44,13 @@ impl Expiry {
             self.warning = None;
             return Due::Warning;
         }
-        sleep_until(self.end).await;
+        self.end().await;
         Due::End
+    }
+
+    /// Waits until the token runs out.
+    pub(super) async fn end(&self) {
+        sleep_until(self.end).await;
     }
 
     /// What the client is told.

@@ -12,12 +12,13 @@ mod outbound;
 mod pace;
 mod refreshing;
 
-use std::{collections::HashSet, future, sync::Arc, time::Duration};
+use std::{future, iter, sync::Arc, time::Duration};
 
 use rollcall_protocol::{
     EntryId, ErrorCode, Refusal, UserId,
     client::{Ack, ClientEvent, DRAINING, Done, Draining, EXPIRING, Identity},
     event::{BridgeEvent, Membership},
+    fanout::Envelope,
     resume::ResumeToken,
 };
 use serde::Serialize;
@@ -30,7 +31,7 @@ use uuid::Uuid;
 use self::{
     command::{Command, answer},
     expiry::{Due, Expiry},
-    filter::Filter,
+    filter::{Filter, Standing},
     pace::Pace,
 };
 pub(crate) use self::{
@@ -42,7 +43,7 @@ use crate::{
     auth::Admission,
     burst::Burst,
     gateway::Gateway,
-    hub::{Attachment, Delivery, Notice},
+    hub::{Attachment, Delivery, Notice, Reading},
     losses::Report,
     tally,
     telemetry::{
@@ -85,6 +86,10 @@ struct Place {
     attachment: Attachment,
     /// The entry that holds the membership.
     entry: EntryId,
+    /// The one before it, while it is not known which of them does.
+    former: Option<EntryId>,
+    /// The session of the room that it holds it in.
+    epoch: u64,
     /// What the client can come back with.
     token: ResumeToken,
     filter: Filter,
@@ -134,8 +139,7 @@ impl<O: Outbound> Session<O> {
         let socket = metrics::socket_opened(O::TRANSPORT);
         let end = self.until_the_end().await;
         if let Some(place) = self.place.take() {
-            let report = async { drop(self.gateway.losses.report(self.membership(&place))) };
-            self.trace.follow(Doing::Disconnect, report).await;
+            self.trace.follow(Doing::Disconnect, async { self.report_loss(&place) }).await;
         }
         let user_id = &self.identity.profile.user_id;
         match end {
@@ -226,7 +230,7 @@ impl<O: Outbound> Session<O> {
             }
             Some(Notice::Event(delivery)) => self.pass_on_event(&delivery),
             Some(Notice::Burst(burst)) => self.pass_on_burst(&burst),
-            Some(Notice::Reading { state, gone }) => self.pass_on_reading(state.as_deref(), &gone),
+            Some(Notice::Reading(reading)) => self.pass_on_reading(&reading),
         }
     }
 
@@ -235,7 +239,7 @@ impl<O: Outbound> Session<O> {
         let envelope = &delivery.envelope;
         let is_meant = match &envelope.only {
             Some(entry) => *entry == place.entry,
-            None => place.filter.admits(envelope),
+            None => place.filter.admits(envelope, self.gateway.hub.connection()),
         };
         if place.filter.has_gap() {
             self.gateway.rereads.ask([place.attachment.room().clone()]);
@@ -245,29 +249,34 @@ impl<O: Outbound> Session<O> {
         }
         self.send(delivery)?;
         if envelope.closes {
-            return Err(self.close_after(envelope.event.clone()));
+            return Err(self.close_after(envelope));
         }
         Ok(())
     }
 
     fn pass_on_burst(&mut self, burst: &Burst) -> Result<(), End> {
         let Some(place) = &mut self.place else { return Ok(()) };
-        if place.filter.admits_together(burst.events.iter().map(|event| &event.envelope)) {
+        let envelopes = burst.events.iter().map(|event| &event.envelope);
+        if place.filter.admits_together(envelopes, self.gateway.hub.connection()) {
             return burst.merged.iter().try_for_each(|delivery| self.send(delivery));
         }
         burst.events.iter().try_for_each(|delivery| self.pass_on_event(delivery))
     }
 
-    fn pass_on_reading(&mut self, state: Option<&Delivery>, gone: &HashSet<EntryId>) -> Result<(), End> {
+    fn pass_on_reading(&mut self, reading: &Reading) -> Result<(), End> {
         let Some(place) = &mut self.place else { return Ok(()) };
-        if gone.contains(&place.entry) {
+        if reading.gone.contains(&place.entry) {
             self.return_soon();
             return Ok(());
         }
-        match state {
-            Some(state) if place.filter.admits_state(&state.envelope) => self.send(state),
-            _ => Ok(()),
+        let Some(state) = &reading.state else { return Ok(()) };
+        match place.filter.stand(&state.envelope, reading.connection) {
+            Standing::Known => return Ok(()),
+            Standing::News => {}
+            // What has come since that was read looked as if the client had it already.
+            Standing::Rewound => self.gateway.rereads.ask([place.attachment.room().clone()]),
         }
+        self.send(state)
     }
 
     fn send(&self, delivery: &Delivery) -> Result<(), End> {
@@ -287,17 +296,28 @@ impl<O: Outbound> Session<O> {
         self.tell(DRAINING, &Draining { delay_ms })
     }
 
-    /// The end after an event that closes. Whoever sent it has ended the membership: no loss to report.
-    fn close_after(&mut self, event: String) -> End {
-        self.place = None;
-        End::Closing(Closing::RoomClosed(event))
+    /// The end after an event that closes. Whoever sent it has ended the membership, so that there is no loss to report;
+    /// but the end of one session of the room may reach a member who has entered the next one again already.
+    fn close_after(&mut self, envelope: &Envelope) -> End {
+        self.place.take_if(|place| envelope.only.is_some() || envelope.epoch >= place.epoch);
+        End::Closing(Closing::RoomClosed(envelope.event.clone()))
     }
 
     fn membership(&self, place: &Place) -> Membership {
+        self.membership_of(place, &place.entry)
+    }
+
+    fn membership_of(&self, place: &Place, entry: &EntryId) -> Membership {
         Membership {
             room_id: place.attachment.room().clone(),
             user_id: self.identity.profile.user_id.clone(),
-            entry_id: place.entry.clone(),
+            entry_id: entry.clone(),
+        }
+    }
+
+    fn report_loss(&self, place: &Place) {
+        for entry in iter::once(&place.entry).chain(&place.former) {
+            drop(self.gateway.losses.report(self.membership_of(place, entry)));
         }
     }
 }

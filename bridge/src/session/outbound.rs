@@ -61,6 +61,15 @@ impl Closing {
         }
     }
 
+    /// Whether the client is to come back by itself.
+    pub(crate) fn may_come_back(&self) -> bool {
+        match self {
+            Self::TooSlow | Self::ShuttingDown => true,
+            Self::NotLetIn(refusal) => refusal.code.may_retry(),
+            Self::RoomClosed(_) | Self::TokenExpired | Self::TooFast => false,
+        }
+    }
+
     /// What it is counted as.
     pub(super) fn counted(&self) -> CloseReason {
         match self {
@@ -81,5 +90,17 @@ impl Closing {
             Self::NotLetIn(refusal) => Some(refusal.clone()),
             Self::RoomClosed(_) | Self::TooSlow | Self::ShuttingDown => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_try_again_may_come_back() {
+        let not_let_in = |code: ErrorCode| Closing::NotLetIn(code.into()).may_come_back();
+        assert!(not_let_in(ErrorCode::Unavailable) && not_let_in(ErrorCode::Overloaded));
+        assert!(!not_let_in(ErrorCode::NotAMember) && !not_let_in(ErrorCode::EntryClosed));
     }
 }

@@ -59,12 +59,11 @@ impl Outbound for Emitter {
 
     async fn close(self, closing: Closing) {
         // A client that is told to disconnect stays away; one whose connection ends comes back.
-        let comes_back = matches!(closing, Closing::ShuttingDown | Closing::TooSlow);
         let stays_open = self.socket.data.say_last(self.session, || {
             if let Some(refusal) = closing.refusal() {
                 let _ = self.queue(self.namespace.event("error", &refusal));
             }
-            !comes_back && self.queue(self.namespace.disconnect()).is_ok()
+            !closing.may_come_back() && self.queue(self.namespace.disconnect()).is_ok()
         });
         match stays_open {
             Some(true) => connection::expect_connect(&self.socket, self.connect_limit),

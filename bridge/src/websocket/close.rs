@@ -25,7 +25,8 @@ pub(super) enum CloseCode {
     TooSlow = 4420,
     /// Too much at once: of events on this connection, or of connections. The reason is the error code.
     TooMuch = 4429,
-    /// The token could not be checked at the moment; connect again later. The reason is the error code.
+    /// The token could not be checked, or the room could not be entered again, at the moment; connect again later. The
+    /// reason is the error code.
     Unavailable = 4503,
 }
 
@@ -52,6 +53,7 @@ impl CloseCode {
             Closing::TokenExpired => Self::Unauthorized,
             Closing::TooSlow => Self::TooSlow,
             Closing::TooFast => Self::TooMuch,
+            Closing::NotLetIn(_) if closing.may_come_back() => Self::Unavailable,
             Closing::NotLetIn(_) => Self::NotLetIn,
             Closing::ShuttingDown => Self::GoingAway,
         };

@@ -9,6 +9,8 @@ export const PASS = 'pass';
 export const HOLD = 'hold';
 /** Hands it to the app, and breaks off the answer. */
 export const LOSE = 'lose';
+/** Answers in the app's place. */
+export const refuse = (code, status) => ({ code, status });
 
 export class Proxy {
   /** How many calls came so far, by path. */
@@ -67,6 +69,7 @@ export class Proxy {
     const what = this.does(seen);
     const pass = () => this.#pass(call, body, answer, what === LOSE);
     if (what === HOLD) this.#held.push(pass);
+    else if (what.code) answer.writeHead(what.status).end(JSON.stringify({ success: false, code: what.code, message: '' }));
     else if (this.delayMs > 0 && path !== '/events/heartbeat') setTimeout(pass, this.delayMs);
     else pass();
   }

@@ -17,6 +17,9 @@ const PORTS = { first: 16_000, count: 16_000 };
 /** Commands of the test itself, those within scripts, those of the sweep and the heartbeat, and subscribers' pings. */
 const OF_THE_HOUSE = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"PING"/i;
 
+/** Where `remember` keeps what it does. */
+const MEMORY = 'what-the-test-remembers';
+
 /** As many as spin.toml says. */
 const SHARDS = 16;
 
@@ -152,6 +155,29 @@ export class Redis {
 
   async thaw() {
     await this.child.kill('SIGCONT');
+  }
+
+  /** Keeps everything as it is now, for `rewind`. */
+  async remember() {
+    await this.client.eval(
+      `for _, key in ipairs(redis.call('KEYS', '*')) do
+         redis.call('HSET', KEYS[1], key, redis.call('PTTL', key) .. ' ' .. redis.call('DUMP', key))
+       end`,
+      { keys: [MEMORY] },
+    );
+  }
+
+  /** Makes everything as it was, as if what was written since had never reached the disk before a crash. */
+  async rewind() {
+    await this.client.eval(
+      `local kept = redis.call('HGETALL', KEYS[1])
+       redis.call('FLUSHDB')
+       for at = 1, #kept, 2 do
+         local ttl, dump = string.match(kept[at + 1], '^(%-?%d+) (.*)$')
+         redis.call('RESTORE', kept[at], math.max(tonumber(ttl), 0), dump)
+       end`,
+      { keys: [MEMORY] },
+    );
   }
 
   /** Ends like a crash. */

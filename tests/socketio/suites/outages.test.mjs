@@ -155,6 +155,23 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
       assert.equal((await lea.next('room:participantsChanged')).seq, 4, 'from there events go on');
     });
 
+    test(`a Redis that has lost its last writes takes clients back with it (${transport})`, async () => {
+      const room = await stage.room();
+      const lea = await stage.connect(transport, 'lea', { bridge: 1 });
+      await enter(lea, room);
+      const ali = await stage.socketIo('ali');
+      await enter(ali, room);
+      await stage.redis.remember();
+      await again(() => ali.leave());
+      assert.equal((await lea.next('room:participantsChanged', changed('left', 'ali'))).seq, 3);
+      await missedBy(1, () => stage.redis.rewind());
+      const state = await lea.next('room:state');
+      assert.deepEqual(state.members.map(({ userId }) => userId), ['lea', 'ali']);
+      assert.equal(state.seq, 2);
+      await enter(await stage.socketIo('bo'), room);
+      assert.equal((await lea.next('room:participantsChanged', entered('bo'))).seq, 3, 'from there events go on');
+    });
+
     test(`who missed the end of the room is told and let go (${transport})`, async () => {
       const room = await stage.room({ lastsMs: MINUTE });
       const lea = await stage.connect(transport, 'lea', { bridge: 1 });
