@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use engineioxide::DisconnectReason;
+use engineioxide::{DisconnectReason, Str};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use socketioxide_core::{
@@ -18,7 +18,7 @@ use socketioxide_core::{
     packet::{Packet, PacketData},
     parser::ParserState,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Server, Socket, packet};
@@ -29,8 +29,11 @@ use crate::{
 };
 
 /// How often a client may ask to connect over one connection, as each time the app is asked.
-const CONNECTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(2).unwrap();
-const CONNECTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const CONNECTS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN;
+const CONNECTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// How long the name of a namespace may be that is not served and is refused by its name.
+const MAX_NAMESPACE_BYTES: usize = 128;
 
 /// What belongs to one connection.
 pub(crate) struct Connection {
@@ -42,17 +45,29 @@ pub(crate) struct Connection {
 
 /// How far a client has come.
 enum Phase {
-    /// It has not asked to connect, or was refused.
-    Opened,
+    /// It has not asked to connect, or was refused; since when.
+    Opened(Instant),
     /// It has asked, and the app is asked who it is; the guard calls that off.
     Connecting { _attempt: DropGuard },
     /// It has a session, which goes by the id that the client was told.
     Connected(Sid, Inbox),
-    /// Its session has ended.
-    Ended,
+    /// Its session has ended; since when.
+    Ended(Instant),
 }
 
 impl Phase {
+    fn opened() -> Self {
+        Self::Opened(Instant::now())
+    }
+
+    fn ended() -> Self {
+        Self::Ended(Instant::now())
+    }
+
+    fn is_idle_for(&self, time: Duration) -> bool {
+        matches!(self, Self::Opened(since) | Self::Ended(since) if since.elapsed() >= time)
+    }
+
     fn is_of(&self, session: Sid) -> bool {
         matches!(self, Self::Connected(current, _) if *current == session)
     }
@@ -64,7 +79,7 @@ impl Default for Connection {
         Self {
             parser: ParserState::default(),
             connects: RateLimiter::direct(quota),
-            phase: Mutex::new(Phase::Opened),
+            phase: Mutex::new(Phase::opened()),
         }
     }
 }
@@ -72,7 +87,7 @@ impl Default for Connection {
 impl Connection {
     /// Ends whatever there is.
     pub(super) fn end(&self) {
-        *self.phase() = Phase::Ended;
+        *self.phase() = Phase::ended();
     }
 
     /// Says something for a session, unless the client has ended it: what a session still has to say when it learns
@@ -86,7 +101,7 @@ impl Connection {
     pub(super) fn say_last<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
         let mut phase = self.phase();
         phase.is_of(session).then(|| {
-            *phase = Phase::Ended;
+            *phase = Phase::ended();
             what()
         })
     }
@@ -109,7 +124,8 @@ pub(super) fn expect_connect(socket: &Arc<Socket>, limit: Duration) {
     tokio::spawn(async move {
         sleep(limit).await;
         let Some(socket) = socket.upgrade() else { return };
-        let is_idle = matches!(*socket.data.phase(), Phase::Opened | Phase::Ended);
+        // If it had a session meanwhile, the next of these counts.
+        let is_idle = socket.data.phase().is_idle_for(limit);
         if is_idle {
             break_off(&socket, "no session");
         }
@@ -127,8 +143,11 @@ pub(super) fn break_off(socket: &Socket, reason: &str) {
 pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner, ns }: Packet) {
     let is_ours = server.namespace.is(&ns);
     match inner {
+        PacketData::Connect(_) if socket.data.connects.check().is_err() => {
+            break_off(socket, "connects too often");
+        }
         PacketData::Connect(auth) if is_ours => connect(server, socket, auth),
-        PacketData::Connect(_) => drop(socket.emit(packet::invalid_namespace(&ns))),
+        PacketData::Connect(_) => refuse_namespace(socket, &ns),
         _ if !is_ours => break_off(socket, "a namespace without a connection"),
         PacketData::Disconnect => disconnect(server, socket),
         PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) => {
@@ -140,18 +159,23 @@ pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner
 }
 
 fn disconnect(server: &Server, socket: &Arc<Socket>) {
-    let ended = mem::replace(&mut *socket.data.phase(), Phase::Ended);
+    let ended = mem::replace(&mut *socket.data.phase(), Phase::ended());
     if matches!(ended, Phase::Connecting { .. } | Phase::Connected(..)) {
         expect_connect(socket, server.gateway.limits.handshake);
     }
 }
 
-fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
-    if socket.data.connects.check().is_err() {
-        return break_off(socket, "connects too often");
+/// The answer repeats the name, so that of a name as long as a message a few hundred answers would wait for a client that
+/// does not read them.
+fn refuse_namespace(socket: &Socket, name: &Str) {
+    if name.len() > MAX_NAMESPACE_BYTES || socket.emit(packet::invalid_namespace(name)).is_err() {
+        break_off(socket, "a namespace that is not served");
     }
+}
+
+fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
     let mut phase = socket.data.phase();
-    if !matches!(*phase, Phase::Opened | Phase::Ended) {
+    if !matches!(*phase, Phase::Opened(_) | Phase::Ended(_)) {
         drop(phase);
         return break_off(socket, "connected already");
     }
@@ -193,7 +217,7 @@ async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, at
         }
         Err(refusal) => {
             tracing::debug!(socket_id = %socket.id, code = %refusal.code, "socketio.refused");
-            *phase = Phase::Opened;
+            *phase = Phase::opened();
             expect_connect(socket, server.gateway.limits.handshake);
             socket.emit(server.namespace.refused(&refusal))
         }
@@ -208,8 +232,8 @@ fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) 
     let current = match &*socket.data.phase() {
         Phase::Connected(session, inbox) => Some((*session, inbox.clone())),
         // What was on its way when the session ended.
-        Phase::Ended => return,
-        Phase::Opened | Phase::Connecting { .. } => None,
+        Phase::Ended(_) => return,
+        Phase::Opened(_) | Phase::Connecting { .. } => None,
     };
     let Some((session, inbox)) = current else { return break_off(socket, "an event before the connection") };
     let reply: Reply = match ack {

@@ -54,12 +54,12 @@ struct Server {
 
 /// Routes to the server.
 pub(crate) fn routes(namespace: String, gateway: Arc<Gateway>) -> Router {
-    let limit = gateway.limits.max_payload_bytes;
+    let limits = gateway.limits;
     let service = service(namespace, gateway);
     Router::new()
         .route_service(PATH, service.clone())
         .route_service(&format!("{PATH}/"), service)
-        .layer(middleware::from_fn_with_state(limit, polling::hold_to_limit))
+        .layer(middleware::from_fn_with_state(limits, polling::hold_to_limits))
 }
 
 fn service(namespace: String, gateway: Arc<Gateway>) -> EngineIoService<Server> {

@@ -15,8 +15,10 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::LengthLimitError;
 use rollcall_protocol::{ErrorCode, Refusal};
+use tokio::time::timeout;
 
 use super::PATH;
+use crate::config::Limits;
 
 /// What the library goes by. Clients on a WebSocket are shown it and make nothing of it, but some read it as an
 /// integer of 32 bits.
@@ -25,17 +27,19 @@ pub(super) const NO_LIMIT: u64 = i32::MAX as u64;
 /// More than any handshake is long.
 const HANDSHAKE_LIMIT: usize = 4096;
 
-/// Refuses bodies above the limit, and tells clients of it in their handshake.
-pub(super) async fn hold_to_limit(State(limit): State<usize>, request: Request, next: Next) -> Response {
+/// Refuses bodies above the limit or that take too long, and tells clients of the former in their handshake.
+pub(super) async fn hold_to_limits(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let limit = limits.max_payload_bytes;
     let is_post = request.method() == Method::POST;
     let is_handshake = !is_of_session(request.uri());
     if is_post {
         let (parts, body) = request.into_parts();
-        return match to_bytes(body, limit).await {
-            Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
-            Err(error) if is_too_large(&error) => too_large(),
-            // It broke off, or took too long.
-            Err(_) => StatusCode::BAD_REQUEST.into_response(),
+        return match timeout(limits.handshake, to_bytes(body, limit)).await {
+            Ok(Ok(body)) => next.run(Request::from_parts(parts, body.into())).await,
+            Ok(Err(error)) if is_too_large(&error) => too_large(),
+            // It broke off.
+            Ok(Err(_)) => StatusCode::BAD_REQUEST.into_response(),
+            Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
         };
     }
     let response = next.run(request).await;

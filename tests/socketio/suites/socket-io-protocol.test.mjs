@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { io } from 'socket.io-client';
 
@@ -59,6 +60,13 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       });
     }
 
+    test('a name that is as long as a message is not repeated, and ends the connection', async () => {
+      const frames = await opened();
+      await frames.send(`40/${'x'.repeat(10_000)},`);
+      await frames.closed;
+      assert.ok(!frames.all.some((frame) => frame.includes('xxx')), JSON.stringify(frames.all));
+    });
+
     test('without a comma after the namespace there is no token', async () => {
       const frames = await opened();
       await frames.send(`40${NAMESPACE}`);
@@ -66,7 +74,6 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
     });
 
     test('a refusal carries its code as message and in its data, and another token may follow', async () => {
-      const frames = await opened();
       for (const [auth, code] of [
         ['', 'TOKEN_MISSING'],
         ['{}', 'TOKEN_MISSING'],
@@ -78,12 +85,13 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
         [JSON.stringify({ token: await tokenFor('kim', { signedWith: foreignKey() }) }), 'TOKEN_INVALID'],
         [JSON.stringify({ token: await tokenFor('kim', { expiresInS: -60 }) }), 'TOKEN_EXPIRED'],
       ]) {
+        const frames = await opened();
         await frames.send(`40${NAMESPACE},${auth}`);
         const { message, data } = ofRefusal(await frames.next());
         assert.deepEqual([message, data.code], [code, code], auth);
         assert.ok(data.message.length > 0);
+        await frames.connect(await tokenFor('kim'));
       }
-      await frames.connect(await tokenFor('kim'));
     });
 
     test('a second CONNECT ends the connection', async () => {
@@ -255,10 +263,26 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       });
     });
 
-    test('who connects over and over is cut off', async () => {
-      const frames = await opened();
-      const packets = [await connecting(), `41${NAMESPACE},`];
-      await frames.send(...Array(30).fill(packets).flat());
+    test('who connects over and over is cut off, here and to where nothing is served', async () => {
+      for (const packets of [[await connecting(), `41${NAMESPACE},`], ['40/random,']]) {
+        const frames = await opened();
+        await frames.send(...Array(6).fill(packets).flat());
+        await frames.closed;
+      }
+    });
+
+    test('who ended a session has as long for the next one as anybody', async () => {
+      const strict = await Bridge.start({ redis: stage.redis, app: stage.appUrl, flags: ['--handshake-timeout-ms', '1000'] });
+      stage.bridges.push(strict);
+      const frames = await opened(strict);
+      for (let i = 0; i < 3; i += 1) {
+        await frames.connect(await tokenFor('kim'));
+        await sleep(600);
+        await frames.send(`41${NAMESPACE},`);
+        await sleep(600);
+      }
+      await frames.connect(await tokenFor('kim'));
+      await frames.send(`41${NAMESPACE},`);
       await frames.closed;
     });
   });
