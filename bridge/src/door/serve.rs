@@ -56,6 +56,8 @@ pub(crate) struct Service {
     pub(crate) tls: Option<Tls>,
     /// How long a client may take for the handshake of TLS, and for the head of each request.
     pub(crate) handshake_limit: Duration,
+    /// For how long a client may take nothing of what it is sent.
+    pub(crate) silence_limit: Duration,
     /// How many may come in.
     pub(crate) limits: DoorLimits,
     /// Ends it.
@@ -82,7 +84,7 @@ pub(crate) async fn run(listener: TcpListener, service: Service) {
                         continue;
                     }
                 };
-                let stream = ClientStream::new(stream, place);
+                let stream = ClientStream::new(stream, place, service.silence_limit);
                 tasks.spawn(open(stream, Peer(peer), Arc::clone(&service)));
             }
             Err(error) => {

@@ -57,9 +57,16 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
+    /// `silence_limit`: for how long the client may take nothing of what it is sent.
+    pub(super) fn new(stream: TcpStream, place: Place, silence_limit: Duration) -> Self {
         // Without it, small frames may wait for the acknowledgement of the ones before.
         let _ = stream.set_nodelay(true);
+        // Else what is sent to a client that has vanished, or that does not read, keeps whoever writes it waiting until
+        // TCP gives up, which takes a quarter of an hour or has no end.
+        #[cfg(target_os = "linux")]
+        let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(silence_limit));
+        #[cfg(not(target_os = "linux"))]
+        let _ = silence_limit;
         Self { stream: Some(stream), place: Some(place) }
     }
 
@@ -118,7 +125,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(&[0; 50_000]).await.unwrap();
         let place = Place { _of_all: Tally::new(1).enter(()).unwrap(), _of_address: None };
-        let mut accepted = ClientStream::new(listener.accept().await.unwrap().0, place);
+        let mut accepted = ClientStream::new(listener.accept().await.unwrap().0, place, LINGER_LIMIT);
         accepted.write_all(b"too much").await.unwrap();
         drop(accepted);
         client.write_all(&[0; 50_000]).await.unwrap();

@@ -1,9 +1,12 @@
-//! A thousand clients that do not read, in rooms where much is said: what they cost is bounded, they are closed
-//! and can come back, and who reads misses nothing.
+//! Clients that do not read. A thousand of them, in rooms where much is said: what they cost is bounded, they are closed
+//! and can come back, and who reads misses nothing. And a few, where nothing more is said: they are lost like others.
 
 #![expect(clippy::unwrap_used, reason = "a test, and what only it uses")]
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use rollcall_load::{
@@ -46,6 +49,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Longer than the test: nobody's grace period ends, and nobody is closed because of an unanswered ping.
 const LONG: Duration = Duration::from_secs(600);
 
+/// How often clients are asked whether they are there, and for how long, where that matters.
+const PING: Duration = Duration::from_secs(4);
+
+/// By how much less than another one a client has to be sent to be sent less than may wait for it.
+const LEAD: usize = 128;
+
 /// The last thing that is said in a room.
 const LAST_WORDS: &str = "That was all.";
 
@@ -72,7 +81,7 @@ enum Heard {
 async fn who_does_not_read_costs_little_and_is_closed_and_who_reads_misses_nothing() {
     limits::raise_open_files().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let stage = stage_in(folder.path()).await;
+    let stage = stage_in(folder.path(), LONG).await;
     let mut heard = healthy_readers(&stage).await;
     let sockets = open_slow(&stage).await;
     let before_kib = stage.bridges[0].process.memory().unwrap().resident_kib;
@@ -118,9 +127,50 @@ async fn who_does_not_read_costs_little_and_is_closed_and_who_reads_misses_nothi
     );
 }
 
-async fn stage_in(folder: &std::path::Path) -> Stage {
+/// What is written to a client that takes nothing waits in the kernel, and whoever writes it waits for the kernel.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_is_lost_even_if_nothing_more_is_said() {
+    limits::raise_open_files().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage_in(folder.path(), PING).await;
+    let mut heard = healthy_readers(&stage).await;
+    let mut asleep = Vec::new();
+    for transport in Transport::ALL {
+        asleep.push(fall_asleep(&stage, "first", transport).await);
+    }
+    for _ in 0..LEAD {
+        say_much(&stage, 0).await.unwrap();
+    }
+    for transport in Transport::ALL {
+        asleep.push(fall_asleep(&stage, "second", transport).await);
+    }
+    let mut missing: HashSet<String> = asleep.iter().map(|(user, _)| user.clone()).collect();
+    let all = missing.len();
+    // When there is no place for one of the first, there is little for the others, and nothing more comes.
+    while missing.len() == all {
+        say_much(&stage, 0).await.unwrap();
+        while let Ok(told) = heard.try_recv() {
+            lost(told).map(|user| missing.remove(&user));
+        }
+    }
+    while !missing.is_empty() {
+        let told = timeout(LIMIT, heard.recv()).await;
+        let told = told.unwrap_or_else(|_| panic!("nobody notices that {missing:?} are gone"));
+        lost(told.unwrap()).map(|user| missing.remove(&user));
+    }
+}
+
+/// Enters the first room, and does not read from then on.
+async fn fall_asleep(stage: &Stage, name_of_kind: &str, transport: Transport) -> (String, Connection) {
+    let user = format!("{name_of_kind}-{transport:?}");
+    let mut connection = open(stage, &user, transport, Some(TINY_BYTES)).await.unwrap();
+    ask(&mut connection, "room:join", &json!({"groupId": name(0)})).await.unwrap();
+    (user, connection)
+}
+
+async fn stage_in(folder: &std::path::Path, ping: Duration) -> Stage {
     let settings =
-        Settings { binary: debug_binary(), folder: folder.to_owned(), bridges: 1, grace: LONG, ping: LONG };
+        Settings { binary: debug_binary(), folder: folder.to_owned(), bridges: 1, grace: LONG, ping };
     let stage = Stage::start(&settings).await.unwrap();
     for room in 0..ROOMS {
         let definition = json!({"endAt": 4_000_000_000_000_u64, "leaderId": "nobody"});
