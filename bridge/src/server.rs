@@ -18,10 +18,7 @@ use tokio::{
     sync::watch,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::{
-    cors::{AllowOrigin, CorsLayer},
-    timeout::RequestBodyTimeoutLayer,
-};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
 use crate::{
@@ -83,13 +80,13 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
     let teller = tokio::spawn(losses::run(Arc::clone(&gateway.losses), Arc::clone(&gateway.app)));
     let pacer = tokio::spawn(Arc::clone(&gateway.paces).forget_the_quiet());
-    let door = Door::new(config.door, gateway.draining.clone());
+    let door = Arc::new(Door::new(config.door, gateway.draining.clone()));
+    let doorkeeper = tokio::spawn(Arc::clone(&door).forget_the_quiet());
     let router = Router::new()
         .route("/ws", any(websocket::upgrade))
         .with_state(Arc::clone(&gateway))
         .merge(socketio::routes(config.namespace, Arc::clone(&gateway)))
-        .layer(RequestBodyTimeoutLayer::new(config.limits.handshake))
-        .layer(middleware::from_fn_with_state(Arc::new(door), door::admit))
+        .layer(middleware::from_fn_with_state(door, door::admit))
         .layer(cors(config.origins.clone()))
         .layer(middleware::from_fn_with_state(Arc::new(config.origins), check_origin));
     let router = health::add_routes(router, Arc::clone(&health));
@@ -97,6 +94,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         router,
         tls: config.certificate.map(Tls::start).transpose()?,
         handshake_limit: config.limits.handshake,
+        silence_limit: config.limits.ping_timeout,
         limits: config.door,
         stopping: gateway.stopping.clone(),
     };
@@ -116,7 +114,7 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
         () = stop => {}
         () = signals.next() => tracing::warn!("bridge.stopped_at_once"),
     }
-    for task in [subscriber, rereader, teller, pacer] {
+    for task in [subscriber, rereader, teller, pacer, doorkeeper] {
         task.abort();
     }
     server.abort();

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use clap::Args;
+use governor::Quota;
 
 use crate::door::{
     DoorLimits,
@@ -23,6 +24,16 @@ pub(crate) struct DoorArgs {
     #[arg(long, env = "ROLLCALL_MAX_SOCKETS_PER_ADDRESS", default_value = "1000", value_name = "COUNT")]
     max_sockets_per_address: NonZeroU32,
 
+    /// Sockets that may be opened from one address per second, whoever comes of them; after a pause, as many at once as
+    /// --max-sockets-per-address.
+    #[arg(
+        long,
+        env = "ROLLCALL_NEW_SOCKETS_PER_SECOND_PER_ADDRESS",
+        default_value = "100",
+        value_name = "COUNT"
+    )]
+    new_sockets_per_second_per_address: NonZeroU32,
+
     /// How many trusted proxies a request goes through before it gets here. The client's address is then taken from
     /// the entry that the first of them has added to --forwarded-header.
     #[arg(
@@ -38,8 +49,8 @@ pub(crate) struct DoorArgs {
     #[arg(long, env = "ROLLCALL_FORWARDED_HEADER", value_name = "HEADER", default_value = "x-forwarded-for")]
     forwarded_header: ForwardedHeader,
 
-    /// How long a client may take for the handshake of TLS, for the head of each request, for a pause in a request's
-    /// body, and until it has a session, in milliseconds.
+    /// How long a client may take for the handshake of TLS, for the head of each request and for its body, and
+    /// until it has a session, in milliseconds.
     #[arg(
         long,
         env = "ROLLCALL_HANDSHAKE_TIMEOUT_MS",
@@ -71,6 +82,8 @@ impl DoorArgs {
             proxies: Proxies { count: self.trusted_proxies.into(), header: self.forwarded_header },
             max_sockets,
             max_sockets_per_address: self.max_sockets_per_address.get().try_into()?,
+            newcomers: Quota::per_second(self.new_sockets_per_second_per_address)
+                .allow_burst(self.max_sockets_per_address.max(self.new_sockets_per_second_per_address)),
         })
     }
 

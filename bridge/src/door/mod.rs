@@ -14,15 +14,17 @@ pub(crate) mod serve;
 mod stream;
 pub(crate) mod tls;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::header;
 use rollcall_protocol::{ErrorCode, Refusal};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -38,11 +40,15 @@ use crate::{
 /// After how many seconds somebody who found no place may try again.
 const RETRY_AFTER_S: &str = "1";
 
+/// How often addresses from which nobody came of late are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Lets newcomers in as long as there is place.
 pub(crate) struct Door {
     proxies: Proxies,
     sockets: Tally<()>,
     sockets_per_address: Tally<IpAddr>,
+    newcomers: DefaultKeyedRateLimiter<IpAddr>,
     draining: CancellationToken,
 }
 
@@ -59,7 +65,17 @@ impl Door {
             proxies: limits.proxies,
             sockets: Tally::new(limits.max_sockets),
             sockets_per_address: Tally::new(limits.max_sockets_per_address),
+            newcomers: RateLimiter::keyed(limits.newcomers),
             draining,
+        }
+    }
+
+    /// Forgets addresses from which nobody came of late, until the process ends.
+    pub(crate) async fn forget_the_quiet(self: Arc<Self>) {
+        loop {
+            sleep(FORGET_INTERVAL).await;
+            self.newcomers.retain_recent();
+            self.newcomers.shrink_to_fit();
         }
     }
 
@@ -71,6 +87,8 @@ impl Door {
         let address = network(self.proxies.client(request.headers(), peer.0));
         let of_address = self.sockets_per_address.enter(address).ok_or(ErrorCode::TooManyFromAddress)?;
         let of_all = self.sockets.enter(()).ok_or(ErrorCode::Overloaded)?;
+        // Whoever finds a place is asked who they are, which costs the app a call whatever they say.
+        self.newcomers.check_key(&address).map_err(|_| ErrorCode::TooManyFromAddress)?;
         Ok(Ticket { _place: Arc::new((of_all, of_address)) })
     }
 }
@@ -81,6 +99,8 @@ pub(crate) struct DoorLimits {
     pub(crate) proxies: Proxies,
     pub(crate) max_sockets: usize,
     pub(crate) max_sockets_per_address: usize,
+    /// How fast they may come from one address.
+    pub(crate) newcomers: Quota,
 }
 
 /// Gives newcomers a place, or answers that there is none. Those who are connected by polling have one.
@@ -104,6 +124,8 @@ pub(crate) async fn admit(State(door): State<Arc<Door>>, mut request: Request, n
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use axum::body::Body;
 
     use super::*;
@@ -111,7 +133,9 @@ mod tests {
 
     fn door(max_sockets: usize, max_sockets_per_address: usize) -> Door {
         let proxies = Proxies { count: 1, header: ForwardedHeader::XForwardedFor };
-        Door::new(DoorLimits { proxies, max_sockets, max_sockets_per_address }, CancellationToken::new())
+        let newcomers = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::new(4).unwrap());
+        let limits = DoorLimits { proxies, max_sockets, max_sockets_per_address, newcomers };
+        Door::new(limits, CancellationToken::new())
     }
 
     fn from(address: &str) -> Request {
@@ -139,6 +163,16 @@ mod tests {
     fn one_address_cannot_take_all_places() {
         let door = door(3, 1);
         let _ticket = code(&door, "1.2.3.4").unwrap();
+        assert_eq!(code(&door, "1.2.3.4").err(), Some(ErrorCode::TooManyFromAddress));
+        assert!(code(&door, "1.2.3.5").is_ok());
+    }
+
+    #[test]
+    fn who_comes_and_goes_too_fast_is_kept_out_and_nobody_else() {
+        let door = door(3, 3);
+        for _ in 0..4 {
+            assert!(code(&door, "1.2.3.4").is_ok());
+        }
         assert_eq!(code(&door, "1.2.3.4").err(), Some(ErrorCode::TooManyFromAddress));
         assert!(code(&door, "1.2.3.5").is_ok());
     }

@@ -69,7 +69,7 @@ error_codes! {
     PreconditionFailed "PRECONDITION_FAILED" PRECONDITION_FAILED retry:false "The definition is not the one that the request names; read it again."
     RateLimited "RATE_LIMITED" TOO_MANY_REQUESTS retry:true "Too many requests; slow down."
     TooManySockets "TOO_MANY_SOCKETS" TOO_MANY_REQUESTS retry:true "The user holds as many connections as are allowed; close one first."
-    TooManyFromAddress "TOO_MANY_FROM_ADDRESS" TOO_MANY_REQUESTS retry:true "As many connections as are allowed come from this address."
+    TooManyFromAddress "TOO_MANY_FROM_ADDRESS" TOO_MANY_REQUESTS retry:true "As many connections as are allowed come from this address, at once or per second."
     Overloaded "OVERLOADED" SERVICE_UNAVAILABLE retry:true "The server has as much to do as it can; come back later."
     Unavailable "UNAVAILABLE" SERVICE_UNAVAILABLE retry:true "A part of the service does not answer at the moment."
 }

@@ -110,6 +110,20 @@ describe('the door', { timeout: 120_000 }, () => {
     for (const socket of [other, ...flood]) socket.destroy();
   });
 
+  test('who comes and goes too fast is kept out for a while, and nobody else', async () => {
+    const flags = ['--max-sockets-per-address', '3', '--new-sockets-per-second-per-address', '1', '--trusted-proxies', '1'];
+    const bridge = await bridgeWith(flags);
+    const statuses = [];
+    for (let i = 0; i < 20 && statuses.at(-1) !== 429; i += 1) {
+      const { status, socket } = await knock(bridge, '/ws', from('198.51.100.1'));
+      statuses.push(status);
+      if (socket) await once(socket, 'close');
+    }
+    assert.equal(statuses.at(-1), 429);
+    await opened(bridge, from('198.51.100.2'));
+    await until(async () => (await knock(bridge, '/ws', from('198.51.100.1'))).status === 101, 'it may come again');
+  });
+
   test('the head of a request may be large, and not larger', async () => {
     const bridge = await bridgeWith([]);
     const ask = (bytes) => fetch(bridge.url + '/healthz', { headers: { cookie: 'x'.repeat(bytes) } });
@@ -166,6 +180,21 @@ describe('the door', { timeout: 120_000 }, () => {
     await within(new Promise((resolve) => socket.once('close', resolve)), `the end of a connection after ${text.split('\r')[0]}`);
   }
 
+  /** The same for a body that never pauses, and never ends. */
+  async function dripping(bridge, head) {
+    const [host, port] = bridge.address.split(':');
+    const socket = connect(Number(port), host).on('error', () => {});
+    socket.write(head);
+    const drip = setInterval(() => socket.write('x'), 50);
+    try {
+      const answer = (await within(once(socket, 'data'), 'an answer to a body that drips')).toString();
+      assert.match(answer, /^HTTP\/1.1 408 /);
+    } finally {
+      clearInterval(drip);
+      socket.destroy();
+    }
+  }
+
   test('who takes too long for a request, or to become somebody, is closed', async () => {
     const bridge = await bridgeWith(['--handshake-timeout-ms', '500']);
     const quick = await opened(bridge);
@@ -175,6 +204,7 @@ describe('the door', { timeout: 120_000 }, () => {
     await silentAfter(bridge, `${head.replace('POST', 'GET')}\r\n`);
     const { sid } = JSON.parse((await knock(bridge, POLLING)).body.slice(1));
     await silentAfter(bridge, `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 100\r\n\r\n4`);
+    await dripping(bridge, `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 10000\r\n\r\n`);
     // The sockets, too: nobody has said who they are.
     await within(new Promise((resolve) => (quick.readyState === WebSocket.CLOSED ? resolve() : quick.once('close', resolve))), 'the end of a socket without a session');
     const member = await stage.webSocket('kim');
