@@ -39,8 +39,9 @@ const SHORT_CONNECTIONS: usize = 256;
 /// How many of those may come from one address.
 const SHORT_CONNECTIONS_PER_ADDRESS: usize = 64;
 
-/// A client that polls asks for what is new over one connection and sends over another.
-const CONNECTIONS_PER_SOCKET: usize = 2;
+/// A client that polls asks for what is new over one connection and sends over another, and both stay open for a while
+/// when it has gone over to a WebSocket on a third.
+const CONNECTIONS_PER_SOCKET: usize = 4;
 
 /// How large the head of a request may be: a token, a site's cookies and what proxies add. A client that polls has its
 /// first one kept for as long as it is connected. It is looked at after each read, so that up to twice as much may pass.

@@ -39,7 +39,8 @@ impl Filter {
             return false;
         }
         let expected = if epoch == self.epoch { self.seq + 1 } else { 1 };
-        self.has_gap |= seq != expected;
+        // What follows by its number need not, if Redis has lost something and counted the same numbers again.
+        self.has_gap |= seq != expected || connection != self.connection;
         (self.epoch, self.seq, self.connection) = (epoch, seq, connection);
         envelope.except.as_ref() != Some(&self.acked)
     }
@@ -73,6 +74,9 @@ impl Filter {
         } else if position < known && self.connection < connection {
             Standing::Rewound
         } else {
+            if position == known {
+                self.connection = self.connection.max(connection);
+            }
             return Standing::Known;
         };
         (self.epoch, self.seq, self.connection) = (position.0, position.1, connection);
@@ -171,5 +175,20 @@ mod tests {
             Standing::Known,
             "this time it is only late"
         );
+    }
+
+    #[test]
+    fn what_follows_over_a_new_connection_counts_as_a_gap_until_the_room_has_been_read() {
+        let mut filter = filter();
+        assert!(!filter.admits(&envelope(2, 5, Some("theirs")), HERE + 1), "as if it were known");
+        assert!(filter.admits(&envelope(2, 6, None), HERE + 1));
+        assert!(filter.has_gap());
+        assert_eq!(filter.stand(&envelope(2, 6, None), HERE + 1), Standing::News);
+        assert!(!filter.has_gap());
+
+        let mut quiet = self::filter();
+        assert_eq!(quiet.stand(&envelope(2, 5, None), HERE + 1), Standing::Known);
+        assert!(quiet.admits(&envelope(2, 6, None), HERE + 1));
+        assert!(!quiet.has_gap());
     }
 }

@@ -265,18 +265,21 @@ impl<O: Outbound> Session<O> {
 
     fn pass_on_reading(&mut self, reading: &Reading) -> Result<(), End> {
         let Some(place) = &mut self.place else { return Ok(()) };
-        if reading.gone.contains(&place.entry) {
+        let is_gone = reading.gone.contains(&place.entry);
+        if let Some(state) = &reading.state {
+            let standing = place.filter.stand(&state.envelope, reading.connection);
+            if standing == Standing::Rewound {
+                // What has come since that was read looked as if the client had it already.
+                self.gateway.rereads.ask([place.attachment.room().clone()]);
+            }
+            if standing != Standing::Known {
+                self.send(state)?;
+            }
+        }
+        if is_gone {
             self.return_soon();
-            return Ok(());
         }
-        let Some(state) = &reading.state else { return Ok(()) };
-        match place.filter.stand(&state.envelope, reading.connection) {
-            Standing::Known => return Ok(()),
-            Standing::News => {}
-            // What has come since that was read looked as if the client had it already.
-            Standing::Rewound => self.gateway.rereads.ask([place.attachment.room().clone()]),
-        }
-        self.send(state)
+        Ok(())
     }
 
     fn send(&self, delivery: &Delivery) -> Result<(), End> {
@@ -297,9 +300,11 @@ impl<O: Outbound> Session<O> {
     }
 
     /// The end after an event that closes. Whoever sent it has ended the membership, so that there is no loss to report;
-    /// but the end of one session of the room may reach a member who has entered the next one again already.
+    /// but the end of one session of the room may reach a member who has entered the next one again already, or still
+    /// may.
     fn close_after(&mut self, envelope: &Envelope) -> End {
-        self.place.take_if(|place| envelope.only.is_some() || envelope.epoch >= place.epoch);
+        let is_of_this = |place: &Place| place.former.is_none() && envelope.epoch >= place.epoch;
+        self.place.take_if(|place| envelope.only.is_some() || is_of_this(place));
         End::Closing(Closing::RoomClosed(envelope.event.clone()))
     }
 

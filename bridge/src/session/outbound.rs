@@ -65,7 +65,9 @@ impl Closing {
     pub(crate) fn may_come_back(&self) -> bool {
         match self {
             Self::TooSlow | Self::ShuttingDown => true,
-            Self::NotLetIn(refusal) => refusal.code.may_retry(),
+            Self::NotLetIn(refusal) => {
+                matches!(refusal.code, ErrorCode::Unavailable | ErrorCode::Overloaded)
+            }
             Self::RoomClosed(_) | Self::TokenExpired | Self::TooFast => false,
         }
     }
@@ -98,9 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_may_try_again_may_come_back() {
+    fn who_is_not_let_in_only_for_the_moment_may_come_back() {
         let not_let_in = |code: ErrorCode| Closing::NotLetIn(code.into()).may_come_back();
         assert!(not_let_in(ErrorCode::Unavailable) && not_let_in(ErrorCode::Overloaded));
-        assert!(!not_let_in(ErrorCode::NotAMember) && !not_let_in(ErrorCode::EntryClosed));
+        assert!(!not_let_in(ErrorCode::NotAMember) && !not_let_in(ErrorCode::RoomFull));
     }
 }

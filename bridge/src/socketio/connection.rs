@@ -40,36 +40,44 @@ pub(crate) struct Connection {
     /// Holds a packet of which attachments are missing.
     pub(super) parser: ParserState,
     connects: DefaultDirectRateLimiter,
-    phase: Mutex<Phase>,
+    progress: Mutex<Progress>,
 }
 
 /// How far a client has come.
 enum Phase {
-    /// It has not asked to connect, or was refused; since when.
-    Opened(Instant),
+    /// It has not asked to connect, or was refused.
+    Opened,
     /// It has asked, and the app is asked who it is; the guard calls that off.
     Connecting { _attempt: DropGuard },
     /// It has a session, which goes by the id that the client was told.
     Connected(Sid, Inbox),
-    /// Its session has ended; since when.
-    Ended(Instant),
+    /// Its session has ended.
+    Ended,
 }
 
-impl Phase {
-    fn opened() -> Self {
-        Self::Opened(Instant::now())
-    }
+/// How far a client has come, and since when it has had no session.
+struct Progress {
+    phase: Phase,
+    /// A try that comes to nothing does not make it later: else who tries now and then would stay for ever.
+    idle_since: Instant,
+}
 
-    fn ended() -> Self {
-        Self::Ended(Instant::now())
+impl Progress {
+    fn is_in(&self, session: Sid) -> bool {
+        matches!(self.phase, Phase::Connected(current, _) if current == session)
     }
 
     fn is_idle_for(&self, time: Duration) -> bool {
-        matches!(self, Self::Opened(since) | Self::Ended(since) if since.elapsed() >= time)
+        matches!(self.phase, Phase::Opened | Phase::Ended) && self.idle_since.elapsed() >= time
     }
 
-    fn is_of(&self, session: Sid) -> bool {
-        matches!(self, Self::Connected(current, _) if *current == session)
+    /// Returns whether there was anything to end.
+    fn end(&mut self) -> bool {
+        let ended = mem::replace(&mut self.phase, Phase::Ended);
+        if matches!(ended, Phase::Connected(..)) {
+            self.idle_since = Instant::now();
+        }
+        matches!(ended, Phase::Connecting { .. } | Phase::Connected(..))
     }
 }
 
@@ -79,7 +87,7 @@ impl Default for Connection {
         Self {
             parser: ParserState::default(),
             connects: RateLimiter::direct(quota),
-            phase: Mutex::new(Phase::opened()),
+            progress: Mutex::new(Progress { phase: Phase::Opened, idle_since: Instant::now() }),
         }
     }
 }
@@ -87,28 +95,28 @@ impl Default for Connection {
 impl Connection {
     /// Ends whatever there is.
     pub(super) fn end(&self) {
-        *self.phase() = Phase::ended();
+        self.progress().end();
     }
 
     /// Says something for a session, unless the client has ended it: what a session still has to say when it learns
     /// that it is over is not for the next one.
     pub(super) fn say<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
-        let phase = self.phase();
-        phase.is_of(session).then(what)
+        let progress = self.progress();
+        progress.is_in(session).then(what)
     }
 
     /// Ends a session with its last words, unless the client has.
     pub(super) fn say_last<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
-        let mut phase = self.phase();
-        phase.is_of(session).then(|| {
-            *phase = Phase::ended();
+        let mut progress = self.progress();
+        progress.is_in(session).then(|| {
+            progress.end();
             what()
         })
     }
 
-    fn phase(&self) -> MutexGuard<'_, Phase> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
         // Nothing panics while it holds the lock.
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,7 +133,7 @@ pub(super) fn expect_connect(socket: &Arc<Socket>, limit: Duration) {
         sleep(limit).await;
         let Some(socket) = socket.upgrade() else { return };
         // If it had a session meanwhile, the next of these counts.
-        let is_idle = socket.data.phase().is_idle_for(limit);
+        let is_idle = socket.data.progress().is_idle_for(limit);
         if is_idle {
             break_off(&socket, "no session");
         }
@@ -159,8 +167,8 @@ pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner
 }
 
 fn disconnect(server: &Server, socket: &Arc<Socket>) {
-    let ended = mem::replace(&mut *socket.data.phase(), Phase::ended());
-    if matches!(ended, Phase::Connecting { .. } | Phase::Connected(..)) {
+    let has_ended = socket.data.progress().end();
+    if has_ended {
         expect_connect(socket, server.gateway.limits.handshake);
     }
 }
@@ -174,14 +182,14 @@ fn refuse_namespace(socket: &Socket, name: &Str) {
 }
 
 fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
-    let mut phase = socket.data.phase();
-    if !matches!(*phase, Phase::Opened(_) | Phase::Ended(_)) {
-        drop(phase);
+    let mut progress = socket.data.progress();
+    if !matches!(progress.phase, Phase::Opened | Phase::Ended) {
+        drop(progress);
         return break_off(socket, "connected already");
     }
     let attempt = CancellationToken::new();
-    *phase = Phase::Connecting { _attempt: attempt.clone().drop_guard() };
-    drop(phase);
+    progress.phase = Phase::Connecting { _attempt: attempt.clone().drop_guard() };
+    drop(progress);
     let (server, socket) = (Arc::clone(server), Arc::clone(socket));
     tokio::spawn(async move {
         let token = token(auth, &socket);
@@ -200,7 +208,7 @@ fn token(auth: Option<Value>, socket: &Socket) -> Option<String> {
 async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, attempt: &CancellationToken) {
     let trace = ClientTrace::of(&socket.req_parts.headers);
     let outcome = trace.follow(Doing::Connect, auth::admit(&server.gateway, token)).await;
-    let mut phase = socket.data.phase();
+    let mut progress = socket.data.progress();
     if attempt.is_cancelled() {
         // The client is gone, or has called it off and may have asked again.
         return;
@@ -212,28 +220,28 @@ async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, at
             let answer = socket.emit(server.namespace.connected(session));
             let emitter = server.emitter(socket, session);
             let inbox = Session::start(Arc::clone(&server.gateway), admission, trace, emitter);
-            *phase = Phase::Connected(session, inbox);
+            progress.phase = Phase::Connected(session, inbox);
             answer
         }
         Err(refusal) => {
             tracing::debug!(socket_id = %socket.id, code = %refusal.code, "socketio.refused");
-            *phase = Phase::opened();
+            progress.phase = Phase::Opened;
             expect_connect(socket, server.gateway.limits.handshake);
             socket.emit(server.namespace.refused(&refusal))
         }
     };
-    drop(phase);
+    drop(progress);
     if answer.is_err() {
         break_off(socket, "the answer finds no place");
     }
 }
 
 fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) {
-    let current = match &*socket.data.phase() {
+    let current = match &socket.data.progress().phase {
         Phase::Connected(session, inbox) => Some((*session, inbox.clone())),
         // What was on its way when the session ended.
-        Phase::Ended(_) => return,
-        Phase::Opened(_) | Phase::Connecting { .. } => None,
+        Phase::Ended => return,
+        Phase::Opened | Phase::Connecting { .. } => None,
     };
     let Some((session, inbox)) = current else { return break_off(socket, "an event before the connection") };
     let reply: Reply = match ack {

@@ -50,7 +50,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(600);
 
 /// How often clients are asked whether they are there, and for how long, where that matters.
-const PING: Duration = Duration::from_secs(4);
+const PING: Duration = Duration::from_secs(8);
 
 /// By how much less than another one a client has to be sent to be sent less than may wait for it.
 const LEAD: usize = 128;

@@ -272,18 +272,21 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
     });
 
     test('who ended a session has as long for the next one as anybody', async () => {
-      const strict = await Bridge.start({ redis: stage.redis, app: stage.appUrl, flags: ['--handshake-timeout-ms', '1000'] });
+      const strict = await Bridge.start({ redis: stage.redis, app: stage.appUrl, flags: ['--handshake-timeout-ms', '2000'] });
       stage.bridges.push(strict);
       const frames = await opened(strict);
       for (let i = 0; i < 3; i += 1) {
         await frames.connect(await tokenFor('kim'));
-        await sleep(600);
+        await sleep(1200);
         await frames.send(`41${NAMESPACE},`);
-        await sleep(600);
+        await sleep(1200);
       }
-      await frames.connect(await tokenFor('kim'));
-      await frames.send(`41${NAMESPACE},`);
+      // To try in vain is not to have one.
+      await frames.send(`41${NAMESPACE},`, `40${NAMESPACE},{"token":"x"}`);
       await frames.closed;
+      const called = await opened(strict);
+      await called.send(`41${NAMESPACE},`);
+      await called.closed;
     });
   });
 

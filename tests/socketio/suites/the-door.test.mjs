@@ -101,7 +101,7 @@ describe('the door', { timeout: 120_000 }, () => {
     const bridge = await bridgeWith(['--max-sockets-per-address', '20', '--handshake-timeout-ms', '60000']);
     const [host, port] = bridge.address.split(':');
     const flood = await Promise.all(Array.from({ length: 300 }, () => silent(host, port)));
-    await until(() => flood.filter((socket) => !socket.isClosed).length === 20 * 2 + 64, 'the others are closed');
+    await until(() => flood.filter((socket) => !socket.isClosed).length === 20 * 4 + 64, 'the others are closed');
     // The whole of 127.0.0.0/8 is this machine.
     const other = await silent(host, port, { localAddress: '127.0.0.2' });
     other.write(`GET /healthz HTTP/1.1\r\nhost: ${bridge.address}\r\n\r\n`);
