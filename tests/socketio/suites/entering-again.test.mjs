@@ -99,7 +99,7 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
     proxy.release();
     assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:ended' });
     await until(() => lost().includes(joins()[before].entryId), 'the app is told');
-    assert.notEqual(await state(room, 'kim'), 'present');
+    await until(async () => (await state(room, 'kim')) !== 'present', 'nobody is there');
   });
 
   test('a first try that comes after the refusal of a second one leaves nobody behind', async () => {
