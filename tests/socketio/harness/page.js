@@ -3,11 +3,12 @@
 
 /** Everything that arrived: {event, data}, in order. */
 globalThis.heard = [];
-/** How the connection ended, once it has. */
+/** How the last connection ended, once it has. */
 globalThis.ended = null;
 
 /** Connects by Socket.IO; says whether, or with what error. */
 globalThis.overSocketIo = (url, options) => {
+  globalThis.ended = null;
   const socket = io(url, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
   globalThis.socket = socket;
   socket.onAny((event, data) => heard.push({ event, data }));
@@ -31,6 +32,7 @@ globalThis.stayIn = async (groupId) => {
 
 /** Connects by a bare WebSocket; says whether, or how it was closed. */
 globalThis.overWebSocket = (url, protocols) => {
+  globalThis.ended = null;
   const socket = new WebSocket(url, protocols);
   const acks = new Map();
   globalThis.request = (event, data) => {
