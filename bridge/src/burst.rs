@@ -228,7 +228,7 @@ mod tests {
         let deliveries = notices.into_iter().flat_map(|notice| match notice {
             Notice::Event(delivery) => vec![delivery],
             Notice::Burst(burst) => burst.merged.clone(),
-            Notice::Reading { .. } => panic!("nobody reads here"),
+            Notice::Reading(_) => panic!("nobody reads here"),
         });
         deliveries.map(|delivery| serde_json::from_str(delivery.envelope.data.get()).unwrap()).collect()
     }

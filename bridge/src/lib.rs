@@ -17,6 +17,7 @@
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
 //! | [`burst`] | merges what changes in a room within moments |
 //! | [`reread`] | reads rooms once more of which events may have been missed |
+//! | [`quiet`] | forgets whom limits on speed remember |
 //! | [`tally`] | counts what somebody holds, up to a limit |
 //! | [`socketio`], [`websocket`] | translate between sockets and sessions |
 //! | [`drain`] | how the bridge stops |
@@ -43,6 +44,7 @@ mod health;
 mod hub;
 mod lease;
 mod losses;
+mod quiet;
 mod reread;
 mod server;
 mod session;

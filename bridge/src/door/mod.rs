@@ -14,7 +14,7 @@ pub(crate) mod serve;
 mod stream;
 pub(crate) mod tls;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -24,7 +24,6 @@ use axum::{
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::header;
 use rollcall_protocol::{ErrorCode, Refusal};
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -32,16 +31,13 @@ use self::{
     serve::Peer,
 };
 use crate::{
-    socketio,
+    quiet, socketio,
     tally::{Guard, Tally},
     telemetry::metrics,
 };
 
 /// After how many seconds somebody who found no place may try again.
 const RETRY_AFTER_S: &str = "1";
-
-/// How often addresses from which nobody came of late are forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Lets newcomers in as long as there is place.
 pub(crate) struct Door {
@@ -72,11 +68,7 @@ impl Door {
 
     /// Forgets addresses from which nobody came of late, until the process ends.
     pub(crate) async fn forget_the_quiet(self: Arc<Self>) {
-        loop {
-            sleep(FORGET_INTERVAL).await;
-            self.newcomers.retain_recent();
-            self.newcomers.shrink_to_fit();
-        }
+        quiet::forget(&self.newcomers).await;
     }
 
     fn ticket(&self, request: &Request) -> Result<Ticket, Refusal> {

@@ -100,10 +100,9 @@ impl<O: Outbound> Session<O> {
     /// enters again; what happened meanwhile waits in the feed, so the client misses nothing and need not notice.
     pub(super) async fn enter_again(&mut self) -> Result<(), End> {
         self.return_at = None;
-        let Some(place) = &mut self.place else { return Ok(()) };
+        let Some(place) = &self.place else { return Ok(()) };
         let room = place.attachment.room().clone();
-        let token = place.token.clone();
-        let outcome = match self.entry_event(&room, &token) {
+        let outcome = match self.entry_event(&room, &place.token) {
             Ok(join) => self.replace_entry(join).await?,
             Err(refusal) => Err(refusal),
         };

@@ -1,13 +1,12 @@
 //! How fast a client may send, over one socket and over all of a user's sockets on this bridge together.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc};
 
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use rollcall_protocol::UserId;
-use tokio::{sync::Notify, time::sleep};
+use tokio::sync::Notify;
 
-/// How often users who have been quiet are forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+use crate::quiet;
 
 /// How many events a second are taken.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +39,7 @@ impl Paces {
 
     /// Forgets users who have been quiet, until the process ends.
     pub(crate) async fn forget_the_quiet(self: Arc<Self>) {
-        loop {
-            sleep(FORGET_INTERVAL).await;
-            self.users.retain_recent();
-            self.users.shrink_to_fit();
-        }
+        quiet::forget(&self.users).await;
     }
 }
 
