@@ -19,7 +19,7 @@ use crate::{
 /// How long each fuzz target runs: long enough to see that it still works, and to find what is easily found.
 const FUZZ_SECONDS: u32 = 5;
 
-const SUITES: &str = "tests/socketio/suites";
+const SUITES: &str = "tests/e2e/suites";
 
 /// How many tests passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

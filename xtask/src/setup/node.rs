@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// Where the suites that run in Node.js lie.
-pub const SUITES: &str = "tests/socketio";
+pub const SUITES: &str = "tests/e2e";
 
 const OLDEST: u32 = 20;
 

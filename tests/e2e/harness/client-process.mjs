@@ -1,0 +1,10 @@
+// A program that joins a room and then waits to be killed: node client-process.mjs <url> <token> <room>
+
+import { io } from 'socket.io-client';
+
+const [url, token, groupId] = process.argv.slice(2);
+const socket = io(url, { auth: { token }, transports: ['websocket'], reconnection: false });
+socket.on('connect_error', (error) => console.log(`refused ${error.message}`));
+socket.on('connect', () => {
+  socket.emit('room:join', { groupId }, (ack) => console.log(`ack ${JSON.stringify(ack)}`));
+});

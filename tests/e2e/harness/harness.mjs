@@ -1,0 +1,113 @@
+// Everything that a suite needs: a Redis, bridges around one app, rooms and clients, and an end to all of it.
+
+import assert from 'node:assert/strict';
+
+import { Bridge, OPERATOR_TOKEN } from './bridge.mjs';
+import { SocketIoMember } from './socket-io.mjs';
+import { Redis } from './redis.mjs';
+import { tokenFor } from './tokens.mjs';
+import { WebSocketMember } from './websocket.mjs';
+
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+
+export class Harness {
+  bridges = [];
+  members = [];
+  #rooms = 0;
+
+  /** With more than one bridge, the first runs the app and the others call it over HTTP. */
+  static async start({ bridges = 1, flags = [], variables = {}, persistent = false } = {}) {
+    const harness = new Harness();
+    try {
+      harness.redis = await Redis.start({ persistent });
+      for (let i = 0; i < bridges; i += 1) {
+        const app = harness.bridges[0]?.appUrl;
+        harness.bridges.push(await Bridge.start({ redis: harness.redis, app, flags, variables }));
+      }
+    } catch (error) {
+      await harness.stop();
+      throw error;
+    }
+    return harness;
+  }
+
+  /** Where the app's own routes are served. */
+  get appUrl() {
+    return this.bridges[0].appUrl;
+  }
+
+  /** Defines a new room. */
+  async room(definition) {
+    this.#rooms += 1;
+    const room = `algebra-${this.#rooms}`;
+    await this.define(room, definition);
+    return room;
+  }
+
+  /** Defines a session, which ends in an hour by Redis's clock unless said otherwise. Returns its end. */
+  async define(room, { lastsMs = HOUR, leaderId = 'lea', ...rest } = {}) {
+    const endAt = (await this.redis.now()) + lastsMs;
+    const response = await this.api('PUT', `/rooms/${room}`, { endAt, leaderId, ...rest });
+    assert.ok(response.ok, `${response.status} ${await response.text()}`);
+    return endAt;
+  }
+
+  /** Calls the operators' API. */
+  api(method, path, body, token = OPERATOR_TOKEN) {
+    return fetch(this.appUrl + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+  }
+
+  /** A connected Socket.IO client. */
+  async socketIo(user, { bridge = 0, ...options } = {}) {
+    const auth = { token: await tokenFor(user) };
+    return this.#keep(new SocketIoMember(user, this.bridges[bridge], { auth, ...options })).connected();
+  }
+
+  /** A connected WebSocket client. */
+  async webSocket(user, { bridge = 0, ...options } = {}) {
+    const token = await tokenFor(user);
+    return this.#keep(new WebSocketMember(user, this.bridges[bridge], { token, ...options })).connected();
+  }
+
+  /** A connected client of either kind. */
+  connect(transport, user, options) {
+    return transport === 'Socket.IO' ? this.socketIo(user, options) : this.webSocket(user, options);
+  }
+
+  /** A client that is to be let in by nobody: neither waited for nor given a token. */
+  stranger(transport, { bridge = 0, ...options } = {}) {
+    const Kind = transport === 'Socket.IO' ? SocketIoMember : WebSocketMember;
+    return this.#keep(new Kind('stranger', this.bridges[bridge], options));
+  }
+
+  #keep(member) {
+    this.members.push(member);
+    return member;
+  }
+
+  /** No client ever saw a gap in the numbering of events. */
+  assertNoGaps() {
+    for (const member of this.members) assert.deepEqual(member.gaps, [], `gaps seen by ${member.user}`);
+  }
+
+  async stop() {
+    for (const member of this.members) member.disconnect();
+    for (const bridge of this.bridges) await bridge.stop();
+    await this.redis?.stop();
+  }
+}
+
+export const TRANSPORTS = ['Socket.IO', 'WebSocket'];
+
+/** Whether a change is the entry of this user. */
+export const entered = (user) => changed('entered', user);
+
+/** Whether a change is of this type and about this user. */
+export const changed = (type, user) => (data) =>
+  data.change.type === type && data.change.users.some(({ userId }) => userId === user);

@@ -1,0 +1,48 @@
+// Socket.IO below the official client, which would not send what it should not.
+
+import { WebSocket } from 'ws';
+
+import { NAMESPACE } from './socket-io.mjs';
+import { Member } from './member.mjs';
+
+/** Text frames of a Socket.IO connection, as they are. Acks and events go into the log by their frames. */
+export class RawSocketIo extends Member {
+  #acks = new Map();
+
+  constructor(user, bridge) {
+    super(user);
+    this.socket = new WebSocket(`ws://${bridge.address}/socket.io/?EIO=4&transport=websocket`);
+    this.socket.on('error', () => {});
+    this.socket.on('close', (code, reason) => this.ended({ code, reason: reason.toString() }));
+    this.socket.on('message', (bytes) => this.#receive(bytes.toString()));
+  }
+
+  async connected(token) {
+    await this.next('0');
+    this.socket.send(`40${NAMESPACE},${JSON.stringify({ token })}`);
+    await this.next('40');
+    return this;
+  }
+
+  #receive(frame) {
+    if (frame === '2') return this.socket.send('3');
+    const ack = frame.match(/^43\/\w+,(\d+)(.*)$/s);
+    if (ack) {
+      this.#acks.get(ack[1])?.(JSON.parse(ack[2])[0]);
+      return this.#acks.delete(ack[1]);
+    }
+    const [kind] = frame.match(/^4?\d/);
+    this.arrived(kind, frame);
+  }
+
+  /** Sends the arguments of an event as this text, and returns its ack. */
+  request(text, id) {
+    const answer = new Promise((resolve) => this.#acks.set(String(id), resolve));
+    this.socket.send(`42${NAMESPACE},${id}${text}`);
+    return this.answered(answer, `an ack of ${text.slice(0, 80)}`);
+  }
+
+  disconnect() {
+    this.socket.terminate();
+  }
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { Child } from '../harness/child.mjs';
+import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
+import { Harness } from '../harness/harness.mjs';
+
+const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS ?? 'schemathesis';
+
+/** Fixed, so that a run can be repeated; another finds other cases. */
+const SEED = process.env.ROLLCALL_API_SEED ?? '1';
+const EXAMPLES = process.env.ROLLCALL_API_EXAMPLES ?? '40';
+
+/** What every answer is held to: no 5xx, and nothing that the description does not say. */
+const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance';
+
+describe('the description of the API', { timeout: 300_000 }, () => {
+  let harness;
+  before(async () => {
+    harness = await Harness.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: OPERATOR_TOKEN } });
+    const lea = await harness.socketIo('lea');
+    await lea.enter(await harness.room());
+  });
+  after(() => harness?.stop());
+
+  test('it is served to anybody, and is a valid OpenAPI 3.1 document', async () => {
+    const response = await fetch(`${harness.appUrl}/openapi.json`);
+    assert.equal(response.status, 200);
+    const text = await response.text();
+    assert.match(JSON.parse(text).openapi, /^3\.1\./);
+    const file = join(harness.redis.directory, 'openapi.json');
+    await writeFile(file, text);
+    const run = new Child(join(dirname(SCHEMATHESIS), 'openapi-spec-validator'), [file]);
+    assert.equal((await run.ended).code, 0, run.lines.join('\n'));
+  });
+
+  test('whatever is sent, no answer is a 5xx or other than described', async (t) => {
+    const run = new Child(SCHEMATHESIS, [
+      'run', `${harness.appUrl}/openapi.json`,
+      '--header', `Authorization: Bearer ${OPERATOR_TOKEN}`,
+      '--checks', CHECKS, '--max-examples', EXAMPLES, '--seed', SEED,
+      '--request-timeout', '10', '--no-color',
+    ], { cwd: harness.redis.directory });
+    const { code } = await run.ended;
+    assert.equal(code, 0, run.lines.join('\n'));
+    t.diagnostic(run.lines.filter((line) => /generated/.test(line)).join(' ').trim());
+    assert.ok(await harness.bridges[0].isWell());
+  });
+});

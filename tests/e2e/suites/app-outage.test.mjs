@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Bridge } from '../harness/bridge.mjs';
+import { Harness, changed, entered } from '../harness/harness.mjs';
+import { until } from '../harness/wait.mjs';
+
+const AWAY_MS = 10_000;
+const MEMBERS = 20;
+
+/** Time is real here: the lease runs out while the app is away. */
+const VARIABLES = {
+  SPIN_VARIABLE_LEASE_MS: '3000',
+  SPIN_VARIABLE_GRACE_MS: '30000',
+  ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
+  ROLLCALL_APP_TIMEOUT_MS: '2000',
+};
+
+describe('an app that goes away for ten seconds', { timeout: 120_000 }, () => {
+  let harness;
+  before(async () => {
+    harness = await Harness.start({ bridges: 1, variables: VARIABLES });
+    // The app runs in the first bridge; clients are only on the second.
+    const holder = await Bridge.start({ redis: harness.redis, app: harness.appUrl, variables: VARIABLES });
+    harness.bridges.push(holder);
+  });
+  after(() => harness?.stop());
+
+  test('sockets stay open, acks say so in time, and afterwards everything is as if it had been there', async (t) => {
+    const room = await harness.room();
+    const lea = await harness.socketIo('lea', { bridge: 1 });
+    await lea.enter(room);
+    const others = await Promise.all(
+      Array.from({ length: MEMBERS }, (_, n) => harness.connect(n % 2 ? 'WebSocket' : 'Socket.IO', `user-${n}`, { bridge: 1 })),
+    );
+    for (const member of others) await member.enter(room);
+    await lea.next('room:participantsChanged', entered(others.at(-1).user));
+    const late = await harness.socketIo('late', { bridge: 1 });
+    const [gone, ...stay] = others;
+
+    const { appUrl } = harness;
+    await harness.bridges[0].child.kill('SIGKILL');
+    const back = sleep(AWAY_MS);
+    gone.terminate();
+    assert.equal((await late.join(room)).code, 'UNAVAILABLE');
+    assert.equal((await lea.leave()).code, 'UNAVAILABLE');
+    await back;
+    const appListen = new URL(appUrl).host;
+    harness.bridges[0] = await Bridge.start({ redis: harness.redis, variables: VARIABLES, appListen });
+
+    // The lease has run out meanwhile: all are taken for lost, and the bridge enters them again.
+    const missing = new Set([lea, ...stay].map(({ user }) => user));
+    while (missing.size > 0) {
+      const { userId } = await lea.next('room:participantReconnected', undefined, 20_000);
+      assert.ok(missing.delete(userId), `${userId} is recovered once`);
+    }
+    await until(async () => (await late.join(room)).success, 'late is let in');
+    const { members } = await (await harness.socketIo('witness', { bridge: 1 })).enter(room);
+    const states = Object.fromEntries(members.map(({ userId, state }) => [userId, state]));
+    assert.equal(states[gone.user], 'reconnecting', 'the disconnect was not forgotten');
+    for (const { user } of [lea, ...stay]) assert.equal(states[user], 'present');
+
+    await harness.redis.advance(30_000);
+    await lea.next('room:participantsChanged', changed('graceExpired', gone.user), 20_000);
+    assert.equal((await stay[0].leave()).success, true, 'through the same socket as before');
+    harness.assertNoGaps();
+    t.diagnostic(`app away for ${AWAY_MS / 1000} s: ${MEMBERS} of ${MEMBERS} recovered on open sockets, 1 lost meanwhile and gone, ghosts: 0`);
+  });
+});

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { Bridge } from '../harness/bridge.mjs';
+import { HOLD, LOSE, PASS, Proxy } from '../harness/proxy.mjs';
+import { scrape } from '../harness/metrics.mjs';
+import { Harness } from '../harness/harness.mjs';
+import { until } from '../harness/wait.mjs';
+
+const DISCONNECT = '/events/disconnect';
+const BATCH = 'application/cloudevents-batch+json';
+const MEMBERS = 20;
+const ROOMS = 25;
+
+describe('lost connections on their way to the app', { timeout: 180_000 }, () => {
+  let [harness, proxy] = [];
+  before(async () => {
+    // The first bridge runs the app; the second calls it through the proxy.
+    harness = await Harness.start();
+    proxy = await Proxy.start(harness.appUrl);
+    const flags = ['--metrics-listen', '127.0.0.1:0', '--drain-ms', '0'];
+    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, flags }));
+  });
+  after(async () => {
+    await harness?.stop();
+    await proxy?.stop();
+  });
+
+  /** A room and its members, one after the other; what was published since is in `events`. */
+  async function full() {
+    const room = await harness.room();
+    const members = [];
+    for (let n = 0; n < MEMBERS; n += 1) {
+      members.push(await harness.webSocket(`member-${n}`, { bridge: 1 }));
+      await members[n].enter(room);
+    }
+    return { room, members, events: await harness.redis.published(room) };
+  }
+
+  const untold = async () => (await scrape(harness.bridges[1])).disconnects_waiting;
+  const statesIn = async (room) => {
+    const { members } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
+    return members.map(({ state }) => state);
+  };
+  const lostIn = (events) => events.filter(({ event }) => event === 'room:participantReconnecting');
+
+  test('one alone goes at once, as any other event', async () => {
+    const [kim, lea] = [await harness.webSocket('kim', { bridge: 1 }), await harness.webSocket('lea', { bridge: 1 })];
+    const room = await harness.room();
+    for (const member of [kim, lea]) await member.enter(room);
+    const from = proxy.to(DISCONNECT).length;
+    kim.terminate();
+    await lea.next('room:participantReconnecting');
+    const calls = proxy.to(DISCONNECT).slice(from);
+    assert.equal(calls.length, 1);
+    assert.equal(calls[0].headers['ce-type'], 'rollcall.disconnect');
+    assert.deepEqual([calls[0].body.type, calls[0].body.userId], ['disconnect', 'kim']);
+    await lea.leave();
+  });
+
+  test('what is lost during a call goes with the next; an answer that is lost repeats the same events, to no effect', async () => {
+    const { room, members, events } = await full();
+    const [first, ...rest] = members;
+    const from = proxy.to(DISCONNECT).length;
+    proxy.does = ({ path }) => (path === DISCONNECT ? HOLD : PASS);
+    first.terminate();
+    await until(() => proxy.to(DISCONNECT).length === from + 1, 'the first is on its way');
+    for (const member of rest) member.terminate();
+    await until(async () => (await untold()) === MEMBERS, 'the others wait');
+    let batches = 0;
+    proxy.does = ({ headers }) => {
+      batches += headers['content-type'] === BATCH ? 1 : 0;
+      return batches === 1 ? LOSE : PASS;
+    };
+    proxy.release();
+    await until(async () => (await untold()) === 0, 'all are told');
+
+    const [alone, once, again, ...more] = proxy.to(DISCONNECT).slice(from);
+    assert.deepEqual([alone.body.userId, more.length], [first.user, 0]);
+    const idsIn = ({ body }) => new Set(body.map(({ id }) => id));
+    assert.equal(idsIn(once).size, rest.length);
+    assert.deepEqual(idsIn(again), idsIn(once));
+    assert.notEqual(again.headers['webhook-id'], once.headers['webhook-id']);
+    assert.deepEqual(await statesIn(room), members.map(() => 'reconnecting'));
+    assert.equal(lostIn(events).length, MEMBERS, 'each once');
+  });
+
+  test('a bridge that stops has told of all before it ends, in a few calls', async (t) => {
+    const rooms = await Promise.all(Array.from({ length: ROOMS }, full));
+    const from = proxy.to(DISCONNECT).length;
+    const { child } = harness.bridges[1];
+    await child.kill('SIGTERM');
+    assert.ok(!child.lines.some((line) => line.includes('bridge.unfinished')));
+    const calls = proxy.to(DISCONNECT).slice(from);
+    const told = calls.flatMap(({ body }) => (Array.isArray(body) ? body.map(({ data }) => data) : [body]));
+    assert.equal(new Set(told.map(({ entryId }) => entryId)).size, ROOMS * MEMBERS);
+    assert.equal(told.length, ROOMS * MEMBERS, 'each once');
+    assert.ok(calls.length < told.length / 10, `${calls.length} calls`);
+    for (const { room, events } of rooms) {
+      assert.deepEqual(await statesIn(room), Array(MEMBERS).fill('reconnecting'));
+      await until(() => lostIn(events).length === MEMBERS, 'all is heard');
+    }
+    t.diagnostic(`a bridge with ${told.length} members stopped: ${calls.length} calls`);
+  });
+});

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { Site, Tab, launch } from '../harness/browser.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
+import { Harness, changed, entered } from '../harness/harness.mjs';
+import { nameOf, tokenFor } from '../harness/tokens.mjs';
+
+const GRACE_MS = 30_000;
+
+describe('pages in a browser', { timeout: 120_000 }, () => {
+  let harness;
+  let browser;
+  let ours;
+  let foreign;
+  const tabs = [];
+  before(async () => {
+    [ours, foreign] = [await Site.start(), await Site.start()];
+    // A closed tab that was polling is only found out by its silence.
+    const flags = ['--origin', ours.origin, '--ping-interval-ms', '2000', '--ping-timeout-ms', '2000'];
+    [harness, browser] = await Promise.all([Harness.start({ flags }), launch()]);
+  });
+  afterEach(async () => {
+    for (const tab of tabs.splice(0)) await tab.close();
+  });
+  after(async () => {
+    await browser?.close();
+    for (const site of [ours, foreign]) site?.stop();
+    await harness?.stop();
+  });
+
+  async function open(site = ours) {
+    const tab = await Tab.open(browser, site);
+    tabs.push(tab);
+    return tab;
+  }
+
+  const http = () => `${harness.bridges[0].url}${NAMESPACE}`;
+  const ws = () => `ws://${harness.bridges[0].address}/ws`;
+
+  /** The ways into a room: each connects the page as a user and says what came of it. */
+  const WAYS = {
+    'polling, then a WebSocket': async (tab, auth) => {
+      const outcome = await tab.call('overSocketIo', http(), { auth, reconnection: false });
+      if (outcome === 'connected') await tab.until(() => socket.io.engine.transport.name === 'websocket');
+      return outcome;
+    },
+    'polling only': (tab, auth) => tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['polling'] }),
+    'polling with cookies': (tab, auth) =>
+      tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['polling'], withCredentials: true }),
+    'polling with a token in a header': (tab, { token }) =>
+      tab.call('overSocketIo', http(), { extraHeaders: { authorization: `Bearer ${token}` }, reconnection: false, transports: ['polling'] }),
+    'a WebSocket only': (tab, auth) => tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['websocket'] }),
+    'a bare WebSocket': (tab, { token }) => tab.call('overWebSocket', ws(), ['rollcall.v1', `bearer.${token}`]),
+  };
+
+  for (const [way, connect] of Object.entries(WAYS)) {
+    test(`a page joins a room over ${way}, and page and room see each other`, async () => {
+      const room = await harness.room();
+      const lea = await harness.webSocket('lea');
+      await lea.enter(room);
+      const tab = await open();
+      const outcome = await connect(tab, { token: await tokenFor('kim') });
+      assert.equal(outcome, way === 'a bare WebSocket' ? 'speaks rollcall.v1' : 'connected');
+      const { success, data } = await tab.call('request', 'room:join', { groupId: room });
+      assert.equal(success, true);
+      assert.deepEqual(data.members.map(({ userId }) => userId), ['lea', 'kim']);
+      await lea.next('room:participantsChanged', entered('kim'));
+
+      const ali = await harness.socketIo('ali');
+      await ali.enter(room);
+      const change = await tab.heard('room:participantsChanged');
+      assert.deepEqual(change.change, { type: 'entered', users: [{ userId: 'ali', userName: nameOf('ali') }] });
+      assert.equal((await tab.call('request', 'room:leave', {})).success, true);
+      await lea.next('room:participantsChanged', changed('left', 'kim'));
+    });
+
+    test(`a page of another origin is refused over ${way}`, async () => {
+      const tab = await open(foreign);
+      const outcome = await connect(tab, { token: await tokenFor('kim') });
+      if (way === 'a bare WebSocket') {
+        assert.deepEqual(outcome, { code: 1006, reason: '' });
+      } else {
+        assert.match(outcome.message, /^(xhr poll|websocket) error$/);
+      }
+    });
+
+    test(`a tab over ${way} that is closed is reconnecting, and then gone`, async () => {
+      const room = await harness.room();
+      const lea = await harness.webSocket('lea');
+      await lea.enter(room);
+      const tab = await open();
+      await connect(tab, { token: await tokenFor('kim') });
+      await tab.call('request', 'room:join', { groupId: room });
+      await lea.next('room:participantsChanged', entered('kim'));
+      await tab.page.close();
+      assert.equal((await lea.next('room:participantReconnecting')).userId, 'kim');
+      await harness.redis.advance(GRACE_MS + 1000);
+      await lea.next('room:participantsChanged', changed('graceExpired', 'kim'));
+    });
+
+    test(`a page over ${way} sees why it is refused`, async () => {
+      const tab = await open();
+      for (const [token, code] of [['nonsense', 'TOKEN_INVALID'], [await tokenFor('kim', { expiresInS: -60 }), 'TOKEN_EXPIRED']]) {
+        const outcome = await connect(tab, { token });
+        if (way === 'a bare WebSocket') {
+          await tab.until(() => ended);
+          assert.deepEqual(await tab.page.evaluate(() => ended), { code: 4401, reason: code });
+        } else {
+          assert.equal(outcome.message, code);
+          assert.equal(outcome.data.code, code);
+          assert.ok(outcome.data.message.length > 0);
+        }
+      }
+    });
+
+    test(`a page over ${way} goes on with a fresh token, and not without`, async () => {
+      const tab = await open();
+      await connect(tab, { token: await tokenFor('kim', { expiresInS: 3 }) });
+      await tab.heard('auth:expiring');
+      const expiresInS = 6;
+      const before = Math.floor(Date.now() / 1000);
+      const { success, data } = await tab.call('request', 'auth:refresh', { token: await tokenFor('kim', { expiresInS }) });
+      assert.equal(success, true);
+      assert.ok(data.expiresAt >= (before + expiresInS) * 1000);
+      await tab.until(() => ended);
+      assert.ok(Date.now() >= data.expiresAt - 1000, 'it has outlived its first token');
+      const end = await tab.page.evaluate(() => ended);
+      if (way === 'a bare WebSocket') {
+        assert.deepEqual(end, { code: 4401, reason: 'TOKEN_EXPIRED' });
+      } else {
+        assert.equal((await tab.heard('error')).code, 'TOKEN_EXPIRED');
+        assert.equal(end, 'io server disconnect');
+      }
+    });
+  }
+
+  for (const transports of [['polling', 'websocket'], ['polling'], ['websocket']]) {
+    test(`a tab that goes offline comes back and resumes with its token (${transports.join(', then ')})`, async () => {
+      const room = await harness.room();
+      const lea = await harness.webSocket('lea');
+      await lea.enter(room);
+      const tab = await open();
+      await tab.call('overSocketIo', http(), { auth: { token: await tokenFor('kim') }, transports });
+      await tab.call('stayIn', room);
+      await tab.until((name) => socket.io.engine.transport.name === name, transports.at(-1));
+      await tab.context.setOffline(true);
+      await tab.until(() => ended && !socket.connected);
+      await tab.context.setOffline(false);
+      await tab.until(() => joins.length > 1);
+      const [first, second] = await tab.page.evaluate(() => joins);
+      assert.equal(second.success, true, JSON.stringify(second));
+      assert.deepEqual([second.data.recovered, second.data.epoch], [true, first.data.epoch]);
+      assert.notEqual(second.data.resumeToken, first.data.resumeToken);
+      const ali = await harness.socketIo('ali');
+      await ali.enter(room);
+      assert.equal((await tab.heard('room:participantsChanged')).count, 3);
+      assert.equal(lea.names.includes('room:participantReconnected') || !lea.names.includes('room:participantReconnecting'), true);
+    });
+  }
+});

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { Child } from '../harness/child.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
+import { Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
+import { nameOf, tokenFor } from '../harness/tokens.mjs';
+
+const GRACE_MS = 30_000;
+const DOOMED = fileURLToPath(new URL('../harness/client-process.mjs', import.meta.url));
+
+describe('lost connections', { timeout: 60_000 }, () => {
+  let harness;
+  before(async () => {
+    // Heartbeats often, to find out soon about those who fall silent.
+    harness = await Harness.start({ bridges: 2, flags: ['--ping-interval-ms', '500', '--ping-timeout-ms', '500'] });
+  });
+  after(() => harness?.stop());
+
+  /** A room with `lea` in it. */
+  async function roomWithLea() {
+    const room = await harness.room();
+    const lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    return { room, lea };
+  }
+
+  /** Checks that the room is told of the loss, with the end of the grace period. */
+  async function lossIsTold(lea, user, before) {
+    const loss = await lea.next('room:participantReconnecting');
+    const now = await harness.redis.now();
+    assert.deepEqual([loss.userId, loss.userName], [user, nameOf(user)]);
+    assert.ok(loss.graceUntil >= before + GRACE_MS && loss.graceUntil <= now + GRACE_MS, 'thirty seconds of grace');
+    return loss;
+  }
+
+  test('a client whose process is killed is reported as reconnecting, and by the next entry shown so', async () => {
+    const { room, lea } = await roomWithLea();
+    const doomed = new Child(process.execPath, [DOOMED, `${harness.bridges[1].url}${NAMESPACE}`, await tokenFor('kim'), room]);
+    const [, ack] = await doomed.line(/^ack (.*)$/);
+    assert.equal(JSON.parse(ack).success, true);
+    await lea.next('room:participantsChanged', entered('kim'));
+
+    const before = await harness.redis.now();
+    await doomed.kill('SIGKILL');
+    const { graceUntil } = await lossIsTold(lea, 'kim', before);
+
+    const ali = await harness.webSocket('ali');
+    const { members, count } = await ali.enter(room);
+    assert.equal(count, 3);
+    const kim = members.find(({ userId }) => userId === 'kim');
+    assert.deepEqual([kim.state, kim.graceUntil], ['reconnecting', graceUntil]);
+  });
+
+  test('a client that falls silent is found out by the heartbeat', async () => {
+    const { room, lea } = await roomWithLea();
+    const doomed = new Child(process.execPath, [DOOMED, `${harness.bridges[0].url}${NAMESPACE}`, await tokenFor('kim'), room]);
+    await doomed.line(/^ack /);
+    await lea.next('room:participantsChanged', entered('kim'));
+    const before = await harness.redis.now();
+    await doomed.kill('SIGSTOP');
+    await lossIsTold(lea, 'kim', before);
+    await doomed.kill('SIGKILL');
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`who comes back within the grace period is recovered, over another bridge too (${transport})`, async () => {
+      const { room, lea } = await roomWithLea();
+      const kim = await harness.connect(transport, 'kim');
+      const first = await kim.enter(room);
+      const { joinedAt } = first.members.find(({ userId }) => userId === 'kim');
+      await lea.next('room:participantsChanged', entered('kim'));
+      const before = await harness.redis.now();
+      kim.terminate();
+      await lossIsTold(lea, 'kim', before);
+
+      await harness.redis.advance(GRACE_MS - 5000);
+      const again = await harness.connect(transport, 'kim', { bridge: 1 });
+      const ack = await again.enter(room);
+      assert.deepEqual([ack.recovered, ack.first, ack.count, ack.epoch], [true, false, 2, first.epoch]);
+      const member = ack.members.find(({ userId }) => userId === 'kim');
+      assert.deepEqual(member, { userId: 'kim', userName: nameOf('kim'), joinedAt, state: 'present' });
+      const { members, epoch, seq, ...told } = await lea.next('room:participantReconnected');
+      assert.deepEqual(told, { userId: 'kim', userName: nameOf('kim'), count: 2 });
+      assert.deepEqual([members, epoch, seq], [ack.members, ack.epoch, ack.seq]);
+
+      // The old grace period has no say any more.
+      await harness.redis.advance(GRACE_MS);
+      await harness.redis.swept();
+      await lea.quiet(
+        async () => (await harness.connect(transport, 'ali')).enter(room),
+        'room:participantsChanged',
+        entered('ali'),
+      );
+      await again.next('room:participantsChanged', entered('ali'));
+      assert.deepEqual(again.names, ['room:participantsChanged'], 'who came back hears only of what came after');
+    });
+
+    test(`who stays away is out when the grace period ends, and comes back as a newcomer (${transport})`, async () => {
+      const { room, lea } = await roomWithLea();
+      const kim = await harness.connect(transport, 'kim');
+      await kim.enter(room);
+      await lea.next('room:participantsChanged', entered('kim'));
+      kim.terminate();
+      await lea.next('room:participantReconnecting');
+      await harness.redis.advance(GRACE_MS);
+      const { change, count, members } = await lea.next('room:participantsChanged');
+      assert.deepEqual(change, { type: 'graceExpired', users: [{ userId: 'kim', userName: nameOf('kim') }] });
+      assert.deepEqual([count, members.map(({ userId }) => userId)], [1, ['lea']]);
+
+      const again = await harness.connect(transport, 'kim');
+      assert.equal((await again.enter(room)).recovered, false);
+      await lea.next('room:participantsChanged', entered('kim'));
+    });
+
+    test(`a polite disconnect starts the grace period as well (${transport})`, async () => {
+      const { room, lea } = await roomWithLea();
+      const kim = await harness.connect(transport, 'kim', { bridge: 1 });
+      await kim.enter(room);
+      await lea.next('room:participantsChanged', entered('kim'));
+      const before = await harness.redis.now();
+      kim.disconnect();
+      await lossIsTold(lea, 'kim', before);
+    });
+
+    test(`a leave is a leave: no grace period, and closing the socket after it changes nothing (${transport})`, async () => {
+      const { room, lea } = await roomWithLea();
+      const kim = await harness.connect(transport, 'kim');
+      await kim.enter(room);
+      await kim.leave();
+      await lea.next('room:participantsChanged', changed('left', 'kim'));
+      await lea.quiet(
+        async () => {
+          kim.disconnect();
+          await kim.closed;
+          const again = await harness.connect(transport, 'kim');
+          assert.equal((await again.enter(room)).recovered, false);
+        },
+        'room:participantsChanged',
+        entered('kim'),
+      );
+    });
+  }
+
+  test('those who ran out of grace together are reported in one event', async () => {
+    const { room, lea } = await roomWithLea();
+    const lost = [];
+    for (const user of ['kim', 'ali', 'bo']) {
+      const member = await harness.webSocket(user);
+      await member.enter(room);
+      lost.push(member);
+    }
+    for (const member of lost) member.terminate();
+    for (const _ of lost) await lea.next('room:participantReconnecting');
+    await harness.redis.advance(GRACE_MS + 1000);
+    const { change, count } = await lea.next('room:participantsChanged', ({ change: { type } }) => type === 'graceExpired');
+    assert.deepEqual(change.users.map(({ userId }) => userId).sort(), ['ali', 'bo', 'kim']);
+    assert.equal(count, 1);
+  });
+
+  test('in all of this, no client saw a gap in the numbering', () => harness.assertNoGaps());
+});

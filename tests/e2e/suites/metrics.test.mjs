@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { changes, families, scrape } from '../harness/metrics.mjs';
+import { Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
+import { until } from '../harness/wait.mjs';
+
+const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
+
+/** Waits until a metric has risen by this much since a scrape, or fallen. */
+async function movedBy(bridge, from, name, by) {
+  let last;
+  const isSo = async () => (last = changes(from, await scrape(bridge))[name] ?? 0) === by;
+  await until(isSo, name, 20_000).catch(() => assert.equal(last, by, name));
+}
+
+describe('metrics', { timeout: 120_000 }, () => {
+  let harness;
+  before(async () => {
+    harness = await Harness.start({ flags: ['--metrics-listen', '127.0.0.1:0'] });
+  });
+  after(() => harness?.stop());
+
+  const bridge = () => harness.bridges[0];
+
+  /** Waits until the metrics have changed in exactly this way since a scrape. */
+  async function changedBy(from, expected) {
+    let last;
+    const isSo = async () => {
+      last = changes(from, await scrape(bridge()));
+      return Object.keys(last).length === Object.keys(expected).length && Object.entries(expected).every(([name, by]) => last[name] === by);
+    };
+    // The comparison says what is different.
+    await until(isSo, 'the metrics change').catch(() => assert.deepEqual(last, expected));
+  }
+
+  test('they are valid OpenMetrics, each with a help, and the usual ones of the process among them', async () => {
+    const all = await families(bridge());
+    for (const { name, help, type } of all) {
+      assert.match(help, /^[A-Z0-9].*\.$/s, name);
+      assert.notEqual(type, 'unknown', name);
+      assert.match(name, /^(rollcall|process)_[a-z_]+$/);
+    }
+    const valueOf = (name) => Number(all.flatMap(({ samples }) => samples).find(([sample]) => sample === name)[2]);
+    assert.ok(valueOf('process_resident_memory_bytes') > 1024 * 1024);
+    assert.ok(valueOf('process_open_fds') > 3);
+    const ageS = Date.now() / 1000 - valueOf('process_start_time_seconds');
+    assert.ok(ageS > 0 && ageS < 600, `started ${ageS} s ago`);
+  });
+
+  test('strangers cannot read them', async () => {
+    assert.equal((await fetch(`${bridge().url}/metrics`)).status, 404);
+    assert.equal((await fetch(`${harness.appUrl}/metrics`)).status, 404);
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`what clients do is counted, once each (${transport})`, async () => {
+      const room = await harness.room();
+      const label = LABELS[transport];
+      const start = await scrape(bridge());
+
+      const lea = await harness.connect(transport, 'lea');
+      await lea.enter(room);
+      await lea.next('room:started');
+      const kim = await harness.connect(transport, 'kim');
+      await kim.enter(room);
+      await lea.next('room:participantsChanged', entered('kim'));
+      assert.equal((await kim.join(room)).code, 'ALREADY_JOINED');
+      assert.equal((await kim.request('room:burn', {})).code, 'UNKNOWN_EVENT');
+      assert.equal((await kim.leave()).success, true);
+      await lea.next('room:participantsChanged', changed('left', 'kim'));
+      const token = 'not-a-token';
+      const stranger = harness.stranger(transport, { auth: { token }, token });
+      if (transport === 'Socket.IO') await assert.rejects(stranger.connected());
+      else await stranger.closed;
+
+      const entering = {
+        [`sockets_open ${label}`]: 2,
+        [`sockets_opened_total ${label}`]: 2,
+        'connections_refused_total TOKEN_INVALID': 1,
+        rooms: 1,
+        'client_events_total room:join ok': 2,
+        'client_events_total room:join ALREADY_JOINED': 1,
+        'client_events_total room:leave ok': 1,
+        'client_events_total unknown UNKNOWN_EVENT': 1,
+        'app_call_duration_seconds_count connect ok': 2,
+        'app_call_duration_seconds_count connect TOKEN_INVALID': 1,
+        'app_call_duration_seconds_count join ok': 2,
+        'app_call_duration_seconds_count leave ok': 1,
+        // What lea was told: that the room started, that kim entered, and that kim left.
+        [`fan_out_duration_seconds_count ${label}`]: 3,
+        // And beside it five acks.
+        ...(transport === 'WebSocket' && { outbound_queue_depth_count: 8 }),
+      };
+      await changedBy(start, entering);
+
+      // One goes without a word, and in the room; the other politely, and out of it.
+      const there = await scrape(bridge());
+      if (transport === 'Socket.IO') lea.terminate();
+      else lea.socket.terminate();
+      kim.disconnect();
+      await changedBy(there, {
+        [`sockets_open ${label}`]: -2,
+        'sockets_closed_total gone': 2,
+        rooms: -1,
+        'app_call_duration_seconds_count disconnect ok': 1,
+      });
+      await harness.api('DELETE', `/rooms/${room}`);
+    });
+  }
+
+  test('how late a sweep was is measured', async () => {
+    const from = await scrape(bridge());
+    const isMeasured = async () => {
+      // In real time, as the bridge sweeps just when something is due. Once in a while the app's own schedule is first.
+      const lea = await harness.webSocket('lea');
+      await lea.enter(await harness.room({ lastsMs: 2500 }));
+      await lea.closed;
+      return changes(from, await scrape(bridge())).sweep_lateness_seconds_count > 0;
+    };
+    await until(isMeasured, 'a sweep is measured', 30_000);
+  });
+
+  test('why the bridge closes a socket is counted', async () => {
+    const room = await harness.room();
+    const lea = await harness.webSocket('lea');
+    await lea.enter(room);
+    const from = await scrape(bridge());
+    await harness.api('DELETE', `/rooms/${room}`);
+    await lea.closed;
+    await movedBy(bridge(), from, 'sockets_closed_total room_closed', 1);
+  });
+
+  test('a page that may not connect is counted', async () => {
+    const from = await scrape(bridge());
+    const response = await fetch(`${bridge().url}/socket.io/`, { headers: { origin: 'https://elsewhere.example' } });
+    assert.equal(response.status, 403);
+    await changedBy(from, { 'connections_refused_total ORIGIN_NOT_ALLOWED': 1 });
+  });
+
+  test('names that clients make up make no new metrics', async () => {
+    const kim = await harness.webSocket('kim');
+    // With an answer, it is let in and counted.
+    await kim.leave();
+    const from = await scrape(bridge());
+    const made = Array.from({ length: 20 }, (_, n) => `room:made-up-${n}`);
+    for (const name of made) assert.equal((await kim.request(name, {})).code, 'UNKNOWN_EVENT');
+    await changedBy(from, { 'client_events_total unknown UNKNOWN_EVENT': 20, outbound_queue_depth_count: 20 });
+    assert.deepEqual(Object.keys(await scrape(bridge())), Object.keys(from));
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`a client that does not read is counted (${transport})`, async () => {
+      const room = await harness.room();
+      const lea = await harness.connect(transport, 'lea');
+      const { epoch } = await lea.enter(room);
+      await lea.next('room:started');
+      const from = await scrape(bridge());
+      const connection = transport === 'Socket.IO' ? lea.socket.io.engine.transport.ws : lea.socket;
+      connection.pause();
+      // More than the kernel's buffers and the queue hold together.
+      const text = 'x'.repeat(32 * 1024);
+      for (let seq = 2; seq < 2000; seq += 1) {
+        const notice = { event: 'room:notice', epoch, seq, data: { groupId: room, epoch, seq, text } };
+        await harness.redis.client.publish(`rollcall:events:${room}`, JSON.stringify(notice));
+      }
+      await movedBy(bridge(), from, 'sockets_closed_total too_slow', 1);
+      await movedBy(bridge(), from, 'messages_dropped_total socket', 1);
+      connection.terminate();
+    });
+  }
+
+  test('a connection to Redis that broke is counted when all rooms are subscribed again', async () => {
+    // Only a connection with a subscription can be told from the others.
+    await (await harness.webSocket('lea')).enter(await harness.room());
+    const from = await scrape(bridge());
+    await harness.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+    await movedBy(bridge(), from, 'redis_connections_total', 1);
+  });
+});
+
+describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 }, () => {
+  let harness;
+  before(async () => {
+    harness = await Harness.start({
+      bridges: 2,
+      flags: ['--metrics-listen', '127.0.0.1:0'],
+      variables: { SPIN_VARIABLE_LEASE_MS: '2000', ROLLCALL_HEARTBEAT_INTERVAL_MS: '500', ROLLCALL_APP_TIMEOUT_MS: '1000' },
+    });
+  });
+  after(() => harness?.stop());
+
+  test('lost connections wait until the app can be told of them', async () => {
+    const [app, bridge] = harness.bridges;
+    const kim = await harness.webSocket('kim', { bridge: 1 });
+    await kim.enter(await harness.room());
+    const from = await scrape(bridge);
+    await app.child.kill('SIGSTOP');
+    try {
+      kim.disconnect();
+      await movedBy(bridge, from, 'disconnects_waiting', 1);
+      const tried = (now) => now['app_call_duration_seconds_count disconnect timeout'] > 0;
+      await until(async () => tried(changes(from, await scrape(bridge))), 'the app is tried in vain');
+    } finally {
+      await app.child.kill('SIGCONT');
+    }
+    await movedBy(bridge, from, 'disconnects_waiting', 0);
+    await movedBy(bridge, from, 'app_call_duration_seconds_count disconnect ok', 1);
+  });
+
+  test('a lease that ran out is counted', async () => {
+    const room = await harness.room();
+    const lea = await harness.webSocket('lea');
+    await lea.enter(room);
+    await (await harness.webSocket('kim', { bridge: 1 })).enter(room);
+    const bridge = harness.bridges[1];
+    const from = await scrape(bridge);
+    await bridge.child.kill('SIGSTOP');
+    try {
+      await lea.next('room:participantReconnecting', ({ userId }) => userId === 'kim', 20_000);
+    } finally {
+      await bridge.child.kill('SIGCONT');
+    }
+    await movedBy(bridge, from, 'lease_losses_total', 1);
+    await lea.next('room:participantReconnected', ({ userId }) => userId === 'kim');
+  });
+});

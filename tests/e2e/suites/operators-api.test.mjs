@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
+import { HOUR, MINUTE, Harness, changed, entered } from '../harness/harness.mjs';
+import { tokenFor } from '../harness/tokens.mjs';
+
+const PAGE = 'https://admin.example';
+
+describe('the API for operators', { timeout: 90_000 }, () => {
+  let harness;
+  before(async () => {
+    harness = await Harness.start({
+      bridges: 2,
+      variables: {
+        SPIN_VARIABLE_CORS_ORIGINS: `https://*.preview.example.com ${PAGE}`,
+        SPIN_VARIABLE_OPERATOR_TOKENS: `an-older-token-that-still-counts ${OPERATOR_TOKEN}`,
+      },
+    });
+  });
+  after(() => harness?.stop());
+
+  /** A call's status, and what it says. */
+  async function call(method, path, { body, token = OPERATOR_TOKEN, headers = {} } = {}) {
+    const response = await fetch(harness.appUrl + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...headers },
+      body: typeof body === 'string' ? body : body && JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text && JSON.parse(text) };
+  }
+
+  async function refused(promise, status, code) {
+    const answer = await promise;
+    assert.equal(answer.headers.get('content-type'), 'application/problem+json');
+    assert.deepEqual([answer.status, answer.body.status, answer.body.code], [status, status, code]);
+    assert.ok(answer.body.title && answer.body.detail);
+  }
+
+  async function liveRoom(definition) {
+    const room = await harness.room(definition);
+    const lea = await harness.socketIo('lea', { bridge: 1 });
+    await lea.enter(room);
+    await lea.next('room:started');
+    return { room, lea };
+  }
+
+  const inAnHour = async () => (await harness.redis.now()) + HOUR;
+
+  test('definitions are made, read, replaced and deleted, each as often as one likes', async () => {
+    const definition = { endAt: await inAnHour(), leaderId: 'lea', members: ['kim', '7'], duplicates: 'share', capacity: 5 };
+    const made = await call('PUT', '/rooms/physics', { body: { ...definition, members: ['kim', 7] } });
+    assert.deepEqual([made.status, made.body], [201, definition]);
+    const again = await call('PUT', '/rooms/physics', { body: definition });
+    assert.deepEqual([again.status, again.body], [200, definition]);
+    const read = await call('GET', '/rooms/physics');
+    assert.deepEqual([read.status, read.body], [200, definition]);
+    assert.equal(read.headers.get('etag'), again.headers.get('etag'));
+    for (let i = 0; i < 2; i += 1) assert.equal((await call('DELETE', '/rooms/physics')).status, 204);
+    await refused(call('GET', '/rooms/physics'), 404, 'NO_SUCH_ROOM');
+  });
+
+  test('who changes what another has changed meanwhile is told', async () => {
+    const body = { endAt: await inAnHour(), leaderId: 'lea' };
+    await refused(call('PUT', '/rooms/latin', { body, headers: { 'if-match': '*' } }), 412, 'PRECONDITION_FAILED');
+    const made = await call('PUT', '/rooms/latin', { body, headers: { 'if-none-match': '*' } });
+    assert.equal(made.status, 201);
+    await refused(call('PUT', '/rooms/latin', { body, headers: { 'if-none-match': '*' } }), 412, 'PRECONDITION_FAILED');
+    const tag = { 'if-match': made.headers.get('etag') };
+    const changed = await call('PATCH', '/rooms/latin', { body: { capacity: 3 }, headers: tag });
+    assert.deepEqual([changed.status, changed.body.capacity], [200, 3]);
+    await refused(call('PATCH', '/rooms/latin', { body: { capacity: 4 }, headers: tag }), 412, 'PRECONDITION_FAILED');
+    await refused(call('DELETE', '/rooms/latin', { headers: tag }), 412, 'PRECONDITION_FAILED');
+    await refused(call('PUT', '/rooms/latin', { body, headers: { 'if-match': '"made up"' } }), 412, 'PRECONDITION_FAILED');
+    assert.equal((await call('PATCH', '/rooms/latin', { body: { capacity: null } })).body.capacity, undefined);
+  });
+
+  test('a stored definition that cannot be read lets nobody in, and can be replaced', async () => {
+    const keys = async () => (await harness.redis.client.keys('*')).filter((key) => key.endsWith('session:biology'));
+    await harness.define('biology');
+    const [key] = await keys();
+    await harness.redis.client.set(key, '{"from": "another time"}');
+    const lea = await harness.socketIo('lea');
+    assert.equal((await lea.join('biology')).code, 'UNAVAILABLE');
+    await refused(call('GET', '/rooms/biology'), 404, 'NO_SUCH_ROOM');
+    await harness.define('biology');
+    await lea.enter('biology');
+  });
+
+  test('what is no definition, patch or notice is refused and changes nothing', async () => {
+    const { room } = await liveRoom();
+    const before = await call('GET', `/rooms/${room}`);
+    const good = { endAt: await inAnHour(), leaderId: 'lea' };
+    for (const body of ['', '{', '[]', 'null', '[['.repeat(5000), { leaderId: 'lea' }, { ...good, endAt: 1900000000 },
+      { ...good, capacity: 0 }, { ...good, duplicates: 'maybe' }, { ...good, member: [] }, { ...good, members: [''] }]) {
+      await refused(call('PUT', `/rooms/${room}`, { body }), 400, 'MALFORMED');
+    }
+    for (const body of [{ endAt: 'soon' }, { leaderId: '' }, { colour: 'red' }, { endAt: 7 }, []]) {
+      await refused(call('PATCH', `/rooms/${room}`, { body }), 400, 'MALFORMED');
+    }
+    for (const body of [{}, { text: '' }, { text: ' ' }, { text: 'x'.repeat(2001) }, { text: 'x', html: true }]) {
+      await refused(call('POST', `/rooms/${room}/notices`, { body }), 400, 'MALFORMED');
+    }
+    await refused(call('PUT', `/rooms/${room}`, { body: ' '.repeat(2 * 1024 * 1024 + 1) }), 413, 'PAYLOAD_TOO_LARGE');
+    const after = await call('GET', `/rooms/${room}`);
+    assert.deepEqual([after.body, after.headers.get('etag')], [before.body, before.headers.get('etag')]);
+  });
+
+  test('an id may hold any character', async () => {
+    const id = 'a/b c?d#ä🦉:members';
+    const path = `/rooms/${encodeURIComponent(id)}`;
+    assert.equal((await call('PUT', path, { body: { endAt: await inAnHour(), leaderId: 'lea' } })).status, 201);
+    const lea = await harness.socketIo('lea');
+    await lea.enter(id);
+    const { body } = await call('GET', `${path}/members`);
+    assert.deepEqual([body.groupId, body.count], [id, 1]);
+    await refused(call('GET', `/rooms/${'x'.repeat(129)}`), 400, 'MALFORMED');
+    await refused(call('GET', '/rooms/%00'), 400, 'MALFORMED');
+    await refused(call('GET', '/rooms/%ff'), 400, 'MALFORMED');
+  });
+
+  test('live rooms are listed page by page, and who is in one now is told', async () => {
+    const { room, lea } = await liveRoom();
+    const kim = await harness.webSocket('kim');
+    await kim.enter(room);
+    kim.terminate();
+    await lea.next('room:participantReconnecting');
+    const { body } = await call('GET', `/rooms/${room}/members`);
+    assert.deepEqual(body.members.map(({ userId, state }) => [userId, state]), [['lea', 'present'], ['kim', 'reconnecting']]);
+    assert.deepEqual([body.count, body.hostId, body.leaderId], [2, 'lea', 'lea']);
+
+    const seen = [];
+    let next;
+    do {
+      const page = await call('GET', `/rooms?limit=2${next ? `&after=${encodeURIComponent(next)}` : ''}`);
+      assert.ok(page.body.rooms.length <= 2);
+      seen.push(...page.body.rooms);
+      next = page.body.next;
+    } while (next);
+    assert.equal(new Set(seen.map(({ id }) => id)).size, seen.length, 'each once');
+    const { epoch, startedAt, endAt, ...rest } = seen.find(({ id }) => id === room);
+    assert.deepEqual(rest, { id: room, count: 2 });
+    assert.ok(epoch >= startedAt - 1000 && endAt > startedAt);
+    for (const query of ['limit=0', 'limit=1001', 'limit=x', 'after=x', 'colour=red']) {
+      await refused(call('GET', `/rooms?${query}`), 400, 'MALFORMED');
+    }
+    await refused(call('GET', '/rooms/nowhere/members'), 404, 'NOT_LIVE');
+  });
+
+  test('a member is put out, a notice is heard, an end is moved and then comes now', async () => {
+    const { room, lea } = await liveRoom();
+    const kim = await harness.webSocket('kim');
+    await kim.enter(room);
+    await lea.next('room:participantsChanged', entered('kim'));
+    for (let i = 0; i < 2; i += 1) assert.equal((await call('DELETE', `/rooms/${room}/members/kim`)).status, 204);
+    await kim.next('room:removed');
+    assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:removed' });
+    await lea.next('room:participantsChanged', changed('removed', 'kim'));
+
+    assert.equal((await call('POST', `/rooms/${room}/notices`, { body: { text: 'Pens down, please' } })).status, 204);
+    assert.equal((await lea.next('room:notice')).text, 'Pens down, please');
+
+    const endAt = (await harness.redis.now()) + 30 * MINUTE;
+    assert.equal((await call('PATCH', `/rooms/${room}`, { body: { endAt } })).status, 200);
+    assert.equal((await lea.next('room:rescheduled')).endAt, endAt);
+
+    for (let i = 0; i < 2; i += 1) assert.equal((await call('POST', `/rooms/${room}/end`)).status, 204);
+    assert.equal((await lea.next('room:ended')).reason, 'ended');
+    await lea.closed;
+    const late = await harness.socketIo('kim');
+    assert.equal((await late.join(room)).code, 'SESSION_ENDED', 'no join begins it anew');
+    await refused(call('POST', `/rooms/${room}/notices`, { body: { text: 'Hello?' } }), 404, 'NOT_LIVE');
+    await refused(call('POST', '/rooms/nowhere/end'), 404, 'NO_SUCH_ROOM');
+    harness.assertNoGaps();
+  });
+
+  test('operators may do everything, members may read their own rooms, and others nothing', async () => {
+    const { room } = await liveRoom({ members: ['kim'] });
+    const [kim, mallory] = [await tokenFor('kim'), await tokenFor('mallory')];
+    assert.equal((await call('GET', `/rooms/${room}`, { token: 'an-older-token-that-still-counts' })).status, 200);
+    for (const path of [`/rooms/${room}`, `/rooms/${room}/members`]) {
+      assert.equal((await call('GET', path, { token: kim })).status, 200);
+      await refused(call('GET', path, { token: mallory }), 403, 'NOT_A_MEMBER');
+      await refused(call('GET', path, { token: `${kim}x` }), 401, 'TOKEN_INVALID');
+    }
+    const forbidden = [
+      ['GET', '/rooms'],
+      ['PUT', `/rooms/${room}`],
+      ['PATCH', `/rooms/${room}`],
+      ['DELETE', `/rooms/${room}`],
+      ['POST', `/rooms/${room}/end`],
+      ['POST', `/rooms/${room}/notices`],
+      ['DELETE', `/rooms/${room}/members/kim`],
+      ['GET', `/rooms/${room}/attendance`],
+    ];
+    for (const [method, path] of forbidden) {
+      for (const token of [kim, '', 'x', 'x'.repeat(40)]) await refused(call(method, path, { token }), 401, 'UNAUTHORIZED');
+    }
+  });
+
+  test('pages of the configured origins may use it, and no others', async () => {
+    const ask = (origin) => call('OPTIONS', '/rooms/x', { headers: { origin, 'access-control-request-method': 'PUT' } });
+    const allowed = await ask(PAGE);
+    assert.equal(allowed.status, 204);
+    assert.equal(allowed.headers.get('access-control-allow-origin'), PAGE);
+    assert.match(allowed.headers.get('access-control-allow-methods'), /PUT/);
+    for (const origin of ['https://evil.example', `${PAGE}.evil.example`, 'https://a.b.preview.example.com', 'null']) {
+      for (const answer of [await ask(origin), await call('GET', '/rooms', { headers: { origin } })]) {
+        await refused(answer, 403, 'ORIGIN_NOT_ALLOWED');
+        assert.equal(answer.headers.get('access-control-allow-origin'), null, origin);
+      }
+    }
+    assert.equal((await ask('https://pr-7.preview.example.com')).status, 204);
+    const answer = await call('GET', '/rooms', { headers: { origin: PAGE } });
+    assert.equal(answer.headers.get('access-control-allow-origin'), PAGE);
+    assert.equal(answer.headers.get('vary'), 'origin');
+  });
+
+  test('what there is not is not found, and what cannot be done there is not allowed', async () => {
+    await refused(call('GET', '/rooms/x/nothing'), 404, 'NO_SUCH_PATH');
+    await refused(call('POST', '/rooms/x'), 405, 'METHOD_NOT_ALLOWED');
+    await refused(call('GET', '/rooms/x/end'), 405, 'METHOD_NOT_ALLOWED');
+    assert.equal((await call('GET', '/rooms/x/end')).headers.get('allow'), 'POST, OPTIONS');
+  });
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { tokenFor } from '../harness/tokens.mjs';
+import { until } from '../harness/wait.mjs';
+
+const PER_SOCKET = 5;
+const PER_USER = 8;
+const SOCKETS = 3;
+
+describe('the pace of clients', { timeout: 60_000 }, () => {
+  let harness;
+  before(async () => {
+    const flags = ['--events-per-second', PER_SOCKET, '--events-per-second-per-user', PER_USER, '--max-sockets-per-user', SOCKETS];
+    harness = await Harness.start({ bridges: 2, flags: flags.map(String) });
+  });
+  after(() => harness?.stop());
+
+  /** Sends so many events in one breath. Returns their codes. */
+  const burst = (member, count) => Promise.all(Array.from({ length: count }, async () => (await member.leave()).code));
+
+  const count = (codes, code) => codes.filter((it) => it === code).length;
+
+  for (const [i, transport] of TRANSPORTS.entries()) {
+    test(`who sends too fast is refused until it slows down (${transport})`, async () => {
+      const kim = await harness.connect(transport, `kim-${i}`);
+      // Twice the rate at once; then as many refusals before the socket would be closed.
+      const codes = await burst(kim, 3 * PER_SOCKET);
+      assert.deepEqual(new Set(codes), new Set(['NOT_IN_ROOM', 'RATE_LIMITED']));
+      assert.ok(count(codes, 'NOT_IN_ROOM') >= 2 * PER_SOCKET);
+      const isHeard = async () => {
+        // Slow enough for the limit, which is what this is about.
+        await sleep(1000 / PER_SOCKET);
+        return (await kim.leave()).code === 'NOT_IN_ROOM';
+      };
+      await until(isHeard, 'it is heard again');
+    });
+
+    test(`what is refused does not keep the room waiting (${transport})`, async () => {
+      const room = await harness.room();
+      const [kim, lea] = [await harness.connect(transport, `kip-${i}`), await harness.connect(transport, `lea-${i}`)];
+      await burst(kim, 3 * PER_SOCKET);
+      await lea.enter(room);
+      assert.equal((await lea.leave()).success, true);
+    });
+
+    test(`a user's sockets share a pace, and other users have their own (${transport})`, async () => {
+      const [first, second] = [await harness.connect(transport, `ali-${i}`), await harness.connect(transport, `ali-${i}`)];
+      const codes = (await Promise.all([burst(first, 2 * PER_SOCKET), burst(second, 2 * PER_SOCKET)])).flat();
+      assert.ok(count(codes, 'RATE_LIMITED') >= 4 * PER_SOCKET - 2 * PER_USER - 1, codes.join());
+      const other = await harness.connect(transport, `bo-${i}`);
+      assert.deepEqual(await burst(other, PER_SOCKET), Array(PER_SOCKET).fill('NOT_IN_ROOM'));
+    });
+
+    test(`a user holds so many sockets on a bridge, whatever they are (${transport})`, async () => {
+      const user = `ida-${i}`;
+      const held = [];
+      for (let n = 0; n < SOCKETS; n += 1) held.push(await harness.connect(TRANSPORTS[n % 2], user));
+      // With an answer, each is let in.
+      for (const member of held) await member.leave();
+      const token = await tokenFor(user);
+      const another = harness.stranger(transport, { auth: { token }, token });
+      if (transport === 'Socket.IO') {
+        await assert.rejects(another.connected(), (error) => error.data.code === 'TOO_MANY_SOCKETS' && error.data.message.length > 0);
+      } else {
+        assert.deepEqual(await another.closed, { code: 4429, reason: 'TOO_MANY_SOCKETS' });
+      }
+      await (await harness.connect(transport, user, { bridge: 1 })).leave();
+      held[0].disconnect();
+      await held[0].closed;
+      const isIn = async () => {
+        const member = harness.stranger(transport, { auth: { token }, token });
+        return (await member.connected().then(() => member.leave()).catch(() => ({}))).code === 'NOT_IN_ROOM';
+      };
+      await until(isIn, 'a place is free');
+    });
+  }
+});

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { Bridge } from '../harness/bridge.mjs';
+import { HOLD, LOSE, PASS, Proxy, refuse } from '../harness/proxy.mjs';
+import { make, signedCall } from '../harness/signed.mjs';
+import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { until } from '../harness/wait.mjs';
+
+/** Time is real here: leases run out. */
+const VARIABLES = {
+  SPIN_VARIABLE_LEASE_MS: '2000',
+  SPIN_VARIABLE_GRACE_MS: '30000',
+  ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
+  ROLLCALL_APP_TIMEOUT_MS: '2000',
+};
+
+const JOIN = '/events/join';
+
+describe('what becomes of entries while a bridge and the app do not hear each other', { timeout: 120_000 }, () => {
+  let [harness, proxy] = [];
+  before(async () => {
+    // The first bridge runs the app; the second calls it through the proxy.
+    harness = await Harness.start({ variables: VARIABLES });
+    proxy = await Proxy.start(harness.appUrl);
+    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, variables: VARIABLES }));
+  });
+  afterEach(() => {
+    Object.assign(proxy, { isBroken: false, does: () => PASS });
+    proxy.release();
+  });
+  after(async () => {
+    await harness?.stop();
+    await proxy?.stop();
+  });
+
+  const joins = () => proxy.to(JOIN).map(({ body }) => body);
+  /** The entries that the app was told are lost, alone or with others. */
+  const lost = () => proxy.to('/events/disconnect').flatMap(({ body }) => [body].flat().map((event) => (event.data ?? event).entryId));
+
+  /** Lea, who watches through the first bridge, and a member behind the second one that is cut off until its lease is over. */
+  async function cutOff(room, transport) {
+    const lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    const kim = await harness.connect(transport, 'kim', { bridge: 1 });
+    await kim.enter(room);
+    proxy.isBroken = true;
+    assert.equal((await lea.next('room:participantReconnecting', undefined, 20_000)).userId, 'kim');
+    return [lea, kim];
+  }
+
+  const state = async (room, user) => {
+    const { members } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
+    return members.find(({ userId }) => userId === user)?.state;
+  };
+
+  for (const transport of TRANSPORTS) {
+    test(`an entry that was lost before its answer came is followed by another (${transport})`, async () => {
+      const room = await harness.room();
+      const [lea, kim] = await cutOff(room, transport);
+      const before = joins().length;
+      proxy.does = ({ path }) => (path === JOIN ? LOSE : PASS);
+      proxy.isBroken = false;
+      await until(() => joins().length > before, 'the bridge enters kim again');
+      const lost = joins()[before];
+      await lea.next('room:participantReconnected');
+      const { status } = await make(harness.appUrl, signedCall('disconnect', { type: 'disconnect', roomId: room, userId: 'kim', entryId: lost.entryId }));
+      assert.equal(status, 200);
+      await lea.next('room:participantReconnecting');
+      proxy.does = () => PASS;
+      assert.equal((await lea.next('room:participantReconnected', undefined, 20_000)).userId, 'kim');
+      assert.notEqual(joins().at(-1).entryId, lost.entryId);
+      assert.equal((await kim.leave()).success, true, 'through the same socket as before');
+    });
+  }
+
+  test('who is not let in again leaves neither entry behind', async () => {
+    const room = await harness.room();
+    const [, kim] = await cutOff(room, 'WebSocket');
+    const before = joins().length;
+    proxy.does = ({ path }) => (path === JOIN ? refuse('NOT_A_MEMBER', 403) : PASS);
+    proxy.isBroken = false;
+    assert.deepEqual(await kim.closed, { code: 4409, reason: 'NOT_A_MEMBER' });
+    const { entryId, replaces } = joins()[before];
+    await until(() => [entryId, replaces].every((entry) => lost().includes(entry)), 'the app is told of both');
+  });
+
+  test('who is sent out at the end has not stayed in the next session', async () => {
+    const room = await harness.room();
+    const [lea, kim] = await cutOff(room, 'WebSocket');
+    const before = joins().length;
+    proxy.does = ({ path }) => (path === JOIN ? HOLD : PASS);
+    proxy.isBroken = false;
+    await until(() => joins().length > before, 'the bridge enters kim again');
+    assert.ok((await harness.api('POST', `/rooms/${room}/end`)).ok);
+    await lea.next('room:ended');
+    await harness.define(room);
+    proxy.does = () => PASS;
+    proxy.release();
+    assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:ended' });
+    await until(() => lost().includes(joins()[before].entryId), 'the app is told');
+    await until(async () => (await state(room, 'kim')) !== 'present', 'nobody is there');
+  });
+
+  test('a first try that comes after the refusal of a second one leaves nobody behind', async () => {
+    const room = await harness.room();
+    const lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    const kim = await harness.webSocket('kim', { bridge: 1 });
+    const before = joins().length;
+    proxy.does = ({ path }) => {
+      if (path !== JOIN) return PASS;
+      return joins().length === before + 1 ? HOLD : refuse('ROOM_FULL', 409);
+    };
+    assert.equal((await kim.join(room)).code, 'ROOM_FULL');
+    proxy.does = () => PASS;
+    proxy.release();
+    await until(async () => (await state(room, 'kim')) !== 'present', 'nobody is there', 10_000);
+    await until(() => lost().includes(joins()[before].entryId), 'the app is told');
+    await kim.enter(room);
+    assert.equal(await state(room, 'kim'), 'present');
+  });
+});

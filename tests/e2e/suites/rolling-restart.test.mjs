@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { io } from 'socket.io-client';
+
+import { Bridge } from '../harness/bridge.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
+import { Harness } from '../harness/harness.mjs';
+import { tokenFor } from '../harness/tokens.mjs';
+import { until } from '../harness/wait.mjs';
+
+const ROOMS = 5;
+const CLIENTS = 100;
+const PASSERS_BY = 10;
+const GRACE_MS = 60_000;
+
+/** Time is real here, and leases count: it is about who is missed while processes come and go. */
+const VARIABLES = {
+  SPIN_VARIABLE_LEASE_MS: '15000',
+  SPIN_VARIABLE_GRACE_MS: String(GRACE_MS),
+  ROLLCALL_HEARTBEAT_INTERVAL_MS: '1000',
+  // Those who pass by do it as fast as they can.
+  ROLLCALL_EVENTS_PER_SECOND: '1000',
+  ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
+};
+
+/** The official client as an application uses it: it reconnects by itself, and joins with its resume token. */
+class Resident {
+  acks = [];
+  refusals = [];
+  #resumeToken;
+
+  constructor(user, room, bridge, token) {
+    this.user = user;
+    this.room = room;
+    this.socket = io(`${bridge.url}${NAMESPACE}`, {
+      auth: { token },
+      transports: ['websocket'],
+      forceNew: true,
+      reconnectionDelay: 100,
+      reconnectionDelayMax: 1000,
+    });
+    this.socket.on('connect', () => this.#join());
+  }
+
+  #join() {
+    const { id } = this.socket;
+    this.isIn = false;
+    this.socket.emit('room:join', { groupId: this.room, resumeToken: this.#resumeToken }, (ack) => {
+      if (ack.success) {
+        this.#resumeToken = ack.data.resumeToken;
+        this.isIn = this.socket.id === id;
+        this.acks.push(ack.data);
+        return;
+      }
+      this.refusals.push(ack.code);
+      if (this.socket.id === id) setTimeout(() => this.#join(), 100);
+    });
+  }
+
+  /** Whether it is in its room through a connection that began after so many others. */
+  isBack(acks) {
+    return this.socket.connected && this.isIn && this.acks.length > acks;
+  }
+}
+
+describe('rolling restart', { timeout: 180_000 }, () => {
+  let harness;
+  const residents = [];
+  let isBusy = true;
+  before(async () => {
+    // The first bridge runs the app, and no resident connects to it.
+    harness = await Harness.start({ bridges: 3, variables: VARIABLES });
+  });
+  after(async () => {
+    isBusy = false;
+    for (const { socket } of residents) socket.disconnect();
+    await harness?.stop();
+  });
+
+  /** Stops a bridge as a deployment does, and starts another on its port. */
+  async function replace(place) {
+    const old = harness.bridges[place];
+    const { pid } = old;
+    await old.child.kill('SIGTERM');
+    const settings = { redis: harness.redis, app: harness.appUrl, variables: VARIABLES, listen: old.address };
+    harness.bridges[place] = await Bridge.start(settings);
+    assert.notEqual(harness.bridges[place].pid, pid);
+  }
+
+  /** Comes and goes, again and again, through the bridge that is not restarted. Returns how often. */
+  async function passBy(user, room) {
+    const member = await harness.socketIo(user);
+    let times = 0;
+    while (isBusy) {
+      await member.enter(room);
+      assert.equal((await member.leave()).success, true);
+      times += 1;
+    }
+    return times;
+  }
+
+  test('both bridges are replaced under load, and nobody in any room is ever out of it', async (t) => {
+    const rooms = [];
+    const observers = [];
+    for (let i = 0; i < ROOMS; i += 1) {
+      rooms.push(await harness.room());
+      const observer = await harness.socketIo(`observer-${i}`);
+      await observer.enter(rooms[i]);
+      observers.push(observer);
+    }
+    for (let i = 0; i < CLIENTS; i += 1) {
+      const user = `resident-${i}`;
+      const bridge = harness.bridges[1 + (i % 2)];
+      residents.push(new Resident(user, rooms[i % ROOMS], bridge, await tokenFor(user)));
+    }
+    await until(() => residents.every((resident) => resident.isBack(0)), 'everybody is in', 30_000);
+    const passing = Array.from({ length: PASSERS_BY }, (_, i) => passBy(`passer-by-${i}`, rooms[i % ROOMS]));
+
+    for (const place of [1, 2]) {
+      const own = residents.filter((_, i) => 1 + (i % 2) === place);
+      const before = new Map(own.map((resident) => [resident, resident.acks.length]));
+      await replace(place);
+      await until(() => own.every((resident) => resident.isBack(before.get(resident))), 'everybody is back', 60_000);
+    }
+    isBusy = false;
+    const passed = (await Promise.all(passing)).reduce((sum, times) => sum + times);
+
+    for (const { user, acks } of residents) {
+      assert.deepEqual(acks.map(({ recovered }) => recovered), [false, ...Array(acks.length - 1).fill(true)], user);
+      const { joinedAt } = acks[0].members.find(({ userId }) => userId === user);
+      const again = acks.at(-1).members.find(({ userId }) => userId === user);
+      assert.equal(again.joinedAt, joinedAt, `${user} is there since the beginning`);
+    }
+    for (const [i, room] of rooms.entries()) {
+      const present = residents.filter((resident) => resident.room === room).map(({ user }) => user);
+      const state = await (await harness.api('GET', `/rooms/${room}/members`)).json();
+      const ids = state.members.map(({ userId }) => userId).sort();
+      assert.deepEqual(ids, [`observer-${i}`, ...present].sort(), 'everybody once, and no ghosts');
+      assert.deepEqual([...new Set(state.members.map(({ state }) => state))], ['present']);
+      await until(() => observers[i].position.seq >= state.seq, 'the observer has heard everything');
+    }
+    const removals = observers.flatMap(({ log }) => log.filter(isRemoval));
+    assert.deepEqual(removals, [], 'nobody was ever removed');
+    harness.assertNoGaps();
+    const missed = observers.reduce((sum, observer) => sum + observer.count('room:participantReconnecting'), 0);
+    const refused = residents.reduce((sum, { refusals }) => sum + refusals.length, 0);
+    t.diagnostic(
+      `2 bridges replaced with ${CLIENTS} clients: all recovered, ${missed} times somebody was reconnecting, ` +
+        `${refused} joins tried again, ${passed} joins and leaves of others meanwhile, ghosts: 0`,
+    );
+  });
+});
+
+/** Whether an event says that a resident is out of a room. */
+function isRemoval({ event, data }) {
+  const isOut = event === 'room:participantsChanged' && data.change.type !== 'entered';
+  return isOut && data.change.users.some(({ userId }) => userId.startsWith('resident'));
+}

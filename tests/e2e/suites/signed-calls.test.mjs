@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+
+import { make, signedBatch, signedCall } from '../harness/signed.mjs';
+import { Harness, changed, entered } from '../harness/harness.mjs';
+import { nameOf, tokenFor } from '../harness/tokens.mjs';
+
+const KINDS = ['join', 'leave', 'disconnect'];
+const STALE_S = 6 * 60;
+const FOREIGN_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
+
+describe('calls from bridges to the app', { timeout: 60_000 }, () => {
+  let harness;
+  let room;
+  let lea;
+  before(async () => {
+    harness = await Harness.start();
+    room = await harness.room();
+    lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    await lea.next('room:started');
+  });
+  after(() => harness?.stop());
+
+  const joinOf = (user, entryId = randomUUID()) => ({
+    type: 'join',
+    roomId: room,
+    profile: { userId: user, userName: nameOf(user) },
+    entryId,
+    nodeId: 'test',
+    resumeHash: `hash of the token of ${entryId}`,
+  });
+  const eventOf = (kind, user, entryId) =>
+    kind === 'join' ? joinOf(user, entryId) : { type: kind, roomId: room, userId: user, entryId };
+
+  const without = (call, ...names) => ({
+    ...call,
+    headers: Object.fromEntries(Object.entries(call.headers).filter(([name]) => !names.includes(name))),
+  });
+  const withHeader = (call, name, value) => ({ ...call, headers: { ...call.headers, [name]: value } });
+
+  /** Makes a call that is to be refused, and proves that it never reached Redis. */
+  async function refused(call, status, code) {
+    const before = await harness.redis.contents();
+    const commands = await harness.redis.commandsDuring(async () => {
+      const { status: actual, answer } = await make(harness.appUrl, call);
+      assert.deepEqual([actual, answer.success, answer.code], [status, false, code]);
+      assert.ok(answer.message);
+    });
+    assert.deepEqual(commands, [], 'no command of a call reached Redis');
+    assert.deepEqual(await harness.redis.contents(), before);
+  }
+
+  for (const kind of KINDS) {
+    const call = (options) => signedCall(kind, eventOf(kind, 'mallory', randomUUID()), options);
+
+    test(`an unsigned ${kind} is refused and touches nothing`, async () => {
+      await refused(without(call(), 'webhook-signature'), 401, 'SIGNATURE_INVALID');
+      await refused(without(call(), 'webhook-id'), 401, 'SIGNATURE_INVALID');
+      await refused(without(call(), 'webhook-timestamp'), 401, 'SIGNATURE_INVALID');
+      await refused(withHeader(call(), 'webhook-signature', 'v1,'), 401, 'SIGNATURE_INVALID');
+    });
+
+    test(`a ${kind} whose body was altered is refused and touches nothing`, async () => {
+      const good = call();
+      await refused({ ...good, body: good.body.replace('mallory', 'lea') }, 401, 'SIGNATURE_INVALID');
+      await refused({ ...good, body: `${good.body} ` }, 401, 'SIGNATURE_INVALID');
+      await refused({ ...good, body: '' }, 401, 'SIGNATURE_INVALID');
+    });
+
+    test(`a ${kind} whose time or id was altered is refused and touches nothing`, async () => {
+      const good = call({ ageS: 10 });
+      const later = String(Number(good.headers['webhook-timestamp']) + 5);
+      await refused(withHeader(good, 'webhook-timestamp', later), 401, 'SIGNATURE_INVALID');
+      await refused(withHeader(withHeader(good, 'webhook-id', 'x'), 'ce-id', 'x'), 401, 'SIGNATURE_INVALID');
+    });
+
+    test(`a ${kind} signed six minutes ago, or six minutes ahead, is refused and touches nothing`, async () => {
+      await refused(call({ ageS: STALE_S }), 401, 'SIGNATURE_INVALID');
+      await refused(call({ ageS: -STALE_S }), 401, 'SIGNATURE_INVALID');
+    });
+
+    test(`a ${kind} signed with another secret is refused and touches nothing`, async () => {
+      await refused(call({ secret: FOREIGN_SECRET }), 401, 'SIGNATURE_INVALID');
+    });
+
+    test(`a good signature of another event does not make a ${kind}`, async () => {
+      const other = KINDS.find((name) => name !== kind);
+      const moved = signedCall(other, eventOf(other, 'mallory', randomUUID()));
+      await refused({ ...moved, path: `/events/${kind}` }, 400, 'MALFORMED');
+      const disguised = withHeader(moved, 'ce-type', `rollcall.${kind}`);
+      await refused({ ...disguised, path: `/events/${kind}` }, 400, 'MALFORMED');
+    });
+
+    test(`a ${kind} that is signed and no such event is refused and touches nothing`, async () => {
+      for (const body of ['', '{', '[]', '{}', `{"type":"${kind}"}`, '['.repeat(10_000)]) {
+        await refused(signedCall(kind, body), 400, 'MALFORMED');
+      }
+      await refused(withHeader(call(), 'ce-id', 'another'), 400, 'MALFORMED');
+      await refused(without(call(), 'ce-specversion'), 400, 'MALFORMED');
+    });
+
+    test(`a ${kind} of more than 64 KiB is refused, signed or not, and touches nothing`, async () => {
+      const big = JSON.stringify(eventOf(kind, 'mallory', randomUUID())) + ' '.repeat(64 * 1024);
+      await refused(signedCall(kind, big), 413, 'PAYLOAD_TOO_LARGE');
+      await refused(without(signedCall(kind, big), 'webhook-signature'), 413, 'PAYLOAD_TOO_LARGE');
+    });
+  }
+
+  test('an unsigned question whom a token speaks for is not answered', async () => {
+    const good = signedCall('connect', { type: 'connect', token: await tokenFor('kim') });
+    await refused(without(good, 'webhook-signature'), 401, 'SIGNATURE_INVALID');
+    const { status, answer } = await make(harness.appUrl, good);
+    assert.deepEqual([status, answer.success], [200, true]);
+    assert.deepEqual([answer.data.userId, answer.data.userName], ['kim', nameOf('kim')]);
+  });
+
+  test('signed calls join, lose and leave, and the members of the room hear of it', async () => {
+    const call = (kind, entryId) => make(harness.appUrl, signedCall(kind, eventOf(kind, 'kim', entryId)));
+    let joined;
+    const commands = await harness.redis.commandsDuring(async () => (joined = await call('join', 'entry-1')));
+    assert.ok(commands.some((line) => line.includes('entry-1')), 'what the refused calls were watched for is seen here');
+    assert.deepEqual([joined.status, joined.answer.success, joined.answer.data.count], [200, true, 2]);
+    await lea.next('room:participantsChanged', entered('kim'));
+    await call('disconnect', 'entry-1');
+    await lea.next('room:participantReconnecting');
+    assert.equal((await call('join', 'entry-2')).answer.data.recovered, true);
+    await lea.next('room:participantReconnected');
+    assert.deepEqual(await call('leave', 'entry-2'), { status: 200, answer: { success: true, data: {} } });
+    await lea.next('room:participantsChanged', changed('left', 'kim'));
+  });
+
+  test('a call that is delivered twice happens once, and a late copy of a join does not bring anybody back', async () => {
+    const join = signedCall('join', joinOf('ali', 'entry-a'));
+    const first = await make(harness.appUrl, join);
+    await lea.next('room:participantsChanged', entered('ali'));
+    const { remainMs: _, ...again } = (await make(harness.appUrl, join)).answer.data;
+    const { remainMs: __, ...once } = first.answer.data;
+    assert.deepEqual(again, once, 'the same answer');
+
+    // Of an entry that is not current, nothing is taken.
+    await make(harness.appUrl, signedCall('leave', eventOf('leave', 'ali', 'entry-of-somebody-else')));
+    await make(harness.appUrl, signedCall('leave', eventOf('leave', 'ali', 'entry-a')));
+    const left = await lea.next('room:participantsChanged');
+    assert.equal(left.change.type, 'left', 'the second copy of the join and the wrong leave were not heard of');
+    assert.equal(left.seq, once.seq + 1);
+
+    const late = await make(harness.appUrl, join);
+    assert.deepEqual([late.status, late.answer.code], [409, 'ENTRY_CLOSED']);
+    await lea.quiet(
+      () => make(harness.appUrl, signedCall('join', joinOf('bo'))),
+      'room:participantsChanged',
+      entered('bo'),
+    );
+  });
+
+  /** Lets so many users enter, and returns what tells that their connections are lost. */
+  async function lossesOf(users) {
+    const losses = [];
+    for (const user of users) {
+      const join = joinOf(user);
+      assert.equal((await make(harness.appUrl, signedCall('join', join, { id: join.entryId }))).status, 200);
+      const event = { type: 'disconnect', roomId: room, userId: user, entryId: join.entryId };
+      losses.push({ id: randomUUID(), event });
+    }
+    return losses;
+  }
+
+  const statesOf = async (users) => {
+    const { members } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
+    return users.map((user) => members.find(({ userId }) => userId === user)?.state);
+  };
+
+  test('a batch has an outcome for each of its events, and coming again changes nothing', async () => {
+    const users = ['ben', 'bea', 'bob'];
+    const losses = await lossesOf(users);
+    const foreign = { id: randomUUID(), event: { ...losses[0].event, roomId: 'no-such-room' } };
+    for (const batch of [[losses[0], losses[1], foreign], [losses[1], losses[2]]]) {
+      const { status, answer } = await make(harness.appUrl, signedBatch('disconnect', batch));
+      assert.equal(status, 200);
+      assert.deepEqual(answer.data.outcomes.map(({ id }) => id), batch.map(({ id }) => id));
+      assert.ok(answer.data.outcomes.every(({ success, code }) => success || code === 'NOT_IN_ROOM' || code === 'ENTRY_CLOSED'), JSON.stringify(answer));
+    }
+    assert.deepEqual(await statesOf(users), users.map(() => 'reconnecting'));
+  });
+
+  test('a batch that is not in order touches nothing, whatever else is in it', async () => {
+    const users = ['cem', 'cleo'];
+    const losses = await lossesOf(users);
+    const join = { id: randomUUID(), event: joinOf('mallory') };
+    const many = Array.from({ length: 201 }, () => ({ ...losses[0], id: randomUUID() }));
+    const second = (change) => ({ change: ([first, event]) => [first, change(event)] });
+    const calls = [
+      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { secret: FOREIGN_SECRET })],
+      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { ageS: STALE_S })],
+      [401, 'SIGNATURE_INVALID', { ...signedBatch('disconnect', losses), body: signedBatch('disconnect', losses.slice(1)).body }],
+      [400, 'MALFORMED', signedBatch('disconnect', [...losses, join])],
+      [400, 'MALFORMED', signedBatch('disconnect', [...losses, losses[0]])],
+      [400, 'MALFORMED', signedBatch('disconnect', [])],
+      [400, 'MALFORMED', signedBatch('disconnect', many)],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second((event) => ({ ...event, specversion: '2.0' })))],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second((event) => ({ ...event, source: '/bridges/other' })))],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second(({ id, ...event }) => event))],
+      [400, 'MALFORMED', signedBatch('disconnect', losses, second(() => null))],
+      [413, 'PAYLOAD_TOO_LARGE', signedBatch('disconnect', losses, second((event) => ({ ...event, x: 'x'.repeat(64 * 1024) })))],
+    ];
+    for (const [status, code, call] of calls) {
+      const outcome = await make(harness.appUrl, call);
+      assert.deepEqual([outcome.status, outcome.answer.code], [status, code], call.body.slice(0, 200));
+    }
+    assert.deepEqual(await statesOf(users), users.map(() => 'present'));
+    // Only lost connections come in batches.
+    const { status } = await make(harness.appUrl, signedBatch('join', [join]));
+    assert.notEqual(status, 200);
+    assert.deepEqual(await statesOf(['mallory']), [undefined]);
+  });
+});

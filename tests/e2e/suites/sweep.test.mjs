@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
+import { MINUTE, Harness, changed, entered } from '../harness/harness.mjs';
+
+const SWEEP_TOKEN = 'sweep-'.repeat(6);
+
+describe('sweeping', { timeout: 90_000 }, () => {
+  let harness;
+  before(async () => {
+    harness = await Harness.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: `other-${SWEEP_TOKEN} ${SWEEP_TOKEN}` } });
+  });
+  after(() => harness?.stop());
+
+  const sweep = (token) => harness.api('POST', '/sweep', undefined, token);
+
+  test('whoever has the token may ask for a sweep, and nobody else', async () => {
+    const response = await sweep(SWEEP_TOKEN);
+    assert.equal(response.status, 200);
+    const { settled, lateMs } = await response.json();
+    assert.deepEqual([settled, lateMs], [0, 0]);
+    for (const token of ['', 'x', `${SWEEP_TOKEN}x`, OPERATOR_TOKEN]) {
+      const refused = await sweep(token);
+      assert.deepEqual([refused.status, (await refused.json()).code], [401, 'UNAUTHORIZED']);
+    }
+    assert.equal((await harness.api('GET', '/sweep', undefined, SWEEP_TOKEN)).status, 405);
+  });
+
+  test('it tells when something is due next', async () => {
+    const room = await harness.room();
+    const lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    const { dueInMs } = await (await sweep(SWEEP_TOKEN)).json();
+    assert.ok(dueInMs > 49 * MINUTE && dueInMs <= 50 * MINUTE, `the reminder, in ${dueInMs}`);
+    await lea.leave();
+    await harness.api('DELETE', `/rooms/${room}`);
+  });
+
+  test('many sweeps at once do nothing twice', async () => {
+    const room = await harness.room();
+    const [lea, kim] = [await harness.socketIo('lea'), await harness.socketIo('kim')];
+    await lea.enter(room);
+    await kim.enter(room);
+    await lea.next('room:participantsChanged', entered('kim'));
+    kim.terminate();
+    await lea.next('room:participantReconnecting');
+    const published = await harness.redis.published(room);
+    await harness.redis.advance(MINUTE);
+    await Promise.all(Array.from({ length: 30 }, () => sweep(SWEEP_TOKEN)));
+    await lea.next('room:participantsChanged', changed('graceExpired', 'kim'));
+    await harness.redis.swept();
+    assert.deepEqual(published.map(({ event }) => event), ['room:participantsChanged']);
+  });
+});
