@@ -1,4 +1,4 @@
-//! Formatting, lints and dependencies.
+//! Formatting, lints and dependencies, of Rust and JavaScript.
 
 use std::process::Command;
 
@@ -6,7 +6,10 @@ use anyhow::Result;
 
 use crate::{
     components,
-    setup::wasm::{self, Compiler},
+    setup::{
+        node,
+        wasm::{self, Compiler},
+    },
     shell,
 };
 
@@ -16,6 +19,7 @@ pub fn run() -> Result<()> {
     shell::run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
     shell::run(Command::new("cargo").args(["clippy", "--all-targets", "--", "--deny", "warnings"]))?;
     lint_components()?;
+    lint_javascript()?;
     lint_dependencies()
 }
 
@@ -49,6 +53,16 @@ fn lint_components() -> Result<()> {
         cargo.args(["--package", &package]);
     }
     shell::run(cargo.args(["--", "--deny", "warnings"]))
+}
+
+/// Biome checks rules, formatting and the order of imports.
+fn lint_javascript() -> Result<()> {
+    node::ensure()?;
+    println!("Lint: JavaScript in {}", node::SUITES);
+    let mut biome = Command::new("npx");
+    shell::run(
+        biome.args(["--no-install", "biome", "check", "--error-on-warnings"]).current_dir(node::SUITES),
+    )
 }
 
 fn lint_dependencies() -> Result<()> {

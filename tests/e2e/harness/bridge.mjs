@@ -23,7 +23,15 @@ export class Bridge {
    * `variables`: environment to set beside or instead of the usual. `listen` and `appListen`: where clients
    * are served, and the app's routes. `openFiles`: how many files the process may open.
    */
-  static async start({ redis, app, flags = [], variables = {}, listen = '127.0.0.1:0', appListen = '127.0.0.1:0', openFiles }) {
+  static async start({
+    redis,
+    app,
+    flags = [],
+    variables = {},
+    listen = '127.0.0.1:0',
+    appListen = '127.0.0.1:0',
+    openFiles,
+  }) {
     const bridge = new Bridge();
     const place = app ? ['--app', app] : ['--app', MANIFEST, '--app-listen', appListen];
     const line = [BINARY, 'bridge', '--listen', listen, ...place, ...flags];

@@ -12,11 +12,24 @@ import { LIMIT_MS } from './wait.mjs';
 const PROGRAM = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
 
 // It is to open the tests' pages and to do nothing else.
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 const FILES = {
-  '/': ['text/html', '<!doctype html><title>A page</title><script src="/socket.io.js"></script><script src="/page.js"></script>'],
-  '/socket.io.js': ['text/javascript', await readFile(createRequire(import.meta.url).resolve('socket.io-client/dist/socket.io.js'))],
+  '/': [
+    'text/html',
+    '<!doctype html><title>A page</title><script src="/socket.io.js"></script><script src="/page.js"></script>',
+  ],
+  '/socket.io.js': [
+    'text/javascript',
+    await readFile(createRequire(import.meta.url).resolve('socket.io-client/dist/socket.io.js')),
+  ],
   '/page.js': ['text/javascript', await readFile(new URL('page.js', import.meta.url))],
 };
 
@@ -64,7 +77,9 @@ export class Tab {
 
   /** The first event of this name that the page has heard or hears. */
   async heard(event) {
-    const found = await this.page.waitForFunction((name) => heard.find(({ event }) => event === name), event, { polling: 20 });
+    const found = await this.page.waitForFunction((name) => heard.find(({ event }) => event === name), event, {
+      polling: 20,
+    });
     return (await found.jsonValue()).data;
   }
 

@@ -31,7 +31,10 @@ export class CertificateFiles {
 
   /** Replaces what is given of the pair. */
   async put({ cert, key }) {
-    for (const [file, text] of [[this.cert, cert], [this.key, key]]) {
+    for (const [file, text] of [
+      [this.cert, cert],
+      [this.key, key],
+    ]) {
       if (text === undefined) continue;
       await writeFile(`${file}.new`, text);
       await rename(`${file}.new`, file);

@@ -90,4 +90,5 @@ export class Collector {
 
 const hex = (bytes) => Buffer.from(bytes ?? []).toString('hex');
 
-const attributes = (of) => Object.fromEntries((of?.attributes ?? []).map(({ key, value }) => [key, value?.stringValue]));
+const attributes = (of) =>
+  Object.fromEntries((of?.attributes ?? []).map(({ key, value }) => [key, value?.stringValue]));

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 
 import { Bridge, OPERATOR_TOKEN } from './bridge.mjs';
-import { SocketIoMember } from './socket-io.mjs';
 import { Redis } from './redis.mjs';
+import { SocketIoMember } from './socket-io.mjs';
 import { tokenFor } from './tokens.mjs';
 import { WebSocketMember } from './websocket.mjs';
 

@@ -53,7 +53,10 @@ export async function scrape(bridge) {
   return Object.fromEntries(
     samples
       .filter(([name]) => name.startsWith('rollcall_') && !/_(bucket|sum|info)$/.test(name))
-      .map(([name, labels, value]) => [[name.replace('rollcall_', ''), ...Object.values(labels)].join(' '), Number(value)]),
+      .map(([name, labels, value]) => [
+        [name.replace('rollcall_', ''), ...Object.values(labels)].join(' '),
+        Number(value),
+      ]),
   );
 }
 

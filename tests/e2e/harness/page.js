@@ -25,7 +25,8 @@ globalThis.request = (event, data) => socket.emitWithAck(event, data);
 /** Joins a room, and again whenever a lost connection is back, with the token of the time before. */
 globalThis.stayIn = async (groupId) => {
   globalThis.joins = [];
-  const join = async () => joins.push(await request('room:join', { groupId, resumeToken: joins.at(-1)?.data.resumeToken }));
+  const join = async () =>
+    joins.push(await request('room:join', { groupId, resumeToken: joins.at(-1)?.data.resumeToken }));
   await join();
   socket.on('connect', join);
 };

@@ -12,7 +12,7 @@ export const LOSE = 'lose';
 /** Answers in the app's place. */
 export const refuse = (code, status) => ({ code, status });
 
-export class Proxy {
+export class AppProxy {
   /** How many calls came so far, by path. */
   calls = {};
   /** All of them that were not broken off: {path, headers, body}. */
@@ -30,7 +30,7 @@ export class Proxy {
   #agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
   static async start(target) {
-    const proxy = new Proxy();
+    const proxy = new AppProxy();
     proxy.target = target;
     proxy.server = createServer((call, answer) => proxy.#take(call, answer));
     proxy.server.listen(0, '127.0.0.1');
@@ -69,7 +69,8 @@ export class Proxy {
     const what = this.does(seen);
     const pass = () => this.#pass(call, body, answer, what === LOSE);
     if (what === HOLD) this.#held.push(pass);
-    else if (what.code) answer.writeHead(what.status).end(JSON.stringify({ success: false, code: what.code, message: '' }));
+    else if (what.code)
+      answer.writeHead(what.status).end(JSON.stringify({ success: false, code: what.code, message: '' }));
     else if (this.delayMs > 0 && path !== '/events/heartbeat') setTimeout(pass, this.delayMs);
     else pass();
   }

@@ -1,9 +1,8 @@
 // Socket.IO below the official client, which would not send what it should not.
 
 import { WebSocket } from 'ws';
-
-import { NAMESPACE } from './socket-io.mjs';
 import { Member } from './member.mjs';
+import { NAMESPACE } from './socket-io.mjs';
 
 /** Text frames of a Socket.IO connection, as they are. Acks and events go into the log by their frames. */
 export class RawSocketIo extends Member {

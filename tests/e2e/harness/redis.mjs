@@ -115,7 +115,9 @@ export class Redis {
     const keys = (await this.client.keys('*')).sort();
     // As a dump, because keys are of several kinds.
     const dumps = keys.map((key) => this.client.sendCommand(['DUMP', key], { typeMapping: { 36: Buffer } }));
-    return Object.fromEntries(await Promise.all(dumps.map(async (dump, i) => [keys[i], (await dump)?.toString('hex')])));
+    return Object.fromEntries(
+      await Promise.all(dumps.map(async (dump, i) => [keys[i], (await dump)?.toString('hex')])),
+    );
   }
 
   /** Which commands Redis is given meanwhile, but for those that are always under way. */

@@ -29,7 +29,13 @@ export function signedCall(kind, event, { secret = BRIDGE_SECRET, ageS = 0, id =
 
 /** A call that delivers events together, each `{id, event}`. What `change` does to the body is signed with it. */
 export function signedBatch(kind, deliveries, { change = (events) => events, ...options } = {}) {
-  const events = deliveries.map(({ id, event }) => ({ specversion: '1.0', id, type: `rollcall.${kind}`, source: '/bridges/test', data: event }));
+  const events = deliveries.map(({ id, event }) => ({
+    specversion: '1.0',
+    id,
+    type: `rollcall.${kind}`,
+    source: '/bridges/test',
+    data: event,
+  }));
   const { path, body, headers } = signedCall(kind, JSON.stringify(change(events)), options);
   const own = Object.entries(headers).filter(([name]) => !name.startsWith('ce-'));
   return { path, body, headers: { ...Object.fromEntries(own), 'content-type': 'application/cloudevents-batch+json' } };

@@ -11,7 +11,12 @@ export class SocketIoMember extends Member {
   /** `options` are those of the official client. */
   constructor(user, bridge, options = {}) {
     super(user);
-    this.socket = io(`${bridge.url}${NAMESPACE}`, { transports: ['websocket'], reconnection: false, forceNew: true, ...options });
+    this.socket = io(`${bridge.url}${NAMESPACE}`, {
+      transports: ['websocket'],
+      reconnection: false,
+      forceNew: true,
+      ...options,
+    });
     this.socket.onAny((event, data) => this.arrived(event, data));
     this.socket.on('disconnect', (reason) => this.ended(reason));
   }

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 
-import { SignJWT, base64url } from 'jose';
+import { base64url, SignJWT } from 'jose';
 
 const key = randomBytes(32);
 

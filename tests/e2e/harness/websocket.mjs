@@ -21,7 +21,9 @@ export class WebSocketMember extends Member {
       this.socket.once('unexpected-response', (_, response) => {
         let body = '';
         response.on('data', (chunk) => (body += chunk));
-        response.on('end', () => reject(Object.assign(new Error(`HTTP ${response.statusCode}`), { status: response.statusCode, body })));
+        response.on('end', () =>
+          reject(Object.assign(new Error(`HTTP ${response.statusCode}`), { status: response.statusCode, body })),
+        );
       });
     });
     this.opened.catch(() => {});

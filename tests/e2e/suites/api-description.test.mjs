@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-
-import { Child } from '../harness/child.mjs';
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
+import { Child } from '../harness/child.mjs';
 import { Harness } from '../harness/harness.mjs';
 
 const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS ?? 'schemathesis';
@@ -37,15 +36,33 @@ describe('the description of the API', { timeout: 300_000 }, () => {
   });
 
   test('whatever is sent, no answer is a 5xx or other than described', async (t) => {
-    const run = new Child(SCHEMATHESIS, [
-      'run', `${harness.appUrl}/openapi.json`,
-      '--header', `Authorization: Bearer ${OPERATOR_TOKEN}`,
-      '--checks', CHECKS, '--max-examples', EXAMPLES, '--seed', SEED,
-      '--request-timeout', '10', '--no-color',
-    ], { cwd: harness.redis.directory });
+    const run = new Child(
+      SCHEMATHESIS,
+      [
+        'run',
+        `${harness.appUrl}/openapi.json`,
+        '--header',
+        `Authorization: Bearer ${OPERATOR_TOKEN}`,
+        '--checks',
+        CHECKS,
+        '--max-examples',
+        EXAMPLES,
+        '--seed',
+        SEED,
+        '--request-timeout',
+        '10',
+        '--no-color',
+      ],
+      { cwd: harness.redis.directory },
+    );
     const { code } = await run.ended;
     assert.equal(code, 0, run.lines.join('\n'));
-    t.diagnostic(run.lines.filter((line) => /generated/.test(line)).join(' ').trim());
+    t.diagnostic(
+      run.lines
+        .filter((line) => /generated/.test(line))
+        .join(' ')
+        .trim(),
+    );
     assert.ok(await harness.bridges[0].isWell());
   });
 });

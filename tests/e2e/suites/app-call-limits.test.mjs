@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { Proxy } from '../harness/proxy.mjs';
-import { changes, scrape } from '../harness/metrics.mjs';
 import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { changes, scrape } from '../harness/metrics.mjs';
+import { AppProxy } from '../harness/proxy.mjs';
 import { until } from '../harness/wait.mjs';
 
 const MAX_CALLS = 12;
@@ -25,8 +25,15 @@ describe('calls to the app', { timeout: 180_000 }, () => {
   before(async () => {
     // The first bridge runs the app; the second calls it through the proxy.
     harness = await Harness.start({ variables: VARIABLES });
-    proxy = await Proxy.start(harness.appUrl);
-    const flags = ['--max-calls', String(MAX_CALLS), '--max-joins', String(MAX_JOINS), '--metrics-listen', '127.0.0.1:0'];
+    proxy = await AppProxy.start(harness.appUrl);
+    const flags = [
+      '--max-calls',
+      String(MAX_CALLS),
+      '--max-joins',
+      String(MAX_JOINS),
+      '--metrics-listen',
+      '127.0.0.1:0',
+    ];
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, flags, variables: VARIABLES }));
   });
   after(async () => {
@@ -35,7 +42,9 @@ describe('calls to the app', { timeout: 180_000 }, () => {
   });
 
   const crowd = (name, count = CROWD) =>
-    Promise.all(Array.from({ length: count }, (_, i) => harness.connect(TRANSPORTS[i % 2], `${name}-${i}`, { bridge: 1 })));
+    Promise.all(
+      Array.from({ length: count }, (_, i) => harness.connect(TRANSPORTS[i % 2], `${name}-${i}`, { bridge: 1 })),
+    );
 
   const metrics = () => scrape(harness.bridges[1]);
 
@@ -113,7 +122,9 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     const lea = await harness.webSocket('watcher');
     await lea.enter(room);
     const members = await crowd('cut', count);
-    await Promise.all(members.map((member) => until(async () => (await member.join(room)).success, 'a place is found')));
+    await Promise.all(
+      members.map((member) => until(async () => (await member.join(room)).success, 'a place is found')),
+    );
     const before = proxy.calls['/events/disconnect'] ?? 0;
     for (const member of members) member.terminate();
     const isLost = async () => {
@@ -132,12 +143,17 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     await kim.enter(await harness.room());
     await harness.redis.crash();
     const from = await metrics();
-    const failures = async () => changes(from, await metrics())['app_call_duration_seconds_count leave UNAVAILABLE'] ?? 0;
+    const failures = async () =>
+      changes(from, await metrics())['app_call_duration_seconds_count leave UNAVAILABLE'] ?? 0;
     // More than would do if they were silence.
-    await until(async () => {
-      assert.equal((await kim.leave()).code, 'UNAVAILABLE');
-      return (await failures()) > 12;
-    }, 'the app fails again and again', 30_000);
+    await until(
+      async () => {
+        assert.equal((await kim.leave()).code, 'UNAVAILABLE');
+        return (await failures()) > 12;
+      },
+      'the app fails again and again',
+      30_000,
+    );
     assert.equal((await metrics())['app_circuit_state closed'], 1);
     await harness.webSocket('newcomer', { bridge: 1 });
   });

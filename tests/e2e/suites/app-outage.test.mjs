@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { Harness, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness } from '../harness/harness.mjs';
 import { until } from '../harness/wait.mjs';
 
 const AWAY_MS = 10_000;
@@ -32,7 +32,9 @@ describe('an app that goes away for ten seconds', { timeout: 120_000 }, () => {
     const lea = await harness.socketIo('lea', { bridge: 1 });
     await lea.enter(room);
     const others = await Promise.all(
-      Array.from({ length: MEMBERS }, (_, n) => harness.connect(n % 2 ? 'WebSocket' : 'Socket.IO', `user-${n}`, { bridge: 1 })),
+      Array.from({ length: MEMBERS }, (_, n) =>
+        harness.connect(n % 2 ? 'WebSocket' : 'Socket.IO', `user-${n}`, { bridge: 1 }),
+      ),
     );
     for (const member of others) await member.enter(room);
     await lea.next('room:participantsChanged', entered(others.at(-1).user));
@@ -65,6 +67,8 @@ describe('an app that goes away for ten seconds', { timeout: 120_000 }, () => {
     await lea.next('room:participantsChanged', changed('graceExpired', gone.user), 20_000);
     assert.equal((await stay[0].leave()).success, true, 'through the same socket as before');
     harness.assertNoGaps();
-    t.diagnostic(`app away for ${AWAY_MS / 1000} s: ${MEMBERS} of ${MEMBERS} recovered on open sockets, 1 lost meanwhile and gone, ghosts: 0`);
+    t.diagnostic(
+      `app away for ${AWAY_MS / 1000} s: ${MEMBERS} of ${MEMBERS} recovered on open sockets, 1 lost meanwhile and gone, ghosts: 0`,
+    );
   });
 });

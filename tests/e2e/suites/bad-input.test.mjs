@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-
-import { RawSocketIo } from '../harness/raw-socket-io.mjs';
 import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { RawSocketIo } from '../harness/raw-socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
 const MAX_PAYLOAD_BYTES = 32_768;
@@ -80,15 +79,26 @@ describe('bad input', { timeout: 60_000 }, () => {
     test(`what a client sends beside the group's id does not matter (${transport})`, async () => {
       const room = await harness.room();
       const client = await harness.connect(transport, 'kim');
-      const { members } = await client.request('room:join', { groupId: room, userId: 'lea', extra: { first: false } }).then((ack) => ack.data);
-      assert.deepEqual(members.map(({ userId }) => userId), ['kim'], 'the token says who it is, not the payload');
+      const { members } = await client
+        .request('room:join', { groupId: room, userId: 'lea', extra: { first: false } })
+        .then((ack) => ack.data);
+      assert.deepEqual(
+        members.map(({ userId }) => userId),
+        ['kim'],
+        'the token says who it is, not the payload',
+      );
     });
 
     test(`a flood is refused, and then not even answered any more (${transport})`, async () => {
       const client = await harness.connect(transport, 'mallory');
       const codes = new Set();
       // Many are never answered.
-      const asking = Array.from({ length: 300 }, () => code(client.join('no-such-room')).then((code) => codes.add(code), () => {}));
+      const asking = Array.from({ length: 300 }, () =>
+        code(client.join('no-such-room')).then(
+          (code) => codes.add(code),
+          () => {},
+        ),
+      );
       await Promise.all([client.closed, ...asking]);
       assert.deepEqual(codes, new Set(['NO_SUCH_ROOM', 'RATE_LIMITED']));
       if (transport === 'Socket.IO') {
@@ -129,7 +139,11 @@ describe('bad input', { timeout: 60_000 }, () => {
 
   test('nesting ten thousand levels deep is answered with MALFORMED (WebSocket)', async () => {
     const client = await harness.webSocket('mallory');
-    for (const [id, data] of [[1, DEEP], [2, `{"groupId":${DEEP}}`], ['a', '['.repeat(10_000) + '"']]) {
+    for (const [id, data] of [
+      [1, DEEP],
+      [2, `{"groupId":${DEEP}}`],
+      ['a', `${'['.repeat(10_000)}"`],
+    ]) {
       const text = `{"id":${JSON.stringify(id)},"event":"room:join","data":${data}}`;
       const balanced = id !== 'a';
       if (balanced) {
@@ -145,7 +159,18 @@ describe('bad input', { timeout: 60_000 }, () => {
 
   test('a frame that cannot be read is answered with an error event, or by its id if it has one (WebSocket)', async () => {
     const client = await harness.webSocket('mallory');
-    for (const text of ['', 'x', '{', 'null', '7', '[]', '{}', '{"event":7}', '{"id":{},"event":"room:join"}', '{"id":true,"event":"room:join"}']) {
+    for (const text of [
+      '',
+      'x',
+      '{',
+      'null',
+      '7',
+      '[]',
+      '{}',
+      '{"event":7}',
+      '{"id":{},"event":"room:join"}',
+      '{"id":true,"event":"room:join"}',
+    ]) {
       client.socket.send(text);
       const { code, message } = await client.next('error');
       assert.equal(code, 'MALFORMED', text);
@@ -193,13 +218,34 @@ describe('bad input', { timeout: 60_000 }, () => {
   });
 
   test('packets that the protocols do not know end at most their own connection (Socket.IO)', async () => {
-    const packets = ['', '9', '4', '49', '42', '42/study', '42/study,', '42/study,99999999999999999999["room:join"]', '45/study,-["x"]', '451-/study,["room:join",{"_placeholder":true,"num":9}]', '459999999999-/study,["x"]', '43/study,1[]', 'b!!!', 'bAAAA', '40/study,{', `40/study,${DEEP}`, '\u0000'];
+    const packets = [
+      '',
+      '9',
+      '4',
+      '49',
+      '42',
+      '42/study',
+      '42/study,',
+      '42/study,99999999999999999999["room:join"]',
+      '45/study,-["x"]',
+      '451-/study,["room:join",{"_placeholder":true,"num":9}]',
+      '459999999999-/study,["x"]',
+      '43/study,1[]',
+      'b!!!',
+      'bAAAA',
+      '40/study,{',
+      `40/study,${DEEP}`,
+      '\u0000',
+    ];
     for (const packet of packets) {
       const client = await raw();
       client.socket.send(packet);
       // The connection is over, or goes on and answers.
       const outcome = await client.request('["room:leave"]', 1).catch(() => client.closed);
-      assert.ok(outcome.code === 'NOT_IN_ROOM' || Number.isInteger(outcome.code), `${packet.slice(0, 30)}: ${JSON.stringify(outcome)}`);
+      assert.ok(
+        outcome.code === 'NOT_IN_ROOM' || Number.isInteger(outcome.code),
+        `${packet.slice(0, 30)}: ${JSON.stringify(outcome)}`,
+      );
     }
   });
 

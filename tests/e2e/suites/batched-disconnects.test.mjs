@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { HOLD, LOSE, PASS, Proxy } from '../harness/proxy.mjs';
-import { scrape } from '../harness/metrics.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { scrape } from '../harness/metrics.mjs';
+import { AppProxy, HOLD, LOSE, PASS } from '../harness/proxy.mjs';
 import { until } from '../harness/wait.mjs';
 
 const DISCONNECT = '/events/disconnect';
@@ -17,7 +17,7 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
   before(async () => {
     // The first bridge runs the app; the second calls it through the proxy.
     harness = await Harness.start();
-    proxy = await Proxy.start(harness.appUrl);
+    proxy = await AppProxy.start(harness.appUrl);
     const flags = ['--metrics-listen', '127.0.0.1:0', '--drain-ms', '0'];
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, flags }));
   });
@@ -81,7 +81,10 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
     assert.equal(idsIn(once).size, rest.length);
     assert.deepEqual(idsIn(again), idsIn(once));
     assert.notEqual(again.headers['webhook-id'], once.headers['webhook-id']);
-    assert.deepEqual(await statesIn(room), members.map(() => 'reconnecting'));
+    assert.deepEqual(
+      await statesIn(room),
+      members.map(() => 'reconnecting'),
+    );
     assert.equal(lostIn(events).length, MEMBERS, 'each once');
   });
 

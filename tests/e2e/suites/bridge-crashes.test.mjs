@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-
-import { Harness, changed, entered } from '../harness/harness.mjs';
-import { until } from '../harness/wait.mjs';
 import { Bridge } from '../harness/bridge.mjs';
+import { changed, entered, Harness } from '../harness/harness.mjs';
+import { until } from '../harness/wait.mjs';
 
 const LEASE_MS = 2_000;
 const GRACE_MS = 3_000;
@@ -56,7 +55,10 @@ describe('bridges that die', { timeout: 120_000 }, () => {
     const killedAt = await harness.redis.now();
     await harness.bridges[doomed].child.kill('SIGKILL');
     await told(lea, 'room:participantReconnecting', ({ userId, graceUntil }) => {
-      assert.ok(graceUntil - killedAt <= LEASE_MS + GRACE_MS, `${userId} may stay away for ${graceUntil - killedAt} ms`);
+      assert.ok(
+        graceUntil - killedAt <= LEASE_MS + GRACE_MS,
+        `${userId} may stay away for ${graceUntil - killedAt} ms`,
+      );
       return [userId];
     });
 
@@ -118,8 +120,14 @@ describe('bridges that die', { timeout: 120_000 }, () => {
     const { count } = await (await harness.socketIo('lea')).enter(room);
     assert.equal(count, MEMBERS + 2, 'everybody once');
     await witness.next('room:participantsChanged', entered('lea'));
-    assert.deepEqual(witness.names.filter((name) => name === 'room:participantReconnecting'), [], 'nobody was missed');
-    t.diagnostic(`${KILLS} bridges killed with ${MEMBERS} members each: all back by token before anybody noticed, ghosts: 0`);
+    assert.deepEqual(
+      witness.names.filter((name) => name === 'room:participantReconnecting'),
+      [],
+      'nobody was missed',
+    );
+    t.diagnostic(
+      `${KILLS} bridges killed with ${MEMBERS} members each: all back by token before anybody noticed, ghosts: 0`,
+    );
   });
 
   test('a bridge that stops says goodbye: its members are reconnecting at once', async () => {

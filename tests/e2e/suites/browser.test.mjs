@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { Site, Tab, launch } from '../harness/browser.mjs';
+import { launch, Site, Tab } from '../harness/browser.mjs';
+import { changed, entered, Harness } from '../harness/harness.mjs';
 import { NAMESPACE } from '../harness/socket-io.mjs';
-import { Harness, changed, entered } from '../harness/harness.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const GRACE_MS = 30_000;
@@ -45,12 +45,18 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       if (outcome === 'connected') await tab.until(() => socket.io.engine.transport.name === 'websocket');
       return outcome;
     },
-    'polling only': (tab, auth) => tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['polling'] }),
+    'polling only': (tab, auth) =>
+      tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['polling'] }),
     'polling with cookies': (tab, auth) =>
       tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['polling'], withCredentials: true }),
     'polling with a token in a header': (tab, { token }) =>
-      tab.call('overSocketIo', http(), { extraHeaders: { authorization: `Bearer ${token}` }, reconnection: false, transports: ['polling'] }),
-    'a WebSocket only': (tab, auth) => tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['websocket'] }),
+      tab.call('overSocketIo', http(), {
+        extraHeaders: { authorization: `Bearer ${token}` },
+        reconnection: false,
+        transports: ['polling'],
+      }),
+    'a WebSocket only': (tab, auth) =>
+      tab.call('overSocketIo', http(), { auth, reconnection: false, transports: ['websocket'] }),
     'a bare WebSocket': (tab, { token }) => tab.call('overWebSocket', ws(), ['rollcall.v1', `bearer.${token}`]),
   };
 
@@ -64,7 +70,10 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       assert.equal(outcome, way === 'a bare WebSocket' ? 'speaks rollcall.v1' : 'connected');
       const { success, data } = await tab.call('request', 'room:join', { groupId: room });
       assert.equal(success, true);
-      assert.deepEqual(data.members.map(({ userId }) => userId), ['lea', 'kim']);
+      assert.deepEqual(
+        data.members.map(({ userId }) => userId),
+        ['lea', 'kim'],
+      );
       await lea.next('room:participantsChanged', entered('kim'));
 
       const ali = await harness.socketIo('ali');
@@ -101,7 +110,10 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
 
     test(`a page over ${way} sees why it is refused`, async () => {
       const tab = await open();
-      for (const [token, code] of [['nonsense', 'TOKEN_INVALID'], [await tokenFor('kim', { expiresInS: -60 }), 'TOKEN_EXPIRED']]) {
+      for (const [token, code] of [
+        ['nonsense', 'TOKEN_INVALID'],
+        [await tokenFor('kim', { expiresInS: -60 }), 'TOKEN_EXPIRED'],
+      ]) {
         const outcome = await connect(tab, { token });
         if (way === 'a bare WebSocket') {
           await tab.until(() => ended);
@@ -120,7 +132,9 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       await tab.heard('auth:expiring');
       const expiresInS = 6;
       const before = Math.floor(Date.now() / 1000);
-      const { success, data } = await tab.call('request', 'auth:refresh', { token: await tokenFor('kim', { expiresInS }) });
+      const { success, data } = await tab.call('request', 'auth:refresh', {
+        token: await tokenFor('kim', { expiresInS }),
+      });
       assert.equal(success, true);
       assert.ok(data.expiresAt >= (before + expiresInS) * 1000);
       await tab.until(() => ended);
@@ -155,7 +169,10 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       const ali = await harness.socketIo('ali');
       await ali.enter(room);
       assert.equal((await tab.heard('room:participantsChanged')).count, 3);
-      assert.equal(lea.names.includes('room:participantReconnected') || !lea.names.includes('room:participantReconnecting'), true);
+      assert.equal(
+        lea.names.includes('room:participantReconnected') || !lea.names.includes('room:participantReconnecting'),
+        true,
+      );
     });
   }
 });

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
-import { MINUTE, Harness, entered } from '../harness/harness.mjs';
+import { entered, Harness, MINUTE } from '../harness/harness.mjs';
 import { JWT_KEYS, nameOf } from '../harness/tokens.mjs';
 
 const BINARY = process.env.ROLLCALL_BINARY ?? fileURLToPath(new URL('../../../target/debug/rollcall', import.meta.url));
@@ -163,7 +163,10 @@ describe('the command line', { timeout: 90_000 }, () => {
     const { attendees } = await json('attendance', id);
     assert.deepEqual(
       attendees.map(({ userId, stays }) => [userId, stays.length]),
-      [['lea', 1], ['kim', 1]],
+      [
+        ['lea', 1],
+        ['kim', 1],
+      ],
     );
     assert.equal(await room('attendance', 'nobody-ever'), 'Nobody was there.\n');
   });

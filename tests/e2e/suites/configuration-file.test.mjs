@@ -49,7 +49,10 @@ describe('configuration file', { timeout: 60_000 }, () => {
     const file = await bridgeWith(text);
     assert.equal(await pingInterval(file), 11_000);
     assert.equal(await pingInterval(await bridgeWith(text, { variables })), 12_000);
-    assert.equal(await pingInterval(await bridgeWith(text, { variables, flags: ['--ping-interval-ms', '13000'] })), 13_000);
+    assert.equal(
+      await pingInterval(await bridgeWith(text, { variables, flags: ['--ping-interval-ms', '13000'] })),
+      13_000,
+    );
     for (const origin of ['https://a.example', 'https://b.example']) assert.equal(await handshake(file, origin), 200);
     assert.equal(await handshake(file, 'https://c.example'), 403);
   });

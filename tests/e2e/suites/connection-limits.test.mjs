@@ -46,7 +46,9 @@ describe('the door', { timeout: 120_000 }, () => {
       socket.once('upgrade', ({ statusCode }) => resolve({ status: statusCode, socket }));
       socket.once('unexpected-response', (_, response) => {
         const body = response.toArray().then((chunks) => Buffer.concat(chunks).toString());
-        body.then((body) => resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'], body }));
+        body.then((body) =>
+          resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'], body }),
+        );
       });
     });
     return within(answer, `an answer to ${path}`);
@@ -111,7 +113,14 @@ describe('the door', { timeout: 120_000 }, () => {
   });
 
   test('who comes and goes too fast is kept out for a while, and nobody else', async () => {
-    const flags = ['--max-sockets-per-address', '3', '--new-sockets-per-second-per-address', '1', '--trusted-proxies', '1'];
+    const flags = [
+      '--max-sockets-per-address',
+      '3',
+      '--new-sockets-per-second-per-address',
+      '1',
+      '--trusted-proxies',
+      '1',
+    ];
     const bridge = await bridgeWith(flags);
     const statuses = [];
     for (let i = 0; i < 20 && statuses.at(-1) !== 429; i += 1) {
@@ -126,7 +135,7 @@ describe('the door', { timeout: 120_000 }, () => {
 
   test('the head of a request may be large, and not larger', async () => {
     const bridge = await bridgeWith([]);
-    const ask = (bytes) => fetch(bridge.url + '/healthz', { headers: { cookie: 'x'.repeat(bytes) } });
+    const ask = (bytes) => fetch(`${bridge.url}/healthz`, { headers: { cookie: 'x'.repeat(bytes) } });
     assert.equal((await ask(30_000)).status, 200);
     assert.equal((await ask(70_000)).status, 431);
   });
@@ -165,7 +174,14 @@ describe('the door', { timeout: 120_000 }, () => {
   });
 
   test('the header of RFC 7239 counts where it is configured, and the other then does not', async () => {
-    const bridge = await bridgeWith(['--max-sockets-per-address', '1', '--trusted-proxies', '1', '--forwarded-header', 'forwarded']);
+    const bridge = await bridgeWith([
+      '--max-sockets-per-address',
+      '1',
+      '--trusted-proxies',
+      '1',
+      '--forwarded-header',
+      'forwarded',
+    ]);
     await opened(bridge, { forwarded: 'for=203.0.113.9, for="[2001:db8::1]:4711";proto=https' });
     await refused(bridge, 429, 'TOO_MANY_FROM_ADDRESS', { forwarded: 'for="[2001:db8::2]"', ...from('198.51.100.1') });
     await opened(bridge, { forwarded: 'for=198.51.100.1' });
@@ -177,7 +193,10 @@ describe('the door', { timeout: 120_000 }, () => {
     const socket = connect(Number(port), host).on('error', () => {});
     socket.write(text);
     socket.resume();
-    await within(new Promise((resolve) => socket.once('close', resolve)), `the end of a connection after ${text.split('\r')[0]}`);
+    await within(
+      new Promise((resolve) => socket.once('close', resolve)),
+      `the end of a connection after ${text.split('\r')[0]}`,
+    );
   }
 
   /** The same for a body that never pauses, and never ends. */
@@ -203,10 +222,19 @@ describe('the door', { timeout: 120_000 }, () => {
     await silentAfter(bridge, head);
     await silentAfter(bridge, `${head.replace('POST', 'GET')}\r\n`);
     const { sid } = JSON.parse((await knock(bridge, POLLING)).body.slice(1));
-    await silentAfter(bridge, `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 100\r\n\r\n4`);
-    await dripping(bridge, `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 10000\r\n\r\n`);
+    await silentAfter(
+      bridge,
+      `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 100\r\n\r\n4`,
+    );
+    await dripping(
+      bridge,
+      `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 10000\r\n\r\n`,
+    );
     // The sockets, too: nobody has said who they are.
-    await within(new Promise((resolve) => (quick.readyState === WebSocket.CLOSED ? resolve() : quick.once('close', resolve))), 'the end of a socket without a session');
+    await within(
+      new Promise((resolve) => (quick.readyState === WebSocket.CLOSED ? resolve() : quick.once('close', resolve))),
+      'the end of a socket without a session',
+    );
     const member = await harness.webSocket('kim');
     assert.equal((await member.leave()).code, 'NOT_IN_ROOM');
   });

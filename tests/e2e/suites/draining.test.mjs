@@ -4,13 +4,17 @@ import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { metricsAddress } from '../harness/metrics.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { metricsAddress } from '../harness/metrics.mjs';
 import { within } from '../harness/wait.mjs';
 
 const DRAIN_MS = 3000;
 const CLIENTS = 60;
-const WAYS = [['Socket.IO', { transports: ['websocket'] }], ['WebSocket', {}], ['Socket.IO', { transports: ['polling'] }]];
+const WAYS = [
+  ['Socket.IO', { transports: ['websocket'] }],
+  ['WebSocket', {}],
+  ['Socket.IO', { transports: ['polling'] }],
+];
 
 describe('draining', { timeout: 60_000 }, () => {
   let harness;
@@ -42,25 +46,38 @@ describe('draining', { timeout: 60_000 }, () => {
       return performance.now() - began;
     });
     const delays = await Promise.all(members.map(async (member) => (await member.next('server:draining')).delayMs));
-    assert.ok(delays.every((delay) => Number.isInteger(delay) && delay >= 0 && delay <= DRAIN_MS), delays.join());
-    const halves = [0, 1].map((half) => delays.filter((delay) => Math.floor((2 * delay) / (DRAIN_MS + 1)) === half).length);
+    assert.ok(
+      delays.every((delay) => Number.isInteger(delay) && delay >= 0 && delay <= DRAIN_MS),
+      delays.join(),
+    );
+    const halves = [0, 1].map(
+      (half) => delays.filter((delay) => Math.floor((2 * delay) / (DRAIN_MS + 1)) === half).length,
+    );
     assert.ok(Math.min(...halves) > CLIENTS / 10, `spread out: ${halves}`);
 
     const ready = await (await fetch(`http://${metrics}/readyz`)).json();
     assert.deepEqual([ready.ready, ready.missing.includes('draining')], [false, true]);
     const newcomer = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling`);
-    assert.deepEqual([newcomer.status, newcomer.headers.get('retry-after'), (await newcomer.json()).code], [503, '1', 'UNAVAILABLE']);
+    assert.deepEqual(
+      [newcomer.status, newcomer.headers.get('retry-after'), (await newcomer.json()).code],
+      [503, '1', 'UNAVAILABLE'],
+    );
     const socket = new WebSocket(`ws://${bridge.address}/ws`).on('error', () => {});
-    const status = new Promise((resolve) => socket.once('unexpected-response', (_, response) => resolve(response.statusCode)));
+    const status = new Promise((resolve) =>
+      socket.once('unexpected-response', (_, response) => resolve(response.statusCode)),
+    );
     assert.equal(await within(status, 'an answer to a WebSocket'), 503);
 
     // Until its time, a client is served, over polling too.
     const patient = members.filter((_, i) => delays[i] > DRAIN_MS / 2);
-    const served = patient.slice(0, 9).map(async (member) => assert.equal((await member.join(room)).code, 'ALREADY_JOINED'));
+    const served = patient
+      .slice(0, 9)
+      .map(async (member) => assert.equal((await member.join(room)).code, 'ALREADY_JOINED'));
     await Promise.all(served);
 
     const times = await Promise.all(closed);
-    for (const [i, time] of times.entries()) assert.ok(time >= delays[i] - 50, `${members[i].user}: ${time} and not ${delays[i]}`);
+    for (const [i, time] of times.entries())
+      assert.ok(time >= delays[i] - 50, `${members[i].user}: ${time} and not ${delays[i]}`);
     for (const [i, member] of members.entries()) {
       const how = await member.closed;
       // What the official client comes back after by itself.

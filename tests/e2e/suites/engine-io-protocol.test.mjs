@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { NAMESPACE } from '../harness/socket-io.mjs';
-import { Frames, Polling, ask, engineUrl } from '../harness/engine-io.mjs';
+import { ask, engineUrl, Frames, Polling } from '../harness/engine-io.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -120,7 +120,8 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
         assert.deepEqual([status, JSON.parse(body)], [400, { code: '2', message: 'Bad handshake method' }], method);
       }
       const session = await Polling.open(bridge);
-      for (const method of ['PUT', 'DELETE', 'PATCH']) assert.equal((await ask(session.url, { method })).status, 400, method);
+      for (const method of ['PUT', 'DELETE', 'PATCH'])
+        assert.equal((await ask(session.url, { method })).status, 400, method);
       assert.equal((await session.post('3')).status, 200, 'and the session goes on');
     });
 
@@ -147,7 +148,10 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       await other.leave();
       const packets = [];
       while (packets.length < 2) packets.push(...(await session.poll()));
-      assert.deepEqual(packets.map((packet) => packet.slice(0, 10)), [`43${NAMESPACE},4[`, `43${NAMESPACE},5[`].map((head) => head.slice(0, 10)));
+      assert.deepEqual(
+        packets.map((packet) => packet.slice(0, 10)),
+        [`43${NAMESPACE},4[`, `43${NAMESPACE},5[`].map((head) => head.slice(0, 10)),
+      );
     });
 
     test('what is not ASCII survives on both transports', async () => {
@@ -181,7 +185,10 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
           continue;
         }
         if (body !== '4') assert.equal(status, 400, JSON.stringify(body));
-        await until(async () => (await session.get()).status === 400, `the end of a session after ${JSON.stringify(body)}`);
+        await until(
+          async () => (await session.get()).status === 400,
+          `the end of a session after ${JSON.stringify(body)}`,
+        );
       }
     });
 
@@ -333,12 +340,17 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       const talking = (async () => {
         while (!talk.signal.aborted) await notices(room, 5);
       })();
-      const members = await Promise.all(numbers(20).map(async (i) => {
-        const member = await harness.socketIo(`member-${i}`, { transports: ['polling', 'websocket'] });
-        await member.enter(room);
-        return member;
-      }));
-      await until(() => members.every(({ socket }) => socket.io.engine.transport.name === 'websocket'), 'all are on WebSockets');
+      const members = await Promise.all(
+        numbers(20).map(async (i) => {
+          const member = await harness.socketIo(`member-${i}`, { transports: ['polling', 'websocket'] });
+          await member.enter(room);
+          return member;
+        }),
+      );
+      await until(
+        () => members.every(({ socket }) => socket.io.engine.transport.name === 'websocket'),
+        'all are on WebSockets',
+      );
       talk.abort();
       await talking;
       await notices(room, 1);
@@ -392,7 +404,12 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     });
 
     test('a client whose server falls silent notices by itself, and comes back when it is there again', async () => {
-      const kim = await harness.socketIo('kim', { bridge: 1, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 50 });
+      const kim = await harness.socketIo('kim', {
+        bridge: 1,
+        reconnection: true,
+        reconnectionDelay: 50,
+        reconnectionDelayMax: 50,
+      });
       await bridge.child.kill('SIGSTOP');
       try {
         assert.equal(await kim.closed, 'ping timeout');

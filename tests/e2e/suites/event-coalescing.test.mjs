@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-
+import { entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { scrape } from '../harness/metrics.mjs';
-import { Harness, TRANSPORTS, entered } from '../harness/harness.mjs';
 
 const CROWD = 100;
 const MEMBERS = 'room:participantsChanged';
@@ -17,7 +16,9 @@ describe('bursts', { timeout: 120_000 }, () => {
   /** A crowd over both bridges and both transports, connected and in no room. */
   const crowd = (name) =>
     Promise.all(
-      Array.from({ length: CROWD }, (_, i) => harness.connect(TRANSPORTS[i % 2], `${name}-${i}`, { bridge: (i >> 1) % 2 })),
+      Array.from({ length: CROWD }, (_, i) =>
+        harness.connect(TRANSPORTS[i % 2], `${name}-${i}`, { bridge: (i >> 1) % 2 }),
+      ),
     );
 
   const usersOf = (log, type) =>
@@ -32,7 +33,9 @@ describe('bursts', { timeout: 120_000 }, () => {
 
   test('a crowd that comes and goes at once is told of in few events, in order and without a gap', async (t) => {
     const room = await harness.room();
-    const watchers = await Promise.all(TRANSPORTS.map((transport, i) => harness.connect(transport, `watcher-${i}`, { bridge: i })));
+    const watchers = await Promise.all(
+      TRANSPORTS.map((transport, i) => harness.connect(transport, `watcher-${i}`, { bridge: i })),
+    );
     for (const watcher of watchers) await watcher.enter(room);
     const members = await crowd('student');
     const students = members.map(({ user }) => user).sort();
@@ -58,7 +61,9 @@ describe('bursts', { timeout: 120_000 }, () => {
     for (const count of told) assert.ok(count < CROWD, `${count} events tell of ${2 * CROWD} changes`);
     assert.ok(spared > 0);
     const kib = Math.round(JSON.stringify(watchers[0].log).length / 1024);
-    t.diagnostic(`${2 * CROWD} changes: ${told.join(' and ')} events for the two who watch, ${kib} KiB for one of them; ${spared} merged`);
+    t.diagnostic(
+      `${2 * CROWD} changes: ${told.join(' and ')} events for the two who watch, ${kib} KiB for one of them; ${spared} merged`,
+    );
   });
 
   /** Lets one more enter, and waits until all have been told: whatever happened before has been told, too. */

@@ -3,8 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { Child } from '../harness/child.mjs';
+import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { NAMESPACE } from '../harness/socket-io.mjs';
-import { Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const GRACE_MS = 30_000;
@@ -37,7 +37,12 @@ describe('lost connections', { timeout: 60_000 }, () => {
 
   test('a client whose process is killed is reported as reconnecting, and by the next entry shown so', async () => {
     const { room, lea } = await roomWithLea();
-    const doomed = new Child(process.execPath, [DOOMED, `${harness.bridges[1].url}${NAMESPACE}`, await tokenFor('kim'), room]);
+    const doomed = new Child(process.execPath, [
+      DOOMED,
+      `${harness.bridges[1].url}${NAMESPACE}`,
+      await tokenFor('kim'),
+      room,
+    ]);
     const [, ack] = await doomed.line(/^ack (.*)$/);
     assert.equal(JSON.parse(ack).success, true);
     await lea.next('room:participantsChanged', entered('kim'));
@@ -55,7 +60,12 @@ describe('lost connections', { timeout: 60_000 }, () => {
 
   test('a client that falls silent is found out by the heartbeat', async () => {
     const { room, lea } = await roomWithLea();
-    const doomed = new Child(process.execPath, [DOOMED, `${harness.bridges[0].url}${NAMESPACE}`, await tokenFor('kim'), room]);
+    const doomed = new Child(process.execPath, [
+      DOOMED,
+      `${harness.bridges[0].url}${NAMESPACE}`,
+      await tokenFor('kim'),
+      room,
+    ]);
     await doomed.line(/^ack /);
     await lea.next('room:participantsChanged', entered('kim'));
     const before = await harness.redis.now();
@@ -154,7 +164,10 @@ describe('lost connections', { timeout: 60_000 }, () => {
     for (const member of lost) member.terminate();
     for (const _ of lost) await lea.next('room:participantReconnecting');
     await harness.redis.advance(GRACE_MS + 1000);
-    const { change, count } = await lea.next('room:participantsChanged', ({ change: { type } }) => type === 'graceExpired');
+    const { change, count } = await lea.next(
+      'room:participantsChanged',
+      ({ change: { type } }) => type === 'graceExpired',
+    );
     assert.deepEqual(change.users.map(({ userId }) => userId).sort(), ['ali', 'bo', 'kim']);
     assert.equal(count, 1);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { Harness, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness } from '../harness/harness.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
 describe('members see each other', { timeout: 60_000 }, () => {
@@ -65,14 +65,21 @@ describe('members see each other', { timeout: 60_000 }, () => {
     });
 
     const third = await ali.enter(room);
-    assert.deepEqual(third.members.map(({ userId }) => userId), ['lea', 'kim', 'ali'], 'in the order in which they came');
+    assert.deepEqual(
+      third.members.map(({ userId }) => userId),
+      ['lea', 'kim', 'ali'],
+      'in the order in which they came',
+    );
     await lea.next('room:participantsChanged', entered('ali'));
     await kim.next('room:participantsChanged', entered('ali'));
 
     const leaving = await ali.leave();
     assert.deepEqual(leaving, { success: true, data: {} });
     const left = await kim.next('room:participantsChanged', changed('left', 'ali'));
-    assert.deepEqual(left.members.map(({ userId }) => userId), ['lea', 'kim']);
+    assert.deepEqual(
+      left.members.map(({ userId }) => userId),
+      ['lea', 'kim'],
+    );
     await lea.next('room:participantsChanged', changed('left', 'ali'));
 
     assert.deepEqual(lea.names, ['room:started', ...Array(3).fill('room:participantsChanged')]);
@@ -116,7 +123,11 @@ describe('members see each other', { timeout: 60_000 }, () => {
     await lea.enter(room);
     const started = await lea.next('room:started');
     assert.equal(started.groupId, room);
-    for (const [member, count] of [[kim, 2], [ali, 3], [bo, 4]]) {
+    for (const [member, count] of [
+      [kim, 2],
+      [ali, 3],
+      [bo, 4],
+    ]) {
       assert.equal((await member.enter(room)).count, count);
     }
     const seen = [];

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-
+import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { changes, families, scrape } from '../harness/metrics.mjs';
-import { Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
 import { until } from '../harness/wait.mjs';
 
 const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
@@ -10,7 +9,10 @@ const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
 /** Waits until a metric has risen by this much since a scrape, or fallen. */
 async function movedBy(bridge, from, name, by) {
   let last;
-  const isSo = async () => (last = changes(from, await scrape(bridge))[name] ?? 0) === by;
+  const isSo = async () => {
+    last = changes(from, await scrape(bridge))[name] ?? 0;
+    return last === by;
+  };
   await until(isSo, name, 20_000).catch(() => assert.equal(last, by, name));
 }
 
@@ -28,7 +30,10 @@ describe('metrics', { timeout: 120_000 }, () => {
     let last;
     const isSo = async () => {
       last = changes(from, await scrape(bridge()));
-      return Object.keys(last).length === Object.keys(expected).length && Object.entries(expected).every(([name, by]) => last[name] === by);
+      return (
+        Object.keys(last).length === Object.keys(expected).length &&
+        Object.entries(expected).every(([name, by]) => last[name] === by)
+      );
     };
     // The comparison says what is different.
     await until(isSo, 'the metrics change').catch(() => assert.deepEqual(last, expected));
@@ -41,10 +46,10 @@ describe('metrics', { timeout: 120_000 }, () => {
       assert.notEqual(type, 'unknown', name);
       assert.match(name, /^(rollcall|process)_[a-z_]+$/);
     }
-    const valueOf = (name) => Number(all.flatMap(({ samples }) => samples).find(([sample]) => sample === name)[2]);
-    assert.ok(valueOf('process_resident_memory_bytes') > 1024 * 1024);
-    assert.ok(valueOf('process_open_fds') > 3);
-    const ageS = Date.now() / 1000 - valueOf('process_start_time_seconds');
+    const sampleOf = (name) => Number(all.flatMap(({ samples }) => samples).find(([sample]) => sample === name)[2]);
+    assert.ok(sampleOf('process_resident_memory_bytes') > 1024 * 1024);
+    assert.ok(sampleOf('process_open_fds') > 3);
+    const ageS = Date.now() / 1000 - sampleOf('process_start_time_seconds');
     assert.ok(ageS > 0 && ageS < 600, `started ${ageS} s ago`);
   });
 
@@ -185,7 +190,11 @@ describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 
     harness = await Harness.start({
       bridges: 2,
       flags: ['--metrics-listen', '127.0.0.1:0'],
-      variables: { SPIN_VARIABLE_LEASE_MS: '2000', ROLLCALL_HEARTBEAT_INTERVAL_MS: '500', ROLLCALL_APP_TIMEOUT_MS: '1000' },
+      variables: {
+        SPIN_VARIABLE_LEASE_MS: '2000',
+        ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
+        ROLLCALL_APP_TIMEOUT_MS: '1000',
+      },
     });
   });
   after(() => harness?.stop());

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
-import { HOUR, MINUTE, Harness, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
 const PAGE = 'https://admin.example';
@@ -50,7 +50,13 @@ describe('the API for operators', { timeout: 90_000 }, () => {
   const inAnHour = async () => (await harness.redis.now()) + HOUR;
 
   test('definitions are made, read, replaced and deleted, each as often as one likes', async () => {
-    const definition = { endAt: await inAnHour(), leaderId: 'lea', members: ['kim', '7'], duplicates: 'share', capacity: 5 };
+    const definition = {
+      endAt: await inAnHour(),
+      leaderId: 'lea',
+      members: ['kim', '7'],
+      duplicates: 'share',
+      capacity: 5,
+    };
     const made = await call('PUT', '/rooms/physics', { body: { ...definition, members: ['kim', 7] } });
     assert.deepEqual([made.status, made.body], [201, definition]);
     const again = await call('PUT', '/rooms/physics', { body: definition });
@@ -73,7 +79,11 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     assert.deepEqual([changed.status, changed.body.capacity], [200, 3]);
     await refused(call('PATCH', '/rooms/latin', { body: { capacity: 4 }, headers: tag }), 412, 'PRECONDITION_FAILED');
     await refused(call('DELETE', '/rooms/latin', { headers: tag }), 412, 'PRECONDITION_FAILED');
-    await refused(call('PUT', '/rooms/latin', { body, headers: { 'if-match': '"made up"' } }), 412, 'PRECONDITION_FAILED');
+    await refused(
+      call('PUT', '/rooms/latin', { body, headers: { 'if-match': '"made up"' } }),
+      412,
+      'PRECONDITION_FAILED',
+    );
     assert.equal((await call('PATCH', '/rooms/latin', { body: { capacity: null } })).body.capacity, undefined);
   });
 
@@ -93,8 +103,19 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     const { room } = await liveRoom();
     const before = await call('GET', `/rooms/${room}`);
     const good = { endAt: await inAnHour(), leaderId: 'lea' };
-    for (const body of ['', '{', '[]', 'null', '[['.repeat(5000), { leaderId: 'lea' }, { ...good, endAt: 1900000000 },
-      { ...good, capacity: 0 }, { ...good, duplicates: 'maybe' }, { ...good, member: [] }, { ...good, members: [''] }]) {
+    for (const body of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '[['.repeat(5000),
+      { leaderId: 'lea' },
+      { ...good, endAt: 1900000000 },
+      { ...good, capacity: 0 },
+      { ...good, duplicates: 'maybe' },
+      { ...good, member: [] },
+      { ...good, members: [''] },
+    ]) {
       await refused(call('PUT', `/rooms/${room}`, { body }), 400, 'MALFORMED');
     }
     for (const body of [{ endAt: 'soon' }, { leaderId: '' }, { colour: 'red' }, { endAt: 7 }, []]) {
@@ -128,7 +149,13 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     kim.terminate();
     await lea.next('room:participantReconnecting');
     const { body } = await call('GET', `/rooms/${room}/members`);
-    assert.deepEqual(body.members.map(({ userId, state }) => [userId, state]), [['lea', 'present'], ['kim', 'reconnecting']]);
+    assert.deepEqual(
+      body.members.map(({ userId, state }) => [userId, state]),
+      [
+        ['lea', 'present'],
+        ['kim', 'reconnecting'],
+      ],
+    );
     assert.deepEqual([body.count, body.hostId, body.leaderId], [2, 'lea', 'lea']);
 
     const seen = [];
@@ -196,12 +223,14 @@ describe('the API for operators', { timeout: 90_000 }, () => {
       ['GET', `/rooms/${room}/attendance`],
     ];
     for (const [method, path] of forbidden) {
-      for (const token of [kim, '', 'x', 'x'.repeat(40)]) await refused(call(method, path, { token }), 401, 'UNAUTHORIZED');
+      for (const token of [kim, '', 'x', 'x'.repeat(40)])
+        await refused(call(method, path, { token }), 401, 'UNAUTHORIZED');
     }
   });
 
   test('pages of the configured origins may use it, and no others', async () => {
-    const ask = (origin) => call('OPTIONS', '/rooms/x', { headers: { origin, 'access-control-request-method': 'PUT' } });
+    const ask = (origin) =>
+      call('OPTIONS', '/rooms/x', { headers: { origin, 'access-control-request-method': 'PUT' } });
     const allowed = await ask(PAGE);
     assert.equal(allowed.status, 204);
     assert.equal(allowed.headers.get('access-control-allow-origin'), PAGE);

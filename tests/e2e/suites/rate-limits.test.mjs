@@ -13,7 +13,14 @@ const SOCKETS = 3;
 describe('the pace of clients', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
-    const flags = ['--events-per-second', PER_SOCKET, '--events-per-second-per-user', PER_USER, '--max-sockets-per-user', SOCKETS];
+    const flags = [
+      '--events-per-second',
+      PER_SOCKET,
+      '--events-per-second-per-user',
+      PER_USER,
+      '--max-sockets-per-user',
+      SOCKETS,
+    ];
     harness = await Harness.start({ bridges: 2, flags: flags.map(String) });
   });
   after(() => harness?.stop());
@@ -47,7 +54,10 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
     });
 
     test(`a user's sockets share a pace, and other users have their own (${transport})`, async () => {
-      const [first, second] = [await harness.connect(transport, `ali-${i}`), await harness.connect(transport, `ali-${i}`)];
+      const [first, second] = [
+        await harness.connect(transport, `ali-${i}`),
+        await harness.connect(transport, `ali-${i}`),
+      ];
       const codes = (await Promise.all([burst(first, 2 * PER_SOCKET), burst(second, 2 * PER_SOCKET)])).flat();
       assert.ok(count(codes, 'RATE_LIMITED') >= 4 * PER_SOCKET - 2 * PER_USER - 1, codes.join());
       const other = await harness.connect(transport, `bo-${i}`);
@@ -63,7 +73,10 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
       const token = await tokenFor(user);
       const another = harness.stranger(transport, { auth: { token }, token });
       if (transport === 'Socket.IO') {
-        await assert.rejects(another.connected(), (error) => error.data.code === 'TOO_MANY_SOCKETS' && error.data.message.length > 0);
+        await assert.rejects(
+          another.connected(),
+          (error) => error.data.code === 'TOO_MANY_SOCKETS' && error.data.message.length > 0,
+        );
       } else {
         assert.deepEqual(await another.closed, { code: 4429, reason: 'TOO_MANY_SOCKETS' });
       }
@@ -72,7 +85,14 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
       await held[0].closed;
       const isIn = async () => {
         const member = harness.stranger(transport, { auth: { token }, token });
-        return (await member.connected().then(() => member.leave()).catch(() => ({}))).code === 'NOT_IN_ROOM';
+        return (
+          (
+            await member
+              .connected()
+              .then(() => member.leave())
+              .catch(() => ({}))
+          ).code === 'NOT_IN_ROOM'
+        );
       };
       await until(isIn, 'a place is free');
     });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-
-import { metricsAddress } from '../harness/metrics.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { metricsAddress } from '../harness/metrics.mjs';
 import { until } from '../harness/wait.mjs';
 
 const BEAT_MS = 500;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { MINUTE, Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { until } from '../harness/wait.mjs';
 
 /** How long a client waits for an answer at the most, as the bridge is told; shorter than usual, to save time. */
@@ -21,11 +21,15 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
 
   /** Asks again while the answer is that it cannot be had now. */
   const again = (ask) =>
-    until(async () => {
-      const ack = await ask();
-      assert.ok(ack.success || ack.code === 'UNAVAILABLE', JSON.stringify(ack));
-      return ack.success && ack;
-    }, 'a success', 20_000);
+    until(
+      async () => {
+        const ack = await ask();
+        assert.ok(ack.success || ack.code === 'UNAVAILABLE', JSON.stringify(ack));
+        return ack.success && ack;
+      },
+      'a success',
+      20_000,
+    );
 
   for (const transport of TRANSPORTS) {
     test(`while Redis does not answer, clients are told so in time and stay connected (${transport})`, async () => {
@@ -81,7 +85,10 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
 
     // Events that nobody is subscribed to are lost; from the moment of subscribing, none is.
     const channel = `rollcall:events:${room}`;
-    await until(async () => (await harness.redis.client.pubSubNumSub(channel))[channel] === 2, 'both bridges are subscribed');
+    await until(
+      async () => (await harness.redis.client.pubSubNumSub(channel))[channel] === 2,
+      'both bridges are subscribed',
+    );
     const { data } = await again(() => ali.join(room));
     assert.deepEqual([data.epoch, data.count, data.first], [epoch, 3, false], 'the session goes on');
     for (const member of [lea, kim]) await member.next('room:participantsChanged', entered('ali'));
@@ -121,7 +128,9 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     const { data } = await again(async () => (await harness.socketIo('lea')).join(room));
     const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
     assert.deepEqual(present, [...users, 'witness', 'lea'].map((user) => `${user} present`).sort());
-    t.diagnostic(`1 Redis killed while ${users.length} entered: ${acknowledged} acknowledged and kept, the others let in afterwards, ghosts: 0`);
+    t.diagnostic(
+      `1 Redis killed while ${users.length} entered: ${acknowledged} acknowledged and kept, the others let in afterwards, ghosts: 0`,
+    );
   });
 
   /** Cuts bridges off from events, while one of them cannot act, and lets something happen meanwhile. */
@@ -149,7 +158,10 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
         await enter(await harness.socketIo('ali'), room);
       });
       const state = await lea.next('room:state');
-      assert.deepEqual(state.members.map(({ userId }) => userId), ['lea', 'kim', 'ali']);
+      assert.deepEqual(
+        state.members.map(({ userId }) => userId),
+        ['lea', 'kim', 'ali'],
+      );
       assert.deepEqual([state.epoch, state.seq, state.count, state.hostId], [epoch, 3, 3, 'lea']);
       await enter(await harness.socketIo('bo'), room);
       assert.equal((await lea.next('room:participantsChanged')).seq, 4, 'from there events go on');
@@ -166,7 +178,10 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
       assert.equal((await lea.next('room:participantsChanged', changed('left', 'ali'))).seq, 3);
       await missedBy(1, () => harness.redis.rewind());
       const state = await lea.next('room:state');
-      assert.deepEqual(state.members.map(({ userId }) => userId), ['lea', 'ali']);
+      assert.deepEqual(
+        state.members.map(({ userId }) => userId),
+        ['lea', 'ali'],
+      );
       assert.equal(state.seq, 2);
       await enter(await harness.socketIo('bo'), room);
       assert.equal((await lea.next('room:participantsChanged', entered('bo'))).seq, 3, 'from there events go on');

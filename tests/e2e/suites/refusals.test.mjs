@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 
-import { Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 import { within } from '../harness/wait.mjs';
 
@@ -13,7 +13,10 @@ const ORIGIN = 'https://study.example';
 describe('refusals', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start({ bridges: 2, flags: ['--origin', ORIGIN, '--origin', 'https://*.preview.example.com'] });
+    harness = await Harness.start({
+      bridges: 2,
+      flags: ['--origin', ORIGIN, '--origin', 'https://*.preview.example.com'],
+    });
   });
   after(() => harness?.stop());
 
@@ -115,7 +118,11 @@ describe('refusals', { timeout: 60_000 }, () => {
   });
 
   test('other namespaces than the configured one do not exist', async () => {
-    const socket = io(`${harness.bridges[0].url}/other`, { auth: { token: await tokenFor('kim') }, transports: ['websocket'], reconnection: false });
+    const socket = io(`${harness.bridges[0].url}/other`, {
+      auth: { token: await tokenFor('kim') },
+      transports: ['websocket'],
+      reconnection: false,
+    });
     try {
       const error = await within(new Promise((resolve) => socket.once('connect_error', resolve)), 'a refusal');
       assert.equal(error.message, 'Invalid namespace');
@@ -125,7 +132,10 @@ describe('refusals', { timeout: 60_000 }, () => {
   });
 
   const polling = (origin) =>
-    fetch(`${harness.bridges[0].url}/socket.io/?EIO=4&transport=polling`, { headers: origin ? { origin } : {}, signal: AbortSignal.timeout(5000) });
+    fetch(`${harness.bridges[0].url}/socket.io/?EIO=4&transport=polling`, {
+      headers: origin ? { origin } : {},
+      signal: AbortSignal.timeout(5000),
+    });
 
   /** The HTTP answer to a WebSocket's upgrade. */
   async function upgrade(path, origin) {
@@ -147,7 +157,14 @@ describe('refusals', { timeout: 60_000 }, () => {
   }
 
   const UPGRADES = ['/socket.io/?EIO=4&transport=websocket', '/ws'];
-  for (const origin of ['https://evil.example', `${ORIGIN}.evil.example`, 'https://a.b.preview.example.com', 'https://preview.example.com', 'http://study.example', 'null']) {
+  for (const origin of [
+    'https://evil.example',
+    `${ORIGIN}.evil.example`,
+    'https://a.b.preview.example.com',
+    'https://preview.example.com',
+    'http://study.example',
+    'null',
+  ]) {
     test(`pages of ${origin} are refused on every way in`, async () => {
       const response = await polling(origin);
       assert.equal(response.status, 403);
@@ -161,7 +178,11 @@ describe('refusals', { timeout: 60_000 }, () => {
     });
   }
 
-  for (const [origin, who] of [[ORIGIN, 'pages of the listed origin'], ['https://pr-7.preview.example.com', 'pages one label below a listed domain'], [undefined, 'clients that are not pages']]) {
+  for (const [origin, who] of [
+    [ORIGIN, 'pages of the listed origin'],
+    ['https://pr-7.preview.example.com', 'pages one label below a listed domain'],
+    [undefined, 'clients that are not pages'],
+  ]) {
     test(`${who} pass on every way in`, async () => {
       const response = await polling(origin);
       assert.equal(response.status, 200);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { HOLD, LOSE, PASS, Proxy, refuse } from '../harness/proxy.mjs';
-import { make, signedCall } from '../harness/signed.mjs';
 import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { AppProxy, HOLD, LOSE, PASS, refuse } from '../harness/proxy.mjs';
+import { make, signedCall } from '../harness/signed.mjs';
 import { until } from '../harness/wait.mjs';
 
 /** Time is real here: leases run out. */
@@ -22,7 +22,7 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
   before(async () => {
     // The first bridge runs the app; the second calls it through the proxy.
     harness = await Harness.start({ variables: VARIABLES });
-    proxy = await Proxy.start(harness.appUrl);
+    proxy = await AppProxy.start(harness.appUrl);
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, variables: VARIABLES }));
   });
   afterEach(() => {
@@ -36,7 +36,8 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
 
   const joins = () => proxy.to(JOIN).map(({ body }) => body);
   /** The entries that the app was told are lost, alone or with others. */
-  const lost = () => proxy.to('/events/disconnect').flatMap(({ body }) => [body].flat().map((event) => (event.data ?? event).entryId));
+  const lost = () =>
+    proxy.to('/events/disconnect').flatMap(({ body }) => [body].flat().map((event) => (event.data ?? event).entryId));
 
   /** Lea, who watches through the first bridge, and a member behind the second one that is cut off until its lease is over. */
   async function cutOff(room, transport) {
@@ -64,7 +65,10 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
       await until(() => joins().length > before, 'the bridge enters kim again');
       const lost = joins()[before];
       await lea.next('room:participantReconnected');
-      const { status } = await make(harness.appUrl, signedCall('disconnect', { type: 'disconnect', roomId: room, userId: 'kim', entryId: lost.entryId }));
+      const { status } = await make(
+        harness.appUrl,
+        signedCall('disconnect', { type: 'disconnect', roomId: room, userId: 'kim', entryId: lost.entryId }),
+      );
       assert.equal(status, 200);
       await lea.next('room:participantReconnecting');
       proxy.does = () => PASS;

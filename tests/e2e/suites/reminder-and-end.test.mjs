@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { HOUR, MINUTE, Harness, entered } from '../harness/harness.mjs';
+import { entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 
 const LEAD_MS = 10 * MINUTE;
 
@@ -30,11 +30,7 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
     // A little too early: nothing yet.
     await goTo(endAt, LEAD_MS + 20_000);
     await harness.redis.swept();
-    await lea.quiet(
-      async () => (await harness.webSocket('bo')).enter(room),
-      'room:participantsChanged',
-      entered('bo'),
-    );
+    await lea.quiet(async () => (await harness.webSocket('bo')).enter(room), 'room:participantsChanged', entered('bo'));
 
     await goTo(endAt, LEAD_MS);
     for (const member of [lea, kim]) {
@@ -101,7 +97,10 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
     assert.deepEqual(kinds, ['attendance', 'closed'], 'only who was there and which entries are closed is remembered');
     for (const key of left) assert.ok((await harness.redis.client.pTTL(key)) > 0, `${key} vanishes by itself`);
 
-    for (const [transport, bridge] of [['Socket.IO', 0], ['WebSocket', 1]]) {
+    for (const [transport, bridge] of [
+      ['Socket.IO', 0],
+      ['WebSocket', 1],
+    ]) {
       const late = await harness.connect(transport, 'late', { bridge });
       const { success, code } = await late.join(room);
       assert.deepEqual([success, code], [false, 'SESSION_ENDED']);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { Harness, TRANSPORTS, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 
 /** How a connection was let go because another took its place. */
 const REPLACED = { 'Socket.IO': 'io server disconnect', WebSocket: { code: 4410, reason: 'room:replaced' } };
@@ -75,7 +75,10 @@ describe('coming back', { timeout: 90_000 }, () => {
     await old.next('room:replaced');
     await old.closed;
     const lea = await harness.socketIo('lea');
-    assert.deepEqual((await lea.enter(room)).members.map(({ userId }) => userId), ['kim', 'lea']);
+    assert.deepEqual(
+      (await lea.enter(room)).members.map(({ userId }) => userId),
+      ['kim', 'lea'],
+    );
     await again.next('room:participantsChanged', entered('lea'));
   });
 

@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { io } from 'socket.io-client';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { NAMESPACE } from '../harness/socket-io.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -127,7 +127,11 @@ describe('rolling restart', { timeout: 180_000 }, () => {
     const passed = (await Promise.all(passing)).reduce((sum, times) => sum + times);
 
     for (const { user, acks } of residents) {
-      assert.deepEqual(acks.map(({ recovered }) => recovered), [false, ...Array(acks.length - 1).fill(true)], user);
+      assert.deepEqual(
+        acks.map(({ recovered }) => recovered),
+        [false, ...Array(acks.length - 1).fill(true)],
+        user,
+      );
       const { joinedAt } = acks[0].members.find(({ userId }) => userId === user);
       const again = acks.at(-1).members.find(({ userId }) => userId === user);
       assert.equal(again.joinedAt, joinedAt, `${user} is there since the beginning`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { HOUR, MINUTE, Harness, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 
 describe('sessions that change while they are live', { timeout: 90_000 }, () => {
   let harness;
@@ -39,7 +39,10 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
   });
 
   test('a session that is ended now sends everybody out', async () => {
-    for (const end of [(room) => harness.define(room, { lastsMs: 0 }), (room) => harness.api('DELETE', `/rooms/${room}`)]) {
+    for (const end of [
+      (room) => harness.define(room, { lastsMs: 0 }),
+      (room) => harness.api('DELETE', `/rooms/${room}`),
+    ]) {
       const { room, lea, kim } = await liveRoom();
       await end(room);
       for (const member of [lea, kim]) {
@@ -66,7 +69,10 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     assert.deepEqual(await kim.next('room:removed'), { groupId: room });
     assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:removed' });
     const { members } = await lea.next('room:participantsChanged', changed('removed', 'kim'));
-    assert.deepEqual(members.map(({ userId }) => userId), ['lea']);
+    assert.deepEqual(
+      members.map(({ userId }) => userId),
+      ['lea'],
+    );
     assert.equal((await (await harness.socketIo('kim')).join(room)).code, 'NOT_A_MEMBER');
   });
 
@@ -93,10 +99,19 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     const response = await harness.api('GET', `/rooms/${room}/attendance`);
     assert.equal(response.status, 200);
     const { attendees } = await response.json();
-    assert.deepEqual(attendees.map(({ userId, drops }) => [userId, drops]), [['lea', 0], ['kim', 1]]);
+    assert.deepEqual(
+      attendees.map(({ userId, drops }) => [userId, drops]),
+      [
+        ['lea', 0],
+        ['kim', 1],
+      ],
+    );
     for (const { presentMs, stays } of attendees) {
       assert.ok(presentMs > 59 * MINUTE && presentMs <= HOUR, `${presentMs}`);
-      assert.deepEqual(stays.map(({ ending }) => ending), ['ended']);
+      assert.deepEqual(
+        stays.map(({ ending }) => ending),
+        ['ended'],
+      );
     }
     assert.equal((await harness.api('GET', `/rooms/${room}/attendance`, undefined, 'x'.repeat(32))).status, 401);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { HOUR, MINUTE, Harness, TRANSPORTS, entered } from '../harness/harness.mjs';
+import { entered, Harness, HOUR, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
 describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
@@ -14,7 +14,10 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
   /** A client whose token names a session. */
   async function granted(transport, user, rollcall, bridge = 0) {
     const token = await tokenFor(user, { claims: rollcall === undefined ? {} : { rollcall } });
-    const member = harness.stranger(transport, { bridge, ...(transport === 'Socket.IO' ? { auth: { token } } : { token }) });
+    const member = harness.stranger(transport, {
+      bridge,
+      ...(transport === 'Socket.IO' ? { auth: { token } } : { token }),
+    });
     member.user = user;
     return member.connected();
   }
@@ -56,7 +59,12 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
   });
 
   test('a token whose session cannot be one is refused at the door', async () => {
-    for (const rollcall of [{}, 'room', { room: 'r', endAt: 1, leaderId: 'l' }, { room: '', endAt: 1.9e12, leaderId: 'l' }]) {
+    for (const rollcall of [
+      {},
+      'room',
+      { room: 'r', endAt: 1, leaderId: 'l' },
+      { room: '', endAt: 1.9e12, leaderId: 'l' },
+    ]) {
       await assert.rejects(granted('Socket.IO', 'kim', rollcall), /TOKEN_INVALID/);
     }
   });

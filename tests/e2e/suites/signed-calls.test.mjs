@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-
+import { changed, entered, Harness } from '../harness/harness.mjs';
 import { make, signedBatch, signedCall } from '../harness/signed.mjs';
-import { Harness, changed, entered } from '../harness/harness.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const KINDS = ['join', 'leave', 'disconnect'];
@@ -120,7 +119,10 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     const call = (kind, entryId) => make(harness.appUrl, signedCall(kind, eventOf(kind, 'kim', entryId)));
     let joined;
     const commands = await harness.redis.commandsDuring(async () => (joined = await call('join', 'entry-1')));
-    assert.ok(commands.some((line) => line.includes('entry-1')), 'what the refused calls were watched for is seen here');
+    assert.ok(
+      commands.some((line) => line.includes('entry-1')),
+      'what the refused calls were watched for is seen here',
+    );
     assert.deepEqual([joined.status, joined.answer.success, joined.answer.data.count], [200, true, 2]);
     await lea.next('room:participantsChanged', entered('kim'));
     await call('disconnect', 'entry-1');
@@ -176,13 +178,25 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     const users = ['ben', 'bea', 'bob'];
     const losses = await lossesOf(users);
     const foreign = { id: randomUUID(), event: { ...losses[0].event, roomId: 'no-such-room' } };
-    for (const batch of [[losses[0], losses[1], foreign], [losses[1], losses[2]]]) {
+    for (const batch of [
+      [losses[0], losses[1], foreign],
+      [losses[1], losses[2]],
+    ]) {
       const { status, answer } = await make(harness.appUrl, signedBatch('disconnect', batch));
       assert.equal(status, 200);
-      assert.deepEqual(answer.data.outcomes.map(({ id }) => id), batch.map(({ id }) => id));
-      assert.ok(answer.data.outcomes.every(({ success, code }) => success || code === 'NOT_IN_ROOM' || code === 'ENTRY_CLOSED'), JSON.stringify(answer));
+      assert.deepEqual(
+        answer.data.outcomes.map(({ id }) => id),
+        batch.map(({ id }) => id),
+      );
+      assert.ok(
+        answer.data.outcomes.every(({ success, code }) => success || code === 'NOT_IN_ROOM' || code === 'ENTRY_CLOSED'),
+        JSON.stringify(answer),
+      );
     }
-    assert.deepEqual(await statesOf(users), users.map(() => 'reconnecting'));
+    assert.deepEqual(
+      await statesOf(users),
+      users.map(() => 'reconnecting'),
+    );
   });
 
   test('a batch that is not in order touches nothing, whatever else is in it', async () => {
@@ -194,22 +208,69 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     const calls = [
       [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { secret: FOREIGN_SECRET })],
       [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { ageS: STALE_S })],
-      [401, 'SIGNATURE_INVALID', { ...signedBatch('disconnect', losses), body: signedBatch('disconnect', losses.slice(1)).body }],
+      [
+        401,
+        'SIGNATURE_INVALID',
+        { ...signedBatch('disconnect', losses), body: signedBatch('disconnect', losses.slice(1)).body },
+      ],
       [400, 'MALFORMED', signedBatch('disconnect', [...losses, join])],
       [400, 'MALFORMED', signedBatch('disconnect', [...losses, losses[0]])],
       [400, 'MALFORMED', signedBatch('disconnect', [])],
       [400, 'MALFORMED', signedBatch('disconnect', many)],
-      [400, 'MALFORMED', signedBatch('disconnect', losses, second((event) => ({ ...event, specversion: '2.0' })))],
-      [400, 'MALFORMED', signedBatch('disconnect', losses, second((event) => ({ ...event, source: '/bridges/other' })))],
-      [400, 'MALFORMED', signedBatch('disconnect', losses, second(({ id, ...event }) => event))],
-      [400, 'MALFORMED', signedBatch('disconnect', losses, second(() => null))],
-      [413, 'PAYLOAD_TOO_LARGE', signedBatch('disconnect', losses, second((event) => ({ ...event, x: 'x'.repeat(64 * 1024) })))],
+      [
+        400,
+        'MALFORMED',
+        signedBatch(
+          'disconnect',
+          losses,
+          second((event) => ({ ...event, specversion: '2.0' })),
+        ),
+      ],
+      [
+        400,
+        'MALFORMED',
+        signedBatch(
+          'disconnect',
+          losses,
+          second((event) => ({ ...event, source: '/bridges/other' })),
+        ),
+      ],
+      [
+        400,
+        'MALFORMED',
+        signedBatch(
+          'disconnect',
+          losses,
+          second(({ id, ...event }) => event),
+        ),
+      ],
+      [
+        400,
+        'MALFORMED',
+        signedBatch(
+          'disconnect',
+          losses,
+          second(() => null),
+        ),
+      ],
+      [
+        413,
+        'PAYLOAD_TOO_LARGE',
+        signedBatch(
+          'disconnect',
+          losses,
+          second((event) => ({ ...event, x: 'x'.repeat(64 * 1024) })),
+        ),
+      ],
     ];
     for (const [status, code, call] of calls) {
       const outcome = await make(harness.appUrl, call);
       assert.deepEqual([outcome.status, outcome.answer.code], [status, code], call.body.slice(0, 200));
     }
-    assert.deepEqual(await statesOf(users), users.map(() => 'present'));
+    assert.deepEqual(
+      await statesOf(users),
+      users.map(() => 'present'),
+    );
     // Only lost connections come in batches.
     const { status } = await make(harness.appUrl, signedBatch('join', [join]));
     assert.notEqual(status, 200);

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 
 import { Bridge } from '../harness/bridge.mjs';
-import { NAMESPACE } from '../harness/socket-io.mjs';
 import { Frames, Polling } from '../harness/engine-io.mjs';
-import { HOLD, PASS, Proxy } from '../harness/proxy.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { AppProxy, HOLD, PASS } from '../harness/proxy.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
 import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 import { until, within } from '../harness/wait.mjs';
 
@@ -44,13 +44,26 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       for (const frames of [first, second]) {
         await frames.send(await connecting());
         const answer = JSON.parse((await frames.next()).slice(`40${NAMESPACE},`.length));
-        assert.deepEqual(Object.keys(answer), ['sid'], 'and no pid: nothing is promised that only this bridge could keep');
+        assert.deepEqual(
+          Object.keys(answer),
+          ['sid'],
+          'and no pid: nothing is promised that only this bridge could keep',
+        );
         ids.push(answer.sid, frames.handshake.sid);
       }
       assert.equal(new Set(ids).size, 4);
     });
 
-    for (const [packet, namespace] of [['40', '/'], ['40{"token":"x"}', '/'], ['40/', '/'], ['40/random', '/random'], ['40/random,', '/random'], ['40/random,{"token":"x"}', '/random'], ['40/study/,', '/study/'], ['40/STUDY,', '/STUDY']]) {
+    for (const [packet, namespace] of [
+      ['40', '/'],
+      ['40{"token":"x"}', '/'],
+      ['40/', '/'],
+      ['40/random', '/random'],
+      ['40/random,', '/random'],
+      ['40/random,{"token":"x"}', '/random'],
+      ['40/study/,', '/study/'],
+      ['40/STUDY,', '/STUDY'],
+    ]) {
       test(`${packet} is refused as the official server does`, async () => {
         const frames = await opened();
         await frames.send(packet);
@@ -103,7 +116,17 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       await twice.closed;
     });
 
-    for (const packet of [`42${NAMESPACE},["room:leave"]`, `42["room:leave"]`, `41`, `42/random,1["x"]`, '43["x"]', '4abc', '4', '47', '44{}']) {
+    for (const packet of [
+      `42${NAMESPACE},["room:leave"]`,
+      `42["room:leave"]`,
+      `41`,
+      `42/random,1["x"]`,
+      '43["x"]',
+      '4abc',
+      '4',
+      '47',
+      '44{}',
+    ]) {
       test(`${packet} before CONNECT ends the connection`, async () => {
         const frames = await opened();
         await frames.send(packet);
@@ -123,14 +146,18 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       const frames = await connected();
       const ids = [0, 7, 3, 2 ** 31, Number.MAX_SAFE_INTEGER];
       await frames.send(...ids.map((id) => `42${NAMESPACE},${id}["room:leave"]`));
-      for (const id of ids) assert.ok((await frames.next()).startsWith(`43${NAMESPACE},${id}[{"success":false,`), String(id));
+      for (const id of ids)
+        assert.ok((await frames.next()).startsWith(`43${NAMESPACE},${id}[{"success":false,`), String(id));
     });
 
     test('a join, a leave and another join in one breath have their effects in order', async () => {
       const rooms = [await harness.room(), await harness.room()];
       const frames = await connected();
       await frames.send(
-        ...rooms.flatMap((groupId, i) => [`42${NAMESPACE},${2 * i}["room:join",{"groupId":"${groupId}"}]`, `42${NAMESPACE},${2 * i + 1}["room:leave"]`]),
+        ...rooms.flatMap((groupId, i) => [
+          `42${NAMESPACE},${2 * i}["room:join",{"groupId":"${groupId}"}]`,
+          `42${NAMESPACE},${2 * i + 1}["room:leave"]`,
+        ]),
       );
       for (const id of [0, 1, 2, 3]) {
         const ack = await frames.next((frame) => frame.startsWith(`43${NAMESPACE},`));
@@ -215,7 +242,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       let slow;
       let proxy;
       before(async () => {
-        proxy = await Proxy.start(harness.appUrl);
+        proxy = await AppProxy.start(harness.appUrl);
         slow = await Bridge.start({ redis: harness.redis, app: proxy.url });
         harness.bridges.push(slow);
       });
@@ -258,7 +285,10 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
         await frames.next((frame) => frame.startsWith(`40${NAMESPACE},`));
         const room = await harness.room();
         const { data } = await frames.request(1, 'room:join', { groupId: room });
-        assert.deepEqual(data.members.map(({ userId }) => userId), ['kim']);
+        assert.deepEqual(
+          data.members.map(({ userId }) => userId),
+          ['kim'],
+        );
         assert.equal(connects(frames), 1);
       });
     });
@@ -272,7 +302,11 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
     });
 
     test('who ended a session has as long for the next one as anybody', async () => {
-      const strict = await Bridge.start({ redis: harness.redis, app: harness.appUrl, flags: ['--handshake-timeout-ms', '2000'] });
+      const strict = await Bridge.start({
+        redis: harness.redis,
+        app: harness.appUrl,
+        flags: ['--handshake-timeout-ms', '2000'],
+      });
       harness.bridges.push(strict);
       const frames = await opened(strict);
       for (let i = 0; i < 3; i += 1) {
@@ -297,12 +331,19 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
     });
     /** A client of a namespace; neither waited for nor kept from coming back. */
     function client(options, namespace = NAMESPACE) {
-      const socket = io(`${bridge.url}${namespace}`, { transports: ['websocket'], forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 20, ...options });
+      const socket = io(`${bridge.url}${namespace}`, {
+        transports: ['websocket'],
+        forceNew: true,
+        reconnectionDelay: 20,
+        reconnectionDelayMax: 20,
+        ...options,
+      });
       clients.push(socket);
       return socket;
     }
 
-    const next = (socket, event) => within(new Promise((resolve) => socket.once(event, (...args) => resolve(args))), `the client gets ${event}`);
+    const next = (socket, event) =>
+      within(new Promise((resolve) => socket.once(event, (...args) => resolve(args))), `the client gets ${event}`);
     const auth = async (user) => ({ auth: { token: await tokenFor(user) } });
 
     for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {

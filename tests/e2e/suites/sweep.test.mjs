@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
-import { MINUTE, Harness, changed, entered } from '../harness/harness.mjs';
+import { changed, entered, Harness, MINUTE } from '../harness/harness.mjs';
 
 const SWEEP_TOKEN = 'sweep-'.repeat(6);
 
@@ -50,6 +50,9 @@ describe('sweeping', { timeout: 90_000 }, () => {
     await Promise.all(Array.from({ length: 30 }, () => sweep(SWEEP_TOKEN)));
     await lea.next('room:participantsChanged', changed('graceExpired', 'kim'));
     await harness.redis.swept();
-    assert.deepEqual(published.map(({ event }) => event), ['room:participantsChanged']);
+    assert.deepEqual(
+      published.map(({ event }) => event),
+      ['room:participantsChanged'],
+    );
   });
 });

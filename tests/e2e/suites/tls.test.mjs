@@ -8,8 +8,8 @@ import { WebSocket } from 'ws';
 
 import { Bridge } from '../harness/bridge.mjs';
 import { CertificateFiles, makeCertificate } from '../harness/certificates.mjs';
-import { NAMESPACE } from '../harness/socket-io.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until, within } from '../harness/wait.mjs';
 
@@ -32,8 +32,17 @@ describe('TLS', { timeout: 120_000 }, () => {
 
   /** A client that trusts this certificate alone, joined to a room. */
   async function member(user, room, { cert = pair.cert, transports = ['websocket'] } = {}) {
-    const socket = io(`${url()}${NAMESPACE}`, { auth: { token: await tokenFor(user) }, ca: cert, transports, reconnection: false, forceNew: true });
-    await within(new Promise((resolve, reject) => socket.once('connect', resolve).once('connect_error', reject)), `${user} is connected`);
+    const socket = io(`${url()}${NAMESPACE}`, {
+      auth: { token: await tokenFor(user) },
+      ca: cert,
+      transports,
+      reconnection: false,
+      forceNew: true,
+    });
+    await within(
+      new Promise((resolve, reject) => socket.once('connect', resolve).once('connect_error', reject)),
+      `${user} is connected`,
+    );
     const ack = await socket.timeout(5000).emitWithAck('room:join', { groupId: room });
     assert.equal(ack.success, true);
     return socket;
@@ -44,7 +53,10 @@ describe('TLS', { timeout: 120_000 }, () => {
     const [host, port] = bridge.address.split(':');
     const socket = connect({ host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] });
     try {
-      await within(new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject)), 'a handshake');
+      await within(
+        new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject)),
+        'a handshake',
+      );
       return { pem: socket.getPeerX509Certificate().toString(), protocol: socket.alpnProtocol };
     } finally {
       socket.destroy();
@@ -59,7 +71,10 @@ describe('TLS', { timeout: 120_000 }, () => {
 
   test('a plain WebSocket joins a room, and one without a token is told why not', async () => {
     const socket = new WebSocket(`wss://${bridge.address}/ws`, { ca: pair.cert });
-    const code = await within(new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject)), 'the end');
+    const code = await within(
+      new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject)),
+      'the end',
+    );
     assert.equal(code, 4401);
   });
 
@@ -78,12 +93,14 @@ describe('TLS', { timeout: 120_000 }, () => {
   test('a new certificate is taken while connections stay open, and one that does not fit is not', async () => {
     const room = await harness.room();
     const lea = await member('lea', room);
-    const isOpen = async () => (await lea.timeout(5000).emitWithAck('room:join', { groupId: room })).code === 'ALREADY_JOINED';
+    const isOpen = async () =>
+      (await lea.timeout(5000).emitWithAck('room:join', { groupId: room })).code === 'ALREADY_JOINED';
     assert.equal((await presented()).protocol, 'http/1.1');
 
     const renewed = await makeCertificate();
     await files.put(renewed);
-    const shows = ({ cert }) => until(async () => (await presented()).pem.trim() === cert.trim(), 'the new certificate is shown');
+    const shows = ({ cert }) =>
+      until(async () => (await presented()).pem.trim() === cert.trim(), 'the new certificate is shown');
     await shows(renewed);
     assert.ok(await isOpen());
     (await member('kim', room, { cert: renewed.cert })).disconnect();
@@ -91,7 +108,10 @@ describe('TLS', { timeout: 120_000 }, () => {
     for (const broken of [{ key: pair.key }, { key: 'hunter2' }, { key: renewed.key, cert: '' }]) {
       const told = bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length;
       await files.put(broken);
-      await until(() => bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length > told, 'it is told');
+      await until(
+        () => bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length > told,
+        'it is told',
+      );
       await shows(renewed);
     }
     assert.ok(!bridge.child.lines.some((line) => line.includes('hunter2')));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { Harness, TRANSPORTS, entered } from '../harness/harness.mjs';
+import { entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 
 /** Time is real here, as tokens go by the clocks of those who issue them. */
@@ -64,7 +64,9 @@ describe('tokens that run out', { timeout: 120_000 }, () => {
         assert.deepEqual([ack.success, ack.code], [false, code]);
         if (token) assert.ok(!JSON.stringify(ack).includes(token));
       }
-      const { success, data } = await kim.request('auth:refresh', { token: await tokenFor('kim', { expiresInS: 2 * SHORT_S }) });
+      const { success, data } = await kim.request('auth:refresh', {
+        token: await tokenFor('kim', { expiresInS: 2 * SHORT_S }),
+      });
       assert.ok(success && data.expiresAt > firstEnd);
       // The new one is short as well.
       assert.equal((await kim.next('auth:expiring')).expiresAt, data.expiresAt);

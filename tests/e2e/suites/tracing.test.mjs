@@ -46,10 +46,16 @@ describe('logs and traces', { timeout: 120_000 }, () => {
 
   /** A connected client whose handshake has these headers. */
   const connect = (transport, user, bridge, headers) =>
-    harness.connect(transport, user, { bridge, ...(transport === 'Socket.IO' ? { extraHeaders: headers } : { headers }) });
+    harness.connect(transport, user, {
+      bridge,
+      ...(transport === 'Socket.IO' ? { extraHeaders: headers } : { headers }),
+    });
 
   for (const transport of TRANSPORTS) {
-    for (const [bridge, app] of [[0, 'in the process'], [1, 'over HTTP']]) {
+    for (const [bridge, app] of [
+      [0, 'in the process'],
+      [1, 'over HTTP'],
+    ]) {
       test(`a client's trace goes on through its events to the calls of the app (${transport}, app ${app})`, async () => {
         const { traceId, spanId, headers } = clientTrace();
         const room = await harness.room();
@@ -57,14 +63,23 @@ describe('logs and traces', { timeout: 120_000 }, () => {
         await kim.enter(room);
         kim.disconnect();
 
-        for (const [event, call] of [['connect', 'connect'], ['room:join', 'join'], ['disconnect', 'disconnect']]) {
+        for (const [event, call] of [
+          ['connect', 'connect'],
+          ['room:join', 'join'],
+          ['disconnect', 'disconnect'],
+        ]) {
           const own = (span) => span.traceId === traceId;
           const outer = await collector.span(event, (span) => own(span) && span.name === event && span.kind === SERVER);
           assert.deepEqual([outer.parentId, outer.service], [spanId, 'study-bridge']);
-          const inner = await collector.span(call, (span) => own(span) && span.name === `rollcall.${call}` && span.kind === CLIENT);
+          const inner = await collector.span(
+            call,
+            (span) => own(span) && span.name === `rollcall.${call}` && span.kind === CLIENT,
+          );
           assert.deepEqual([inner.parentId, inner.attributes.outcome, inner.isError], [outer.spanId, 'ok', false]);
           // The id of the request stands in the bridge's log, too.
-          await harness.bridges[bridge].child.line(new RegExp(`app\\.called.*request_id="${inner.attributes.request_id}"`));
+          await harness.bridges[bridge].child.line(
+            new RegExp(`app\\.called.*request_id="${inner.attributes.request_id}"`),
+          );
         }
       });
     }
@@ -77,7 +92,10 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     await kim.leave();
     const spans = await Promise.all(
       ['room:join', 'room:leave'].map((name) =>
-        collector.span(name, (span) => span.name === name && span.parentId === '' && collector.spans.indexOf(span) >= seen),
+        collector.span(
+          name,
+          (span) => span.name === name && span.parentId === '' && collector.spans.indexOf(span) >= seen,
+        ),
       ),
     );
     assert.notEqual(spans[0].traceId, spans[1].traceId);
@@ -93,10 +111,16 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     const later = clientTrace();
     await connect('WebSocket', 'lea', 0, later.headers);
     await collector.span('connect', (span) => span.traceId === later.traceId);
-    assert.deepEqual(collector.spans.filter((span) => span.traceId === traceId), []);
+    assert.deepEqual(
+      collector.spans.filter((span) => span.traceId === traceId),
+      [],
+    );
   });
 
-  for (const [bridge, spans] of [[0, 'that sends spans'], [2, 'that sends none']]) {
+  for (const [bridge, spans] of [
+    [0, 'that sends spans'],
+    [2, 'that sends none'],
+  ]) {
     test(`what goes wrong in a component can be followed from the client on, through a bridge ${spans}`, async () => {
       const { traceId, headers } = clientTrace();
       const room = await harness.room();
@@ -110,9 +134,13 @@ describe('logs and traces', { timeout: 120_000 }, () => {
         await harness.redis.thaw();
       }
       assert.equal(ack.code, 'UNAVAILABLE');
-      const [line, requestId] = await harness.bridges[0].child.line(
-        new RegExp(`component=leave.* unavailable: .* request_id=([^ ]+) trace_id=${traceId}$|unavailable: .* request_id=([^ ]+) trace_id=${traceId}.*component="?leave`),
-      ).then((match) => [match[0], match[1] ?? match[2]]);
+      const [line, requestId] = await harness.bridges[0].child
+        .line(
+          new RegExp(
+            `component=leave.* unavailable: .* request_id=([^ ]+) trace_id=${traceId}$|unavailable: .* request_id=([^ ]+) trace_id=${traceId}.*component="?leave`,
+          ),
+        )
+        .then((match) => [match[0], match[1] ?? match[2]]);
       assert.ok(line);
       const told = await harness.bridges[bridge].child.line(new RegExp(`app\\.unavailable.*request_id="${requestId}"`));
       assert.ok(told.input.includes(`trace_id=${traceId}`), told.input);
@@ -143,8 +171,12 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     await kim.leave();
     const token = (await tokenFor('kim')).split('.').slice(0, 1)[0];
     const lines = harness.bridges.slice(0, 2).flatMap(({ child }) => child.lines);
-    assert.ok(lines.some((line) => line.includes('session.started')), 'much is logged');
-    for (const line of lines) assert.ok(!line.includes(resumeToken) && !line.includes(`${token}.`) && !line.includes(COLLECTOR_KEY), line);
+    assert.ok(
+      lines.some((line) => line.includes('session.started')),
+      'much is logged',
+    );
+    for (const line of lines)
+      assert.ok(!line.includes(resumeToken) && !line.includes(`${token}.`) && !line.includes(COLLECTOR_KEY), line);
   });
 
   test('a collector that is away is noticed, and harms nobody', async () => {
@@ -162,7 +194,9 @@ describe('logs and traces', { timeout: 120_000 }, () => {
         const { timestamp, level, message } = JSON.parse(line);
         assert.ok(!Number.isNaN(Date.parse(timestamp)) && level && message, line);
       }
-      const started = bridge.child.lines.map((line) => JSON.parse(line)).find(({ message }) => message === 'bridge.started');
+      const started = bridge.child.lines
+        .map((line) => JSON.parse(line))
+        .find(({ message }) => message === 'bridge.started');
       assert.equal(started.listen, bridge.address);
     } finally {
       await bridge.stop();

@@ -4,7 +4,7 @@ pub mod cargo_fuzz;
 pub mod chromium;
 mod debian;
 mod faketime;
-mod node;
+pub mod node;
 mod postgres;
 mod redis;
 pub mod schemathesis;
