@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     components,
     setup::{
-        node,
+        cargo_deny, node,
         wasm::{self, Compiler},
     },
     shell,
@@ -65,12 +65,25 @@ fn lint_javascript() -> Result<()> {
     )
 }
 
+/// Manifests of the workspaces, each with a lock file of its own.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "tests/fuzz/Cargo.toml"];
+
 fn lint_dependencies() -> Result<()> {
-    if shell::which("cargo-deny").is_none() {
-        println!(
-            "Left out: licences and advisories of dependencies. `cargo install cargo-deny` adds that check."
-        );
-        return Ok(());
+    let program = cargo_deny::ensure()?;
+    let mut checks = vec!["bans", "licenses", "sources"];
+    match shell::run_quietly(Command::new(&program).args(["fetch", "db"])) {
+        Ok(()) => checks.push("advisories"),
+        Err(error) => {
+            println!("Left out: advisories of dependencies; their database cannot be fetched.\n{error:#}");
+        }
     }
-    shell::run(Command::new("cargo").args(["deny", "check"]))
+    for manifest in MANIFESTS {
+        println!("Lint: {} of {manifest}", checks.join(", "));
+        let mut deny = Command::new(&program);
+        deny.args(["--manifest-path", manifest, "--config", "deny.toml", "check"]);
+        // deny.toml serves both workspaces, and each has entries that the other does not need.
+        deny.args(["--allow", "license-exception-not-encountered", "--allow", "advisory-not-detected"]);
+        shell::run(deny.args(&checks))?;
+    }
+    Ok(())
 }

@@ -1,11 +1,13 @@
 //! Installing what is needed. Each step says itself in a line, skips what is there, and fails with what to do.
 
+pub mod cargo_deny;
 pub mod cargo_fuzz;
 pub mod chromium;
 mod debian;
 mod faketime;
 pub mod node;
 mod postgres;
+mod python;
 mod redis;
 pub mod schemathesis;
 pub mod wasm;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::debian;
+use super::python;
 use crate::shell;
 
 const VERSION: &str = "4.32.5";
@@ -27,18 +27,8 @@ pub fn ensure() -> Result<PathBuf> {
         shell::present(&format!("Schemathesis {VERSION}"));
         return Ok(program);
     }
-    if shell::output_of(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_none() {
-        debian::install(&["python3", "python3-venv"], "install Python 3.10 or newer")?;
-    }
     shell::doing(&format!("Schemathesis {VERSION}"));
-    shell::run_quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-    let requirement = format!("schemathesis=={VERSION}");
-    shell::run_quietly(Command::new(environment.join("bin/pip")).args([
-        "install",
-        "--quiet",
-        &requirement,
-        VALIDATOR,
-        METRICS_PARSER,
-    ]))?;
+    let schemathesis = format!("schemathesis=={VERSION}");
+    python::create_environment(&environment, &[&schemathesis, VALIDATOR, METRICS_PARSER])?;
     Ok(program)
 }
