@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 import { Child } from './child.mjs';
+import { reserveAddress } from './ports.mjs';
 import { JWT_KEYS } from './tokens.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -20,21 +21,16 @@ export const OPERATOR_TOKEN = randomBytes(24).toString('hex');
 export class Bridge {
   /**
    * `app`: the URL of an app that runs elsewhere; without it, the app runs in the bridge's process.
-   * `variables`: environment to set beside or instead of the usual. `listen` and `appListen`: where clients
-   * are served, and the app's routes. `openFiles`: how many files the process may open.
+   * `variables`: environment to set beside or instead of the usual. `listen` and `appListen`: addresses of an earlier
+   * bridge that this one takes over. `metrics`: whether to serve metrics. `openFiles`: limit of open files.
    */
-  static async start({
-    redis,
-    app,
-    flags = [],
-    variables = {},
-    listen = '127.0.0.1:0',
-    appListen = '127.0.0.1:0',
-    openFiles,
-  }) {
+  static async start({ redis, app, flags = [], variables = {}, listen, appListen, metrics = false, openFiles }) {
     const bridge = new Bridge();
-    const place = app ? ['--app', app] : ['--app', MANIFEST, '--app-listen', appListen];
-    const line = [BINARY, 'bridge', '--listen', listen, ...place, ...flags];
+    const line = [BINARY, 'bridge', '--listen', listen ?? (await reserveAddress())];
+    if (app) line.push('--app', app);
+    else line.push('--app', MANIFEST, '--app-listen', appListen ?? (await reserveAddress()));
+    if (metrics) line.push('--metrics-listen', await reserveAddress());
+    line.push(...flags);
     const [command, ...args] = openFiles ? ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, ...line] : line;
     bridge.child = new Child(command, args, {
       cwd: ROOT,

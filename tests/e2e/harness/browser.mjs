@@ -1,12 +1,12 @@
 // A real browser, and sites whose pages it opens.
 
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
 import { chromium } from 'playwright-core';
 
+import { listen } from './ports.mjs';
 import { LIMIT_MS } from './wait.mjs';
 
 const PROGRAM = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
@@ -42,8 +42,7 @@ export class Site {
       if (type) response.writeHead(200, { 'content-type': type }).end(content);
       else response.writeHead(404).end();
     });
-    site.server.listen(0, '127.0.0.1');
-    await once(site.server, 'listening');
+    await listen(site.server);
     return site;
   }
 

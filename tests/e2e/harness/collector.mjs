@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 
 import protobuf from 'protobufjs';
 
+import { listen } from './ports.mjs';
 import { until } from './wait.mjs';
 
 /** As much of opentelemetry/proto/collector/trace/v1 as the tests look at; what else is sent is passed over. */
@@ -38,8 +39,7 @@ export class Collector {
   static async start() {
     const collector = new Collector();
     collector.server = createServer((request, response) => collector.#take(request, response));
-    collector.server.listen(0, '127.0.0.1');
-    await once(collector.server, 'listening');
+    await listen(collector.server);
     return collector;
   }
 

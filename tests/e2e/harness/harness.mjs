@@ -16,14 +16,14 @@ export class Harness {
   members = [];
   #rooms = 0;
 
-  /** With more than one bridge, the first runs the app and the others call it over HTTP. */
-  static async start({ bridges = 1, flags = [], variables = {}, persistent = false } = {}) {
+  /** `settings` are those of each bridge. The first bridge runs the app, and the others call it over HTTP. */
+  static async start({ bridges = 1, persistent = false, ...settings } = {}) {
     const harness = new Harness();
     try {
       harness.redis = await Redis.start({ persistent });
       for (let i = 0; i < bridges; i += 1) {
         const app = harness.bridges[0]?.appUrl;
-        harness.bridges.push(await Bridge.start({ redis: harness.redis, app, flags, variables }));
+        harness.bridges.push(await Bridge.start({ redis: harness.redis, app, ...settings }));
       }
     } catch (error) {
       await harness.stop();

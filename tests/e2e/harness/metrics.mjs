@@ -20,7 +20,7 @@ print(json.dumps([
 ]))
 `;
 
-/** Where a bridge that was started with `--metrics-listen` serves them. */
+/** Address of a bridge's metrics; the bridge was started with `metrics`. */
 export async function metricsAddress(bridge) {
   return (await bridge.child.line(/metrics\.started listen=(\S+)/))[1];
 }

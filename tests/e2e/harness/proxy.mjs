@@ -3,6 +3,8 @@
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 
+import { listen } from './ports.mjs';
+
 /** What the proxy does with a call. */
 export const PASS = 'pass';
 /** Keeps it until `release`. */
@@ -33,8 +35,7 @@ export class AppProxy {
     const proxy = new AppProxy();
     proxy.target = target;
     proxy.server = createServer((call, answer) => proxy.#take(call, answer));
-    proxy.server.listen(0, '127.0.0.1');
-    await once(proxy.server, 'listening');
+    await listen(proxy.server);
     return proxy;
   }
 

@@ -1,5 +1,6 @@
 // A Redis server of one's own, whose clock can be moved. Every room goes by that clock.
 
+import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +8,10 @@ import { join } from 'node:path';
 import { createClient } from 'redis';
 
 import { Child } from './child.mjs';
+import { reservePort } from './ports.mjs';
 import { until } from './wait.mjs';
 
 const FAKETIME = process.env.ROLLCALL_FAKETIME ?? '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
-
-/** Below the range from which the system gives out ports by itself. */
-const PORTS = { first: 16_000, count: 16_000 };
 
 /** Commands of the test itself, those within scripts, those of the sweep and the heartbeat, and subscribers' pings. */
 const OF_THE_HOUSE = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"PING"/i;
@@ -31,21 +30,15 @@ export class Redis {
     redis.persistent = persistent;
     redis.directory = await mkdtemp(join(tmpdir(), 'rollcall-redis-'));
     redis.clockFile = join(redis.directory, 'clock');
+    redis.port = await reservePort();
     try {
       await redis.#writeClock();
-      for (let tries = 20; ; tries -= 1) {
-        redis.port = PORTS.first + Math.floor(Math.random() * PORTS.count);
-        try {
-          await redis.#launch();
-          break;
-        } catch (error) {
-          if (tries === 0 || !/Address already in use/.test(error.message)) throw error;
-        }
-      }
+      await redis.#launch();
       redis.client = createClient({ socket: { host: '127.0.0.1', port: redis.port } });
       // It reconnects by itself; what a command meets, the command reports.
       redis.client.on('error', () => {});
       await redis.client.connect();
+      await redis.#assertOwnProcess();
     } catch (error) {
       await redis.stop();
       throw error;
@@ -72,6 +65,12 @@ export class Redis {
       },
     });
     await this.child.line(/Ready to accept connections/);
+  }
+
+  /** Fails if the server on the port is not the one that was started. */
+  async #assertOwnProcess() {
+    const [, pid] = (await this.client.info('server')).match(/process_id:(\d+)/);
+    assert.equal(Number(pid), this.child.pid, `process ${pid} answers on ${this.address}`);
   }
 
   /** By renaming, so that Redis never reads half of it. */
@@ -191,6 +190,7 @@ export class Redis {
   async restart() {
     await this.#launch();
     await until(() => this.client.isReady, 'the test is connected to Redis again');
+    await this.#assertOwnProcess();
   }
 
   async stop() {

@@ -26,15 +26,10 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     // The first bridge runs the app; the second calls it through the proxy.
     harness = await Harness.start({ variables: VARIABLES });
     proxy = await AppProxy.start(harness.appUrl);
-    const flags = [
-      '--max-calls',
-      String(MAX_CALLS),
-      '--max-joins',
-      String(MAX_JOINS),
-      '--metrics-listen',
-      '127.0.0.1:0',
-    ];
-    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, flags, variables: VARIABLES }));
+    const flags = ['--max-calls', String(MAX_CALLS), '--max-joins', String(MAX_JOINS)];
+    harness.bridges.push(
+      await Bridge.start({ redis: harness.redis, app: proxy.url, flags, metrics: true, variables: VARIABLES }),
+    );
   });
   after(async () => {
     await harness?.stop();

@@ -18,8 +18,8 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
     // The first bridge runs the app; the second calls it through the proxy.
     harness = await Harness.start();
     proxy = await AppProxy.start(harness.appUrl);
-    const flags = ['--metrics-listen', '127.0.0.1:0', '--drain-ms', '0'];
-    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, flags }));
+    const flags = ['--drain-ms', '0'];
+    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, flags, metrics: true }));
   });
   after(async () => {
     await harness?.stop();

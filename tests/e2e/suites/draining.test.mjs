@@ -21,8 +21,8 @@ describe('draining', { timeout: 60_000 }, () => {
   before(async () => {
     // The app goes on.
     harness = await Harness.start();
-    const flags = ['--drain-ms', String(DRAIN_MS), '--metrics-listen', '127.0.0.1:0'];
-    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: harness.appUrl, flags }));
+    const flags = ['--drain-ms', String(DRAIN_MS)];
+    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: harness.appUrl, flags, metrics: true }));
   });
   after(() => harness?.stop());
 

@@ -9,7 +9,7 @@ const MEMBERS = 'room:participantsChanged';
 describe('bursts', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start({ bridges: 2, flags: ['--metrics-listen', '127.0.0.1:0'] });
+    harness = await Harness.start({ bridges: 2, metrics: true });
   });
   after(() => harness?.stop());
 

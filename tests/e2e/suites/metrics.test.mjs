@@ -19,7 +19,7 @@ async function movedBy(bridge, from, name, by) {
 describe('metrics', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start({ flags: ['--metrics-listen', '127.0.0.1:0'] });
+    harness = await Harness.start({ metrics: true });
   });
   after(() => harness?.stop());
 
@@ -189,7 +189,7 @@ describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 
   before(async () => {
     harness = await Harness.start({
       bridges: 2,
-      flags: ['--metrics-listen', '127.0.0.1:0'],
+      metrics: true,
       variables: {
         SPIN_VARIABLE_LEASE_MS: '2000',
         ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',

@@ -14,7 +14,7 @@ describe('readiness', { timeout: 180_000 }, () => {
   before(async () => {
     harness = await Harness.start({
       bridges: 2,
-      flags: ['--metrics-listen', '127.0.0.1:0'],
+      metrics: true,
       variables: { ROLLCALL_HEARTBEAT_INTERVAL_MS: String(BEAT_MS), ROLLCALL_APP_TIMEOUT_MS: '1000' },
     });
     for (const bridge of harness.bridges) await becomes(bridge, []);
