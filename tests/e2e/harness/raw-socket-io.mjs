@@ -1,6 +1,7 @@
 // Socket.IO below the official client, which would not send what it should not.
 
 import { WebSocket } from 'ws';
+
 import { Member } from './member.mjs';
 import { NAMESPACE } from './socket-io.mjs';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
 import { Child } from '../harness/child.mjs';
 import { Harness } from '../harness/harness.mjs';

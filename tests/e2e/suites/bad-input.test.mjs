@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+
 import { Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { RawSocketIo } from '../harness/raw-socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';

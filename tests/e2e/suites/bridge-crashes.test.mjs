@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+
 import { Bridge } from '../harness/bridge.mjs';
 import { changed, entered, Harness } from '../harness/harness.mjs';
 import { until } from '../harness/wait.mjs';

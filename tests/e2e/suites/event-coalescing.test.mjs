@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+
 import { entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { scrape } from '../harness/metrics.mjs';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+
 import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { changes, families, scrape } from '../harness/metrics.mjs';
 import { until } from '../harness/wait.mjs';

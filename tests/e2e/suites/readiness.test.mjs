@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+
 import { Harness } from '../harness/harness.mjs';
 import { metricsAddress } from '../harness/metrics.mjs';
 import { until } from '../harness/wait.mjs';

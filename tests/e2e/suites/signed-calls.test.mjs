@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+
 import { changed, entered, Harness } from '../harness/harness.mjs';
 import { make, signedBatch, signedCall } from '../harness/signed.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
