@@ -1,4 +1,4 @@
-// A bridge: the real binary, with the app in its process or elsewhere.
+// A bridge: the real binary, which runs the app or calls another bridge's app.
 
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -12,16 +12,16 @@ const BINARY = process.env.ROLLCALL_BINARY ?? `${ROOT}target/debug/rollcall`;
 
 const MANIFEST = process.env.ROLLCALL_MANIFEST ?? 'spin.toml';
 
-/** What bridges sign their calls with. */
+/** The secret with which bridges sign their calls. */
 export const BRIDGE_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
-/** What operators show. */
+/** The token of operators. */
 export const OPERATOR_TOKEN = randomBytes(24).toString('hex');
 
 export class Bridge {
   /**
-   * `app`: the URL of an app that runs elsewhere; without it, the app runs in the bridge's process.
-   * `variables`: environment to set beside or instead of the usual. `listen` and `appListen`: addresses of an earlier
+   * `app`: the URL of an app in another process; without it, the bridge runs the app itself.
+   * `variables`: environment variables beyond the defaults. `listen` and `appListen`: addresses of an earlier
    * bridge that this one takes over. `metrics`: whether to serve metrics. `openFiles`: limit of open files.
    */
   static async start({ redis, app, flags = [], variables = {}, listen, appListen, metrics = false, openFiles }) {
@@ -45,7 +45,7 @@ export class Bridge {
         SPIN_VARIABLE_JWT_LEEWAY_S: '0',
         SPIN_VARIABLE_OPERATOR_TOKENS: OPERATOR_TOKEN,
         SPIN_VARIABLE_REDIS_ADDRESS: redis.address,
-        // The suites move the clock by minutes, which no lease of seconds would outlive.
+        // Suites move the clock by minutes, and no lease may end by that.
         SPIN_VARIABLE_LEASE_MS: '86400000',
         ROLLCALL_HEARTBEAT_INTERVAL_MS: '600000',
         ...variables,
@@ -70,8 +70,8 @@ export class Bridge {
     return this.child.pid;
   }
 
-  /** Whether it is the same process still, and answers. */
-  async isWell() {
+  /** Whether the process still runs and answers. */
+  async isHealthy() {
     const response = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(5000) });
     return !this.child.hasEnded && response.ok;
   }

@@ -1,4 +1,4 @@
-// A real browser, and sites whose pages it opens.
+// A real browser, and sites with pages for it.
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -11,7 +11,7 @@ import { LIMIT_MS } from './wait.mjs';
 
 const PROGRAM = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
 
-// It is to open the tests' pages and to do nothing else.
+// The browser may load the tests' pages and nothing else.
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -58,7 +58,7 @@ export class Site {
 
 export const launch = () => chromium.launch({ executablePath: PROGRAM, args: FLAGS });
 
-/** One tab of a browser, with its own storage and network, that shows a site's page. */
+/** A tab with its own storage and network that shows a site's page. */
 export class Tab {
   static async open(browser, site) {
     const tab = new Tab();
@@ -74,15 +74,15 @@ export class Tab {
     return this.page.evaluate(([name, args]) => globalThis[name](...args), [name, args]);
   }
 
-  /** The first event of this name that the page has heard or hears. */
-  async heard(event) {
-    const found = await this.page.waitForFunction((name) => heard.find(({ event }) => event === name), event, {
+  /** Waits for the page's first event of this name. */
+  async received(event) {
+    const found = await this.page.waitForFunction((name) => received.find(({ event }) => event === name), event, {
       polling: 20,
     });
     return (await found.jsonValue()).data;
   }
 
-  /** Waits until something is so in the page. */
+  /** Waits until a condition holds in the page. */
   until(isSo, arg) {
     return this.page.waitForFunction(isSo, arg, { polling: 20 });
   }

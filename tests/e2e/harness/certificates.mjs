@@ -1,4 +1,4 @@
-// Certificates for this machine, signed by nobody but themselves.
+// Self-signed certificates for 127.0.0.1.
 
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ export async function makeCertificate() {
   return { cert, key };
 }
 
-/** The files that a bridge reads them from. */
+/** The files from which a bridge reads a certificate and its key. */
 export class CertificateFiles {
   static async create(pair) {
     const files = new CertificateFiles();
@@ -29,7 +29,7 @@ export class CertificateFiles {
     return ['--tls-cert', this.cert, '--tls-key', this.key];
   }
 
-  /** Replaces what is given of the pair. */
+  /** Replaces the certificate, the key, or both. */
   async put({ cert, key }) {
     for (const [file, text] of [
       [this.cert, cert],

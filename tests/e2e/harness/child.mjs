@@ -21,7 +21,7 @@ export class Child {
     this.name = command.split('/').at(-1);
     this.process = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(this.process);
-    // 'close' comes after the last line, and also when the program could not be started.
+    // 'close' follows the last line, and a failed start.
     this.ended = new Promise((resolve) => {
       this.process.once('close', (code, signal) => {
         running.delete(this.process);
@@ -44,7 +44,7 @@ export class Child {
     for (const watch of this.#watchers) watch(line);
   }
 
-  /** The match of the first line that fits; fails if the process ends before it prints one. */
+  /** Waits for the first line that matches; fails if the process ends before. Returns the match. */
   async line(pattern) {
     const seen = this.lines.map((line) => line.match(pattern)).find(Boolean);
     if (seen) return seen;
@@ -66,7 +66,7 @@ export class Child {
     }
   }
 
-  /** Sends a signal, and for one that ends the process waits until it has. */
+  /** Sends a signal, and waits for the end of the process if the signal ends it. */
   async kill(signal = 'SIGKILL') {
     if (this.hasEnded) return;
     this.process.kill(signal);

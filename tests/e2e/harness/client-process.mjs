@@ -1,4 +1,4 @@
-// A program that joins a room and then waits to be killed: node client-process.mjs <url> <token> <room>
+// A client in a process of its own, for tests that kill it: node client-process.mjs <url> <token> <room>
 
 import { io } from 'socket.io-client';
 

@@ -1,4 +1,4 @@
-// An OpenTelemetry collector that keeps the spans it is sent: OTLP over HTTP with protobuf.
+// An OpenTelemetry collector that keeps all spans: OTLP over HTTP with protobuf.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
 import { listen } from './ports.mjs';
 import { until } from './wait.mjs';
 
-/** As much of opentelemetry/proto/collector/trace/v1 as the tests look at; what else is sent is passed over. */
+/** The part of opentelemetry/proto/collector/trace/v1 that the tests need; the decoder ignores other fields. */
 const { root } = protobuf.parse(`
   syntax = "proto3";
   message ExportTraceServiceRequest { repeated ResourceSpans resource_spans = 1; }
@@ -33,7 +33,7 @@ const Request = root.lookupType('ExportTraceServiceRequest');
 
 export class Collector {
   spans = [];
-  /** The `Authorization` headers of what was sent. */
+  /** The `Authorization` headers of all requests. */
   authorizations = new Set();
 
   static async start() {
@@ -75,7 +75,7 @@ export class Collector {
     }
   }
 
-  /** The first span that fits, as soon as it is there. */
+  /** Waits for the first span that fits. */
   span(what, fits) {
     return until(() => this.spans.find(fits), `a span of ${what} is sent`);
   }

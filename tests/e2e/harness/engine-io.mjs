@@ -1,17 +1,17 @@
-// Engine.IO by hand, below any client: requests and frames as they are.
+// Engine.IO without a client library: plain requests and frames.
 
 import { WebSocket } from 'ws';
 
 import { NAMESPACE } from './socket-io.mjs';
 import { within } from './wait.mjs';
 
-/** What separates packets in one body. */
+/** Separates packets in one body. */
 const SEPARATOR = '\x1e';
 
-/** Where a bridge speaks it: `query` holds the parameters. */
+/** The URL of a bridge's Engine.IO endpoint with query parameters. */
 export const engineUrl = (bridge, query) => `${bridge.url}/socket.io/?${new URLSearchParams(query)}`;
 
-/** A request and its whole answer. */
+/** Makes a request; returns the whole response. */
 export async function ask(url, options = {}) {
   const response = await fetch(url, { signal: AbortSignal.timeout(10_000), ...options });
   return { status: response.status, headers: response.headers, body: await response.text() };
@@ -48,7 +48,7 @@ export class Polling {
     return ask(this.url, { method: 'POST', headers: this.headers, body: packets.join(SEPARATOR) });
   }
 
-  /** One poll's packets; pings are answered and left out. */
+  /** The packets of one poll, without pings, which this method answers. */
   async poll() {
     const { status, body } = await this.get();
     if (status !== 200) throw new Error(`a poll is answered with ${status} ${body}`);
@@ -60,7 +60,7 @@ export class Polling {
     return packets.filter((packet) => packet !== '2');
   }
 
-  /** The next packet that fits, polled for as often as it takes; others stay for later. */
+  /** Polls until a packet fits; keeps other packets for later calls. */
   async next(fits) {
     for (;;) {
       const at = this.#waiting.findIndex(fits);
@@ -69,8 +69,8 @@ export class Polling {
     }
   }
 
-  /** Reads the first ping, which comes soon after the beginning: for a while, a poll has to wait then. */
-  async quiet() {
+  /** Reads the first ping, which comes early: until the next one, polls wait. */
+  async readFirstPing() {
     while (!this.#isPinged) this.#waiting.push(...(await this.poll()));
     return this;
   }
@@ -98,7 +98,7 @@ export class Frames {
   #wake = new Set();
   #isPonging;
 
-  /** `pongs`: whether pings are answered, and left out of what is read. */
+  /** `pongs`: whether to answer pings and leave them out of the frames. */
   constructor(url, { pongs = true, headers = {} } = {}) {
     this.#isPonging = pongs;
     this.socket = new WebSocket(url.replace(/^http/, 'ws'), { headers });
@@ -111,7 +111,7 @@ export class Frames {
         for (const wake of this.#wake) wake();
       });
     });
-    // A connection that closes right after its upgrade sees an answer all the same.
+    // A connection that closes right after its upgrade gets a response, too.
     this.answer = new Promise((resolve) => {
       this.socket.once('upgrade', ({ statusCode }) => resolve({ status: statusCode }));
       this.socket.once('unexpected-response', async (_, response) => {
@@ -123,7 +123,7 @@ export class Frames {
     this.opened = new Promise((resolve) => this.socket.once('open', resolve));
   }
 
-  /** A session that begins on a WebSocket; its handshake has been read. */
+  /** Opens a session on a WebSocket and reads the handshake. */
   static async open(bridge, options = {}) {
     const frames = new Frames(engineUrl(bridge, { EIO: 4, transport: 'websocket' }), options);
     frames.handshake = JSON.parse((await frames.next()).slice(1));
@@ -136,7 +136,7 @@ export class Frames {
     for (const wake of this.#wake) wake();
   }
 
-  /** The next frame that fits; those before it are passed over. */
+  /** Waits for the next frame that fits; skips earlier frames. */
   async next(fits = () => true) {
     let look;
     const found = new Promise((resolve, reject) => {
@@ -165,7 +165,7 @@ export class Frames {
     return within(this.ended, () => `the end of a WebSocket; so far: ${JSON.stringify(this.all)}`);
   }
 
-  /** Sends frames, once it is open. */
+  /** Sends frames as soon as the WebSocket is open. */
   async send(...frames) {
     await within(this.opened, 'a WebSocket is open');
     for (const frame of frames) this.socket.send(frame);

@@ -1,4 +1,4 @@
-// Everything that a suite needs: a Redis, bridges around one app, rooms and clients, and an end to all of it.
+// Everything that a suite needs: a Redis, bridges with one app, rooms and clients.
 
 import assert from 'node:assert/strict';
 
@@ -16,7 +16,7 @@ export class Harness {
   members = [];
   #rooms = 0;
 
-  /** `settings` are those of each bridge. The first bridge runs the app, and the others call it over HTTP. */
+  /** `settings` apply to each bridge. The first bridge runs the app, and the others call it over HTTP. */
   static async start({ bridges = 1, persistent = false, ...settings } = {}) {
     const harness = new Harness();
     try {
@@ -32,7 +32,7 @@ export class Harness {
     return harness;
   }
 
-  /** Where the app's own routes are served. */
+  /** The URL of the app's own routes. */
   get appUrl() {
     return this.bridges[0].appUrl;
   }
@@ -45,7 +45,7 @@ export class Harness {
     return room;
   }
 
-  /** Defines a session, which ends in an hour by Redis's clock unless said otherwise. Returns its end. */
+  /** Defines a session that ends in an hour by Redis's clock, unless `lastsMs` differs. Returns its end. */
   async define(room, { lastsMs = HOUR, leaderId = 'lea', ...rest } = {}) {
     const endAt = (await this.redis.now()) + lastsMs;
     const response = await this.api('PUT', `/rooms/${room}`, { endAt, leaderId, ...rest });
@@ -80,7 +80,7 @@ export class Harness {
     return transport === 'Socket.IO' ? this.socketIo(user, options) : this.webSocket(user, options);
   }
 
-  /** A client that is to be let in by nobody: neither waited for nor given a token. */
+  /** A client that no token is made for and whose connection is not awaited. */
   stranger(transport, { bridge = 0, ...options } = {}) {
     const Kind = transport === 'Socket.IO' ? SocketIoMember : WebSocketMember;
     return this.#keep(new Kind('stranger', this.bridges[bridge], options));
@@ -91,7 +91,7 @@ export class Harness {
     return member;
   }
 
-  /** No client ever saw a gap in the numbering of events. */
+  /** Checks that no client saw a gap in the sequence numbers of events. */
   assertNoGaps() {
     for (const member of this.members) assert.deepEqual(member.gaps, [], `gaps seen by ${member.user}`);
   }
@@ -105,9 +105,9 @@ export class Harness {
 
 export const TRANSPORTS = ['Socket.IO', 'WebSocket'];
 
-/** Whether a change is the entry of this user. */
+/** Matches a change in which this user entered. */
 export const entered = (user) => changed('entered', user);
 
-/** Whether a change is of this type and about this user. */
+/** Matches a change of this type with this user. */
 export const changed = (type, user) => (data) =>
   data.change.type === type && data.change.users.some(({ userId }) => userId === user);

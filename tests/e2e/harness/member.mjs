@@ -1,16 +1,15 @@
-// What all clients have in common, however they are connected: an ordered log of everything that they got, and
-// ways to wait for what is to come.
+// The base of all clients: an ordered log of events and acks, and ways to wait for the next ones.
 
 import assert from 'node:assert/strict';
 
 import { LIMIT_MS, within } from './wait.mjs';
 
 export class Member {
-  /** Everything that arrived: {event, data}, in order. */
+  /** All events in order: {event, data}. */
   log = [];
-  /** The epoch and seq that the client is at: from the ack of its join, then from each event. */
+  /** The client's epoch and seq: from the ack of its join, then from each event. */
   position = null;
-  /** Whatever contradicts the numbering that is promised. */
+  /** Events whose sequence number did not follow the previous one. */
   gaps = [];
   #read = 0;
   #wake = new Set();
@@ -22,12 +21,12 @@ export class Member {
     this.#closing.promise = new Promise((resolve) => (this.#closing.resolve = resolve));
   }
 
-  /** How the connection ended, once it has. */
+  /** Waits for the end of the connection; returns its reason. */
   get closed() {
     return within(this.#closing.promise, `the connection of ${this.user} is closed`);
   }
 
-  /** Called by the transport: waits for an ack, in vain if the connection is closed first. */
+  /** For transports: waits for an ack; fails if the connection closes before. */
   answered(ack, what) {
     const lost = this.#closing.promise.then((how) => {
       throw new Error(`${this.user}: closed (${JSON.stringify(how)}) before ${what}`);
@@ -35,13 +34,13 @@ export class Member {
     return within(Promise.race([ack, lost]), `${this.user} gets ${what}`);
   }
 
-  /** Called by the transport. */
+  /** For transports. */
   arrived(event, data) {
     this.log.push({ event, data });
     if (this.position && data?.seq !== undefined) {
       const { epoch, seq } = this.position;
       const first = data.firstSeq ?? data.seq;
-      // A state replaces everything known.
+      // A snapshot replaces everything before it.
       const isExpected = event === 'room:state' || (data.epoch === epoch && first === seq + 1);
       if (!isExpected) {
         this.gaps.push(`${event} at ${data.epoch}/${first} after ${epoch}/${seq}`);
@@ -51,17 +50,17 @@ export class Member {
     for (const wake of [...this.#wake]) wake();
   }
 
-  /** Called by the transport. */
+  /** For transports. */
   ended(how) {
     this.#closing.resolve(how);
   }
 
-  /** Called by the transport as soon as an ack is there, before anything that follows it. */
+  /** For transports: to be called for an ack before any later event. */
   acknowledged(event, ack) {
     if (event === 'room:join' && ack?.success) this.position = { epoch: ack.data.epoch, seq: ack.data.seq };
   }
 
-  /** The data of the next event of this name that fits; whatever comes before it is passed over. */
+  /** Waits for the next event of this name that fits; skips earlier events. Returns its data. */
   async next(event, fits = () => true, limitMs = LIMIT_MS) {
     let look;
     const found = new Promise((resolve) => {
@@ -70,7 +69,7 @@ export class Member {
           const entry = this.log[this.#read];
           this.#read += 1;
           if (entry.event === event && fits(entry.data)) {
-            // At once: what arrives next is not for this call.
+            // At once, because this call must not read later events.
             this.#wake.delete(look);
             return resolve(entry.data);
           }
@@ -86,15 +85,15 @@ export class Member {
     }
   }
 
-  /** Proves that nothing came since the last `next`: does something that this client hears of after it. */
-  async quiet(doSomething, event, fits) {
+  /** Proves that no event came since the last `next`: causes a later event and expects it to be the first one. */
+  async assertNoEvents(doSomething, event, fits) {
     const from = this.#read;
     await doSomething();
     await this.next(event, fits);
-    assert.deepEqual(this.log.slice(from, this.#read - 1), [], `${this.user} was to hear of nothing`);
+    assert.deepEqual(this.log.slice(from, this.#read - 1), [], `${this.user} gets no other event`);
   }
 
-  /** How often an event came so far. */
+  /** How many events of this name came so far. */
   count(event) {
     return this.log.filter((entry) => entry.event === event).length;
   }
@@ -113,10 +112,10 @@ export class Member {
     return this.request('room:leave', {});
   }
 
-  /** Joins and expects to be let in; returns the ack's data. */
+  /** Joins and expects success; returns the ack's data. */
   async enter(groupId, options) {
     const ack = await this.join(groupId, options);
-    assert.equal(ack.success, true, `${this.user} is let in: ${JSON.stringify(ack)}`);
+    assert.equal(ack.success, true, `${this.user} can join: ${JSON.stringify(ack)}`);
     return ack.data;
   }
 }

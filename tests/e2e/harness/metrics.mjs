@@ -1,4 +1,4 @@
-// Metrics of a bridge, as Prometheus sees them: read by the parser of its own Python client.
+// Metrics of a bridge, read by the parser of Prometheus' own Python client.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 
 import { within } from './wait.mjs';
 
-/** It is installed beside Schemathesis. */
+/** The parser is installed beside Schemathesis. */
 const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS;
 const PYTHON = SCHEMATHESIS ? join(dirname(SCHEMATHESIS), 'python') : 'python3';
 
@@ -47,7 +47,7 @@ async function parse(text) {
   return JSON.parse(output);
 }
 
-/** The samples of this bridge's own metrics by name and labels; of histograms how often something was measured. */
+/** Rollcall's own samples by name and labels; of histograms only the counts. */
 export async function scrape(bridge) {
   const samples = (await families(bridge)).flatMap((family) => family.samples);
   return Object.fromEntries(
@@ -60,7 +60,7 @@ export async function scrape(bridge) {
   );
 }
 
-/** What has changed from one scrape to another, and by how much. */
+/** Differences between two scrapes. */
 export function changes(before, after) {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   const changed = names.map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)]);

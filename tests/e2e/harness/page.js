@@ -1,17 +1,17 @@
-// Runs in the browser, beside socket.io-client's own bundle: what a page needs to be told to do, and a log of what
-// it was told.
+// The script of the tests' page in the browser, beside socket.io-client's own bundle: functions for tests to call, and
+// a log of events.
 
-/** Everything that arrived: {event, data}, in order. */
-globalThis.heard = [];
-/** How the last connection ended, once it has. */
+/** All events in order: {event, data}. */
+globalThis.received = [];
+/** The reason for the end of the last connection. */
 globalThis.ended = null;
 
-/** Connects by Socket.IO; says whether, or with what error. */
+/** Connects over Socket.IO; returns 'connected' or the error. */
 globalThis.overSocketIo = (url, options) => {
   globalThis.ended = null;
   const socket = io(url, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
   globalThis.socket = socket;
-  socket.onAny((event, data) => heard.push({ event, data }));
+  socket.onAny((event, data) => received.push({ event, data }));
   socket.on('disconnect', (reason) => (globalThis.ended = reason));
   return new Promise((resolve) => {
     socket.once('connect', () => resolve('connected'));
@@ -22,7 +22,7 @@ globalThis.overSocketIo = (url, options) => {
 /** Sends an event and returns its ack. */
 globalThis.request = (event, data) => socket.emitWithAck(event, data);
 
-/** Joins a room, and again whenever a lost connection is back, with the token of the time before. */
+/** Joins a room, and rejoins with the last resume token after each reconnect. */
 globalThis.stayIn = async (groupId) => {
   globalThis.joins = [];
   const join = async () =>
@@ -31,7 +31,7 @@ globalThis.stayIn = async (groupId) => {
   socket.on('connect', join);
 };
 
-/** Connects by a bare WebSocket; says whether, or how it was closed. */
+/** Connects over a plain WebSocket; returns its protocol or how it was closed. */
 globalThis.overWebSocket = (url, protocols) => {
   globalThis.ended = null;
   const socket = new WebSocket(url, protocols);
@@ -43,7 +43,7 @@ globalThis.overWebSocket = (url, protocols) => {
   };
   socket.onmessage = ({ data: text }) => {
     const { ack, event, data } = JSON.parse(text);
-    if (ack === undefined) heard.push({ event, data });
+    if (ack === undefined) received.push({ event, data });
     else acks.get(ack)(data);
   };
   return new Promise((resolve) => {

@@ -1,33 +1,33 @@
-// What stands between a bridge and the app: passes calls on, holds them back or breaks them off, and counts.
+// A proxy between a bridge and the app: forwards, holds or aborts calls, and counts them.
 
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 
 import { listen } from './ports.mjs';
 
-/** What the proxy does with a call. */
+/** Forwards a call. */
 export const PASS = 'pass';
-/** Keeps it until `release`. */
+/** Holds a call until `release`. */
 export const HOLD = 'hold';
-/** Hands it to the app, and breaks off the answer. */
+/** Forwards a call, and aborts the response. */
 export const LOSE = 'lose';
-/** Answers in the app's place. */
+/** Answers a call instead of the app. */
 export const refuse = (code, status) => ({ code, status });
 
 export class AppProxy {
-  /** How many calls came so far, by path. */
+  /** Number of calls so far, by path. */
   calls = {};
-  /** All of them that were not broken off: {path, headers, body}. */
+  /** All calls that were not aborted: {path, headers, body}. */
   seen = [];
-  /** What becomes of a call. */
+  /** Decides what the proxy does with a call. */
   does = () => PASS;
-  /** The most calls that were under way at once, by path and in `all`. */
+  /** Maximum of concurrent calls, by path and in `all`. */
   peak = { all: 0 };
-  /** How long each call is held back, unless it is a heartbeat. */
+  /** Delay of each call except heartbeats. */
   delayMs = 0;
-  /** Whether calls are broken off without an answer. */
+  /** Whether to abort calls without a response. */
   isBroken = false;
-  #underWay = { all: 0 };
+  #inFlight = { all: 0 };
   #held = [];
   #agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
@@ -48,7 +48,7 @@ export class AppProxy {
     return this.seen.filter((call) => call.path === path);
   }
 
-  /** Lets go on what was held. */
+  /** Forwards all held calls. */
   release() {
     for (const pass of this.#held.splice(0)) pass();
   }
@@ -58,11 +58,11 @@ export class AppProxy {
     this.calls[path] = (this.calls[path] ?? 0) + 1;
     if (this.isBroken) return call.socket.destroy();
     for (const name of [path, 'all']) {
-      this.#underWay[name] = (this.#underWay[name] ?? 0) + 1;
-      this.peak[name] = Math.max(this.peak[name] ?? 0, this.#underWay[name]);
+      this.#inFlight[name] = (this.#inFlight[name] ?? 0) + 1;
+      this.peak[name] = Math.max(this.peak[name] ?? 0, this.#inFlight[name]);
     }
     answer.once('close', () => {
-      for (const name of [path, 'all']) this.#underWay[name] -= 1;
+      for (const name of [path, 'all']) this.#inFlight[name] -= 1;
     });
     const body = Buffer.concat(await call.toArray());
     const seen = { path, headers: call.headers, body: JSON.parse(body) };

@@ -1,11 +1,11 @@
-// Socket.IO below the official client, which would not send what it should not.
+// Socket.IO without the official client, to send invalid packets.
 
 import { WebSocket } from 'ws';
 
 import { Member } from './member.mjs';
 import { NAMESPACE } from './socket-io.mjs';
 
-/** Text frames of a Socket.IO connection, as they are. Acks and events go into the log by their frames. */
+/** Plain text frames of a Socket.IO connection. The log holds frames by their packet type. */
 export class RawSocketIo extends Member {
   #acks = new Map();
 
@@ -35,7 +35,7 @@ export class RawSocketIo extends Member {
     this.arrived(kind, frame);
   }
 
-  /** Sends the arguments of an event as this text, and returns its ack. */
+  /** Sends an event with this text as its arguments, and returns the ack. */
   request(text, id) {
     const answer = new Promise((resolve) => this.#acks.set(String(id), resolve));
     this.socket.send(`42${NAMESPACE},${id}${text}`);

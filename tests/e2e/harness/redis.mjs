@@ -1,4 +1,4 @@
-// A Redis server of one's own, whose clock can be moved. Every room goes by that clock.
+// A Redis server for one suite, with a clock that tests can move. Rooms use that clock.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -13,13 +13,13 @@ import { until } from './wait.mjs';
 
 const FAKETIME = process.env.ROLLCALL_FAKETIME ?? '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
-/** Commands of the test itself, those within scripts, those of the sweep and the heartbeat, and subscribers' pings. */
-const OF_THE_HOUSE = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"PING"/i;
+/** Background commands: the test's own, those within scripts, the sweep's, the heartbeat's, and subscribers' pings. */
+const BACKGROUND = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"PING"/i;
 
-/** Where `remember` keeps what it does. */
-const MEMORY = 'what-the-test-remembers';
+/** The key in which `save` keeps its copy. */
+const SAVED = 'saved-by-the-test';
 
-/** As many as spin.toml says. */
+/** The number of shards in spin.toml. */
 const SHARDS = 16;
 
 export class Redis {
@@ -35,7 +35,7 @@ export class Redis {
       await redis.#writeClock();
       await redis.#launch();
       redis.client = createClient({ socket: { host: '127.0.0.1', port: redis.port } });
-      // It reconnects by itself; what a command meets, the command reports.
+      // The client reconnects by itself, and each command reports its own error.
       redis.client.on('error', () => {});
       await redis.client.connect();
       await redis.#assertOwnProcess();
@@ -73,13 +73,13 @@ export class Redis {
     assert.equal(Number(pid), this.child.pid, `process ${pid} answers on ${this.address}`);
   }
 
-  /** By renaming, so that Redis never reads half of it. */
+  /** Renames a new file, so that Redis never reads a partial one. */
   async #writeClock() {
     await writeFile(`${this.clockFile}.new`, `+${this.#aheadMs / 1000}`);
     await rename(`${this.clockFile}.new`, this.clockFile);
   }
 
-  /** Moves the clock forward. What is due then happens at the next sweep, within a second. */
+  /** Moves the clock forward. The next sweep, within a second, settles what is due by then. */
   async advance(ms) {
     this.#aheadMs += ms;
     await this.#writeClock();
@@ -91,7 +91,7 @@ export class Redis {
     return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
   }
 
-  /** Everything that is published to a room's channel from now on, as a list that grows. */
+  /** A list that grows with every message to a room's channel from now on. */
   async published(room) {
     const envelopes = [];
     const subscriber = this.client.duplicate();
@@ -109,17 +109,17 @@ export class Redis {
     return keys.filter((key) => key.endsWith(`:${room}`) && key.startsWith('rollcall:')).sort();
   }
 
-  /** All keys with their contents, to compare. */
+  /** All keys with their contents, for comparisons. */
   async contents() {
     const keys = (await this.client.keys('*')).sort();
-    // As a dump, because keys are of several kinds.
+    // DUMP works for keys of every type.
     const dumps = keys.map((key) => this.client.sendCommand(['DUMP', key], { typeMapping: { 36: Buffer } }));
     return Object.fromEntries(
       await Promise.all(dumps.map(async (dump, i) => [keys[i], (await dump)?.toString('hex')])),
     );
   }
 
-  /** Which commands Redis is given meanwhile, but for those that are always under way. */
+  /** The commands that Redis gets meanwhile, without background commands. */
   async commandsDuring(doSomething) {
     const monitor = this.client.duplicate();
     monitor.on('error', () => {});
@@ -128,28 +128,28 @@ export class Redis {
     await monitor.monitor((line) => commands.push(line));
     try {
       await doSomething();
-      // Commands are seen in order: when this one is, so is everything before it.
+      // The monitor reports commands in order, so this one follows all earlier ones.
       const mark = `mark-${Math.random()}`;
       await this.client.echo(mark);
       await until(() => commands.some((line) => line.includes(mark)), 'the monitor has caught up');
     } finally {
       monitor.destroy();
     }
-    return commands.filter((line) => !OF_THE_HOUSE.test(line));
+    return commands.filter((line) => !BACKGROUND.test(line));
   }
 
-  /** Waits until a sweep that began after this call has gone over the rooms. */
+  /** Waits until a sweep that started after this call has finished. */
   async swept() {
     const runs = async () => {
       const stats = await this.client.info('commandstats');
       return Number(stats.match(/cmdstat_(?:fcall|evalsha):calls=(\d+)/)?.[1] ?? 0);
     };
     const from = await runs();
-    // Each sweep is one run per shard, so twice as many runs hold one that began later.
-    await until(async () => (await runs()) >= from + 2 * SHARDS, 'a sweep has gone over the rooms');
+    // Each sweep runs once per shard, so twice as many runs include a whole sweep that started later.
+    await until(async () => (await runs()) >= from + 2 * SHARDS, 'a sweep has finished');
   }
 
-  /** Stops answering, without closing a connection. */
+  /** Suspends the process; connections stay open. */
   async freeze() {
     await this.child.kill('SIGSTOP');
   }
@@ -158,18 +158,18 @@ export class Redis {
     await this.child.kill('SIGCONT');
   }
 
-  /** Keeps everything as it is now, for `rewind`. */
-  async remember() {
+  /** Saves all keys for `restore`. */
+  async save() {
     await this.client.eval(
       `for _, key in ipairs(redis.call('KEYS', '*')) do
          redis.call('HSET', KEYS[1], key, redis.call('PTTL', key) .. ' ' .. redis.call('DUMP', key))
        end`,
-      { keys: [MEMORY] },
+      { keys: [SAVED] },
     );
   }
 
-  /** Makes everything as it was, as if what was written since had never reached the disk before a crash. */
-  async rewind() {
+  /** Restores all saved keys, as after a crash that lost the later writes. */
+  async restore() {
     await this.client.eval(
       `local kept = redis.call('HGETALL', KEYS[1])
        redis.call('FLUSHDB')
@@ -177,16 +177,16 @@ export class Redis {
          local ttl, dump = string.match(kept[at + 1], '^(%-?%d+) (.*)$')
          redis.call('RESTORE', kept[at], math.max(tonumber(ttl), 0), dump)
        end`,
-      { keys: [MEMORY] },
+      { keys: [SAVED] },
     );
   }
 
-  /** Ends like a crash. */
+  /** Kills the process. */
   async crash() {
     await this.child.kill('SIGKILL');
   }
 
-  /** Starts again after a crash, on the same port. */
+  /** Starts the server again on the same port after a crash. */
   async restart() {
     await this.#launch();
     await until(() => this.client.isReady, 'the test is connected to Redis again');

@@ -1,11 +1,11 @@
-// Calls of the app as a bridge makes them: CloudEvents, signed as the Standard Webhooks specification says.
-// Written from the specification and not from the product's code, so that both can be wrong independently.
+// Calls to the app as a bridge makes them: CloudEvents, signed according to the Standard Webhooks specification.
+// This code follows the specification and not the product's code, so that no mistake is in both.
 
 import { createHmac, randomUUID } from 'node:crypto';
 
 import { BRIDGE_SECRET } from './bridge.mjs';
 
-/** A call that delivers an event; `kind` is the path's, `event` the body. */
+/** A call with one event; `kind` is in the path, and `event` is the body. */
 export function signedCall(kind, event, { secret = BRIDGE_SECRET, ageS = 0, id = randomUUID() } = {}) {
   const body = typeof event === 'string' ? event : JSON.stringify(event);
   const timestamp = String(Math.floor(Date.now() / 1000) - ageS);
@@ -27,7 +27,7 @@ export function signedCall(kind, event, { secret = BRIDGE_SECRET, ageS = 0, id =
   };
 }
 
-/** A call that delivers events together, each `{id, event}`. What `change` does to the body is signed with it. */
+/** A call with a batch of events, each `{id, event}`. `change` alters the body before it is signed. */
 export function signedBatch(kind, deliveries, { change = (events) => events, ...options } = {}) {
   const events = deliveries.map(({ id, event }) => ({
     specversion: '1.0',
@@ -41,7 +41,7 @@ export function signedBatch(kind, deliveries, { change = (events) => events, ...
   return { path, body, headers: { ...Object.fromEntries(own), 'content-type': 'application/cloudevents-batch+json' } };
 }
 
-/** Makes a call: its status and what the answer says. */
+/** Makes a call; returns status and body of the response. */
 export async function make(appUrl, { path, body, headers }) {
   const signal = AbortSignal.timeout(10_000);
   const response = await fetch(appUrl + path, { method: 'POST', headers, body, signal });

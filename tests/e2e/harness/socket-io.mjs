@@ -1,4 +1,4 @@
-// A client on Socket.IO: the official one.
+// The official Socket.IO client.
 
 import { io } from 'socket.io-client';
 
@@ -8,7 +8,7 @@ import { within } from './wait.mjs';
 export const NAMESPACE = '/study';
 
 export class SocketIoMember extends Member {
-  /** `options` are those of the official client. */
+  /** `options` are the official client's. */
   constructor(user, bridge, options = {}) {
     super(user);
     this.socket = io(`${bridge.url}${NAMESPACE}`, {
@@ -21,7 +21,7 @@ export class SocketIoMember extends Member {
     this.socket.on('disconnect', (reason) => this.ended(reason));
   }
 
-  /** Connected, or failed with the server's reason. */
+  /** Waits for the connection; fails with the server's reason. */
   async connected() {
     const outcome = new Promise((resolve, reject) => {
       this.socket.once('connect', resolve);
@@ -42,12 +42,12 @@ export class SocketIoMember extends Member {
     return this.answered(answer, `an ack of ${event}`);
   }
 
-  /** Goes away politely, with a packet that says so. */
+  /** Disconnects with a packet. */
   disconnect() {
     this.socket.disconnect();
   }
 
-  /** Goes away without a word: the TCP connection ends, and nothing else is sent. */
+  /** Aborts the TCP connection without a packet. */
   terminate() {
     this.socket.io.engine.transport.ws.terminate();
   }

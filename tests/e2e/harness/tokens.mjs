@@ -1,4 +1,4 @@
-// The tokens of clients, signed with the key that the app is given.
+// Tokens of clients, signed with the app's key.
 
 import { randomBytes } from 'node:crypto';
 
@@ -12,7 +12,7 @@ export const JWT_KEYS = JSON.stringify({ keys: [{ kty: 'oct', alg: 'HS256', k: b
 /** The name that a user's token carries. */
 export const nameOf = (user) => `Name of ${user}`;
 
-/** A token for a user. `expiresInS` may lie in the past; `signedWith` may be a key that the app does not know. */
+/** A token for a user. `expiresInS` may be negative, and `signedWith` may be a key that the app does not know. */
 export function tokenFor(user, { expiresInS = 3600, signedWith = key, claims = {} } = {}) {
   return new SignJWT({ userId: user, username: nameOf(user), ...claims })
     .setProtectedHeader({ alg: 'HS256' })

@@ -1,13 +1,13 @@
-// Waiting for something to happen, always with an end. Nothing in these suites sleeps and hopes.
+// Waits with time limits. No suite sleeps instead of waiting for an event.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long anything may take that is not meant to take long. Generous: only failures use it up. */
+/** The default time limit. It is generous, because only failures reach it. */
 export const LIMIT_MS = 10_000;
 
 const POLL_MS = 20;
 
-/** Settles as the promise does, or fails when that takes too long. */
+/** Waits for a promise; fails after the time limit. */
 export async function within(promise, what, limitMs = LIMIT_MS) {
   const abort = new AbortController();
   const limit = sleep(limitMs, undefined, { signal: abort.signal }).then(
@@ -23,7 +23,7 @@ export async function within(promise, what, limitMs = LIMIT_MS) {
   }
 }
 
-/** Asks again and again until the answer is truthy, and returns it. */
+/** Calls a function until its result is truthy, and returns that result. */
 export async function until(ask, what, limitMs = LIMIT_MS) {
   const end = performance.now() + limitMs;
   for (;;) {

@@ -1,4 +1,4 @@
-// A client on a plain WebSocket.
+// A client over a plain WebSocket.
 
 import { WebSocket } from 'ws';
 
@@ -9,7 +9,7 @@ export class WebSocketMember extends Member {
   #acks = new Map();
   #lastId = 0;
 
-  /** `token` goes into the Authorization header, or as browsers do it into `protocols`. */
+  /** `token` goes into the Authorization header; browsers send it in `protocols`. */
   constructor(user, bridge, { token, headers = {}, protocols = [] } = {}) {
     super(user);
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -17,7 +17,7 @@ export class WebSocketMember extends Member {
     this.opened = new Promise((resolve, reject) => {
       this.socket.once('open', resolve);
       this.socket.once('error', reject);
-      // The upgrade was refused with an HTTP answer.
+      // The server refused the upgrade with an HTTP response.
       this.socket.once('unexpected-response', (_, response) => {
         let body = '';
         response.on('data', (chunk) => (body += chunk));
@@ -52,19 +52,19 @@ export class WebSocketMember extends Member {
     return this.raw({ id: this.#lastId, event, data });
   }
 
-  /** Sends any frame that holds an id, and returns what is answered to that id. */
+  /** Sends a frame with an id, and returns the ack of that id. */
   raw(frame, text = JSON.stringify(frame)) {
     const answer = new Promise((resolve) => this.#acks.set(frame.id, { event: frame.event, resolve }));
     this.socket.send(text);
     return this.answered(answer, `an ack of ${text.slice(0, 80)}`);
   }
 
-  /** Closes politely. */
+  /** Closes with a close frame. */
   disconnect() {
     this.socket.close();
   }
 
-  /** Goes away without a word. */
+  /** Aborts the TCP connection. */
   terminate() {
     this.socket.terminate();
   }

@@ -11,7 +11,7 @@ const MAX_CALLS = 12;
 const MAX_JOINS = 5;
 const CROWD = 60;
 
-/** Leases are real here: what must never happen is that a rush keeps the heartbeat from the app. */
+/** Leases run out in real time: the suite proves that a rush of joins never delays heartbeats until a lease ends. */
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '3000',
   ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
@@ -20,10 +20,10 @@ const VARIABLES = {
   ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
 };
 
-describe('calls to the app', { timeout: 180_000 }, () => {
+describe('limits of calls to the app', { timeout: 180_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
-    // The first bridge runs the app; the second calls it through the proxy.
+    // The first bridge runs the app; the second one calls the app through the proxy.
     harness = await Harness.start({ variables: VARIABLES });
     proxy = await AppProxy.start(harness.appUrl);
     const flags = ['--max-calls', String(MAX_CALLS), '--max-joins', String(MAX_JOINS)];
@@ -43,7 +43,7 @@ describe('calls to the app', { timeout: 180_000 }, () => {
 
   const metrics = () => scrape(harness.bridges[1]);
 
-  test('a rush of joins at a slow app is let through a few at a time, and heartbeats pass by', async () => {
+  test('a bridge limits concurrent joins at a slow app, and heartbeats are exempt', async () => {
     const room = await harness.room();
     const members = await crowd('student');
     const heartbeats = proxy.calls['/events/heartbeat'];
@@ -52,18 +52,18 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     proxy.delayMs = 0;
     assert.ok(proxy.peak['/events/join'] <= MAX_JOINS, `${proxy.peak['/events/join']} joins at once`);
     assert.ok(proxy.peak.all <= MAX_CALLS, `${proxy.peak.all} calls at once`);
-    assert.ok(proxy.calls['/events/heartbeat'] > heartbeats, 'the bridge has said that it is there');
+    assert.ok(proxy.calls['/events/heartbeat'] > heartbeats, 'the bridge sends heartbeats meanwhile');
     assert.equal((await metrics()).lease_losses_total, 0);
     assert.ok(acks.filter(({ success }) => success).length > MAX_JOINS);
     for (const { success, code } of acks) assert.ok(success || code === 'OVERLOADED', code);
-    // Who was refused was never asked for, and may try again.
+    // A refused member has no entry, and may try again.
     for (const [i, member] of members.entries()) if (!acks[i].success) await member.enter(room);
     const { count } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
     assert.equal(count, CROWD);
     await Promise.all(members.map((member) => member.leave()));
   });
 
-  test('an app that does not answer at all leaves nobody without an answer', async () => {
+  test('every client gets an ack when the app does not answer at all', async () => {
     const room = await harness.room();
     const members = await crowd('waiting', 20);
     proxy.delayMs = 60_000;
@@ -73,52 +73,52 @@ describe('calls to the app', { timeout: 180_000 }, () => {
       assert.equal(success, false);
       assert.ok(['UNAVAILABLE', 'OVERLOADED'].includes(code), code);
     }
-    await until(async () => (await members[0].join(room)).success, 'the app is asked again');
+    await until(async () => (await members[0].join(room)).success, 'the bridge calls the app again');
     for (const member of members.slice(1)) await member.enter(room);
     await Promise.all(members.map((member) => member.leave()));
   });
 
-  test('an app that is away is not asked over and over, and all is told when it is back', async () => {
+  test('an open circuit spares an app that is away, and the bridge sends pending disconnects when the circuit closes', async () => {
     const room = await harness.room();
     const lea = await harness.webSocket('lea');
     await lea.enter(room);
     const members = await crowd('loyal', 10);
     for (const member of members) await member.enter(room);
     const visitor = await harness.webSocket('visitor', { bridge: 1 });
-    // With an answer, it is let in.
+    // The ack proves that the bridge has connected the client.
     await visitor.leave();
     proxy.isBroken = true;
     const isOpen = async () => {
       assert.equal((await visitor.join(room)).code, 'UNAVAILABLE');
       return (await metrics())['app_circuit_state open'] === 1;
     };
-    await until(isOpen, 'the app is taken for away');
+    await until(isOpen, 'the circuit opens');
 
     const before = proxy.calls['/events/join'];
     const acks = await Promise.all(Array.from({ length: 15 }, () => visitor.join(room)));
     assert.deepEqual(new Set(acks.map(({ code }) => code)), new Set(['UNAVAILABLE']));
-    // The one that is let through after a pause, at the most, tried three times.
+    // At most one trial call, with its retries.
     assert.ok(proxy.calls['/events/join'] - before <= 3, `${proxy.calls['/events/join'] - before} calls`);
     for (const member of members) member.terminate();
-    // And the visitor's joins, which may have come through.
-    await until(async () => (await metrics()).disconnects_waiting >= members.length, 'the losses wait');
+    // The visitor's joins may add more: some of them may have reached the app.
+    await until(async () => (await metrics()).disconnects_waiting >= members.length, 'the disconnects are pending');
 
     proxy.isBroken = false;
-    await until(async () => (await metrics())['app_circuit_state closed'] === 1, 'the app is back');
-    await until(async () => (await metrics()).disconnects_waiting === 0, 'the app has been told');
+    await until(async () => (await metrics())['app_circuit_state closed'] === 1, 'the circuit closes');
+    await until(async () => (await metrics()).disconnects_waiting === 0, 'no disconnect is pending');
     const state = await (await harness.api('GET', `/rooms/${room}/members`)).json();
     const lost = state.members.filter(({ userId }) => userId.startsWith('loyal'));
     assert.deepEqual([lost.length, ...new Set(lost.map(({ state }) => state))], [members.length, 'reconnecting']);
-    await until(async () => (await visitor.join(room)).success, 'others can enter');
+    await until(async () => (await visitor.join(room)).success, 'others can join');
   });
 
-  test('connections that are lost at once are told of in few calls', async (t) => {
+  test('a bridge sends simultaneous disconnects in few calls', async (t) => {
     const [room, count] = [await harness.room(), 200];
     const lea = await harness.webSocket('watcher');
     await lea.enter(room);
     const members = await crowd('cut', count);
     await Promise.all(
-      members.map((member) => until(async () => (await member.join(room)).success, 'a place is found')),
+      members.map((member) => until(async () => (await member.join(room)).success, 'the join is admitted')),
     );
     const before = proxy.calls['/events/disconnect'] ?? 0;
     for (const member of members) member.terminate();
@@ -133,14 +133,14 @@ describe('calls to the app', { timeout: 180_000 }, () => {
     harness.assertNoGaps();
   });
 
-  test('an app that says itself that a part of it is away is asked on, and who needs no such part is served', async () => {
+  test('errors that the app reports itself do not open the circuit', async () => {
     const kim = await harness.webSocket('kim', { bridge: 1 });
     await kim.enter(await harness.room());
     await harness.redis.crash();
     const from = await metrics();
     const failures = async () =>
       changes(from, await metrics())['app_call_duration_seconds_count leave UNAVAILABLE'] ?? 0;
-    // More than would do if they were silence.
+    // More failures than would open the circuit if they were timeouts.
     await until(
       async () => {
         assert.equal((await kim.leave()).code, 'UNAVAILABLE');
@@ -150,6 +150,6 @@ describe('calls to the app', { timeout: 180_000 }, () => {
       30_000,
     );
     assert.equal((await metrics())['app_circuit_state closed'], 1);
-    await harness.webSocket('newcomer', { bridge: 1 });
+    await harness.webSocket('new-client', { bridge: 1 });
   });
 });

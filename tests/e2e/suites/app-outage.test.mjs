@@ -9,7 +9,7 @@ import { until } from '../harness/wait.mjs';
 const AWAY_MS = 10_000;
 const MEMBERS = 20;
 
-/** Time is real here: the lease runs out while the app is away. */
+/** Real time: the lease runs out while the app is away. */
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '3000',
   SPIN_VARIABLE_GRACE_MS: '30000',
@@ -17,17 +17,17 @@ const VARIABLES = {
   ROLLCALL_APP_TIMEOUT_MS: '2000',
 };
 
-describe('an app that goes away for ten seconds', { timeout: 120_000 }, () => {
+describe('an outage of the app for ten seconds', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 1, variables: VARIABLES });
-    // The app runs in the first bridge; clients are only on the second.
+    // The first bridge runs the app; clients connect to the second one only.
     const holder = await Bridge.start({ redis: harness.redis, app: harness.appUrl, variables: VARIABLES });
     harness.bridges.push(holder);
   });
   after(() => harness?.stop());
 
-  test('sockets stay open, acks say so in time, and afterwards everything is as if it had been there', async (t) => {
+  test('sockets stay open, acks report UNAVAILABLE in time, and all members are recovered afterwards', async (t) => {
     const room = await harness.room();
     const lea = await harness.socketIo('lea', { bridge: 1 });
     await lea.enter(room);
@@ -51,16 +51,16 @@ describe('an app that goes away for ten seconds', { timeout: 120_000 }, () => {
     const appListen = new URL(appUrl).host;
     harness.bridges[0] = await Bridge.start({ redis: harness.redis, variables: VARIABLES, appListen });
 
-    // The lease has run out meanwhile: all are taken for lost, and the bridge enters them again.
+    // The lease has run out meanwhile: the app counts all members as disconnected, and the bridge rejoins them.
     const missing = new Set([lea, ...stay].map(({ user }) => user));
     while (missing.size > 0) {
       const { userId } = await lea.next('room:participantReconnected', undefined, 20_000);
       assert.ok(missing.delete(userId), `${userId} is recovered once`);
     }
-    await until(async () => (await late.join(room)).success, 'late is let in');
-    const { members } = await (await harness.socketIo('witness', { bridge: 1 })).enter(room);
+    await until(async () => (await late.join(room)).success, 'late can join');
+    const { members } = await (await harness.socketIo('observer', { bridge: 1 })).enter(room);
     const states = Object.fromEntries(members.map(({ userId, state }) => [userId, state]));
-    assert.equal(states[gone.user], 'reconnecting', 'the disconnect was not forgotten');
+    assert.equal(states[gone.user], 'reconnecting', 'the bridge has sent the disconnect');
     for (const { user } of [lea, ...stay]) assert.equal(states[user], 'present');
 
     await harness.redis.advance(30_000);

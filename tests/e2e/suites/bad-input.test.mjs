@@ -8,7 +8,7 @@ import { tokenFor } from '../harness/tokens.mjs';
 const MAX_PAYLOAD_BYTES = 32_768;
 const DEEP = '['.repeat(10_000) + ']'.repeat(10_000);
 
-/** What is not `{groupId: <id>}`. */
+/** Payloads other than `{groupId: <id>}`. */
 const WRONG_PAYLOADS = [
   undefined,
   null,
@@ -41,9 +41,9 @@ describe('bad input', { timeout: 60_000 }, () => {
     await harness?.stop();
   });
 
-  // Whatever came before, the bridge goes on as if nothing had been.
+  // After each test, the same process still serves clients.
   afterEach(async () => {
-    assert.ok(await harness.bridges[0].isWell());
+    assert.ok(await harness.bridges[0].isHealthy());
     assert.equal(harness.bridges[0].pid, pid);
     const room = await harness.room();
     const [kim, ali] = [await harness.socketIo('kim'), await harness.webSocket('ali')];
@@ -77,7 +77,7 @@ describe('bad input', { timeout: 60_000 }, () => {
       }
     });
 
-    test(`what a client sends beside the group's id does not matter (${transport})`, async () => {
+    test(`other fields beside the group's id have no effect (${transport})`, async () => {
       const room = await harness.room();
       const client = await harness.connect(transport, 'kim');
       const { members } = await client
@@ -90,10 +90,10 @@ describe('bad input', { timeout: 60_000 }, () => {
       );
     });
 
-    test(`a flood is refused, and then not even answered any more (${transport})`, async () => {
+    test(`a flood of events is refused, and then the socket is closed (${transport})`, async () => {
       const client = await harness.connect(transport, 'mallory');
       const codes = new Set();
-      // Many are never answered.
+      // Many events get no ack.
       const asking = Array.from({ length: 300 }, () =>
         code(client.join('no-such-room')).then(
           (code) => codes.add(code),
@@ -186,14 +186,14 @@ describe('bad input', { timeout: 60_000 }, () => {
     const client = await harness.socketIo('mallory');
     assert.equal(await code(client.request('room:join', Buffer.from('{"groupId":"x"}'))), 'MALFORMED');
     assert.equal(await code(client.request('room:join', { groupId: Buffer.from('x') })), 'MALFORMED');
-    assert.equal(await code(client.join('no-such-room')), 'NO_SUCH_ROOM', 'and the connection goes on');
+    assert.equal(await code(client.join('no-such-room')), 'NO_SUCH_ROOM', 'the connection stays open');
   });
 
   test('binary frames are answered with an error event (WebSocket)', async () => {
     const client = await harness.webSocket('mallory');
     client.socket.send(Buffer.from(JSON.stringify({ id: 1, event: 'room:leave' })));
     assert.equal((await client.next('error')).code, 'MALFORMED');
-    assert.equal(await code(client.leave()), 'NOT_IN_ROOM', 'and the connection goes on');
+    assert.equal(await code(client.leave()), 'NOT_IN_ROOM', 'the connection stays open');
   });
 
   test('a message that is too large closes a WebSocket with 1009', async () => {
@@ -218,7 +218,7 @@ describe('bad input', { timeout: 60_000 }, () => {
     assert.equal(response.status, 413);
   });
 
-  test('packets that the protocols do not know end at most their own connection (Socket.IO)', async () => {
+  test('packets that the protocols do not define end at most their own connection (Socket.IO)', async () => {
     const packets = [
       '',
       '9',
@@ -241,7 +241,7 @@ describe('bad input', { timeout: 60_000 }, () => {
     for (const packet of packets) {
       const client = await raw();
       client.socket.send(packet);
-      // The connection is over, or goes on and answers.
+      // The bridge has closed the connection, or still answers on it.
       const outcome = await client.request('["room:leave"]', 1).catch(() => client.closed);
       assert.ok(
         outcome.code === 'NOT_IN_ROOM' || Number.isInteger(outcome.code),
@@ -250,7 +250,7 @@ describe('bad input', { timeout: 60_000 }, () => {
     }
   });
 
-  test('binary frames that nobody announced end at most their own connection (Socket.IO)', async () => {
+  test('unannounced binary frames end at most their own connection (Socket.IO)', async () => {
     const client = await raw();
     client.socket.send(Buffer.alloc(100));
     const outcome = await client.request('["room:leave"]', 1).catch(() => client.closed);

@@ -12,10 +12,10 @@ const BATCH = 'application/cloudevents-batch+json';
 const MEMBERS = 20;
 const ROOMS = 25;
 
-describe('lost connections on their way to the app', { timeout: 180_000 }, () => {
+describe('batched disconnects', { timeout: 180_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
-    // The first bridge runs the app; the second calls it through the proxy.
+    // The first bridge runs the app; the second one calls the app through the proxy.
     harness = await Harness.start();
     proxy = await AppProxy.start(harness.appUrl);
     const flags = ['--drain-ms', '0'];
@@ -26,7 +26,7 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
     await proxy?.stop();
   });
 
-  /** A room and its members, one after the other; what was published since is in `events`. */
+  /** A room with members. `events` grows with what the app publishes from now on. */
   async function full() {
     const room = await harness.room();
     const members = [];
@@ -37,14 +37,14 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
     return { room, members, events: await harness.redis.published(room) };
   }
 
-  const untold = async () => (await scrape(harness.bridges[1])).disconnects_waiting;
+  const pendingDisconnects = async () => (await scrape(harness.bridges[1])).disconnects_waiting;
   const statesIn = async (room) => {
     const { members } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
     return members.map(({ state }) => state);
   };
-  const lostIn = (events) => events.filter(({ event }) => event === 'room:participantReconnecting');
+  const reconnectingIn = (events) => events.filter(({ event }) => event === 'room:participantReconnecting');
 
-  test('one alone goes at once, as any other event', async () => {
+  test('a single disconnect is sent at once, as a single event', async () => {
     const [kim, lea] = [await harness.webSocket('kim', { bridge: 1 }), await harness.webSocket('lea', { bridge: 1 })];
     const room = await harness.room();
     for (const member of [kim, lea]) await member.enter(room);
@@ -58,22 +58,22 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
     await lea.leave();
   });
 
-  test('what is lost during a call goes with the next; an answer that is lost repeats the same events, to no effect', async () => {
+  test('disconnects during a call go into the next batch, and a batch that is sent again has no further effect', async () => {
     const { room, members, events } = await full();
     const [first, ...rest] = members;
     const from = proxy.to(DISCONNECT).length;
     proxy.does = ({ path }) => (path === DISCONNECT ? HOLD : PASS);
     first.terminate();
-    await until(() => proxy.to(DISCONNECT).length === from + 1, 'the first is on its way');
+    await until(() => proxy.to(DISCONNECT).length === from + 1, 'the first call is in flight');
     for (const member of rest) member.terminate();
-    await until(async () => (await untold()) === MEMBERS, 'the others wait');
+    await until(async () => (await pendingDisconnects()) === MEMBERS, 'the other disconnects are pending');
     let batches = 0;
     proxy.does = ({ headers }) => {
       batches += headers['content-type'] === BATCH ? 1 : 0;
       return batches === 1 ? LOSE : PASS;
     };
     proxy.release();
-    await until(async () => (await untold()) === 0, 'all are told');
+    await until(async () => (await pendingDisconnects()) === 0, 'no disconnect is pending');
 
     const [alone, once, again, ...more] = proxy.to(DISCONNECT).slice(from);
     assert.deepEqual([alone.body.userId, more.length], [first.user, 0]);
@@ -85,24 +85,24 @@ describe('lost connections on their way to the app', { timeout: 180_000 }, () =>
       await statesIn(room),
       members.map(() => 'reconnecting'),
     );
-    assert.equal(lostIn(events).length, MEMBERS, 'each once');
+    assert.equal(reconnectingIn(events).length, MEMBERS, 'each member once');
   });
 
-  test('a bridge that stops has told of all before it ends, in a few calls', async (t) => {
+  test('a bridge that shuts down sends all disconnects in few calls before it exits', async (t) => {
     const rooms = await Promise.all(Array.from({ length: ROOMS }, full));
     const from = proxy.to(DISCONNECT).length;
     const { child } = harness.bridges[1];
     await child.kill('SIGTERM');
     assert.ok(!child.lines.some((line) => line.includes('bridge.unfinished')));
     const calls = proxy.to(DISCONNECT).slice(from);
-    const told = calls.flatMap(({ body }) => (Array.isArray(body) ? body.map(({ data }) => data) : [body]));
-    assert.equal(new Set(told.map(({ entryId }) => entryId)).size, ROOMS * MEMBERS);
-    assert.equal(told.length, ROOMS * MEMBERS, 'each once');
-    assert.ok(calls.length < told.length / 10, `${calls.length} calls`);
+    const sent = calls.flatMap(({ body }) => (Array.isArray(body) ? body.map(({ data }) => data) : [body]));
+    assert.equal(new Set(sent.map(({ entryId }) => entryId)).size, ROOMS * MEMBERS);
+    assert.equal(sent.length, ROOMS * MEMBERS, 'each member once');
+    assert.ok(calls.length < sent.length / 10, `${calls.length} calls`);
     for (const { room, events } of rooms) {
       assert.deepEqual(await statesIn(room), Array(MEMBERS).fill('reconnecting'));
-      await until(() => lostIn(events).length === MEMBERS, 'all is heard');
+      await until(() => reconnectingIn(events).length === MEMBERS, 'all events arrive');
     }
-    t.diagnostic(`a bridge with ${told.length} members stopped: ${calls.length} calls`);
+    t.diagnostic(`a bridge with ${sent.length} members shut down: ${calls.length} calls`);
   });
 });

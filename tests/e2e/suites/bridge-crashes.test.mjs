@@ -9,35 +9,35 @@ const LEASE_MS = 2_000;
 const GRACE_MS = 3_000;
 const MEMBERS = 50;
 
-/** Detection + grace + sweep, as `rollcall bridge --help` says. */
-const BOUND_MS = LEASE_MS + GRACE_MS + 1_000;
-/** What a busy machine may add. */
+/** Detection time: lease + grace + sweep, as `rollcall bridge --help` computes it. */
+const DETECTION_MS = LEASE_MS + GRACE_MS + 1_000;
+/** Allowance for a busy machine. */
 const NOISE_MS = 5_000;
 
-/** Time is real here: it is about how soon a silence is noticed. */
+/** Real time: the suite measures how soon the app detects a dead bridge. */
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: String(LEASE_MS),
   SPIN_VARIABLE_GRACE_MS: String(GRACE_MS),
   ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
 };
 
-describe('bridges that die', { timeout: 120_000 }, () => {
+describe('bridge crashes', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 1, variables: VARIABLES });
   });
   after(() => harness?.stop());
 
-  /** Another bridge around the same app; returns its place among the bridges. */
-  async function anotherBridge() {
+  /** Starts another bridge for the same app; returns its index. */
+  async function startBridge() {
     const bridge = await Bridge.start({ redis: harness.redis, app: harness.appUrl, variables: VARIABLES });
     return harness.bridges.push(bridge) - 1;
   }
 
   const users = Array.from({ length: MEMBERS }, (_, n) => `user-${n}`);
 
-  /** Waits until everybody in a list was told of. */
-  async function told(member, event, usersOf) {
+  /** Waits until a member has got events about all users. */
+  async function awaitAllUsers(member, event, usersOf) {
     const missing = new Set(users);
     while (missing.size > 0) {
       const data = await member.next(event);
@@ -45,17 +45,17 @@ describe('bridges that die', { timeout: 120_000 }, () => {
     }
   }
 
-  test('the members of a killed bridge are lost within the lease, come back through another, or are gone', async (t) => {
-    const doomed = await anotherBridge();
+  test('members of a killed bridge become reconnecting when its lease ends, and rejoin over another bridge or are removed', async (t) => {
+    const killed = await startBridge();
     const room = await harness.room();
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
-    const lost = await Promise.all(users.map((user) => harness.socketIo(user, { bridge: doomed })));
+    const lost = await Promise.all(users.map((user) => harness.socketIo(user, { bridge: killed })));
     for (const member of lost) await member.enter(room);
 
     const killedAt = await harness.redis.now();
-    await harness.bridges[doomed].child.kill('SIGKILL');
-    await told(lea, 'room:participantReconnecting', ({ userId, graceUntil }) => {
+    await harness.bridges[killed].child.kill('SIGKILL');
+    await awaitAllUsers(lea, 'room:participantReconnecting', ({ userId, graceUntil }) => {
       assert.ok(
         graceUntil - killedAt <= LEASE_MS + GRACE_MS,
         `${userId} may stay away for ${graceUntil - killedAt} ms`,
@@ -71,68 +71,69 @@ describe('bridges that die', { timeout: 120_000 }, () => {
     const gone = new Set(users.slice(MEMBERS / 2));
     while (gone.size > 0) {
       const { change } = await lea.next('room:participantsChanged', ({ change }) => change.type === 'graceExpired');
-      for (const { userId } of change.users) assert.ok(gone.delete(userId), `${userId} goes once, and was not back`);
+      for (const { userId } of change.users)
+        assert.ok(gone.delete(userId), `${userId} is removed once, and had not rejoined`);
     }
     const goneAfterMs = (await harness.redis.now()) - killedAt;
-    assert.ok(goneAfterMs <= BOUND_MS + NOISE_MS, `gone after ${goneAfterMs} ms`);
+    assert.ok(goneAfterMs <= DETECTION_MS + NOISE_MS, `removed after ${goneAfterMs} ms`);
     const ali = await harness.socketIo('ali');
     const { members } = await ali.enter(room);
     const present = members.map(({ userId }) => userId).sort();
     assert.deepEqual(present, ['lea', 'ali', ...back].sort(), 'zero ghosts');
     harness.assertNoGaps();
     t.diagnostic(
-      `1 bridge killed with ${MEMBERS} members: ${back.length} recovered, the others gone after ${goneAfterMs} ms ` +
-        `(bound ${BOUND_MS} ms), ghosts: 0`,
+      `1 bridge killed with ${MEMBERS} members: ${back.length} recovered, the others removed after ${goneAfterMs} ms ` +
+        `(detection time ${DETECTION_MS} ms), ghosts: 0`,
     );
   });
 
-  test('who comes back before anybody noticed is recovered, not refused as a duplicate', async () => {
-    const doomed = await anotherBridge();
+  test('a member who rejoins before the lease ends is recovered, not refused as a duplicate', async () => {
+    const killed = await startBridge();
     const room = await harness.room();
-    const kim = await harness.socketIo('kim', { bridge: doomed });
+    const kim = await harness.socketIo('kim', { bridge: killed });
     await kim.enter(room);
-    await harness.bridges[doomed].child.kill('SIGKILL');
+    await harness.bridges[killed].child.kill('SIGKILL');
     const again = await harness.socketIo('kim');
     const ack = await until(async () => {
       const ack = await again.join(room);
       return ack.success && ack;
-    }, 'kim is let in again');
+    }, 'kim can join again');
     assert.equal(ack.data.recovered, true);
   });
 
-  test('with their resume tokens members of killed bridges are back at once, again and again', async (t) => {
+  test('members of killed bridges rejoin at once with their resume tokens, time after time', async (t) => {
     const KILLS = 5;
     const room = await harness.room();
-    const witness = await harness.socketIo('witness');
-    await witness.enter(room);
-    let [place, tokens] = [0, new Map()];
+    const observer = await harness.socketIo('observer');
+    await observer.enter(room);
+    let [current, tokens] = [0, new Map()];
     for (let round = 0; round <= KILLS; round += 1) {
-      const doomed = place;
-      place = await anotherBridge();
+      const previous = current;
+      current = await startBridge();
       const entering = users.map(async (user) => {
-        const member = await harness.socketIo(user, { bridge: place });
+        const member = await harness.socketIo(user, { bridge: current });
         const ack = await member.enter(room, { resumeToken: tokens.get(user) });
         assert.deepEqual([ack.first, ack.recovered], [false, round > 0], user);
         tokens.set(user, ack.resumeToken);
       });
-      if (round > 0) await harness.bridges[doomed].child.kill('SIGKILL');
+      if (round > 0) await harness.bridges[previous].child.kill('SIGKILL');
       await Promise.all(entering);
     }
     const { count } = await (await harness.socketIo('lea')).enter(room);
-    assert.equal(count, MEMBERS + 2, 'everybody once');
-    await witness.next('room:participantsChanged', entered('lea'));
+    assert.equal(count, MEMBERS + 2, 'each user once');
+    await observer.next('room:participantsChanged', entered('lea'));
     assert.deepEqual(
-      witness.names.filter((name) => name === 'room:participantReconnecting'),
+      observer.names.filter((name) => name === 'room:participantReconnecting'),
       [],
-      'nobody was missed',
+      'nobody was ever reconnecting',
     );
     t.diagnostic(
-      `${KILLS} bridges killed with ${MEMBERS} members each: all back by token before anybody noticed, ghosts: 0`,
+      `${KILLS} bridges killed with ${MEMBERS} members each: all rejoined by token before the lease ended, ghosts: 0`,
     );
   });
 
-  test('a bridge that stops says goodbye: its members are reconnecting at once', async () => {
-    const stopping = await anotherBridge();
+  test('members of a bridge that shuts down are reconnecting at once', async () => {
+    const stopping = await startBridge();
     const room = await harness.room();
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
@@ -143,24 +144,24 @@ describe('bridges that die', { timeout: 120_000 }, () => {
     assert.equal((await (await harness.webSocket('kim')).enter(room)).recovered, true);
   });
 
-  test('a bridge that was only away for a while brings its members back, and their sockets stay open', async () => {
-    const away = await anotherBridge();
+  test('a bridge that was suspended rejoins its members, and their sockets stay open', async () => {
+    const suspended = await startBridge();
     const room = await harness.room();
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
-    const kim = await harness.socketIo('kim', { bridge: away });
+    const kim = await harness.socketIo('kim', { bridge: suspended });
     await kim.enter(room);
     await lea.next('room:participantsChanged', entered('kim'));
 
-    await harness.bridges[away].child.kill('SIGSTOP');
+    await harness.bridges[suspended].child.kill('SIGSTOP');
     await lea.next('room:participantReconnecting', ({ userId }) => userId === 'kim');
-    await harness.bridges[away].child.kill('SIGCONT');
+    await harness.bridges[suspended].child.kill('SIGCONT');
     await lea.next('room:participantReconnected', ({ userId }) => userId === 'kim');
 
     const ali = await harness.socketIo('ali');
     await ali.enter(room);
     await kim.next('room:participantsChanged', changed('entered', 'ali'));
-    assert.equal((await kim.leave()).success, true, 'the same socket still holds the membership');
+    assert.equal((await kim.leave()).success, true, 'the same socket holds the membership');
     await lea.next('room:participantsChanged', changed('left', 'kim'));
     harness.assertNoGaps();
   });

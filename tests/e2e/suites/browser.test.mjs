@@ -16,7 +16,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
   const tabs = [];
   before(async () => {
     [ours, foreign] = [await Site.start(), await Site.start()];
-    // A closed tab that was polling is only found out by its silence.
+    // Only missing pongs tell that a polling tab was closed.
     const flags = ['--origin', ours.origin, '--ping-interval-ms', '2000', '--ping-timeout-ms', '2000'];
     [harness, browser] = await Promise.all([Harness.start({ flags }), launch()]);
   });
@@ -38,7 +38,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
   const http = () => `${harness.bridges[0].url}${NAMESPACE}`;
   const ws = () => `ws://${harness.bridges[0].address}/ws`;
 
-  /** The ways into a room: each connects the page as a user and says what came of it. */
+  /** Ways to connect a page; each returns the outcome. */
   const WAYS = {
     'polling, then a WebSocket': async (tab, auth) => {
       const outcome = await tab.call('overSocketIo', http(), { auth, reconnection: false });
@@ -61,7 +61,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
   };
 
   for (const [way, connect] of Object.entries(WAYS)) {
-    test(`a page joins a room over ${way}, and page and room see each other`, async () => {
+    test(`a page joins a room over ${way}, and page and members get each other's events`, async () => {
       const room = await harness.room();
       const lea = await harness.webSocket('lea');
       await lea.enter(room);
@@ -78,7 +78,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
 
       const ali = await harness.socketIo('ali');
       await ali.enter(room);
-      const change = await tab.heard('room:participantsChanged');
+      const change = await tab.received('room:participantsChanged');
       assert.deepEqual(change.change, { type: 'entered', users: [{ userId: 'ali', userName: nameOf('ali') }] });
       assert.equal((await tab.call('request', 'room:leave', {})).success, true);
       await lea.next('room:participantsChanged', changed('left', 'kim'));
@@ -94,7 +94,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       }
     });
 
-    test(`a tab over ${way} that is closed is reconnecting, and then gone`, async () => {
+    test(`a member whose tab over ${way} is closed is reconnecting, and then removed`, async () => {
       const room = await harness.room();
       const lea = await harness.webSocket('lea');
       await lea.enter(room);
@@ -108,7 +108,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       await lea.next('room:participantsChanged', changed('graceExpired', 'kim'));
     });
 
-    test(`a page over ${way} sees why it is refused`, async () => {
+    test(`a page over ${way} gets the code of its refusal`, async () => {
       const tab = await open();
       for (const [token, code] of [
         ['nonsense', 'TOKEN_INVALID'],
@@ -126,10 +126,10 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       }
     });
 
-    test(`a page over ${way} goes on with a fresh token, and not without`, async () => {
+    test(`a page over ${way} stays connected with a fresh token until that one expires`, async () => {
       const tab = await open();
       await connect(tab, { token: await tokenFor('kim', { expiresInS: 3 }) });
-      await tab.heard('auth:expiring');
+      await tab.received('auth:expiring');
       const expiresInS = 6;
       const before = Math.floor(Date.now() / 1000);
       const { success, data } = await tab.call('request', 'auth:refresh', {
@@ -138,19 +138,19 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       assert.equal(success, true);
       assert.ok(data.expiresAt >= (before + expiresInS) * 1000);
       await tab.until(() => ended);
-      assert.ok(Date.now() >= data.expiresAt - 1000, 'it has outlived its first token');
+      assert.ok(Date.now() >= data.expiresAt - 1000, 'the connection has outlived its first token');
       const end = await tab.page.evaluate(() => ended);
       if (way === 'a bare WebSocket') {
         assert.deepEqual(end, { code: 4401, reason: 'TOKEN_EXPIRED' });
       } else {
-        assert.equal((await tab.heard('error')).code, 'TOKEN_EXPIRED');
+        assert.equal((await tab.received('error')).code, 'TOKEN_EXPIRED');
         assert.equal(end, 'io server disconnect');
       }
     });
   }
 
   for (const transports of [['polling', 'websocket'], ['polling'], ['websocket']]) {
-    test(`a tab that goes offline comes back and resumes with its token (${transports.join(', then ')})`, async () => {
+    test(`a tab that was offline reconnects and resumes with its token (${transports.join(', then ')})`, async () => {
       const room = await harness.room();
       const lea = await harness.webSocket('lea');
       await lea.enter(room);
@@ -168,7 +168,7 @@ describe('pages in a browser', { timeout: 120_000 }, () => {
       assert.notEqual(second.data.resumeToken, first.data.resumeToken);
       const ali = await harness.socketIo('ali');
       await ali.enter(room);
-      assert.equal((await tab.heard('room:participantsChanged')).count, 3);
+      assert.equal((await tab.received('room:participantsChanged')).count, 3);
       assert.equal(
         lea.names.includes('room:participantReconnected') || !lea.names.includes('room:participantReconnecting'),
         true,

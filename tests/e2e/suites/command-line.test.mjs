@@ -9,7 +9,7 @@ import { JWT_KEYS, nameOf } from '../harness/tokens.mjs';
 
 const BINARY = process.env.ROLLCALL_BINARY ?? fileURLToPath(new URL('../../../target/debug/rollcall', import.meta.url));
 
-/** A time as tables show it. */
+/** A time in a table. */
 const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`;
 
 describe('the command line', { timeout: 90_000 }, () => {
@@ -19,7 +19,7 @@ describe('the command line', { timeout: 90_000 }, () => {
   });
   after(() => harness?.stop());
 
-  /** Runs a command to its end: its exit code and what it printed. */
+  /** Runs a command; returns its exit code and output. */
   function run(args, { variables = {}, input = '' } = {}) {
     const env = {
       ROLLCALL_APP_URL: harness.appUrl,
@@ -34,13 +34,13 @@ describe('the command line', { timeout: 90_000 }, () => {
         }
         resolve({ code: error ? error.code : 0, stdout, stderr });
       });
-      // A command that reads nothing may be gone before this is written.
+      // A command that reads no input may have ended already.
       child.stdin.on('error', () => {});
       child.stdin.end(input);
     });
   }
 
-  /** Runs a command that is to succeed, and returns what it printed. */
+  /** Runs a command, expects success, and returns the output. */
   async function done(...args) {
     const { code, stdout, stderr } = await run(args);
     assert.deepEqual([code, stderr], [0, ''], `rollcall ${args.join(' ')}`);
@@ -50,7 +50,7 @@ describe('the command line', { timeout: 90_000 }, () => {
   const room = (...args) => done('room', ...args);
   const json = async (...args) => JSON.parse(await room(...args, '--json'));
 
-  /** Runs a command that is to be refused by the app with this code. */
+  /** Runs a command and expects the app to refuse it with this code. */
   async function refused(code, args, options) {
     const outcome = await run(args, options);
     assert.deepEqual([outcome.code, outcome.stdout], [1, '']);
@@ -67,7 +67,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     return { id, lea, kim };
   }
 
-  test('a minted token gets a client in, with its name and role', async () => {
+  test('a client connects with a minted token and gets its name and role', async () => {
     const id = await harness.room();
     const token = (await done('token', '--user', 'ada', '--name', 'Ada L.', '--role', 'tutor')).trimEnd();
     assert.match(token, /^[\w-]+\.[\w-]+\.[\w-]+$/);
@@ -76,13 +76,13 @@ describe('the command line', { timeout: 90_000 }, () => {
     assert.deepEqual({ userId, userName, userRole }, { userId: 'ada', userName: 'Ada L.', userRole: 'tutor' });
   });
 
-  test('a minted token may be made to be refused', async () => {
+  test('claims can make a minted token invalid', async () => {
     const claims = JSON.stringify({ exp: Math.floor(Date.now() / 1000) - 60 });
     const token = (await done('token', '--user', 'ada', '--claims', claims)).trimEnd();
     await assert.rejects(harness.socketIo('ada', { auth: { token } }), /TOKEN_EXPIRED/);
   });
 
-  test('without usable keys no token is minted', async () => {
+  test('no token is minted without usable keys', async () => {
     for (const keys of ['', 'hunter2', '{"keys":[]}']) {
       const variables = { SPIN_VARIABLE_JWT_KEYS: keys };
       const { code, stdout, stderr } = await run(['token', '--user', 'ada'], { variables });
@@ -92,7 +92,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     }
   });
 
-  test('a session is defined, shown, replaced and forgotten', async () => {
+  test('a session is defined, shown, replaced and deleted', async () => {
     const id = 'über / rooms?';
     const put = ['put', id, '--leader', 'lea', '--end-at'];
     const endAt = (await harness.redis.now()) + 90 * MINUTE;
@@ -122,7 +122,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     assert.deepEqual(await json('get', 'from-a-list'), definition);
   });
 
-  test('what the app refuses is told with its code', async () => {
+  test('a refusal by the app is printed with its code', async () => {
     await refused('NO_SUCH_ROOM', ['room', 'get', 'no-such-room']);
     await refused('MALFORMED', ['room', 'put', 'x', '--leader', 'lea', '--end-at', '100000000000000']);
     const variables = { ROLLCALL_OPERATOR_TOKEN: 'hunter2'.repeat(3) };
@@ -132,7 +132,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     assert.ok(!stderr.includes('hunter2'));
   });
 
-  test('an app that is not there is told from mistakes in usage', async () => {
+  test('an app that does not answer and wrong usage have different exit codes', async () => {
     const away = await run(['room', 'get', 'x', '--app', 'http://127.0.0.1:1']);
     assert.equal(away.code, 1);
     assert.match(away.stderr, /^error: no answer from the app at http:\/\/127\.0\.0\.1:1: /);
@@ -213,7 +213,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     await refused('NO_SUCH_ROOM', ['room', 'move', 'no-such-room', '--end-at', '+2h']);
   });
 
-  test('a user is put out of a room', async () => {
+  test('a user is removed from a room', async () => {
     const { id, lea, kim } = await liveRoom();
     assert.equal(await room('kick', id, 'kim'), `kim is out of ${id}.\n`);
     await kim.next('room:removed');
@@ -221,7 +221,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     await lea.next('room:participantsChanged', ({ change }) => change.type === 'removed');
   });
 
-  test('everybody in a room is told something', async () => {
+  test('everybody in a room gets a notice', async () => {
     const { id, lea, kim } = await liveRoom();
     await room('notice', id, 'Five minutes left: <b>hurry</b>');
     for (const member of [lea, kim]) {

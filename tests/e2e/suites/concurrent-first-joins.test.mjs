@@ -5,7 +5,7 @@ import { Harness } from '../harness/harness.mjs';
 
 const USERS = 50;
 
-describe('one starts the room', { timeout: 60_000 }, () => {
+describe('concurrent first joins', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });
@@ -13,7 +13,7 @@ describe('one starts the room', { timeout: 60_000 }, () => {
   after(() => harness?.stop());
 
   for (const transport of ['Socket.IO', 'WebSocket']) {
-    test(`of fifty who join at once over two bridges, exactly one starts the room (${transport})`, async () => {
+    test(`of fifty users who join at once over two bridges, exactly one starts the room (${transport})`, async () => {
       const room = await harness.room({ leaderId: 'user-7' });
       const published = await harness.redis.published(room);
       const members = await Promise.all(
@@ -26,18 +26,19 @@ describe('one starts the room', { timeout: 60_000 }, () => {
       assert.deepEqual(
         acks.map(({ count }) => count).sort((a, b) => a - b),
         Array.from({ length: USERS }, (_, i) => i + 1),
-        'each found one more than the one before',
+        'each join finds one member more',
       );
       assert.equal(new Set(acks.map(({ epoch }) => epoch)).size, 1);
 
-      // The last word of all: an event that comes after whatever the fifty caused.
+      // The event of this join follows all events that the fifty joins caused.
       const last = await harness.connect(transport, 'last', { bridge: 1 });
       const { members: roster, count } = await last.enter(room);
       assert.equal(count, USERS + 1);
       const final = await Promise.all(
         members.map((member) => member.next('room:participantsChanged', (data) => data.count === USERS + 1)),
       );
-      for (const data of final) assert.deepEqual(data.members, roster, 'all agree on who is there, and in which order');
+      for (const data of final)
+        assert.deepEqual(data.members, roster, 'all clients have the same roster in the same order');
       assert.equal(new Set(roster.map(({ userId }) => userId)).size, USERS + 1);
 
       for (const member of members) {

@@ -21,7 +21,7 @@ describe('configuration file', { timeout: 60_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** A bridge with a file that says this. */
+  /** A bridge with this configuration file. */
   async function bridgeWith(text, { flags = [], variables = {} } = {}) {
     const file = join(folder, `${started.length}.toml`);
     await writeFile(file, text);
@@ -31,19 +31,19 @@ describe('configuration file', { timeout: 60_000 }, () => {
     return bridge;
   }
 
-  /** How often the bridge says that it asks whether clients are there: the handshake tells. */
+  /** The ping interval, from the handshake. */
   async function pingInterval(bridge) {
     const response = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling`);
     return JSON.parse((await response.text()).slice(1)).pingInterval;
   }
 
-  /** The status of a handshake from a page. */
+  /** Status of a handshake from a page of an origin. */
   async function handshake(bridge, origin) {
     const response = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling`, { headers: { origin } });
     return response.status;
   }
 
-  test('the file counts, the environment before it, and a flag before both', async () => {
+  test('a flag overrides the environment, and the environment overrides the file', async () => {
     const text = 'ping-interval-ms = 11000\norigin = ["https://a.example", "https://b.example"]\n';
     const variables = { ROLLCALL_PING_INTERVAL_MS: '12000' };
     const file = await bridgeWith(text);
@@ -63,10 +63,10 @@ describe('configuration file', { timeout: 60_000 }, () => {
     ['listen = "127.0.0.1:0"\nredis = redis://:hunter2@localhost', /error: \S+\.toml: line 2: /],
     ['redis = "hunter2"', /--redis must be a URL/],
   ];
-  for (const [text, told] of mistakes) {
-    test(`a mistake ends the start and is told: ${text.split(' ')[0]}`, async () => {
+  for (const [text, expected] of mistakes) {
+    test(`a bridge with a mistake in its file does not start and names the mistake: ${text.split(' ')[0]}`, async () => {
       await assert.rejects(bridgeWith(text, { variables: { ROLLCALL_REDIS_URL: undefined } }), (error) => {
-        assert.match(error.message, told);
+        assert.match(error.message, expected);
         assert.ok(!error.message.includes('hunter2'));
         return true;
       });

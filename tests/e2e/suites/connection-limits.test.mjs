@@ -10,10 +10,10 @@ import { Harness } from '../harness/harness.mjs';
 import { until, within } from '../harness/wait.mjs';
 
 const POLLING = '/socket.io/?EIO=4&transport=polling';
-// Naming a session where there is none opens nothing.
+// The `sid` of the last two names no session.
 const WAYS_IN = [POLLING, '/socket.io/?EIO=4&transport=websocket', '/ws', '/ws?sid=x', `${POLLING}&sid=`];
 
-describe('the door', { timeout: 120_000 }, () => {
+describe('connection limits', { timeout: 120_000 }, () => {
   let harness;
   const bridges = [];
   const sockets = [];
@@ -26,15 +26,15 @@ describe('the door', { timeout: 120_000 }, () => {
     await harness?.stop();
   });
 
-  /** A bridge of its own for the test. */
+  /** Starts a bridge for one test. */
   async function bridgeWith(flags, options = {}) {
     const bridge = await Bridge.start({ redis: harness.redis, app: harness.appUrl, flags, ...options });
     bridges.push(bridge);
     return bridge;
   }
 
-  /** Asks for a socket. Returns the status, and for a refusal its body and when to try again. */
-  async function knock(bridge, path, headers = {}) {
+  /** Requests a socket. Returns the status, and for a refusal the body and Retry-After. */
+  async function requestSocket(bridge, path, headers = {}) {
     if (path.includes('polling')) {
       const response = await fetch(bridge.url + path, { headers });
       return { status: response.status, retryAfter: response.headers.get('retry-after'), body: await response.text() };
@@ -54,57 +54,60 @@ describe('the door', { timeout: 120_000 }, () => {
     return within(answer, `an answer to ${path}`);
   }
 
-  /** Whoever knocks, whichever way, is refused with this. */
+  /** Expects this refusal for every way to request a socket. */
   async function refused(bridge, status, code, headers) {
     for (const path of WAYS_IN) {
-      const answer = await knock(bridge, path, headers);
+      const answer = await requestSocket(bridge, path, headers);
       assert.deepEqual([answer.status, answer.retryAfter, JSON.parse(answer.body).code], [status, '1', code], path);
     }
   }
 
-  /** An open WebSocket, on which nothing is said. */
+  /** An open WebSocket on which the client sends nothing. */
   async function opened(bridge, headers) {
-    const { status, socket } = await knock(bridge, WAYS_IN[1], headers);
+    const { status, socket } = await requestSocket(bridge, WAYS_IN[1], headers);
     assert.equal(status, 101);
     return socket;
   }
 
-  test('who comes when all places are taken is answered 503, until one is free again', async () => {
+  test('a bridge at its socket limit answers 503 until a socket is closed', async () => {
     const bridge = await bridgeWith(['--max-sockets', '3']);
     const lea = await harness.webSocket('lea');
     const [kim] = [await opened(bridge), await opened(bridge)];
-    assert.equal((await knock(bridge, POLLING)).status, 200, 'a client that polls takes a place as well');
+    assert.equal((await requestSocket(bridge, POLLING)).status, 200, 'a polling client counts as a socket');
     await refused(bridge, 503, 'OVERLOADED');
-    assert.ok(await bridge.isWell());
+    assert.ok(await bridge.isHealthy());
     kim.terminate();
-    await until(async () => (await knock(bridge, WAYS_IN[1])).status === 101, 'a place is free');
+    await until(async () => (await requestSocket(bridge, WAYS_IN[1])).status === 101, 'a permit is free');
     await refused(bridge, 503, 'OVERLOADED');
-    assert.equal((await lea.leave()).code, 'NOT_IN_ROOM', 'other bridges have places of their own');
+    assert.equal((await lea.leave()).code, 'NOT_IN_ROOM', 'each bridge has its own limit');
   });
 
-  test('with few open files there are few places, and the bridge stays well', async () => {
+  test('a low limit of open files lowers the socket limit, and the bridge stays healthy', async () => {
     const bridge = await bridgeWith([], { openFiles: 200 });
     for (let i = 0; i < 100; i += 1) await opened(bridge);
     await refused(bridge, 503, 'OVERLOADED');
-    assert.ok(await bridge.isWell());
+    assert.ok(await bridge.isHealthy());
   });
 
-  test('connections that no socket comes of do not take the places of sockets', async () => {
+  test('connections without a socket do not count as sockets', async () => {
     const bridge = await bridgeWith(['--max-sockets', '2']);
     const address = bridge.address.split(':');
     const idle = Array.from({ length: 150 }, () => connect(Number(address[1]), address[0]).on('error', () => {}));
     await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
     await opened(bridge);
-    assert.ok(await bridge.isWell());
+    assert.ok(await bridge.isHealthy());
     for (const socket of idle) socket.destroy();
   });
 
-  test('who opens many connections without a socket keeps out nobody else', async () => {
+  test('connections without a socket are limited per address, and other addresses can connect', async () => {
     const bridge = await bridgeWith(['--max-sockets-per-address', '20', '--handshake-timeout-ms', '60000']);
     const [host, port] = bridge.address.split(':');
     const flood = await Promise.all(Array.from({ length: 300 }, () => silent(host, port)));
-    await until(() => flood.filter((socket) => !socket.isClosed).length === 20 * 4 + 64, 'the others are closed');
-    // The whole of 127.0.0.0/8 is this machine.
+    await until(
+      () => flood.filter((socket) => !socket.isClosed).length === 20 * 4 + 64,
+      'connections above the limit are closed',
+    );
+    // 127.0.0.2 is this machine, too.
     const other = await silent(host, port, { localAddress: '127.0.0.2' });
     other.write(`GET /healthz HTTP/1.1\r\nhost: ${bridge.address}\r\n\r\n`);
     const [answer] = await within(once(other, 'data'), 'an answer to another address');
@@ -112,7 +115,7 @@ describe('the door', { timeout: 120_000 }, () => {
     for (const socket of [other, ...flood]) socket.destroy();
   });
 
-  test('who comes and goes too fast is kept out for a while, and nobody else', async () => {
+  test('an address that opens sockets too fast is refused for a while, and other addresses are not', async () => {
     const flags = [
       '--max-sockets-per-address',
       '3',
@@ -124,56 +127,62 @@ describe('the door', { timeout: 120_000 }, () => {
     const bridge = await bridgeWith(flags);
     const statuses = [];
     for (let i = 0; i < 20 && statuses.at(-1) !== 429; i += 1) {
-      const { status, socket } = await knock(bridge, '/ws', from('198.51.100.1'));
+      const { status, socket } = await requestSocket(bridge, '/ws', from('198.51.100.1'));
       statuses.push(status);
       if (socket) await once(socket, 'close');
     }
     assert.equal(statuses.at(-1), 429);
     await opened(bridge, from('198.51.100.2'));
-    await until(async () => (await knock(bridge, '/ws', from('198.51.100.1'))).status === 101, 'it may come again');
+    await until(
+      async () => (await requestSocket(bridge, '/ws', from('198.51.100.1'))).status === 101,
+      'the address may open sockets again',
+    );
   });
 
-  test('the head of a request may be large, and not larger', async () => {
+  test('a request head of 30 KB is accepted, and one of 70 KB is refused', async () => {
     const bridge = await bridgeWith([]);
     const ask = (bytes) => fetch(`${bridge.url}/healthz`, { headers: { cookie: 'x'.repeat(bytes) } });
     assert.equal((await ask(30_000)).status, 200);
     assert.equal((await ask(70_000)).status, 431);
   });
 
-  /** A connection on which nothing is said. */
+  /** A TCP connection on which the client sends nothing. */
   async function silent(host, port, options = {}) {
     const socket = connect({ host, port: Number(port), ...options });
     socket.on('error', () => {});
     socket.on('close', () => (socket.isClosed = true));
     await within(once(socket, 'connect'), 'a connection');
-    // So that its end is noticed.
+    // Without reading, Node.js would not notice the end.
     return socket.resume();
   }
 
   const from = (...addresses) => ({ 'x-forwarded-for': addresses.join(', ') });
 
-  test('one address may hold so many sockets, and what trusted proxies say is the address', async () => {
+  test('sockets are limited per address, and trusted proxies name the address', async () => {
     const bridge = await bridgeWith(['--max-sockets-per-address', '2', '--trusted-proxies', '1']);
     const first = await opened(bridge, from('198.51.100.1'));
     await opened(bridge, from('203.0.113.9', '198.51.100.1'));
     await refused(bridge, 429, 'TOO_MANY_FROM_ADDRESS', from('198.51.100.1'));
     await refused(bridge, 429, 'TOO_MANY_FROM_ADDRESS', from('203.0.113.10', '198.51.100.1'));
     await opened(bridge, from('198.51.100.2'));
-    // A network of IPv6 belongs to one client.
+    // An IPv6 /64 network counts as one address.
     for (const host of ['1', '2']) await opened(bridge, from(`2001:db8:0:1::${host}`));
     await refused(bridge, 429, 'TOO_MANY_FROM_ADDRESS', from('2001:db8:0:1::3'));
     await opened(bridge, from('2001:db8:0:2::3'));
     first.terminate();
-    await until(async () => (await knock(bridge, WAYS_IN[2], from('198.51.100.1'))).status === 101, 'a place is free');
+    await until(
+      async () => (await requestSocket(bridge, WAYS_IN[2], from('198.51.100.1'))).status === 101,
+      'a permit is free',
+    );
   });
 
-  test('without trusted proxies nobody can make up an address', async () => {
+  test('without trusted proxies the header is ignored', async () => {
     const bridge = await bridgeWith(['--max-sockets-per-address', '2']);
     for (const host of ['1', '2']) await opened(bridge, from(`198.51.100.${host}`));
     await refused(bridge, 429, 'TOO_MANY_FROM_ADDRESS', from('198.51.100.3'));
   });
 
-  test('the header of RFC 7239 counts where it is configured, and the other then does not', async () => {
+  test('where the header of RFC 7239 is configured, it replaces X-Forwarded-For', async () => {
     const bridge = await bridgeWith([
       '--max-sockets-per-address',
       '1',
@@ -187,7 +196,7 @@ describe('the door', { timeout: 120_000 }, () => {
     await opened(bridge, { forwarded: 'for=198.51.100.1' });
   });
 
-  /** A connection on which this is sent, and then nothing. Resolves when the server has closed it. */
+  /** Sends a text and then nothing. Resolves when the server has closed the connection. */
   async function silentAfter(bridge, text) {
     const [host, port] = bridge.address.split(':');
     const socket = connect(Number(port), host).on('error', () => {});
@@ -199,7 +208,7 @@ describe('the door', { timeout: 120_000 }, () => {
     );
   }
 
-  /** The same for a body that never pauses, and never ends. */
+  /** Sends a body byte by byte without end, and expects status 408. */
   async function dripping(bridge, head) {
     const [host, port] = bridge.address.split(':');
     const socket = connect(Number(port), host).on('error', () => {});
@@ -214,14 +223,14 @@ describe('the door', { timeout: 120_000 }, () => {
     }
   }
 
-  test('who takes too long for a request, or to become somebody, is closed', async () => {
+  test('connections with slow requests and sockets without a token are closed', async () => {
     const bridge = await bridgeWith(['--handshake-timeout-ms', '500']);
     const quick = await opened(bridge);
     const head = `POST ${POLLING} HTTP/1.1\r\nhost: ${bridge.address}\r\n`;
     await silentAfter(bridge, '');
     await silentAfter(bridge, head);
     await silentAfter(bridge, `${head.replace('POST', 'GET')}\r\n`);
-    const { sid } = JSON.parse((await knock(bridge, POLLING)).body.slice(1));
+    const { sid } = JSON.parse((await requestSocket(bridge, POLLING)).body.slice(1));
     await silentAfter(
       bridge,
       `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 100\r\n\r\n4`,
@@ -230,7 +239,7 @@ describe('the door', { timeout: 120_000 }, () => {
       bridge,
       `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 10000\r\n\r\n`,
     );
-    // The sockets, too: nobody has said who they are.
+    // The open socket has sent no token, either.
     await within(
       new Promise((resolve) => (quick.readyState === WebSocket.CLOSED ? resolve() : quick.once('close', resolve))),
       'the end of a socket without a session',

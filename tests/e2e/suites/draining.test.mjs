@@ -19,14 +19,14 @@ const WAYS = [
 describe('draining', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
-    // The app goes on.
+    // The first bridge runs the app and goes on running.
     harness = await Harness.start();
     const flags = ['--drain-ms', String(DRAIN_MS)];
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: harness.appUrl, flags, metrics: true }));
   });
   after(() => harness?.stop());
 
-  test('a bridge that stops sends its clients away one by one, and lets nobody in', async () => {
+  test('a draining bridge closes its clients one by one, and accepts no new connections', async () => {
     const [room, bridge] = [await harness.room(), harness.bridges[1]];
     const watcher = await harness.webSocket('watcher');
     await watcher.enter(room);
@@ -57,9 +57,9 @@ describe('draining', { timeout: 60_000 }, () => {
 
     const ready = await (await fetch(`http://${metrics}/readyz`)).json();
     assert.deepEqual([ready.ready, ready.missing.includes('draining')], [false, true]);
-    const newcomer = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling`);
+    const refused = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling`);
     assert.deepEqual(
-      [newcomer.status, newcomer.headers.get('retry-after'), (await newcomer.json()).code],
+      [refused.status, refused.headers.get('retry-after'), (await refused.json()).code],
       [503, '1', 'UNAVAILABLE'],
     );
     const socket = new WebSocket(`ws://${bridge.address}/ws`).on('error', () => {});
@@ -68,7 +68,7 @@ describe('draining', { timeout: 60_000 }, () => {
     );
     assert.equal(await within(status, 'an answer to a WebSocket'), 503);
 
-    // Until its time, a client is served, over polling too.
+    // The bridge serves a client until the client's delay is over, over polling too.
     const patient = members.filter((_, i) => delays[i] > DRAIN_MS / 2);
     const served = patient
       .slice(0, 9)
@@ -80,16 +80,16 @@ describe('draining', { timeout: 60_000 }, () => {
       assert.ok(time >= delays[i] - 50, `${members[i].user}: ${time} and not ${delays[i]}`);
     for (const [i, member] of members.entries()) {
       const how = await member.closed;
-      // What the official client comes back after by itself.
+      // The official client reconnects by itself after these reasons.
       if (WAYS[i % WAYS.length][0] === 'Socket.IO') assert.match(how, /^transport (close|error)$/);
       else assert.deepEqual(how, { code: 1001, reason: 'shutting down' });
     }
-    const { code } = await within(bridge.child.ended, 'the end of the bridge', 20_000);
+    const { code } = await within(bridge.child.ended, 'the exit of the bridge', 20_000);
     assert.equal(code, 0);
 
     const state = await (await harness.api('GET', `/rooms/${room}/members`)).json();
     const states = state.members.filter(({ userId }) => userId !== 'watcher').map(({ state }) => state);
-    assert.deepEqual(states, Array(CLIENTS).fill('reconnecting'), 'nobody has left');
+    assert.deepEqual(states, Array(CLIENTS).fill('reconnecting'), 'no member counts as left');
     harness.assertNoGaps();
   });
 });

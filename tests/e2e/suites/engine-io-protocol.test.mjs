@@ -12,7 +12,7 @@ const MAX_PAYLOAD_BYTES = 16_384;
 const PING_INTERVAL_MS = 300;
 const PING_TIMEOUT_MS = 600;
 
-/** What the protocol says about a request that cannot be: [query, code, message]. */
+/** Invalid handshakes and the protocol's errors: [query, code, message]. */
 const BAD_HANDSHAKES = [
   [{ transport: 'polling' }, '5', 'Unsupported protocol version'],
   [{ EIO: 'abc', transport: 'polling' }, '5', 'Unsupported protocol version'],
@@ -25,7 +25,7 @@ const BAD_HANDSHAKES = [
   [{ EIO: 4, transport: 'polling', sid: 'AAAAAAAAAAAAAAHs' }, '1', 'Session ID unknown'],
 ];
 
-describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
+describe('Engine.IO protocol', { timeout: 120_000 }, () => {
   let harness;
   let bridge;
   const sockets = [];
@@ -50,10 +50,10 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     return socket;
   }
 
-  /** A session over polling of which a poll has to wait. */
-  const polling = async () => (await (await Polling.open(bridge)).connect(await tokenFor('kim'))).quiet();
+  /** A polling session whose next poll waits. */
+  const polling = async () => (await (await Polling.open(bridge)).connect(await tokenFor('kim'))).readFirstPing();
 
-  /** Goes over from polling as far as the probe's answer. */
+  /** Upgrades a polling session as far as the response to the probe. */
   async function probed(session) {
     const socket = frames(session.urlOver('websocket'));
     await socket.send('2probe');
@@ -63,7 +63,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
 
   const isGone = async (session) => {
     const { status, body } = await session.get();
-    assert.deepEqual([status, JSON.parse(body).code], [400, '1'], 'the session is not known any more');
+    assert.deepEqual([status, JSON.parse(body).code], [400, '1'], 'the session is unknown');
   };
 
   describe('handshake', () => {
@@ -80,7 +80,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     });
 
     test('over a WebSocket, the open packet is the first frame', async () => {
-      // How large a body may be means nothing on a WebSocket.
+      // The payload limit applies to polling only.
       const { sid, maxPayload, ...rest } = (await overWebSocket()).handshake;
       assert.match(sid, /^[\w-]{16,}$/);
       assert.ok(Number.isInteger(maxPayload));
@@ -113,7 +113,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       });
     }
 
-    test('only GET opens a session, and only GET and POST mean anything within one', async () => {
+    test('only GET opens a session, and a session accepts only GET and POST', async () => {
       const url = engineUrl(bridge, { EIO: 4, transport: 'polling' });
       for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
         const { status, body } = await ask(url, { method });
@@ -122,10 +122,10 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       const session = await Polling.open(bridge);
       for (const method of ['PUT', 'DELETE', 'PATCH'])
         assert.equal((await ask(session.url, { method })).status, 400, method);
-      assert.equal((await session.post('3')).status, 200, 'and the session goes on');
+      assert.equal((await session.post('3')).status, 200, 'the session stays open');
     });
 
-    test('a WebSocket is not opened by a plain GET', async () => {
+    test('a plain GET does not open a WebSocket', async () => {
       assert.equal((await ask(engineUrl(bridge, { EIO: 4, transport: 'websocket' }))).status, 400);
     });
   });
@@ -134,7 +134,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     const connect = async (user) => `40${NAMESPACE},${JSON.stringify({ token: await tokenFor(user) })}`;
     const leave = (id) => `42${NAMESPACE},${id}["room:leave"]`;
 
-    test('a body may hold several packets, and so may an answer', async () => {
+    test('a request body may hold several packets, and so may a response', async () => {
       const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
       const { status, body } = await session.post(leave(1), leave(2), '3', leave(3));
       assert.deepEqual([status, body], [200, 'ok']);
@@ -142,7 +142,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
         const ack = await session.next(() => true);
         assert.ok(ack.startsWith(`43${NAMESPACE},${id}[`), 'in order');
       }
-      // All is there when the poll comes.
+      // Both acks are there before the poll.
       await session.post(leave(4), leave(5));
       const other = await harness.socketIo('other');
       await other.leave();
@@ -154,7 +154,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       );
     });
 
-    test('what is not ASCII survives on both transports', async () => {
+    test('text beyond ASCII survives on both transports', async () => {
       const room = await harness.room();
       const session = await (await Polling.open(bridge)).connect(await tokenFor('zoë 学生 🎓'));
       const { data } = await session.request(1, 'room:join', { groupId: room });
@@ -163,7 +163,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       assert.equal((await socket.request(1, 'room:join', { groupId: room })).data.members[0].userId, 'zoë 学生 🎓');
     });
 
-    test('a poll waits until there is something', async () => {
+    test('a poll waits for the next packet', async () => {
       const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
       const room = await harness.room();
       await session.request(1, 'room:join', { groupId: room });
@@ -175,11 +175,11 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       assert.ok(packet.startsWith(`42${NAMESPACE},["room:participantsChanged",`), packet);
     });
 
-    test('a body that is no packet is refused and ends the session', async () => {
+    test('an invalid body is refused and ends the session', async () => {
       for (const body of ['abc', 'é', '4', '\x1e', '', '\x1e\x1e4']) {
         const session = await Polling.open(bridge);
         const { status } = await session.post(body);
-        // An empty body holds no packet at all, and an empty message is one that the layer above does not know.
+        // An empty body holds no packet, and Socket.IO does not know an empty message.
         if (body === '') {
           assert.equal(status, 200);
           continue;
@@ -192,7 +192,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('a frame that is no packet ends the session', async () => {
+    test('an invalid frame ends the session', async () => {
       for (const frame of ['abc', '', '7', '4']) {
         const socket = await overWebSocket();
         await socket.send(frame);
@@ -200,7 +200,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('packets that only a server sends, or only at another time, end a WebSocket', async () => {
+    test('packets that only a server sends, or that come at a wrong time, close a WebSocket', async () => {
       for (const frame of ['5', '6', '0{}', '2probe', '3probe']) {
         const socket = await overWebSocket();
         await socket.send(frame);
@@ -208,10 +208,10 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('a second poll beside a waiting one ends the session', async () => {
+    test('a second concurrent poll ends the session', async () => {
       const session = await polling();
       const first = session.get();
-      // The second one finds the first at the bridge, or the other way round.
+      // Either of the two polls may reach the bridge first.
       const answers = await Promise.all([first, session.get()]);
       assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
       assert.equal(answers.find(({ status }) => status === 200).body, '1');
@@ -222,12 +222,12 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       const session = await Polling.open(bridge);
       const { status, body } = await session.post(`4${'x'.repeat(MAX_PAYLOAD_BYTES)}`);
       assert.deepEqual([status, JSON.parse(body).code], [413, 'PAYLOAD_TOO_LARGE']);
-      // However it is sent.
+      // Chunked bodies have the same limit.
       const chunks = ReadableStream.from(Array.from({ length: 8 }, () => Buffer.alloc(4096, '4')));
       assert.equal((await ask(session.url, { method: 'POST', body: chunks, duplex: 'half' })).status, 413);
     });
 
-    test('what comes before the CONNECT packet does not keep it from working', async () => {
+    test('a packet before CONNECT does not prevent it', async () => {
       const session = await Polling.open(bridge);
       assert.equal((await session.post('3', await connect('kim'))).status, 200);
       await session.next((packet) => packet.startsWith(`40${NAMESPACE},{"sid":`));
@@ -250,7 +250,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
     });
 
     for (const transport of ['polling', 'websocket']) {
-      test(`a close packet is a lost connection to the room (${transport})`, async () => {
+      test(`a close packet starts the grace period of a member (${transport})`, async () => {
         const room = await harness.room();
         const lea = await harness.socketIo('lea');
         await lea.enter(room);
@@ -266,21 +266,21 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
   describe('upgrade', () => {
     const hello = '42/study,77["room:leave"]';
 
-    test('a probe, an upgrade, and the session goes on over the WebSocket', async () => {
+    test('after a probe and an upgrade the session continues on the WebSocket', async () => {
       const session = await polling();
       const waiting = session.get();
       const socket = await probed(session);
-      assert.equal((await waiting).body, '6', 'a waiting poll is ended');
-      assert.equal((await session.get()).body, '6', 'and so is every other one');
+      assert.equal((await waiting).body, '6', 'the waiting poll ends');
+      assert.equal((await session.get()).body, '6', 'and so does every other poll');
       await socket.send('5', hello);
       assert.ok((await socket.next()).startsWith('43/study,77['));
       const { status, body } = await session.get();
-      assert.deepEqual([status, JSON.parse(body).code], [400, '3'], 'polling is over');
+      assert.deepEqual([status, JSON.parse(body).code], [400, '3'], 'the session accepts no polls any more');
       assert.equal((await session.post(hello)).status, 400);
       const second = frames(session.urlOver('websocket'));
       await second.closed;
       await socket.send(hello.replace('77', '78'));
-      assert.ok((await socket.next()).startsWith('43/study,78['), 'and nothing of it has done any harm');
+      assert.ok((await socket.next()).startsWith('43/study,78['), 'the refused requests have no effect');
     });
 
     test('a session that began on a WebSocket has nothing to upgrade', async () => {
@@ -292,7 +292,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       assert.ok((await socket.next()).startsWith('43/study,77['));
     });
 
-    test('what is no probe ends the upgrade', async () => {
+    test('an upgrade ends with any packet other than a probe', async () => {
       for (const frame of ['2', '5', '4', hello, 'abc']) {
         const session = await Polling.open(bridge);
         const socket = frames(session.urlOver('websocket'));
@@ -301,7 +301,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('what was said while the transport changed arrives, once and in order', async () => {
+    test('events during a change of transport arrive once and in order', async () => {
       const room = await harness.room();
       const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
       await session.request(1, 'room:join', { groupId: room });
@@ -318,7 +318,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       assert.deepEqual(texts, numbers(60));
     });
 
-    test('an answer that grew large is not cut where a change of transport could lose the rest', async () => {
+    test('a change of transport loses no part of a large polling response', async () => {
       const room = await harness.room();
       const session = await (await Polling.open(bridge)).connect(await tokenFor('kim'));
       await session.request(1, 'room:join', { groupId: room });
@@ -332,7 +332,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       assert.deepEqual(texts, numbers(60));
     });
 
-    test('twenty official clients upgrade while their room is talking, and none misses a thing', async () => {
+    test('twenty official clients upgrade while their room is busy, and none misses an event', async () => {
       const room = await harness.room();
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
@@ -349,7 +349,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       );
       await until(
         () => members.every(({ socket }) => socket.io.engine.transport.name === 'websocket'),
-        'all are on WebSockets',
+        'all clients use WebSockets',
       );
       talk.abort();
       await talking;
@@ -368,7 +368,7 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       harness.bridges.push(bridge);
     });
 
-    test('the handshake says how often', async () => {
+    test('the handshake carries the ping interval', async () => {
       const { pingInterval, pingTimeout } = (await Polling.open(bridge)).handshake;
       assert.deepEqual([pingInterval, pingTimeout], [PING_INTERVAL_MS, PING_TIMEOUT_MS]);
     });
@@ -381,10 +381,10 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('a polling client that does not is forgotten', async () => {
+    test('a polling client that does not answer its pings loses its session', async () => {
       const session = await Polling.open(bridge);
       assert.equal((await session.get()).body, '2');
-      assert.equal((await session.get()).body, '1', 'a waiting poll is told');
+      assert.equal((await session.get()).body, '1', 'the waiting poll gets a close packet');
       assert.equal((await session.post('3')).status, 400);
     });
 
@@ -397,13 +397,13 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       socket.socket.terminate();
     });
 
-    test('a client on a WebSocket that does not is closed', async () => {
+    test('a client on a WebSocket that does not answer its pings is closed', async () => {
       const socket = await Frames.open(bridge, { pongs: false });
       assert.equal(await socket.next(), '2');
       await socket.closed;
     });
 
-    test('a client whose server falls silent notices by itself, and comes back when it is there again', async () => {
+    test('a client whose server stops sending disconnects by itself, and reconnects later', async () => {
       const kim = await harness.socketIo('kim', {
         bridge: 1,
         reconnection: true,
@@ -416,11 +416,11 @@ describe('the protocol of Engine.IO', { timeout: 120_000 }, () => {
       } finally {
         await bridge.child.kill('SIGCONT');
       }
-      await until(() => kim.socket.connected, 'it is back');
+      await until(() => kim.socket.connected, 'the client is connected again');
     });
   });
 
-  /** Says something to a room, time and again, five hundred bytes each. */
+  /** Sends notices of five hundred bytes to a room. */
   async function notices(room, count) {
     for (const i of numbers(count)) {
       const response = await harness.api('POST', `/rooms/${room}/notices`, { text: `${i} ${'x'.repeat(500)}` });

@@ -7,14 +7,14 @@ import { scrape } from '../harness/metrics.mjs';
 const CROWD = 100;
 const MEMBERS = 'room:participantsChanged';
 
-describe('bursts', { timeout: 120_000 }, () => {
+describe('event coalescing', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2, metrics: true });
   });
   after(() => harness?.stop());
 
-  /** A crowd over both bridges and both transports, connected and in no room. */
+  /** Connected clients in no room, spread over both bridges and both transports. */
   const crowd = (name) =>
     Promise.all(
       Array.from({ length: CROWD }, (_, i) =>
@@ -32,7 +32,7 @@ describe('bursts', { timeout: 120_000 }, () => {
     return counts.reduce((sum, count) => sum + count);
   };
 
-  test('a crowd that comes and goes at once is told of in few events, in order and without a gap', async (t) => {
+  test('a hundred users who join and leave at once cause few events, in order and without a gap', async (t) => {
     const room = await harness.room();
     const watchers = await Promise.all(
       TRANSPORTS.map((transport, i) => harness.connect(transport, `watcher-${i}`, { bridge: i })),
@@ -43,37 +43,37 @@ describe('bursts', { timeout: 120_000 }, () => {
     const before = await merged();
 
     await Promise.all(members.map((member) => member.enter(room)));
-    await hearOf(await harness.webSocket('late'), room, [...watchers, ...members]);
+    await flushEvents(await harness.webSocket('late'), room, [...watchers, ...members]);
     for (const watcher of watchers) {
       const came = usersOf(watcher.log, 'entered').filter((user) => user.startsWith('student'));
-      assert.deepEqual([...came].sort(), students, 'each is told of once');
+      assert.deepEqual([...came].sort(), students, 'each user once');
       const { data } = watcher.log.findLast(({ event }) => event === MEMBERS);
       const listed = data.members.map(({ userId }) => userId).filter((user) => user.startsWith('student'));
-      assert.deepEqual(listed, came, 'in the order in which they came');
+      assert.deepEqual(listed, came, 'in the order of the joins');
     }
 
     await Promise.all(members.map((member) => member.leave()));
-    await hearOf(await harness.webSocket('later'), room, watchers);
+    await flushEvents(await harness.webSocket('later'), room, watchers);
     for (const watcher of watchers) assert.deepEqual(usersOf(watcher.log, 'left').sort(), students);
 
     harness.assertNoGaps();
-    const spared = (await merged()) - before;
-    const told = watchers.map((watcher) => watcher.count(MEMBERS));
-    for (const count of told) assert.ok(count < CROWD, `${count} events tell of ${2 * CROWD} changes`);
-    assert.ok(spared > 0);
+    const coalesced = (await merged()) - before;
+    const counts = watchers.map((watcher) => watcher.count(MEMBERS));
+    for (const count of counts) assert.ok(count < CROWD, `${count} events for ${2 * CROWD} changes`);
+    assert.ok(coalesced > 0);
     const kib = Math.round(JSON.stringify(watchers[0].log).length / 1024);
     t.diagnostic(
-      `${2 * CROWD} changes: ${told.join(' and ')} events for the two who watch, ${kib} KiB for one of them; ${spared} merged`,
+      `${2 * CROWD} changes: ${counts.join(' and ')} events for two observers, ${kib} KiB for one of them; ${coalesced} merged`,
     );
   });
 
-  /** Lets one more enter, and waits until all have been told: whatever happened before has been told, too. */
-  async function hearOf(member, room, others) {
+  /** Waits until the others have got all earlier events: one more user enters, and they get that event. */
+  async function flushEvents(member, room, others) {
     await member.enter(room);
     await Promise.all(others.map((other) => other.next(MEMBERS, entered(member.user))));
   }
 
-  test('a change by itself is not held back by what happens in other rooms', async () => {
+  test('events of a busy room do not delay a single event of another room', async () => {
     const [busy, calm] = [await harness.room(), await harness.room()];
     const lea = await harness.webSocket('lea');
     await lea.enter(calm);

@@ -8,12 +8,12 @@ import { NAMESPACE } from '../harness/socket-io.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const GRACE_MS = 30_000;
-const DOOMED = fileURLToPath(new URL('../harness/client-process.mjs', import.meta.url));
+const CLIENT_PROCESS = fileURLToPath(new URL('../harness/client-process.mjs', import.meta.url));
 
 describe('lost connections', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
-    // Heartbeats often, to find out soon about those who fall silent.
+    // Frequent pings detect silent clients soon.
     harness = await Harness.start({ bridges: 2, flags: ['--ping-interval-ms', '500', '--ping-timeout-ms', '500'] });
   });
   after(() => harness?.stop());
@@ -26,30 +26,30 @@ describe('lost connections', { timeout: 60_000 }, () => {
     return { room, lea };
   }
 
-  /** Checks that the room is told of the loss, with the end of the grace period. */
-  async function lossIsTold(lea, user, before) {
-    const loss = await lea.next('room:participantReconnecting');
+  /** Expects the event that a member is reconnecting, with the end of the grace period. */
+  async function assertReconnecting(lea, user, before) {
+    const event = await lea.next('room:participantReconnecting');
     const now = await harness.redis.now();
-    assert.deepEqual([loss.userId, loss.userName], [user, nameOf(user)]);
-    assert.ok(loss.graceUntil >= before + GRACE_MS && loss.graceUntil <= now + GRACE_MS, 'thirty seconds of grace');
-    return loss;
+    assert.deepEqual([event.userId, event.userName], [user, nameOf(user)]);
+    assert.ok(event.graceUntil >= before + GRACE_MS && event.graceUntil <= now + GRACE_MS, 'thirty seconds of grace');
+    return event;
   }
 
-  test('a client whose process is killed is reported as reconnecting, and by the next entry shown so', async () => {
+  test('a client whose process is killed is reconnecting, in the event and in the next ack', async () => {
     const { room, lea } = await roomWithLea();
-    const doomed = new Child(process.execPath, [
-      DOOMED,
+    const client = new Child(process.execPath, [
+      CLIENT_PROCESS,
       `${harness.bridges[1].url}${NAMESPACE}`,
       await tokenFor('kim'),
       room,
     ]);
-    const [, ack] = await doomed.line(/^ack (.*)$/);
+    const [, ack] = await client.line(/^ack (.*)$/);
     assert.equal(JSON.parse(ack).success, true);
     await lea.next('room:participantsChanged', entered('kim'));
 
     const before = await harness.redis.now();
-    await doomed.kill('SIGKILL');
-    const { graceUntil } = await lossIsTold(lea, 'kim', before);
+    await client.kill('SIGKILL');
+    const { graceUntil } = await assertReconnecting(lea, 'kim', before);
 
     const ali = await harness.webSocket('ali');
     const { members, count } = await ali.enter(room);
@@ -58,24 +58,24 @@ describe('lost connections', { timeout: 60_000 }, () => {
     assert.deepEqual([kim.state, kim.graceUntil], ['reconnecting', graceUntil]);
   });
 
-  test('a client that falls silent is found out by the heartbeat', async () => {
+  test('missing pongs detect a client that stops answering', async () => {
     const { room, lea } = await roomWithLea();
-    const doomed = new Child(process.execPath, [
-      DOOMED,
+    const client = new Child(process.execPath, [
+      CLIENT_PROCESS,
       `${harness.bridges[0].url}${NAMESPACE}`,
       await tokenFor('kim'),
       room,
     ]);
-    await doomed.line(/^ack /);
+    await client.line(/^ack /);
     await lea.next('room:participantsChanged', entered('kim'));
     const before = await harness.redis.now();
-    await doomed.kill('SIGSTOP');
-    await lossIsTold(lea, 'kim', before);
-    await doomed.kill('SIGKILL');
+    await client.kill('SIGSTOP');
+    await assertReconnecting(lea, 'kim', before);
+    await client.kill('SIGKILL');
   });
 
   for (const transport of TRANSPORTS) {
-    test(`who comes back within the grace period is recovered, over another bridge too (${transport})`, async () => {
+    test(`a member who rejoins within the grace period is recovered, over another bridge too (${transport})`, async () => {
       const { room, lea } = await roomWithLea();
       const kim = await harness.connect(transport, 'kim');
       const first = await kim.enter(room);
@@ -83,7 +83,7 @@ describe('lost connections', { timeout: 60_000 }, () => {
       await lea.next('room:participantsChanged', entered('kim'));
       const before = await harness.redis.now();
       kim.terminate();
-      await lossIsTold(lea, 'kim', before);
+      await assertReconnecting(lea, 'kim', before);
 
       await harness.redis.advance(GRACE_MS - 5000);
       const again = await harness.connect(transport, 'kim', { bridge: 1 });
@@ -91,23 +91,23 @@ describe('lost connections', { timeout: 60_000 }, () => {
       assert.deepEqual([ack.recovered, ack.first, ack.count, ack.epoch], [true, false, 2, first.epoch]);
       const member = ack.members.find(({ userId }) => userId === 'kim');
       assert.deepEqual(member, { userId: 'kim', userName: nameOf('kim'), joinedAt, state: 'present' });
-      const { members, epoch, seq, ...told } = await lea.next('room:participantReconnected');
-      assert.deepEqual(told, { userId: 'kim', userName: nameOf('kim'), count: 2 });
+      const { members, epoch, seq, ...data } = await lea.next('room:participantReconnected');
+      assert.deepEqual(data, { userId: 'kim', userName: nameOf('kim'), count: 2 });
       assert.deepEqual([members, epoch, seq], [ack.members, ack.epoch, ack.seq]);
 
-      // The old grace period has no say any more.
+      // The end of the old grace period has no effect.
       await harness.redis.advance(GRACE_MS);
       await harness.redis.swept();
-      await lea.quiet(
+      await lea.assertNoEvents(
         async () => (await harness.connect(transport, 'ali')).enter(room),
         'room:participantsChanged',
         entered('ali'),
       );
       await again.next('room:participantsChanged', entered('ali'));
-      assert.deepEqual(again.names, ['room:participantsChanged'], 'who came back hears only of what came after');
+      assert.deepEqual(again.names, ['room:participantsChanged'], 'a recovered member gets only later events');
     });
 
-    test(`who stays away is out when the grace period ends, and comes back as a newcomer (${transport})`, async () => {
+    test(`a member who stays away is removed when the grace period ends, and joins anew later (${transport})`, async () => {
       const { room, lea } = await roomWithLea();
       const kim = await harness.connect(transport, 'kim');
       await kim.enter(room);
@@ -124,23 +124,23 @@ describe('lost connections', { timeout: 60_000 }, () => {
       await lea.next('room:participantsChanged', entered('kim'));
     });
 
-    test(`a polite disconnect starts the grace period as well (${transport})`, async () => {
+    test(`a regular disconnect starts the grace period as well (${transport})`, async () => {
       const { room, lea } = await roomWithLea();
       const kim = await harness.connect(transport, 'kim', { bridge: 1 });
       await kim.enter(room);
       await lea.next('room:participantsChanged', entered('kim'));
       const before = await harness.redis.now();
       kim.disconnect();
-      await lossIsTold(lea, 'kim', before);
+      await assertReconnecting(lea, 'kim', before);
     });
 
-    test(`a leave is a leave: no grace period, and closing the socket after it changes nothing (${transport})`, async () => {
+    test(`a leave has no grace period, and closing the socket after it changes nothing (${transport})`, async () => {
       const { room, lea } = await roomWithLea();
       const kim = await harness.connect(transport, 'kim');
       await kim.enter(room);
       await kim.leave();
       await lea.next('room:participantsChanged', changed('left', 'kim'));
-      await lea.quiet(
+      await lea.assertNoEvents(
         async () => {
           kim.disconnect();
           await kim.closed;
@@ -153,7 +153,7 @@ describe('lost connections', { timeout: 60_000 }, () => {
     });
   }
 
-  test('those who ran out of grace together are reported in one event', async () => {
+  test('one event reports all members whose grace periods end together', async () => {
     const { room, lea } = await roomWithLea();
     const lost = [];
     for (const user of ['kim', 'ali', 'bo']) {
@@ -172,5 +172,5 @@ describe('lost connections', { timeout: 60_000 }, () => {
     assert.equal(count, 1);
   });
 
-  test('in all of this, no client saw a gap in the numbering', () => harness.assertNoGaps());
+  test('no client of this suite saw a gap in the sequence numbers', () => harness.assertNoGaps());
 });

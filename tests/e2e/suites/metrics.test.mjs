@@ -7,7 +7,7 @@ import { until } from '../harness/wait.mjs';
 
 const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
 
-/** Waits until a metric has risen by this much since a scrape, or fallen. */
+/** Waits until a metric has changed by this much since a scrape. */
 async function movedBy(bridge, from, name, by) {
   let last;
   const isSo = async () => {
@@ -26,7 +26,7 @@ describe('metrics', { timeout: 120_000 }, () => {
 
   const bridge = () => harness.bridges[0];
 
-  /** Waits until the metrics have changed in exactly this way since a scrape. */
+  /** Waits until exactly these metrics have changed by this much since a scrape. */
   async function changedBy(from, expected) {
     let last;
     const isSo = async () => {
@@ -36,11 +36,11 @@ describe('metrics', { timeout: 120_000 }, () => {
         Object.entries(expected).every(([name, by]) => last[name] === by)
       );
     };
-    // The comparison says what is different.
+    // deepEqual prints the difference.
     await until(isSo, 'the metrics change').catch(() => assert.deepEqual(last, expected));
   }
 
-  test('they are valid OpenMetrics, each with a help, and the usual ones of the process among them', async () => {
+  test('metrics are valid OpenMetrics, each with a help text, and include the standard process metrics', async () => {
     const all = await families(bridge());
     for (const { name, help, type } of all) {
       assert.match(help, /^[A-Z0-9].*\.$/s, name);
@@ -54,13 +54,13 @@ describe('metrics', { timeout: 120_000 }, () => {
     assert.ok(ageS > 0 && ageS < 600, `started ${ageS} s ago`);
   });
 
-  test('strangers cannot read them', async () => {
+  test("neither clients' nor the app's listener serves metrics", async () => {
     assert.equal((await fetch(`${bridge().url}/metrics`)).status, 404);
     assert.equal((await fetch(`${harness.appUrl}/metrics`)).status, 404);
   });
 
   for (const transport of TRANSPORTS) {
-    test(`what clients do is counted, once each (${transport})`, async () => {
+    test(`each action of a client is counted once (${transport})`, async () => {
       const room = await harness.room();
       const label = LABELS[transport];
       const start = await scrape(bridge());
@@ -93,14 +93,14 @@ describe('metrics', { timeout: 120_000 }, () => {
         'app_call_duration_seconds_count connect TOKEN_INVALID': 1,
         'app_call_duration_seconds_count join ok': 2,
         'app_call_duration_seconds_count leave ok': 1,
-        // What lea was told: that the room started, that kim entered, and that kim left.
+        // Lea's events: the room started, kim entered, and kim left.
         [`fan_out_duration_seconds_count ${label}`]: 3,
-        // And beside it five acks.
+        // Those events and five acks.
         ...(transport === 'WebSocket' && { outbound_queue_depth_count: 8 }),
       };
       await changedBy(start, entering);
 
-      // One goes without a word, and in the room; the other politely, and out of it.
+      // Lea's connection breaks while she is in the room; kim, who is in no room, disconnects regularly.
       const there = await scrape(bridge());
       if (transport === 'Socket.IO') lea.terminate();
       else lea.socket.terminate();
@@ -115,10 +115,10 @@ describe('metrics', { timeout: 120_000 }, () => {
     });
   }
 
-  test('how late a sweep was is measured', async () => {
+  test('the lateness of sweeps is measured', async () => {
     const from = await scrape(bridge());
     const isMeasured = async () => {
-      // In real time, as the bridge sweeps just when something is due. Once in a while the app's own schedule is first.
+      // Real time, because the bridge sweeps exactly when a deadline passes. The app's own schedule sometimes is first.
       const lea = await harness.webSocket('lea');
       await lea.enter(await harness.room({ lastsMs: 2500 }));
       await lea.closed;
@@ -127,7 +127,7 @@ describe('metrics', { timeout: 120_000 }, () => {
     await until(isMeasured, 'a sweep is measured', 30_000);
   });
 
-  test('why the bridge closes a socket is counted', async () => {
+  test('closed sockets are counted by reason', async () => {
     const room = await harness.room();
     const lea = await harness.webSocket('lea');
     await lea.enter(room);
@@ -137,16 +137,16 @@ describe('metrics', { timeout: 120_000 }, () => {
     await movedBy(bridge(), from, 'sockets_closed_total room_closed', 1);
   });
 
-  test('a page that may not connect is counted', async () => {
+  test('a refused page is counted', async () => {
     const from = await scrape(bridge());
     const response = await fetch(`${bridge().url}/socket.io/`, { headers: { origin: 'https://elsewhere.example' } });
     assert.equal(response.status, 403);
     await changedBy(from, { 'connections_refused_total ORIGIN_NOT_ALLOWED': 1 });
   });
 
-  test('names that clients make up make no new metrics', async () => {
+  test('event names that clients invent add no label values', async () => {
     const kim = await harness.webSocket('kim');
-    // With an answer, it is let in and counted.
+    // The ack proves that the bridge has connected and counted the client.
     await kim.leave();
     const from = await scrape(bridge());
     const made = Array.from({ length: 20 }, (_, n) => `room:made-up-${n}`);
@@ -164,7 +164,7 @@ describe('metrics', { timeout: 120_000 }, () => {
       const from = await scrape(bridge());
       const connection = transport === 'Socket.IO' ? lea.socket.io.engine.transport.ws : lea.socket;
       connection.pause();
-      // More than the kernel's buffers and the queue hold together.
+      // More than the kernel's buffers and the outgoing queue hold together.
       const text = 'x'.repeat(32 * 1024);
       for (let seq = 2; seq < 2000; seq += 1) {
         const notice = { event: 'room:notice', epoch, seq, data: { groupId: room, epoch, seq, text } };
@@ -176,8 +176,8 @@ describe('metrics', { timeout: 120_000 }, () => {
     });
   }
 
-  test('a connection to Redis that broke is counted when all rooms are subscribed again', async () => {
-    // Only a connection with a subscription can be told from the others.
+  test('a broken connection to Redis is counted when all rooms are subscribed again', async () => {
+    // CLIENT KILL identifies only connections with a subscription.
     await (await harness.webSocket('lea')).enter(await harness.room());
     const from = await scrape(bridge());
     await harness.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
@@ -185,7 +185,7 @@ describe('metrics', { timeout: 120_000 }, () => {
   });
 });
 
-describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 }, () => {
+describe('metrics of a bridge that cannot reach the app', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
@@ -200,7 +200,7 @@ describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 
   });
   after(() => harness?.stop());
 
-  test('lost connections wait until the app can be told of them', async () => {
+  test('disconnects are pending until the app answers', async () => {
     const [app, bridge] = harness.bridges;
     const kim = await harness.webSocket('kim', { bridge: 1 });
     await kim.enter(await harness.room());
@@ -210,7 +210,7 @@ describe('metrics of a bridge that is cut off from the app', { timeout: 120_000 
       kim.disconnect();
       await movedBy(bridge, from, 'disconnects_waiting', 1);
       const tried = (now) => now['app_call_duration_seconds_count disconnect timeout'] > 0;
-      await until(async () => tried(changes(from, await scrape(bridge))), 'the app is tried in vain');
+      await until(async () => tried(changes(from, await scrape(bridge))), 'a call to the app times out');
     } finally {
       await app.child.kill('SIGCONT');
     }

@@ -7,7 +7,7 @@ import { tokenFor } from '../harness/tokens.mjs';
 
 const PAGE = 'https://admin.example';
 
-describe('the API for operators', { timeout: 90_000 }, () => {
+describe("operators' API", { timeout: 90_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
@@ -20,7 +20,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
   });
   after(() => harness?.stop());
 
-  /** A call's status, and what it says. */
+  /** Makes a request; returns status, headers and body. */
   async function call(method, path, { body, token = OPERATOR_TOKEN, headers = {} } = {}) {
     const response = await fetch(harness.appUrl + path, {
       method,
@@ -49,7 +49,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
 
   const inAnHour = async () => (await harness.redis.now()) + HOUR;
 
-  test('definitions are made, read, replaced and deleted, each as often as one likes', async () => {
+  test('definitions are created, read, replaced and deleted, each idempotently', async () => {
     const definition = {
       endAt: await inAnHour(),
       leaderId: 'lea',
@@ -68,7 +68,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     await refused(call('GET', '/rooms/physics'), 404, 'NO_SUCH_ROOM');
   });
 
-  test('who changes what another has changed meanwhile is told', async () => {
+  test('a conditional change of a definition that somebody else has changed meanwhile is refused', async () => {
     const body = { endAt: await inAnHour(), leaderId: 'lea' };
     await refused(call('PUT', '/rooms/latin', { body, headers: { 'if-match': '*' } }), 412, 'PRECONDITION_FAILED');
     const made = await call('PUT', '/rooms/latin', { body, headers: { 'if-none-match': '*' } });
@@ -99,7 +99,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     await lea.enter('biology');
   });
 
-  test('what is no definition, patch or notice is refused and changes nothing', async () => {
+  test('invalid definitions, patches and notices are refused and change nothing', async () => {
     const { room } = await liveRoom();
     const before = await call('GET', `/rooms/${room}`);
     const good = { endAt: await inAnHour(), leaderId: 'lea' };
@@ -129,7 +129,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     assert.deepEqual([after.body, after.headers.get('etag')], [before.body, before.headers.get('etag')]);
   });
 
-  test('an id may hold any character', async () => {
+  test('an id may contain any character', async () => {
     const id = 'a/b c?d#ä🦉:members';
     const path = `/rooms/${encodeURIComponent(id)}`;
     assert.equal((await call('PUT', path, { body: { endAt: await inAnHour(), leaderId: 'lea' } })).status, 201);
@@ -142,7 +142,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     await refused(call('GET', '/rooms/%ff'), 400, 'MALFORMED');
   });
 
-  test('live rooms are listed page by page, and who is in one now is told', async () => {
+  test('live rooms are listed page by page, and each has a list of members', async () => {
     const { room, lea } = await liveRoom();
     const kim = await harness.webSocket('kim');
     await kim.enter(room);
@@ -166,7 +166,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
       seen.push(...page.body.rooms);
       next = page.body.next;
     } while (next);
-    assert.equal(new Set(seen.map(({ id }) => id)).size, seen.length, 'each once');
+    assert.equal(new Set(seen.map(({ id }) => id)).size, seen.length, 'each room once');
     const { epoch, startedAt, endAt, ...rest } = seen.find(({ id }) => id === room);
     assert.deepEqual(rest, { id: room, count: 2 });
     assert.ok(epoch >= startedAt - 1000 && endAt > startedAt);
@@ -176,7 +176,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     await refused(call('GET', '/rooms/nowhere/members'), 404, 'NOT_LIVE');
   });
 
-  test('a member is put out, a notice is heard, an end is moved and then comes now', async () => {
+  test('a member is removed, a notice is sent, and a session is rescheduled and ended', async () => {
     const { room, lea } = await liveRoom();
     const kim = await harness.webSocket('kim');
     await kim.enter(room);
@@ -197,13 +197,13 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     assert.equal((await lea.next('room:ended')).reason, 'ended');
     await lea.closed;
     const late = await harness.socketIo('kim');
-    assert.equal((await late.join(room)).code, 'SESSION_ENDED', 'no join begins it anew');
+    assert.equal((await late.join(room)).code, 'SESSION_ENDED', 'no join starts the session again');
     await refused(call('POST', `/rooms/${room}/notices`, { body: { text: 'Hello?' } }), 404, 'NOT_LIVE');
     await refused(call('POST', '/rooms/nowhere/end'), 404, 'NO_SUCH_ROOM');
     harness.assertNoGaps();
   });
 
-  test('operators may do everything, members may read their own rooms, and others nothing', async () => {
+  test('operators may call everything, members may read their own rooms, and others may call nothing', async () => {
     const { room } = await liveRoom({ members: ['kim'] });
     const [kim, mallory] = [await tokenFor('kim'), await tokenFor('mallory')];
     assert.equal((await call('GET', `/rooms/${room}`, { token: 'an-older-token-that-still-counts' })).status, 200);
@@ -228,7 +228,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     }
   });
 
-  test('pages of the configured origins may use it, and no others', async () => {
+  test('pages of the configured origins may use the API, and no others', async () => {
     const ask = (origin) =>
       call('OPTIONS', '/rooms/x', { headers: { origin, 'access-control-request-method': 'PUT' } });
     const allowed = await ask(PAGE);
@@ -247,7 +247,7 @@ describe('the API for operators', { timeout: 90_000 }, () => {
     assert.equal(answer.headers.get('vary'), 'origin');
   });
 
-  test('what there is not is not found, and what cannot be done there is not allowed', async () => {
+  test('unknown paths get 404, and unknown methods get 405', async () => {
     await refused(call('GET', '/rooms/x/nothing'), 404, 'NO_SUCH_PATH');
     await refused(call('POST', '/rooms/x'), 405, 'METHOD_NOT_ALLOWED');
     await refused(call('GET', '/rooms/x/end'), 405, 'METHOD_NOT_ALLOWED');

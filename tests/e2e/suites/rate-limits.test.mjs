@@ -10,7 +10,7 @@ const PER_SOCKET = 5;
 const PER_USER = 8;
 const SOCKETS = 3;
 
-describe('the pace of clients', { timeout: 60_000 }, () => {
+describe('rate limits', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
     const flags = [
@@ -25,27 +25,27 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
   });
   after(() => harness?.stop());
 
-  /** Sends so many events in one breath. Returns their codes. */
+  /** Sends events without waiting in between. Returns the codes of their acks. */
   const burst = (member, count) => Promise.all(Array.from({ length: count }, async () => (await member.leave()).code));
 
   const count = (codes, code) => codes.filter((it) => it === code).length;
 
   for (const [i, transport] of TRANSPORTS.entries()) {
-    test(`who sends too fast is refused until it slows down (${transport})`, async () => {
+    test(`a client that sends too fast is refused until it slows down (${transport})`, async () => {
       const kim = await harness.connect(transport, `kim-${i}`);
-      // Twice the rate at once; then as many refusals before the socket would be closed.
+      // The limit allows twice the rate at once; as many refusals again do not close the socket yet.
       const codes = await burst(kim, 3 * PER_SOCKET);
       assert.deepEqual(new Set(codes), new Set(['NOT_IN_ROOM', 'RATE_LIMITED']));
       assert.ok(count(codes, 'NOT_IN_ROOM') >= 2 * PER_SOCKET);
-      const isHeard = async () => {
-        // Slow enough for the limit, which is what this is about.
+      const isServed = async () => {
+        // Slow enough for the rate limit.
         await sleep(1000 / PER_SOCKET);
         return (await kim.leave()).code === 'NOT_IN_ROOM';
       };
-      await until(isHeard, 'it is heard again');
+      await until(isServed, 'the client is served again');
     });
 
-    test(`what is refused does not keep the room waiting (${transport})`, async () => {
+    test(`refused events do not delay other members (${transport})`, async () => {
       const room = await harness.room();
       const [kim, lea] = [await harness.connect(transport, `kip-${i}`), await harness.connect(transport, `lea-${i}`)];
       await burst(kim, 3 * PER_SOCKET);
@@ -53,7 +53,7 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
       assert.equal((await lea.leave()).success, true);
     });
 
-    test(`a user's sockets share a pace, and other users have their own (${transport})`, async () => {
+    test(`a user's sockets share a rate limit, and other users have their own (${transport})`, async () => {
       const [first, second] = [
         await harness.connect(transport, `ali-${i}`),
         await harness.connect(transport, `ali-${i}`),
@@ -64,11 +64,11 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
       assert.deepEqual(await burst(other, PER_SOCKET), Array(PER_SOCKET).fill('NOT_IN_ROOM'));
     });
 
-    test(`a user holds so many sockets on a bridge, whatever they are (${transport})`, async () => {
+    test(`sockets of a user are limited per bridge, over both transports together (${transport})`, async () => {
       const user = `ida-${i}`;
       const held = [];
       for (let n = 0; n < SOCKETS; n += 1) held.push(await harness.connect(TRANSPORTS[n % 2], user));
-      // With an answer, each is let in.
+      // The ack proves that the bridge has connected the client.
       for (const member of held) await member.leave();
       const token = await tokenFor(user);
       const another = harness.stranger(transport, { auth: { token }, token });
@@ -94,7 +94,7 @@ describe('the pace of clients', { timeout: 60_000 }, () => {
           ).code === 'NOT_IN_ROOM'
         );
       };
-      await until(isIn, 'a place is free');
+      await until(isIn, 'a permit is free');
     });
   }
 });

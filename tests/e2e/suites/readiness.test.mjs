@@ -7,7 +7,7 @@ import { until } from '../harness/wait.mjs';
 
 const BEAT_MS = 500;
 
-/** Silence is noticed when three beats have passed, and a dead connection when a ping has no answer. */
+/** The bridge detects silence after three heartbeats, and a dead connection when a ping gets no response. */
 const LIMIT_MS = 30_000;
 
 describe('readiness', { timeout: 180_000 }, () => {
@@ -30,7 +30,7 @@ describe('readiness', { timeout: 180_000 }, () => {
     return body.missing;
   }
 
-  /** Waits until exactly these parts are missing, by what is said on both addresses. */
+  /** Waits until exactly these parts are missing, on both addresses. */
   async function becomes(bridge, missing) {
     for (const address of [bridge.address, await metricsAddress(bridge)]) {
       const isSo = async () => (await ask(address)).join() === missing.join();
@@ -38,12 +38,12 @@ describe('readiness', { timeout: 180_000 }, () => {
     }
   }
 
-  test('a Redis that does not answer is missing, and so is the app that needs it', async () => {
+  test('a Redis that does not answer and the app that needs it are missing', async () => {
     await harness.redis.freeze();
     try {
       for (const bridge of harness.bridges) {
         await becomes(bridge, ['redis', 'app']);
-        assert.ok(await bridge.isWell(), 'the process itself is alive');
+        assert.ok(await bridge.isHealthy(), 'the process itself is alive');
       }
     } finally {
       await harness.redis.thaw();
@@ -51,14 +51,14 @@ describe('readiness', { timeout: 180_000 }, () => {
     for (const bridge of harness.bridges) await becomes(bridge, []);
   });
 
-  test('a Redis that has died is missing until it is back', async () => {
+  test('a Redis that has crashed is missing until it runs again', async () => {
     await harness.redis.crash();
     for (const bridge of harness.bridges) await becomes(bridge, ['redis', 'app']);
     await harness.redis.restart();
     for (const bridge of harness.bridges) await becomes(bridge, []);
   });
 
-  test('an app that is away is missing, and nothing else', async () => {
+  test('only the app is missing while the app does not answer', async () => {
     await harness.bridges[0].child.kill('SIGSTOP');
     try {
       await becomes(harness.bridges[1], ['app']);
@@ -68,16 +68,16 @@ describe('readiness', { timeout: 180_000 }, () => {
     await becomes(harness.bridges[1], []);
   });
 
-  test('a bridge that stops says so where it still answers', async () => {
+  test('a bridge that shuts down reports draining on the metrics address', async () => {
     const [first, second] = harness.bridges;
     const room = await harness.room();
     await (await harness.webSocket('lea', { bridge: 1 })).enter(room);
-    // It has to tell the app of the lost connection, which holds it up.
+    // The bridge has to send a disconnect to the suspended app, which delays the exit.
     await first.child.kill('SIGSTOP');
     try {
       second.child.process.kill('SIGTERM');
       const address = await metricsAddress(second);
-      await until(async () => (await ask(address)).includes('draining'), 'it is draining');
+      await until(async () => (await ask(address)).includes('draining'), 'the bridge is draining');
     } finally {
       await first.child.kill('SIGCONT');
     }

@@ -4,10 +4,10 @@ import { after, before, describe, test } from 'node:test';
 import { changed, entered, Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { until } from '../harness/wait.mjs';
 
-/** How long a client waits for an answer at the most, as the bridge is told; shorter than usual, to save time. */
+/** The longest wait for an ack, which the bridge is configured with; shorter than the default to save time. */
 const ANSWER_LIMIT_MS = 2500;
 
-describe('outages of Redis', { timeout: 90_000 }, () => {
+describe('Redis outages', { timeout: 90_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
@@ -19,7 +19,7 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
   });
   after(() => harness?.stop());
 
-  /** Asks again while the answer is that it cannot be had now. */
+  /** Repeats a request while the ack is UNAVAILABLE. */
   const again = (ask) =>
     until(
       async () => {
@@ -32,7 +32,7 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     );
 
   for (const transport of TRANSPORTS) {
-    test(`while Redis does not answer, clients are told so in time and stay connected (${transport})`, async () => {
+    test(`while Redis does not answer, clients get UNAVAILABLE in time and stay connected (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.connect(transport, 'lea');
       await lea.enter(room);
@@ -47,16 +47,16 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
         await harness.redis.thaw();
       }
 
-      // Redis takes the joins up when it wakes, although they were given up.
+      // Redis runs the joins when it continues, although the app has given up on them.
       for (const member of waiting) await again(() => member.join(room));
       await again(() => lea.leave());
       const { data } = await (await harness.connect(transport, 'bo')).join(room);
       const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
-      assert.deepEqual(present, ['ali present', 'bo present', 'kim present'], 'what was refused has left no ghost');
+      assert.deepEqual(present, ['ali present', 'bo present', 'kim present'], 'refused joins left no ghost');
     });
   }
 
-  test('a client that tries again is not told that it has joined already', async () => {
+  test('a client that retries a join is not refused as a duplicate', async () => {
     const room = await harness.room();
     const [lea, kim] = [await harness.socketIo('lea'), await harness.socketIo('kim')];
     await lea.enter(room);
@@ -69,7 +69,7 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     await again(() => kim.join(room));
   });
 
-  test('a Redis that was restarted is found again, and events flow as before', async () => {
+  test('after a restart of Redis the bridges reconnect, and events arrive as before', async () => {
     const room = await harness.room();
     const lea = await harness.socketIo('lea');
     const kim = await harness.webSocket('kim', { bridge: 1 });
@@ -83,17 +83,17 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     assert.deepEqual([refusal.success, refusal.code], [false, 'UNAVAILABLE']);
     await harness.redis.restart();
 
-    // Events that nobody is subscribed to are lost; from the moment of subscribing, none is.
+    // Redis drops events without subscribers; after subscribing, a bridge gets every event.
     const channel = `rollcall:events:${room}`;
     await until(
       async () => (await harness.redis.client.pubSubNumSub(channel))[channel] === 2,
       'both bridges are subscribed',
     );
     const { data } = await again(() => ali.join(room));
-    assert.deepEqual([data.epoch, data.count, data.first], [epoch, 3, false], 'the session goes on');
+    assert.deepEqual([data.epoch, data.count, data.first], [epoch, 3, false], 'the session continues');
     for (const member of [lea, kim]) await member.next('room:participantsChanged', entered('ali'));
 
-    // And so does what happens without anybody calling.
+    // Sweeps work again, too.
     ali.terminate();
     for (const member of [lea, kim]) await member.next('room:participantReconnecting');
     await harness.redis.advance(MINUTE / 2);
@@ -105,10 +105,10 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     }
   });
 
-  test('a Redis that is killed while many enter keeps what it acknowledged, and has nobody twice', async (t) => {
+  test('a Redis that is killed during joins keeps every acknowledged join, and no user twice', async (t) => {
     const room = await harness.room();
-    const witness = await harness.socketIo('witness');
-    await witness.enter(room);
+    const observer = await harness.socketIo('observer');
+    await observer.enter(room);
     const users = Array.from({ length: 50 }, (_, n) => `user-${n}`);
     const members = await Promise.all(
       users.map((user, n) => harness.connect(TRANSPORTS[n % 2], user, { bridge: Math.floor(n / 2) % 2 })),
@@ -119,7 +119,7 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
       acknowledged += ack.success ? 1 : 0;
       return ack;
     });
-    await until(() => acknowledged >= 5, 'some have entered');
+    await until(() => acknowledged >= 5, 'some users have joined');
     await harness.redis.crash();
     const first = await Promise.all(acks);
     await harness.redis.restart();
@@ -127,13 +127,13 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     for (const [n, ack] of first.entries()) if (!ack.success) await again(() => members[n].join(room));
     const { data } = await again(async () => (await harness.socketIo('lea')).join(room));
     const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
-    assert.deepEqual(present, [...users, 'witness', 'lea'].map((user) => `${user} present`).sort());
+    assert.deepEqual(present, [...users, 'observer', 'lea'].map((user) => `${user} present`).sort());
     t.diagnostic(
-      `1 Redis killed while ${users.length} entered: ${acknowledged} acknowledged and kept, the others let in afterwards, ghosts: 0`,
+      `1 Redis killed while ${users.length} entered: ${acknowledged} acknowledged and kept, the others joined afterwards, ghosts: 0`,
     );
   });
 
-  /** Cuts bridges off from events, while one of them cannot act, and lets something happen meanwhile. */
+  /** Breaks all subscriptions while one bridge is suspended, and does something that this bridge misses. */
   async function missedBy(bridge, happening) {
     await harness.bridges[bridge].child.kill('SIGSTOP');
     try {
@@ -144,11 +144,11 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
     }
   }
 
-  /** Bridges may be waiting before they connect to Redis once more. */
+  /** A bridge may still be waiting before it reconnects to Redis. */
   const enter = async (member, room, options) => (await again(() => member.join(room, options))).data;
 
   for (const transport of TRANSPORTS) {
-    test(`after events were missed the room is read once more, and clients get the current list (${transport})`, async () => {
+    test(`after missed events the bridge resyncs the room, and clients get the current roster (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.connect(transport, 'lea', { bridge: 1 });
       const { epoch } = await enter(lea, room);
@@ -164,19 +164,19 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
       );
       assert.deepEqual([state.epoch, state.seq, state.count, state.hostId], [epoch, 3, 3, 'lea']);
       await enter(await harness.socketIo('bo'), room);
-      assert.equal((await lea.next('room:participantsChanged')).seq, 4, 'from there events go on');
+      assert.equal((await lea.next('room:participantsChanged')).seq, 4, 'the next event follows');
     });
 
-    test(`a Redis that has lost its last writes takes clients back with it (${transport})`, async () => {
+    test(`a Redis that has lost its last writes resets clients to its state (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.connect(transport, 'lea', { bridge: 1 });
       await enter(lea, room);
       const ali = await harness.socketIo('ali');
       await enter(ali, room);
-      await harness.redis.remember();
+      await harness.redis.save();
       await again(() => ali.leave());
       assert.equal((await lea.next('room:participantsChanged', changed('left', 'ali'))).seq, 3);
-      await missedBy(1, () => harness.redis.rewind());
+      await missedBy(1, () => harness.redis.restore());
       const state = await lea.next('room:state');
       assert.deepEqual(
         state.members.map(({ userId }) => userId),
@@ -184,10 +184,10 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
       );
       assert.equal(state.seq, 2);
       await enter(await harness.socketIo('bo'), room);
-      assert.equal((await lea.next('room:participantsChanged', entered('bo'))).seq, 3, 'from there events go on');
+      assert.equal((await lea.next('room:participantsChanged', entered('bo'))).seq, 3, 'the next event follows');
     });
 
-    test(`who missed the end of the room is told and let go (${transport})`, async () => {
+    test(`a client that missed the end of the session gets it later and is closed (${transport})`, async () => {
       const room = await harness.room({ lastsMs: MINUTE });
       const lea = await harness.connect(transport, 'lea', { bridge: 1 });
       await enter(lea, room);
@@ -201,18 +201,18 @@ describe('outages of Redis', { timeout: 90_000 }, () => {
       await lea.closed;
     });
 
-    test(`who was replaced meanwhile does not throw out the newer connection (${transport})`, async () => {
+    test(`a connection that missed its replacement does not remove the newer one (${transport})`, async () => {
       const room = await harness.room();
       const old = await harness.connect(transport, 'lea', { bridge: 1 });
       const { resumeToken } = await enter(old, room);
       const again = await harness.socketIo('lea');
       await missedBy(1, () => enter(again, room, { resumeToken }));
       await old.closed;
-      assert.equal((await again.leave()).success, true, 'the newer one still holds the membership');
+      assert.equal((await again.leave()).success, true, 'the newer connection still holds the membership');
     });
   }
 
-  test('after all of it the bridges are well', async () => {
-    for (const bridge of harness.bridges) assert.ok(await bridge.isWell());
+  test('the bridges are healthy after all outages', async () => {
+    for (const bridge of harness.bridges) assert.ok(await bridge.isHealthy());
   });
 });

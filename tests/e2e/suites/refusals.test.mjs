@@ -37,7 +37,7 @@ describe('refusals', { timeout: 60_000 }, () => {
       await refused(second.join(room), 'ALREADY_JOINED');
       await refused(first.join(room), 'ALREADY_JOINED');
       // The refused connection has no membership to lose.
-      await first.quiet(
+      await first.assertNoEvents(
         async () => {
           second.disconnect();
           await second.closed;
@@ -50,7 +50,7 @@ describe('refusals', { timeout: 60_000 }, () => {
       );
     });
 
-    test(`rooms that are not there, not theirs or not this connection's are refused (${transport})`, async () => {
+    test(`joins and leaves of unknown rooms, forbidden rooms and rooms of other connections are refused (${transport})`, async () => {
       const [open, closed] = [await harness.room(), await harness.room({ leaderId: 'lea', members: ['kim', 7] })];
       const mallory = await harness.connect(transport, 'mallory');
       await refused(mallory.leave(), 'NOT_IN_ROOM');
@@ -63,13 +63,13 @@ describe('refusals', { timeout: 60_000 }, () => {
         await member.enter(closed);
         await refused(member.join(open), 'IN_ANOTHER_ROOM');
       }
-      // None of it closed the socket.
+      // No refusal has closed the socket.
       await mallory.enter(open);
       await mallory.leave();
       await refused(mallory.leave(), 'NOT_IN_ROOM');
     });
 
-    test(`without a good token nobody gets in (${transport})`, async () => {
+    test(`a client without a valid token is refused (${transport})`, async () => {
       const bad = [
         [undefined, 'TOKEN_MISSING'],
         ['', 'TOKEN_MISSING'],
@@ -93,7 +93,7 @@ describe('refusals', { timeout: 60_000 }, () => {
       }
     });
 
-    test(`when its token runs out, a connection is closed (${transport})`, async () => {
+    test(`a connection is closed when its token expires (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
@@ -117,7 +117,7 @@ describe('refusals', { timeout: 60_000 }, () => {
     await harness.stranger('Socket.IO', { extraHeaders }).connected();
   });
 
-  test('other namespaces than the configured one do not exist', async () => {
+  test('only the configured namespace exists', async () => {
     const socket = io(`${harness.bridges[0].url}/other`, {
       auth: { token: await tokenFor('kim') },
       transports: ['websocket'],
@@ -137,7 +137,7 @@ describe('refusals', { timeout: 60_000 }, () => {
       signal: AbortSignal.timeout(5000),
     });
 
-  /** The HTTP answer to a WebSocket's upgrade. */
+  /** The HTTP response to the upgrade to a WebSocket. */
   async function upgrade(path, origin) {
     const socket = new WebSocket(`ws://${harness.bridges[0].address}${path}`, { headers: origin ? { origin } : {} });
     socket.on('error', () => {});
@@ -165,7 +165,7 @@ describe('refusals', { timeout: 60_000 }, () => {
     'http://study.example',
     'null',
   ]) {
-    test(`pages of ${origin} are refused on every way in`, async () => {
+    test(`pages of ${origin} are refused on every transport`, async () => {
       const response = await polling(origin);
       assert.equal(response.status, 403);
       assert.equal((await response.json()).code, 'ORIGIN_NOT_ALLOWED');
@@ -183,7 +183,7 @@ describe('refusals', { timeout: 60_000 }, () => {
     ['https://pr-7.preview.example.com', 'pages one label below a listed domain'],
     [undefined, 'clients that are not pages'],
   ]) {
-    test(`${who} pass on every way in`, async () => {
+    test(`${who} may connect on every transport`, async () => {
       const response = await polling(origin);
       assert.equal(response.status, 200);
       assert.equal(response.headers.get('access-control-allow-origin'), origin ?? null);
@@ -203,7 +203,7 @@ describe('refusals', { timeout: 60_000 }, () => {
   });
 });
 
-/** A token that names no algorithm, as attackers send them. */
+/** A token with the algorithm `none`, as attackers send it. */
 function unsigned(claims) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return `${part({ alg: 'none', typ: 'JWT' })}.${part(claims)}.`;

@@ -7,7 +7,7 @@ import { AppProxy, HOLD, LOSE, PASS, refuse } from '../harness/proxy.mjs';
 import { make, signedCall } from '../harness/signed.mjs';
 import { until } from '../harness/wait.mjs';
 
-/** Time is real here: leases run out. */
+/** Real time: leases run out. */
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '2000',
   SPIN_VARIABLE_GRACE_MS: '30000',
@@ -17,10 +17,10 @@ const VARIABLES = {
 
 const JOIN = '/events/join';
 
-describe('what becomes of entries while a bridge and the app do not hear each other', { timeout: 120_000 }, () => {
+describe('rejoin after lease loss', { timeout: 120_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
-    // The first bridge runs the app; the second calls it through the proxy.
+    // The first bridge runs the app; the second one calls the app through the proxy.
     harness = await Harness.start({ variables: VARIABLES });
     proxy = await AppProxy.start(harness.appUrl);
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, variables: VARIABLES }));
@@ -35,11 +35,11 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
   });
 
   const joins = () => proxy.to(JOIN).map(({ body }) => body);
-  /** The entries that the app was told are lost, alone or with others. */
-  const lost = () =>
+  /** The entries in all disconnects that the app got, single or in batches. */
+  const disconnected = () =>
     proxy.to('/events/disconnect').flatMap(({ body }) => [body].flat().map((event) => (event.data ?? event).entryId));
 
-  /** Lea, who watches through the first bridge, and a member behind the second one that is cut off until its lease is over. */
+  /** Lea on the first bridge, and kim on the second one, which cannot reach the app until its lease has run out. */
   async function cutOff(room, transport) {
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
@@ -56,29 +56,29 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
   };
 
   for (const transport of TRANSPORTS) {
-    test(`an entry that was lost before its answer came is followed by another (${transport})`, async () => {
+    test(`an entry that ended before its response arrived is replaced by another (${transport})`, async () => {
       const room = await harness.room();
       const [lea, kim] = await cutOff(room, transport);
       const before = joins().length;
       proxy.does = ({ path }) => (path === JOIN ? LOSE : PASS);
       proxy.isBroken = false;
-      await until(() => joins().length > before, 'the bridge enters kim again');
-      const lost = joins()[before];
+      await until(() => joins().length > before, 'the bridge rejoins kim');
+      const ended = joins()[before];
       await lea.next('room:participantReconnected');
       const { status } = await make(
         harness.appUrl,
-        signedCall('disconnect', { type: 'disconnect', roomId: room, userId: 'kim', entryId: lost.entryId }),
+        signedCall('disconnect', { type: 'disconnect', roomId: room, userId: 'kim', entryId: ended.entryId }),
       );
       assert.equal(status, 200);
       await lea.next('room:participantReconnecting');
       proxy.does = () => PASS;
       assert.equal((await lea.next('room:participantReconnected', undefined, 20_000)).userId, 'kim');
-      assert.notEqual(joins().at(-1).entryId, lost.entryId);
+      assert.notEqual(joins().at(-1).entryId, ended.entryId);
       assert.equal((await kim.leave()).success, true, 'through the same socket as before');
     });
   }
 
-  test('who is not let in again leaves neither entry behind', async () => {
+  test('a refused rejoin leaves neither entry behind', async () => {
     const room = await harness.room();
     const [, kim] = await cutOff(room, 'WebSocket');
     const before = joins().length;
@@ -86,27 +86,30 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
     proxy.isBroken = false;
     assert.deepEqual(await kim.closed, { code: 4409, reason: 'NOT_A_MEMBER' });
     const { entryId, replaces } = joins()[before];
-    await until(() => [entryId, replaces].every((entry) => lost().includes(entry)), 'the app is told of both');
+    await until(
+      () => [entryId, replaces].every((entry) => disconnected().includes(entry)),
+      'the app gets the disconnects of both',
+    );
   });
 
-  test('who is sent out at the end has not stayed in the next session', async () => {
+  test('a member who is removed at the end of a session is not in the next session', async () => {
     const room = await harness.room();
     const [lea, kim] = await cutOff(room, 'WebSocket');
     const before = joins().length;
     proxy.does = ({ path }) => (path === JOIN ? HOLD : PASS);
     proxy.isBroken = false;
-    await until(() => joins().length > before, 'the bridge enters kim again');
+    await until(() => joins().length > before, 'the bridge rejoins kim');
     assert.ok((await harness.api('POST', `/rooms/${room}/end`)).ok);
     await lea.next('room:ended');
     await harness.define(room);
     proxy.does = () => PASS;
     proxy.release();
     assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:ended' });
-    await until(() => lost().includes(joins()[before].entryId), 'the app is told');
-    await until(async () => (await state(room, 'kim')) !== 'present', 'nobody is there');
+    await until(() => disconnected().includes(joins()[before].entryId), 'the app gets the disconnect');
+    await until(async () => (await state(room, 'kim')) !== 'present', 'kim is not present');
   });
 
-  test('a first try that comes after the refusal of a second one leaves nobody behind', async () => {
+  test('a first attempt that arrives after the refusal of the second one leaves no member behind', async () => {
     const room = await harness.room();
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
@@ -119,8 +122,8 @@ describe('what becomes of entries while a bridge and the app do not hear each ot
     assert.equal((await kim.join(room)).code, 'ROOM_FULL');
     proxy.does = () => PASS;
     proxy.release();
-    await until(async () => (await state(room, 'kim')) !== 'present', 'nobody is there', 10_000);
-    await until(() => lost().includes(joins()[before].entryId), 'the app is told');
+    await until(async () => (await state(room, 'kim')) !== 'present', 'kim is not present', 10_000);
+    await until(() => disconnected().includes(joins()[before].entryId), 'the app gets the disconnect');
     await kim.enter(room);
     assert.equal(await state(room, 'kim'), 'present');
   });

@@ -5,19 +5,19 @@ import { entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 
 const LEAD_MS = 10 * MINUTE;
 
-describe('the reminder and the end', { timeout: 60_000 }, () => {
+describe('reminder and end', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });
   });
   after(() => harness?.stop());
 
-  /** Goes to a time before the end of a session. */
+  /** Moves the clock to a time before the end of a session. */
   async function goTo(endAt, beforeMs) {
     await harness.redis.advance(endAt - beforeMs - (await harness.redis.now()));
   }
 
-  test('ten minutes before the end everybody is reminded, once', async () => {
+  test('ten minutes before the end every member gets one reminder', async () => {
     const room = await harness.room({ lastsMs: HOUR });
     const published = await harness.redis.published(room);
     const lea = await harness.socketIo('lea');
@@ -27,10 +27,14 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
     await kim.enter(room);
     await lea.next('room:participantsChanged', entered('kim'));
 
-    // A little too early: nothing yet.
+    // A little too early for the reminder.
     await goTo(endAt, LEAD_MS + 20_000);
     await harness.redis.swept();
-    await lea.quiet(async () => (await harness.webSocket('bo')).enter(room), 'room:participantsChanged', entered('bo'));
+    await lea.assertNoEvents(
+      async () => (await harness.webSocket('bo')).enter(room),
+      'room:participantsChanged',
+      entered('bo'),
+    );
 
     await goTo(endAt, LEAD_MS);
     for (const member of [lea, kim]) {
@@ -42,7 +46,7 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
 
     await goTo(endAt, LEAD_MS / 2);
     await harness.redis.swept();
-    await lea.quiet(
+    await lea.assertNoEvents(
       async () => {
         const ali = await harness.socketIo('ali');
         const { remainMs } = await ali.enter(room);
@@ -64,7 +68,7 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
     assert.deepEqual(lea.names, ['room:started', 'room:ended']);
   });
 
-  test('at the end everybody is told and let go, the room is cleared, and nobody gets in any more', async () => {
+  test('at the end every member gets an event and is closed, the room is cleared, and nobody can join any more', async () => {
     const room = await harness.room({ lastsMs: HOUR });
     const published = await harness.redis.published(room);
     const lea = await harness.socketIo('lea');
@@ -85,7 +89,7 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
       assert.deepEqual(ended, { groupId: room, reason: 'time', epoch });
       const end = await member.closed;
       const expected = 'io' in member.socket ? 'io server disconnect' : { code: 4410, reason: 'room:ended' };
-      assert.deepEqual(end, expected, `how ${member.user} was let go`);
+      assert.deepEqual(end, expected, `how ${member.user} was closed`);
       assert.equal(member.names.at(-1), 'room:ended', 'nothing comes after the end');
       assert.equal(member.count('room:ended'), 1);
     }
@@ -94,8 +98,8 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
 
     const left = await harness.redis.keysOf(room);
     const kinds = left.map((key) => key.split(':')[2]);
-    assert.deepEqual(kinds, ['attendance', 'closed'], 'only who was there and which entries are closed is remembered');
-    for (const key of left) assert.ok((await harness.redis.client.pTTL(key)) > 0, `${key} vanishes by itself`);
+    assert.deepEqual(kinds, ['attendance', 'closed'], 'only attendance and closed entries are kept');
+    for (const key of left) assert.ok((await harness.redis.client.pTTL(key)) > 0, `${key} expires by itself`);
 
     for (const [transport, bridge] of [
       ['Socket.IO', 0],
@@ -108,7 +112,7 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
     assert.deepEqual(await harness.redis.keysOf(room), left, 'a late join leaves no trace');
   });
 
-  test('an operator may define the room anew, and its next session has a new epoch that counts from one', async () => {
+  test('an operator may define the room again, and its next session has a new epoch whose events start at one', async () => {
     const room = await harness.room({ lastsMs: MINUTE });
     const lea = await harness.socketIo('lea');
     const { epoch } = await lea.enter(room);
@@ -122,5 +126,5 @@ describe('the reminder and the end', { timeout: 60_000 }, () => {
     assert.equal((await again.next('room:started')).seq, 1);
   });
 
-  test('in all of this, no client saw a gap in the numbering', () => harness.assertNoGaps());
+  test('no client of this suite saw a gap in the sequence numbers', () => harness.assertNoGaps());
 });

@@ -3,10 +3,10 @@ import { after, before, describe, test } from 'node:test';
 
 import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 
-/** How a connection was let go because another took its place. */
+/** How a replaced connection was closed. */
 const REPLACED = { 'Socket.IO': 'io server disconnect', WebSocket: { code: 4410, reason: 'room:replaced' } };
 
-describe('coming back', { timeout: 90_000 }, () => {
+describe('resume tokens', { timeout: 90_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });
@@ -14,7 +14,7 @@ describe('coming back', { timeout: 90_000 }, () => {
   after(() => harness?.stop());
 
   for (const transport of TRANSPORTS) {
-    test(`whoever shows the resume token takes the place over at once, on another bridge too (${transport})`, async () => {
+    test(`a join with the resume token takes the membership over at once, on another bridge too (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
@@ -23,11 +23,11 @@ describe('coming back', { timeout: 90_000 }, () => {
       await lea.next('room:participantsChanged', entered('kim'));
 
       const again = await harness.connect(transport, 'kim', { bridge: 1 });
-      await lea.quiet(
+      await lea.assertNoEvents(
         async () => {
           const ack = await again.enter(room, { resumeToken });
           assert.deepEqual([ack.recovered, ack.first, ack.count], [true, false, 2]);
-          assert.deepEqual(ack.members, members, 'the same membership, from the same time');
+          assert.deepEqual(ack.members, members, 'the same membership with the same start');
           assert.notEqual(ack.resumeToken, resumeToken);
           assert.deepEqual(await old.next('room:replaced'), { groupId: room });
           assert.deepEqual(await old.closed, REPLACED[transport]);
@@ -41,7 +41,7 @@ describe('coming back', { timeout: 90_000 }, () => {
     });
   }
 
-  test('a token of somebody else, of another room or of nobody opens nothing', async () => {
+  test('resume tokens of other users, of other rooms and invalid ones have no effect', async () => {
     const [room, other] = [await harness.room(), await harness.room()];
     const lea = await harness.socketIo('lea');
     const { resumeToken } = await lea.enter(room);
@@ -59,14 +59,14 @@ describe('coming back', { timeout: 90_000 }, () => {
     assert.equal((await second.join(room, { resumeToken })).success, true);
   });
 
-  test('no token is kept in Redis', async () => {
+  test('Redis holds no resume token', async () => {
     const room = await harness.room();
     const { resumeToken } = await (await harness.socketIo('lea')).enter(room);
     const contents = JSON.stringify(await harness.redis.contents());
     assert.ok(!contents.includes(Buffer.from(resumeToken).toString('hex')));
   });
 
-  test('a room that hands over lets the newest connection in and the old one go', async () => {
+  test('with `takeover` the newest connection replaces the old one', async () => {
     const room = await harness.room({ duplicates: 'takeover' });
     const old = await harness.webSocket('kim');
     await old.enter(room);
@@ -82,7 +82,7 @@ describe('coming back', { timeout: 90_000 }, () => {
     await again.next('room:participantsChanged', entered('lea'));
   });
 
-  test('a room that shares has a user once, and all connections hear everything', async () => {
+  test('with `share` a user counts once, and all their connections get all events', async () => {
     const room = await harness.room({ duplicates: 'share' });
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
@@ -95,7 +95,7 @@ describe('coming back', { timeout: 90_000 }, () => {
     await ali.enter(room);
     for (const member of [first, second]) await member.next('room:participantsChanged', entered('ali'));
     await lea.next('room:participantsChanged', entered('ali'));
-    await lea.quiet(
+    await lea.assertNoEvents(
       async () => {
         first.terminate();
         await ali.leave();
@@ -107,5 +107,5 @@ describe('coming back', { timeout: 90_000 }, () => {
     await lea.next('room:participantReconnecting', ({ userId }) => userId === 'kim');
   });
 
-  test('in all of this, no client saw a gap in the numbering', () => harness.assertNoGaps());
+  test('no client of this suite saw a gap in the sequence numbers', () => harness.assertNoGaps());
 });

@@ -11,15 +11,15 @@ import { until } from '../harness/wait.mjs';
 
 const ROOMS = 5;
 const CLIENTS = 100;
-const PASSERS_BY = 10;
+const VISITORS = 10;
 const GRACE_MS = 60_000;
 
-/** Time is real here, and leases count: it is about who is missed while processes come and go. */
+/** Real time: no lease and no grace period may end while bridges restart. */
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '15000',
   SPIN_VARIABLE_GRACE_MS: String(GRACE_MS),
   ROLLCALL_HEARTBEAT_INTERVAL_MS: '1000',
-  // Those who pass by do it as fast as they can.
+  // Visitors join and leave as fast as they can.
   ROLLCALL_EVENTS_PER_SECOND: '1000',
   ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
 };
@@ -58,7 +58,7 @@ class Resident {
     });
   }
 
-  /** Whether it is in its room through a connection that began after so many others. */
+  /** Whether the resident is in its room over a connection later than the first `acks` ones. */
   isBack(acks) {
     return this.socket.connected && this.isIn && this.acks.length > acks;
   }
@@ -78,18 +78,18 @@ describe('rolling restart', { timeout: 180_000 }, () => {
     await harness?.stop();
   });
 
-  /** Stops a bridge as a deployment does, and starts another on its port. */
-  async function replace(place) {
-    const old = harness.bridges[place];
+  /** Stops a bridge as a deployment does, and starts another one on the same port. */
+  async function replace(index) {
+    const old = harness.bridges[index];
     const { pid } = old;
     await old.child.kill('SIGTERM');
     const settings = { redis: harness.redis, app: harness.appUrl, variables: VARIABLES, listen: old.address };
-    harness.bridges[place] = await Bridge.start(settings);
-    assert.notEqual(harness.bridges[place].pid, pid);
+    harness.bridges[index] = await Bridge.start(settings);
+    assert.notEqual(harness.bridges[index].pid, pid);
   }
 
-  /** Comes and goes, again and again, through the bridge that is not restarted. Returns how often. */
-  async function passBy(user, room) {
+  /** Joins and leaves over the bridge that is not restarted, until the test ends. Returns how often. */
+  async function visitRepeatedly(user, room) {
     const member = await harness.socketIo(user);
     let times = 0;
     while (isBusy) {
@@ -100,7 +100,7 @@ describe('rolling restart', { timeout: 180_000 }, () => {
     return times;
   }
 
-  test('both bridges are replaced under load, and nobody in any room is ever out of it', async (t) => {
+  test('both bridges are replaced under load, and no member is ever removed from a room', async (t) => {
     const rooms = [];
     const observers = [];
     for (let i = 0; i < ROOMS; i += 1) {
@@ -114,14 +114,18 @@ describe('rolling restart', { timeout: 180_000 }, () => {
       const bridge = harness.bridges[1 + (i % 2)];
       residents.push(new Resident(user, rooms[i % ROOMS], bridge, await tokenFor(user)));
     }
-    await until(() => residents.every((resident) => resident.isBack(0)), 'everybody is in', 30_000);
-    const passing = Array.from({ length: PASSERS_BY }, (_, i) => passBy(`passer-by-${i}`, rooms[i % ROOMS]));
+    await until(() => residents.every((resident) => resident.isBack(0)), 'all residents are in their rooms', 30_000);
+    const passing = Array.from({ length: VISITORS }, (_, i) => visitRepeatedly(`visitor-${i}`, rooms[i % ROOMS]));
 
-    for (const place of [1, 2]) {
-      const own = residents.filter((_, i) => 1 + (i % 2) === place);
+    for (const index of [1, 2]) {
+      const own = residents.filter((_, i) => 1 + (i % 2) === index);
       const before = new Map(own.map((resident) => [resident, resident.acks.length]));
-      await replace(place);
-      await until(() => own.every((resident) => resident.isBack(before.get(resident))), 'everybody is back', 60_000);
+      await replace(index);
+      await until(
+        () => own.every((resident) => resident.isBack(before.get(resident))),
+        'all residents are in their rooms again',
+        60_000,
+      );
     }
     isBusy = false;
     const passed = (await Promise.all(passing)).reduce((sum, times) => sum + times);
@@ -134,29 +138,29 @@ describe('rolling restart', { timeout: 180_000 }, () => {
       );
       const { joinedAt } = acks[0].members.find(({ userId }) => userId === user);
       const again = acks.at(-1).members.find(({ userId }) => userId === user);
-      assert.equal(again.joinedAt, joinedAt, `${user} is there since the beginning`);
+      assert.equal(again.joinedAt, joinedAt, `${user} has been there from the beginning`);
     }
     for (const [i, room] of rooms.entries()) {
       const present = residents.filter((resident) => resident.room === room).map(({ user }) => user);
       const state = await (await harness.api('GET', `/rooms/${room}/members`)).json();
       const ids = state.members.map(({ userId }) => userId).sort();
-      assert.deepEqual(ids, [`observer-${i}`, ...present].sort(), 'everybody once, and no ghosts');
+      assert.deepEqual(ids, [`observer-${i}`, ...present].sort(), 'each user once, and no ghosts');
       assert.deepEqual([...new Set(state.members.map(({ state }) => state))], ['present']);
-      await until(() => observers[i].position.seq >= state.seq, 'the observer has heard everything');
+      await until(() => observers[i].position.seq >= state.seq, 'the observer has all events');
     }
     const removals = observers.flatMap(({ log }) => log.filter(isRemoval));
-    assert.deepEqual(removals, [], 'nobody was ever removed');
+    assert.deepEqual(removals, [], 'nobody was removed');
     harness.assertNoGaps();
     const missed = observers.reduce((sum, observer) => sum + observer.count('room:participantReconnecting'), 0);
     const refused = residents.reduce((sum, { refusals }) => sum + refusals.length, 0);
     t.diagnostic(
-      `2 bridges replaced with ${CLIENTS} clients: all recovered, ${missed} times somebody was reconnecting, ` +
+      `2 bridges replaced with ${CLIENTS} clients: all recovered, ${missed} events about reconnecting members, ` +
         `${refused} joins tried again, ${passed} joins and leaves of others meanwhile, ghosts: 0`,
     );
   });
 });
 
-/** Whether an event says that a resident is out of a room. */
+/** Whether an event says that a resident has left or was removed. */
 function isRemoval({ event, data }) {
   const isOut = event === 'room:participantsChanged' && data.change.type !== 'entered';
   return isOut && data.change.users.some(({ userId }) => userId.startsWith('resident'));

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { changed, entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 
-describe('sessions that change while they are live', { timeout: 90_000 }, () => {
+describe('changes of live sessions', { timeout: 90_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });
@@ -20,12 +20,12 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     return { room, lea, kim };
   }
 
-  test('an end that is moved is told, and comes at its new time', async () => {
+  test('members get an event when a session is rescheduled, and it ends at the new time', async () => {
     const { room, lea, kim } = await liveRoom({ lastsMs: 2 * HOUR });
     const endAt = await harness.define(room, { lastsMs: 20 * MINUTE });
     for (const member of [lea, kim]) {
-      const { epoch: _, seq: __, remainMs, ...told } = await member.next('room:rescheduled');
-      assert.deepEqual(told, { groupId: room, endAt });
+      const { epoch: _, seq: __, remainMs, ...data } = await member.next('room:rescheduled');
+      assert.deepEqual(data, { groupId: room, endAt });
       assert.ok(remainMs > 19 * MINUTE && remainMs <= 20 * MINUTE);
     }
     await harness.redis.advance(10 * MINUTE);
@@ -38,7 +38,7 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     }
   });
 
-  test('a session that is ended now sends everybody out', async () => {
+  test('every member of a session that is ended now is closed', async () => {
     for (const end of [
       (room) => harness.define(room, { lastsMs: 0 }),
       (room) => harness.api('DELETE', `/rooms/${room}`),
@@ -54,7 +54,7 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     }
   });
 
-  test('a new leader is told, and becomes host', async () => {
+  test('members get an event about a new leader, who becomes host', async () => {
     const { room, lea, kim } = await liveRoom();
     await harness.define(room, { leaderId: 'kim' });
     for (const member of [lea, kim]) {
@@ -63,7 +63,7 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     }
   });
 
-  test('who is taken off the list is put out, and does not get in again', async () => {
+  test('a member who is taken off the list is removed and cannot join again', async () => {
     const { room, lea, kim } = await liveRoom();
     await harness.define(room, { members: ['lea', 'ali'] });
     assert.deepEqual(await kim.next('room:removed'), { groupId: room });
@@ -76,7 +76,7 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     assert.equal((await (await harness.socketIo('kim')).join(room)).code, 'NOT_A_MEMBER');
   });
 
-  test('a full room lets nobody in but those who have a place in it', async () => {
+  test('a full room refuses everybody but its own members', async () => {
     const { room, lea, kim } = await liveRoom({ capacity: 2 });
     const ali = await harness.socketIo('ali');
     assert.equal((await ali.join(room)).code, 'ROOM_FULL');
@@ -88,7 +88,7 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     await ali.enter(room);
   });
 
-  test('who was there, for how long and how often away, is told afterwards', async () => {
+  test('attendance lists members, their times and their drops after the end', async () => {
     const { room, lea, kim } = await liveRoom({ lastsMs: HOUR });
     await harness.redis.advance(10 * MINUTE);
     kim.terminate();
@@ -116,5 +116,5 @@ describe('sessions that change while they are live', { timeout: 90_000 }, () => 
     assert.equal((await harness.api('GET', `/rooms/${room}/attendance`, undefined, 'x'.repeat(32))).status, 401);
   });
 
-  test('in all of this, no client saw a gap in the numbering', () => harness.assertNoGaps());
+  test('no client of this suite saw a gap in the sequence numbers', () => harness.assertNoGaps());
 });

@@ -4,14 +4,14 @@ import { after, before, describe, test } from 'node:test';
 import { entered, Harness, HOUR, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
-describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
+describe('sessions in token claims', { timeout: 60_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2, variables: { SPIN_VARIABLE_SESSIONS: 'token' } });
   });
   after(() => harness?.stop());
 
-  /** A client whose token names a session. */
+  /** A connected client whose token has a session in its claims. */
   async function granted(transport, user, rollcall, bridge = 0) {
     const token = await tokenFor(user, { claims: rollcall === undefined ? {} : { rollcall } });
     const member = harness.stranger(transport, {
@@ -23,7 +23,7 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
   }
 
   for (const transport of TRANSPORTS) {
-    test(`who holds a token for the room gets in, and it names leader and end (${transport})`, async () => {
+    test(`a token for the room admits its user and sets leader and end (${transport})`, async () => {
       const room = `tokens-${transport}`;
       const endAt = (await harness.redis.now()) + HOUR;
       const grant = { room, endAt, leaderId: 'lea', capacity: 2 };
@@ -31,13 +31,13 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
       const ack = await kim.enter(room);
       assert.deepEqual([ack.endAt, ack.leaderId, ack.hostId], [endAt, 'lea', 'kim']);
       const ali = await granted(transport, 'ali', { ...grant, endAt: endAt + MINUTE }, 1);
-      assert.equal((await ali.enter(room)).endAt, endAt, 'the first to enter sets the terms');
+      assert.equal((await ali.enter(room)).endAt, endAt, 'the first join defines the session');
       await kim.next('room:participantsChanged', entered('ali'));
       assert.equal((await (await granted(transport, 'bo', grant)).join(room)).code, 'ROOM_FULL');
       assert.equal((await (await granted(transport, 'lea', grant)).enter(room)).hostId, 'lea');
     });
 
-    test(`who holds a token for another room or for none does not (${transport})`, async () => {
+    test(`a token for another room or for none does not admit its user (${transport})`, async () => {
       const endAt = (await harness.redis.now()) + HOUR;
       const elsewhere = await granted(transport, 'kim', { room: 'elsewhere', endAt, leaderId: 'lea' });
       assert.equal((await elsewhere.join('here')).code, 'NOT_A_MEMBER');
@@ -47,7 +47,7 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
     });
   }
 
-  test('who holds a token for a room may read it over HTTP, and no other', async () => {
+  test('a token for a room allows reading that room over HTTP, and no other', async () => {
     const endAt = (await harness.redis.now()) + HOUR;
     const rollcall = { room: 'readable', endAt, leaderId: 'lea' };
     await (await granted('Socket.IO', 'kim', rollcall)).enter('readable');
@@ -58,7 +58,7 @@ describe('sessions that tokens tell of', { timeout: 60_000 }, () => {
     assert.equal((await harness.api('GET', '/rooms/readable/members', undefined, other)).status, 403);
   });
 
-  test('a token whose session cannot be one is refused at the door', async () => {
+  test('a token with an invalid session is refused at the connection', async () => {
     for (const rollcall of [
       {},
       'room',

@@ -10,7 +10,7 @@ const KINDS = ['join', 'leave', 'disconnect'];
 const STALE_S = 6 * 60;
 const FOREIGN_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
-describe('calls from bridges to the app', { timeout: 60_000 }, () => {
+describe('signed calls', { timeout: 60_000 }, () => {
   let harness;
   let room;
   let lea;
@@ -40,7 +40,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
   });
   const withHeader = (call, name, value) => ({ ...call, headers: { ...call.headers, [name]: value } });
 
-  /** Makes a call that is to be refused, and proves that it never reached Redis. */
+  /** Makes a call, expects a refusal, and proves that nothing reached Redis. */
   async function refused(call, status, code) {
     const before = await harness.redis.contents();
     const commands = await harness.redis.commandsDuring(async () => {
@@ -55,33 +55,33 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
   for (const kind of KINDS) {
     const call = (options) => signedCall(kind, eventOf(kind, 'mallory', randomUUID()), options);
 
-    test(`an unsigned ${kind} is refused and touches nothing`, async () => {
+    test(`an unsigned ${kind} is refused and changes nothing`, async () => {
       await refused(without(call(), 'webhook-signature'), 401, 'SIGNATURE_INVALID');
       await refused(without(call(), 'webhook-id'), 401, 'SIGNATURE_INVALID');
       await refused(without(call(), 'webhook-timestamp'), 401, 'SIGNATURE_INVALID');
       await refused(withHeader(call(), 'webhook-signature', 'v1,'), 401, 'SIGNATURE_INVALID');
     });
 
-    test(`a ${kind} whose body was altered is refused and touches nothing`, async () => {
+    test(`a ${kind} whose body was altered is refused and changes nothing`, async () => {
       const good = call();
       await refused({ ...good, body: good.body.replace('mallory', 'lea') }, 401, 'SIGNATURE_INVALID');
       await refused({ ...good, body: `${good.body} ` }, 401, 'SIGNATURE_INVALID');
       await refused({ ...good, body: '' }, 401, 'SIGNATURE_INVALID');
     });
 
-    test(`a ${kind} whose time or id was altered is refused and touches nothing`, async () => {
+    test(`a ${kind} whose time or id was altered is refused and changes nothing`, async () => {
       const good = call({ ageS: 10 });
       const later = String(Number(good.headers['webhook-timestamp']) + 5);
       await refused(withHeader(good, 'webhook-timestamp', later), 401, 'SIGNATURE_INVALID');
       await refused(withHeader(withHeader(good, 'webhook-id', 'x'), 'ce-id', 'x'), 401, 'SIGNATURE_INVALID');
     });
 
-    test(`a ${kind} signed six minutes ago, or six minutes ahead, is refused and touches nothing`, async () => {
+    test(`a ${kind} signed six minutes ago, or six minutes ahead, is refused and changes nothing`, async () => {
       await refused(call({ ageS: STALE_S }), 401, 'SIGNATURE_INVALID');
       await refused(call({ ageS: -STALE_S }), 401, 'SIGNATURE_INVALID');
     });
 
-    test(`a ${kind} signed with another secret is refused and touches nothing`, async () => {
+    test(`a ${kind} signed with another secret is refused and changes nothing`, async () => {
       await refused(call({ secret: FOREIGN_SECRET }), 401, 'SIGNATURE_INVALID');
     });
 
@@ -93,7 +93,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
       await refused({ ...disguised, path: `/events/${kind}` }, 400, 'MALFORMED');
     });
 
-    test(`a ${kind} that is signed and no such event is refused and touches nothing`, async () => {
+    test(`a signed ${kind} with an invalid event is refused and changes nothing`, async () => {
       for (const body of ['', '{', '[]', '{}', `{"type":"${kind}"}`, '['.repeat(10_000)]) {
         await refused(signedCall(kind, body), 400, 'MALFORMED');
       }
@@ -101,14 +101,14 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
       await refused(without(call(), 'ce-specversion'), 400, 'MALFORMED');
     });
 
-    test(`a ${kind} of more than 64 KiB is refused, signed or not, and touches nothing`, async () => {
+    test(`a ${kind} of more than 64 KiB is refused, signed or not, and changes nothing`, async () => {
       const big = JSON.stringify(eventOf(kind, 'mallory', randomUUID())) + ' '.repeat(64 * 1024);
       await refused(signedCall(kind, big), 413, 'PAYLOAD_TOO_LARGE');
       await refused(without(signedCall(kind, big), 'webhook-signature'), 413, 'PAYLOAD_TOO_LARGE');
     });
   }
 
-  test('an unsigned question whom a token speaks for is not answered', async () => {
+  test('an unsigned connect call is refused', async () => {
     const good = signedCall('connect', { type: 'connect', token: await tokenFor('kim') });
     await refused(without(good, 'webhook-signature'), 401, 'SIGNATURE_INVALID');
     const { status, answer } = await make(harness.appUrl, good);
@@ -116,7 +116,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     assert.deepEqual([answer.data.userId, answer.data.userName], ['kim', nameOf('kim')]);
   });
 
-  test('signed calls join, lose and leave, and the members of the room hear of it', async () => {
+  test('signed calls join, disconnect and leave, and members get the events', async () => {
     const call = (kind, entryId) => make(harness.appUrl, signedCall(kind, eventOf(kind, 'kim', entryId)));
     let joined;
     const commands = await harness.redis.commandsDuring(async () => (joined = await call('join', 'entry-1')));
@@ -134,7 +134,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     await lea.next('room:participantsChanged', changed('left', 'kim'));
   });
 
-  test('a call that is delivered twice happens once, and a late copy of a join does not bring anybody back', async () => {
+  test('a call that is delivered twice has one effect, and a late copy of a join adds no member', async () => {
     const join = signedCall('join', joinOf('ali', 'entry-a'));
     const first = await make(harness.appUrl, join);
     await lea.next('room:participantsChanged', entered('ali'));
@@ -142,32 +142,32 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     const { remainMs: __, ...once } = first.answer.data;
     assert.deepEqual(again, once, 'the same answer');
 
-    // Of an entry that is not current, nothing is taken.
+    // A leave of an entry that is not current has no effect.
     await make(harness.appUrl, signedCall('leave', eventOf('leave', 'ali', 'entry-of-somebody-else')));
     await make(harness.appUrl, signedCall('leave', eventOf('leave', 'ali', 'entry-a')));
     const left = await lea.next('room:participantsChanged');
-    assert.equal(left.change.type, 'left', 'the second copy of the join and the wrong leave were not heard of');
+    assert.equal(left.change.type, 'left', 'neither the second copy of the join nor the wrong leave had an event');
     assert.equal(left.seq, once.seq + 1);
 
     const late = await make(harness.appUrl, join);
     assert.deepEqual([late.status, late.answer.code], [409, 'ENTRY_CLOSED']);
-    await lea.quiet(
+    await lea.assertNoEvents(
       () => make(harness.appUrl, signedCall('join', joinOf('bo'))),
       'room:participantsChanged',
       entered('bo'),
     );
   });
 
-  /** Lets so many users enter, and returns what tells that their connections are lost. */
-  async function lossesOf(users) {
-    const losses = [];
+  /** Joins users, and returns the deliveries of their disconnects. */
+  async function disconnectsOf(users) {
+    const disconnects = [];
     for (const user of users) {
       const join = joinOf(user);
       assert.equal((await make(harness.appUrl, signedCall('join', join, { id: join.entryId }))).status, 200);
       const event = { type: 'disconnect', roomId: room, userId: user, entryId: join.entryId };
-      losses.push({ id: randomUUID(), event });
+      disconnects.push({ id: randomUUID(), event });
     }
-    return losses;
+    return disconnects;
   }
 
   const statesOf = async (users) => {
@@ -175,13 +175,13 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     return users.map((user) => members.find(({ userId }) => userId === user)?.state);
   };
 
-  test('a batch has an outcome for each of its events, and coming again changes nothing', async () => {
+  test('a batch gets an outcome for each event, and a second delivery changes nothing', async () => {
     const users = ['ben', 'bea', 'bob'];
-    const losses = await lossesOf(users);
-    const foreign = { id: randomUUID(), event: { ...losses[0].event, roomId: 'no-such-room' } };
+    const disconnects = await disconnectsOf(users);
+    const foreign = { id: randomUUID(), event: { ...disconnects[0].event, roomId: 'no-such-room' } };
     for (const batch of [
-      [losses[0], losses[1], foreign],
-      [losses[1], losses[2]],
+      [disconnects[0], disconnects[1], foreign],
+      [disconnects[1], disconnects[2]],
     ]) {
       const { status, answer } = await make(harness.appUrl, signedBatch('disconnect', batch));
       assert.equal(status, 200);
@@ -200,22 +200,22 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
     );
   });
 
-  test('a batch that is not in order touches nothing, whatever else is in it', async () => {
+  test('an invalid batch changes nothing, whatever else is in it', async () => {
     const users = ['cem', 'cleo'];
-    const losses = await lossesOf(users);
+    const disconnects = await disconnectsOf(users);
     const join = { id: randomUUID(), event: joinOf('mallory') };
-    const many = Array.from({ length: 201 }, () => ({ ...losses[0], id: randomUUID() }));
+    const many = Array.from({ length: 201 }, () => ({ ...disconnects[0], id: randomUUID() }));
     const second = (change) => ({ change: ([first, event]) => [first, change(event)] });
     const calls = [
-      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { secret: FOREIGN_SECRET })],
-      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', losses, { ageS: STALE_S })],
+      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', disconnects, { secret: FOREIGN_SECRET })],
+      [401, 'SIGNATURE_INVALID', signedBatch('disconnect', disconnects, { ageS: STALE_S })],
       [
         401,
         'SIGNATURE_INVALID',
-        { ...signedBatch('disconnect', losses), body: signedBatch('disconnect', losses.slice(1)).body },
+        { ...signedBatch('disconnect', disconnects), body: signedBatch('disconnect', disconnects.slice(1)).body },
       ],
-      [400, 'MALFORMED', signedBatch('disconnect', [...losses, join])],
-      [400, 'MALFORMED', signedBatch('disconnect', [...losses, losses[0]])],
+      [400, 'MALFORMED', signedBatch('disconnect', [...disconnects, join])],
+      [400, 'MALFORMED', signedBatch('disconnect', [...disconnects, disconnects[0]])],
       [400, 'MALFORMED', signedBatch('disconnect', [])],
       [400, 'MALFORMED', signedBatch('disconnect', many)],
       [
@@ -223,7 +223,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
         'MALFORMED',
         signedBatch(
           'disconnect',
-          losses,
+          disconnects,
           second((event) => ({ ...event, specversion: '2.0' })),
         ),
       ],
@@ -232,7 +232,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
         'MALFORMED',
         signedBatch(
           'disconnect',
-          losses,
+          disconnects,
           second((event) => ({ ...event, source: '/bridges/other' })),
         ),
       ],
@@ -241,7 +241,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
         'MALFORMED',
         signedBatch(
           'disconnect',
-          losses,
+          disconnects,
           second(({ id, ...event }) => event),
         ),
       ],
@@ -250,7 +250,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
         'MALFORMED',
         signedBatch(
           'disconnect',
-          losses,
+          disconnects,
           second(() => null),
         ),
       ],
@@ -259,7 +259,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
         'PAYLOAD_TOO_LARGE',
         signedBatch(
           'disconnect',
-          losses,
+          disconnects,
           second((event) => ({ ...event, x: 'x'.repeat(64 * 1024) })),
         ),
       ],
@@ -272,7 +272,7 @@ describe('calls from bridges to the app', { timeout: 60_000 }, () => {
       await statesOf(users),
       users.map(() => 'present'),
     );
-    // Only lost connections come in batches.
+    // Only disconnects may come in batches.
     const { status } = await make(harness.appUrl, signedBatch('join', [join]));
     assert.notEqual(status, 200);
     assert.deepEqual(await statesOf(['mallory']), [undefined]);

@@ -14,7 +14,7 @@ import { until, within } from '../harness/wait.mjs';
 
 const MAX_PAYLOAD_BYTES = 16_384;
 
-describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
+describe('Socket.IO protocol', { timeout: 120_000 }, () => {
   let harness;
   let bridge;
   const sockets = [];
@@ -38,17 +38,13 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
   const ofRefusal = (frame) => JSON.parse(frame.slice(`44${NAMESPACE},`.length));
 
   describe('connecting', () => {
-    test('the answer names a session, which is new each time and not that of the transport', async () => {
+    test("the response names a new session id, which is not the transport's", async () => {
       const [first, second] = [await opened(), await opened()];
       const ids = [];
       for (const frames of [first, second]) {
         await frames.send(await connecting());
         const answer = JSON.parse((await frames.next()).slice(`40${NAMESPACE},`.length));
-        assert.deepEqual(
-          Object.keys(answer),
-          ['sid'],
-          'and no pid: nothing is promised that only this bridge could keep',
-        );
+        assert.deepEqual(Object.keys(answer), ['sid'], 'no pid, because recovery does not depend on one bridge');
         ids.push(answer.sid, frames.handshake.sid);
       }
       assert.equal(new Set(ids).size, 4);
@@ -73,14 +69,14 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       });
     }
 
-    test('a name that is as long as a message is not repeated, and ends the connection', async () => {
+    test('a very long namespace is not repeated in the refusal, and ends the connection', async () => {
       const frames = await opened();
       await frames.send(`40/${'x'.repeat(10_000)},`);
       await frames.closed;
       assert.ok(!frames.all.some((frame) => frame.includes('xxx')), JSON.stringify(frames.all));
     });
 
-    test('without a comma after the namespace there is no token', async () => {
+    test('a CONNECT without a comma after the namespace has no token', async () => {
       const frames = await opened();
       await frames.send(`40${NAMESPACE}`);
       assert.deepEqual(ofRefusal(await frames.next()).data.code, 'TOKEN_MISSING');
@@ -142,7 +138,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
   });
 
   describe('events', () => {
-    test('acks carry the ids of their events, and come in their order', async () => {
+    test('acks carry the ids of their events, and arrive in the order of the events', async () => {
       const frames = await connected();
       const ids = [0, 7, 3, 2 ** 31, Number.MAX_SAFE_INTEGER];
       await frames.send(...ids.map((id) => `42${NAMESPACE},${id}["room:leave"]`));
@@ -150,7 +146,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
         assert.ok((await frames.next()).startsWith(`43${NAMESPACE},${id}[{"success":false,`), String(id));
     });
 
-    test('a join, a leave and another join in one breath have their effects in order', async () => {
+    test('joins and leaves without waiting in between take effect in order', async () => {
       const rooms = [await harness.room(), await harness.room()];
       const frames = await connected();
       await frames.send(
@@ -165,7 +161,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('an event without an id is done and not answered', async () => {
+    test('an event without an id takes effect and gets no ack', async () => {
       const room = await harness.room();
       const frames = await connected();
       await frames.send(`42${NAMESPACE},["room:join",{"groupId":"${room}"}]`);
@@ -174,14 +170,14 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.deepEqual(acks.length, 1);
     });
 
-    test('answers that nobody asked for are passed over', async () => {
+    test('unexpected acks are ignored', async () => {
       const frames = await connected();
       await frames.send(`43${NAMESPACE},1["x"]`, `461-${NAMESPACE},1[{"_placeholder":true,"num":0}]`);
       frames.socket.send(Buffer.from('x'));
       assert.equal((await frames.request(2, 'room:leave')).code, 'NOT_IN_ROOM');
     });
 
-    test('attachments are read and refused, and the connection goes on', async () => {
+    test('attachments are read and refused, and the connection stays open', async () => {
       const frames = await connected();
       for (const count of [1, 2, 16]) {
         const holes = Array.from({ length: count }, (_, num) => ({ _placeholder: true, num }));
@@ -200,13 +196,13 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.equal((await session.request(6, 'room:leave')).code, 'NOT_IN_ROOM');
     });
 
-    test('more attachments than are read, or text in their place, end the connection', async () => {
+    test('too many attachments, too large ones, or text in their place end the connection', async () => {
       const many = await connected();
       await many.send(`4517-${NAMESPACE},5["room:join"]`);
       await many.closed;
       const large = await connected();
       await large.send(`452-${NAMESPACE},5["room:join"]`);
-      // Together they are above the limit, though each by itself is not.
+      // Only both together exceed the limit.
       for (const _ of [1, 2]) large.socket.send(Buffer.alloc(MAX_PAYLOAD_BYTES - 100));
       await large.closed;
       const text = await connected();
@@ -216,7 +212,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
   });
 
   describe('disconnecting', () => {
-    test('ends the session and not the connection, over which another may begin', async () => {
+    test('a DISCONNECT ends the session and not the connection, on which another may start', async () => {
       const room = await harness.room();
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
@@ -230,7 +226,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.equal((await lea.next('room:participantReconnected')).userId, 'kim');
     });
 
-    test('what comes after it is passed over, twice too', async () => {
+    test('packets after a DISCONNECT are ignored, a second DISCONNECT too', async () => {
       const frames = await connected();
       await frames.send(`41${NAMESPACE},`, `42${NAMESPACE},1["room:leave"]`, `41${NAMESPACE}`);
       await frames.connect(await tokenFor('kim'));
@@ -238,7 +234,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.ok(!frames.all.some((frame) => frame.startsWith(`43${NAMESPACE},1`)), 'an ack of the old session');
     });
 
-    describe('while the app takes its time', () => {
+    describe('while the app is slow', () => {
       let slow;
       let proxy;
       before(async () => {
@@ -256,31 +252,31 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       };
       const connects = (frames) => frames.all.filter((frame) => frame.startsWith(`40${NAMESPACE},`)).length;
 
-      test('an ack of the session before does not reach the next one', async () => {
+      test('an ack of an earlier session does not reach the next one', async () => {
         const room = await harness.room();
         const lea = await harness.socketIo('lea');
         await lea.enter(room);
         const frames = await (await opened(slow)).connect(await tokenFor('kim'));
         hold('/events/join');
         await frames.send(`42${NAMESPACE},1["room:join",{"groupId":"${room}"}]`);
-        await until(() => proxy.to('/events/join').length === 1, 'the app is asked');
+        await until(() => proxy.to('/events/join').length === 1, 'the app gets the call');
         await frames.send(`41${NAMESPACE},`);
         await frames.connect(await tokenFor('kim'));
         proxy.release();
-        // So its ack is there, and with nobody to be in the room, the membership is lost.
+        // The response has arrived: its session is over, so the new member is disconnected.
         assert.equal((await lea.next('room:participantReconnecting')).userId, 'kim');
         assert.equal((await frames.request(2, 'room:leave')).code, 'NOT_IN_ROOM');
         assert.ok(!frames.all.some((frame) => frame.startsWith(`43${NAMESPACE},1`)), JSON.stringify(frames.all));
       });
 
-      test('before CONNECT is answered, it calls the whole thing off', async () => {
+      test('a DISCONNECT before the response to CONNECT cancels the CONNECT', async () => {
         const frames = await opened(slow);
         hold('/events/connect');
         const before = proxy.to('/events/connect').length;
         await frames.send(await connecting('ali'));
-        await until(() => proxy.to('/events/connect').length > before, 'the app is asked');
+        await until(() => proxy.to('/events/connect').length > before, 'the app gets the call');
         await frames.send(`41${NAMESPACE},`, await connecting('kim'));
-        await until(() => proxy.to('/events/connect').length > before + 1, 'the app is asked again');
+        await until(() => proxy.to('/events/connect').length > before + 1, 'the app gets the second call');
         proxy.release();
         await frames.next((frame) => frame.startsWith(`40${NAMESPACE},`));
         const room = await harness.room();
@@ -293,7 +289,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       });
     });
 
-    test('who connects over and over is cut off, here and to where nothing is served', async () => {
+    test('a client that sends CONNECT over and over is closed, in any namespace', async () => {
       for (const packets of [[await connecting(), `41${NAMESPACE},`], ['40/random,']]) {
         const frames = await opened();
         await frames.send(...Array(6).fill(packets).flat());
@@ -301,7 +297,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       }
     });
 
-    test('who ended a session has as long for the next one as anybody', async () => {
+    test('a client that ended a session has the whole handshake timeout for the next one', async () => {
       const strict = await Bridge.start({
         redis: harness.redis,
         app: harness.appUrl,
@@ -315,7 +311,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
         await frames.send(`41${NAMESPACE},`);
         await sleep(1200);
       }
-      // To try in vain is not to have one.
+      // A refused CONNECT does not restart the timeout.
       await frames.send(`41${NAMESPACE},`, `40${NAMESPACE},{"token":"x"}`);
       await frames.closed;
       const called = await opened(strict);
@@ -324,12 +320,12 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
     });
   });
 
-  describe('what the official client does', () => {
+  describe('official client', () => {
     const clients = [];
     afterEach(() => {
       for (const client of clients.splice(0)) client.disconnect();
     });
-    /** A client of a namespace; neither waited for nor kept from coming back. */
+    /** A client that reconnects by itself; the caller waits for events. */
     function client(options, namespace = NAMESPACE) {
       const socket = io(`${bridge.url}${namespace}`, {
         transports: ['websocket'],
@@ -347,7 +343,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
     const auth = async (user) => ({ auth: { token: await tokenFor(user) } });
 
     for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
-      test(`joins, hears others and leaves (${transports.join(', then ')})`, async () => {
+      test(`the client joins, gets events of others and leaves (${transports.join(', then ')})`, async () => {
         const room = await harness.room();
         const kim = client({ ...(await auth('kim')), transports });
         await next(kim, 'connect');
@@ -356,7 +352,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
         const ali = await harness.socketIo('ali');
         await ali.enter(room);
         assert.equal((await heard)[0].count, 2);
-        await until(() => kim.io.engine.transport.name === transports.at(-1), 'it has upgraded');
+        await until(() => kim.io.engine.transport.name === transports.at(-1), 'the client has upgraded');
         assert.equal((await kim.timeout(5000).emitWithAck('room:leave', {})).success, true);
       });
     }
@@ -367,11 +363,11 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
         const [error] = await next(socket, 'connect_error');
         assert.deepEqual([error.message, error.data.code], ['TOKEN_INVALID', 'TOKEN_INVALID']);
         assert.ok(error.data.message.length > 0);
-        assert.equal(socket.active, false, 'it does not try again by itself');
+        assert.equal(socket.active, false, 'the client does not retry by itself');
       }
     });
 
-    test('after a refusal, the same socket comes in with another token', async () => {
+    test('after a refusal, the same socket connects with another token', async () => {
       let token = 'x';
       const socket = client({ auth: (answer) => answer({ token }) });
       await next(socket, 'connect_error');
@@ -381,7 +377,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.equal((await socket.emitWithAck('room:leave')).code, 'NOT_IN_ROOM');
     });
 
-    test('a lost connection comes back by itself with the token of the day', async () => {
+    test('a client that lost its connection reconnects by itself with a fresh token', async () => {
       const room = await harness.room();
       const shown = [];
       const socket = client({
@@ -395,20 +391,20 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       const back = next(socket, 'connect');
       socket.io.engine.transport.ws.terminate();
       await back;
-      assert.ok(!socket.recovered, 'the session is new; the membership is what is recovered');
+      assert.ok(!socket.recovered, 'the session is new, and the membership is recovered');
       const { data } = await socket.emitWithAck('room:join', { groupId: room });
       assert.equal(data.recovered, true);
       assert.equal(shown.length, 2);
     });
 
-    test('what was emitted while there was no connection is sent when there is one', async () => {
+    test('events emitted without a connection are sent after connecting', async () => {
       const room = await harness.room();
       const socket = client(await auth('kim'));
       const ack = socket.emitWithAck('room:join', { groupId: room });
       assert.equal((await within(ack, 'the ack')).success, true);
     });
 
-    test('disconnect and connect at once end one session and begin another', async () => {
+    test('disconnect and connect without waiting end one session and start another', async () => {
       const room = await harness.room();
       const socket = client(await auth('kim'));
       await next(socket, 'connect');
@@ -421,7 +417,7 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.equal((await socket.emitWithAck('room:join', { groupId: room })).data.recovered, true);
     });
 
-    test('an ack that does not come in time is given up by the client alone', async () => {
+    test('a timeout of an ack in the client does not cancel the event', async () => {
       const room = await harness.room();
       const socket = client(await auth('kim'));
       await next(socket, 'connect');
@@ -431,11 +427,11 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       } finally {
         await harness.redis.thaw();
       }
-      const answer = await within(socket.emitWithAck('room:leave'), 'the ack of what was sent afterwards');
-      assert.equal(answer.success, true, 'the join was done all the same, and before');
+      const answer = await within(socket.emitWithAck('room:leave'), 'the ack of the next event');
+      assert.equal(answer.success, true, 'the join took effect before');
     });
 
-    test('two namespaces share one connection: the other one is refused, and this one goes on', async () => {
+    test('two namespaces share one connection: the unknown one is refused, and the other one works', async () => {
       const options = { ...(await auth('kim')), forceNew: false, multiplex: true };
       const ours = client(options);
       const other = client(options, '/other');
@@ -447,14 +443,14 @@ describe('the protocol of Socket.IO', { timeout: 120_000 }, () => {
       assert.equal((await ours.emitWithAck('room:leave')).code, 'NOT_IN_ROOM');
     });
 
-    test('volatile and compressed emits are events as any other', async () => {
+    test('volatile and compressed emits are ordinary events', async () => {
       const socket = client(await auth('kim'));
       await next(socket, 'connect');
       assert.equal((await socket.volatile.emitWithAck('room:leave')).code, 'NOT_IN_ROOM');
       assert.equal((await socket.compress(true).emitWithAck('room:leave')).code, 'NOT_IN_ROOM');
     });
 
-    test('when the server ends a session, the client stays away until it is told to come', async () => {
+    test('when the server ends a session, the client does not reconnect by itself', async () => {
       const room = await harness.room();
       const socket = client(await auth('kim'));
       await next(socket, 'connect');

@@ -6,7 +6,7 @@ import { changed, entered, Harness, MINUTE } from '../harness/harness.mjs';
 
 const SWEEP_TOKEN = 'sweep-'.repeat(6);
 
-describe('sweeping', { timeout: 90_000 }, () => {
+describe('sweep', { timeout: 90_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: `other-${SWEEP_TOKEN} ${SWEEP_TOKEN}` } });
@@ -15,7 +15,7 @@ describe('sweeping', { timeout: 90_000 }, () => {
 
   const sweep = (token) => harness.api('POST', '/sweep', undefined, token);
 
-  test('whoever has the token may ask for a sweep, and nobody else', async () => {
+  test('only callers with a sweep token may request a sweep', async () => {
     const response = await sweep(SWEEP_TOKEN);
     assert.equal(response.status, 200);
     const { settled, lateMs } = await response.json();
@@ -27,7 +27,7 @@ describe('sweeping', { timeout: 90_000 }, () => {
     assert.equal((await harness.api('GET', '/sweep', undefined, SWEEP_TOKEN)).status, 405);
   });
 
-  test('it tells when something is due next', async () => {
+  test('a sweep returns the time until the next deadline', async () => {
     const room = await harness.room();
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
@@ -37,7 +37,7 @@ describe('sweeping', { timeout: 90_000 }, () => {
     await harness.api('DELETE', `/rooms/${room}`);
   });
 
-  test('many sweeps at once do nothing twice', async () => {
+  test('concurrent sweeps settle each deadline once', async () => {
     const room = await harness.room();
     const [lea, kim] = [await harness.socketIo('lea'), await harness.socketIo('kim')];
     await lea.enter(room);

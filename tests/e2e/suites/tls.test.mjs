@@ -30,7 +30,7 @@ describe('TLS', { timeout: 120_000 }, () => {
 
   const url = () => `https://${bridge.address}`;
 
-  /** A client that trusts this certificate alone, joined to a room. */
+  /** A client that trusts only this certificate, and has joined a room. */
   async function member(user, room, { cert = pair.cert, transports = ['websocket'] } = {}) {
     const socket = io(`${url()}${NAMESPACE}`, {
       auth: { token: await tokenFor(user) },
@@ -48,7 +48,7 @@ describe('TLS', { timeout: 120_000 }, () => {
     return socket;
   }
 
-  /** The certificate that a new connection gets, and the protocol that both sides speak. */
+  /** The certificate of a new connection, and the negotiated protocol. */
   async function presented() {
     const [host, port] = bridge.address.split(':');
     const socket = connect({ host, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2', 'http/1.1'] });
@@ -69,7 +69,7 @@ describe('TLS', { timeout: 120_000 }, () => {
     });
   }
 
-  test('a plain WebSocket joins a room, and one without a token is told why not', async () => {
+  test('a plain WebSocket without a token is closed with 4401', async () => {
     const socket = new WebSocket(`wss://${bridge.address}/ws`, { ca: pair.cert });
     const code = await within(
       new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject)),
@@ -78,19 +78,19 @@ describe('TLS', { timeout: 120_000 }, () => {
     assert.equal(code, 4401);
   });
 
-  test('who speaks no TLS, or says nothing, is closed', async () => {
+  test('a connection without TLS, or without any data, is closed', async () => {
     const [host, port] = bridge.address.split(':');
     for (const text of ['GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n', '']) {
       const socket = connectTcp(Number(port), host).on('error', () => {});
-      let heard = '';
-      socket.on('data', (data) => (heard += data.toString('latin1')));
+      let received = '';
+      socket.on('data', (data) => (received += data.toString('latin1')));
       socket.write(text);
       await within(new Promise((resolve) => socket.once('close', resolve)), 'the end');
-      assert.ok(!heard.includes('HTTP'));
+      assert.ok(!received.includes('HTTP'));
     }
   });
 
-  test('a new certificate is taken while connections stay open, and one that does not fit is not', async () => {
+  test('a renewed certificate is used while connections stay open, and an invalid one is not', async () => {
     const room = await harness.room();
     const lea = await member('lea', room);
     const isOpen = async () =>
@@ -99,30 +99,30 @@ describe('TLS', { timeout: 120_000 }, () => {
 
     const renewed = await makeCertificate();
     await files.put(renewed);
-    const shows = ({ cert }) =>
-      until(async () => (await presented()).pem.trim() === cert.trim(), 'the new certificate is shown');
-    await shows(renewed);
+    const presents = ({ cert }) =>
+      until(async () => (await presented()).pem.trim() === cert.trim(), 'new connections get the certificate');
+    await presents(renewed);
     assert.ok(await isOpen());
     (await member('kim', room, { cert: renewed.cert })).disconnect();
 
     for (const broken of [{ key: pair.key }, { key: 'hunter2' }, { key: renewed.key, cert: '' }]) {
-      const told = bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length;
+      const failures = bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length;
       await files.put(broken);
       await until(
-        () => bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length > told,
-        'it is told',
+        () => bridge.child.lines.filter((line) => line.includes('tls.not_renewed')).length > failures,
+        'the failure is logged',
       );
-      await shows(renewed);
+      await presents(renewed);
     }
     assert.ok(!bridge.child.lines.some((line) => line.includes('hunter2')));
     const last = await makeCertificate();
     await files.put(last);
-    await shows(last);
+    await presents(last);
     assert.ok(await isOpen());
     lea.disconnect();
   });
 
-  test('without a usable certificate a bridge does not start', async () => {
+  test('a bridge without a valid certificate does not start', async () => {
     const broken = await CertificateFiles.create({ cert: pair.cert, key: (await makeCertificate()).key });
     try {
       const settings = { redis: harness.redis, app: harness.appUrl, flags: broken.flags };

@@ -4,10 +4,10 @@ import { after, before, describe, test } from 'node:test';
 import { entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 
-/** Time is real here, as tokens go by the clocks of those who issue them. */
+/** Real time: tokens expire by the clocks of those who issue them. */
 const SHORT_S = 3;
 
-describe('tokens that run out', { timeout: 120_000 }, () => {
+describe('token expiry', { timeout: 120_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start();
@@ -29,7 +29,7 @@ describe('tokens that run out', { timeout: 120_000 }, () => {
   }
 
   for (const transport of TRANSPORTS) {
-    test(`a client is warned, and without a fresh token its connection is lost (${transport})`, async () => {
+    test(`a client is warned before its token expires, and closed without a fresh one (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.webSocket('lea');
       await lea.enter(room);
@@ -43,7 +43,7 @@ describe('tokens that run out', { timeout: 120_000 }, () => {
       assert.equal((await lea.next('room:participantReconnecting')).userId, 'kim');
     });
 
-    test(`a fresh token moves the end, and only one of the same user does (${transport})`, async () => {
+    test(`only a fresh token of the same user extends a connection (${transport})`, async () => {
       const room = await harness.room();
       const lea = await harness.webSocket('lea');
       await lea.enter(room);
@@ -68,15 +68,15 @@ describe('tokens that run out', { timeout: 120_000 }, () => {
         token: await tokenFor('kim', { expiresInS: 2 * SHORT_S }),
       });
       assert.ok(success && data.expiresAt > firstEnd);
-      // The new one is short as well.
+      // The fresh token is short-lived as well.
       assert.equal((await kim.next('auth:expiring')).expiresAt, data.expiresAt);
       await isClosed(kim, transport);
-      assert.ok(Date.now() >= data.expiresAt - 1000, 'it outlived its first token');
+      assert.ok(Date.now() >= data.expiresAt - 1000, 'the connection has outlived its first token');
       assert.equal((await lea.next('room:participantReconnecting')).userId, 'kim');
       assert.equal(lea.count('room:participantReconnecting'), 1);
     });
 
-    test(`a refused fresh token leaves the old end (${transport})`, async () => {
+    test(`a refused token does not change the expiry (${transport})`, async () => {
       const kim = await kimWith(transport, SHORT_S);
       const { expiresAt } = await kim.next('auth:expiring');
       assert.equal((await kim.request('auth:refresh', { token: await tokenFor('mallory') })).code, 'WRONG_USER');
@@ -84,7 +84,7 @@ describe('tokens that run out', { timeout: 120_000 }, () => {
       assert.ok(Date.now() < expiresAt + 2000);
     });
 
-    test(`a long token is not warned of (${transport})`, async () => {
+    test(`a client with a long-lived token gets no warning (${transport})`, async () => {
       const room = await harness.room();
       const kim = await kimWith(transport, 3600);
       await kim.enter(room);

@@ -11,10 +11,10 @@ import { until } from '../harness/wait.mjs';
 const SERVER = 2;
 const CLIENT = 3;
 
-/** What the collector is to be shown. */
+/** The key that spans are sent with. */
 const COLLECTOR_KEY = randomBytes(16).toString('hex');
 
-/** A trace that a client is in the middle of, and its headers. */
+/** A client's trace and its headers. */
 function clientTrace({ sampled = true } = {}) {
   const [traceId, spanId] = [randomBytes(16), randomBytes(8)].map((bytes) => bytes.toString('hex'));
   const headers = { traceparent: `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`, tracestate: 'vendor=value' };
@@ -36,7 +36,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
         OTEL_BSP_SCHEDULE_DELAY: '100',
       },
     });
-    // The third sends no spans.
+    // The third bridge sends no spans.
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: harness.appUrl }));
   });
   after(async () => {
@@ -56,7 +56,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
       [0, 'in the process'],
       [1, 'over HTTP'],
     ]) {
-      test(`a client's trace goes on through its events to the calls of the app (${transport}, app ${app})`, async () => {
+      test(`a client's trace continues through its events to the calls of the app (${transport}, app ${app})`, async () => {
         const { traceId, spanId, headers } = clientTrace();
         const room = await harness.room();
         const kim = await connect(transport, 'kim', bridge, headers);
@@ -76,7 +76,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
             (span) => own(span) && span.name === `rollcall.${call}` && span.kind === CLIENT,
           );
           assert.deepEqual([inner.parentId, inner.attributes.outcome, inner.isError], [outer.spanId, 'ok', false]);
-          // The id of the request stands in the bridge's log, too.
+          // The bridge's log has the id of the request, too.
           await harness.bridges[bridge].child.line(
             new RegExp(`app\\.called.*request_id="${inner.attributes.request_id}"`),
           );
@@ -85,7 +85,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     }
   }
 
-  test('a client that names no trace begins one with each event', async () => {
+  test('each event of a client without a trace starts a trace', async () => {
     const kim = await harness.webSocket('kim');
     const seen = collector.spans.length;
     await kim.enter(await harness.room());
@@ -101,13 +101,13 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     assert.notEqual(spans[0].traceId, spans[1].traceId);
   });
 
-  test('a client that is not to be traced is not', async () => {
+  test('a client whose trace is not sampled is not traced', async () => {
     const { traceId, headers } = clientTrace({ sampled: false });
     const room = await harness.room();
     const kim = await connect('WebSocket', 'kim', 0, headers);
     await kim.enter(room);
     await kim.leave();
-    // What comes later is sent later.
+    // Spans are sent in order.
     const later = clientTrace();
     await connect('WebSocket', 'lea', 0, later.headers);
     await collector.span('connect', (span) => span.traceId === later.traceId);
@@ -121,7 +121,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     [0, 'that sends spans'],
     [2, 'that sends none'],
   ]) {
-    test(`what goes wrong in a component can be followed from the client on, through a bridge ${spans}`, async () => {
+    test(`an error in a component has the client's trace id in all logs, through a bridge ${spans}`, async () => {
       const { traceId, headers } = clientTrace();
       const room = await harness.room();
       const lea = await connect('Socket.IO', 'lea', bridge, headers);
@@ -142,30 +142,32 @@ describe('logs and traces', { timeout: 120_000 }, () => {
         )
         .then((match) => [match[0], match[1] ?? match[2]]);
       assert.ok(line);
-      const told = await harness.bridges[bridge].child.line(new RegExp(`app\\.unavailable.*request_id="${requestId}"`));
-      assert.ok(told.input.includes(`trace_id=${traceId}`), told.input);
+      const logged = await harness.bridges[bridge].child.line(
+        new RegExp(`app\\.unavailable.*request_id="${requestId}"`),
+      );
+      assert.ok(logged.input.includes(`trace_id=${traceId}`), logged.input);
       if (bridge === 0) {
         const call = await collector.span('the call', (span) => span.attributes.request_id === requestId);
         assert.deepEqual([call.traceId, call.isError], [traceId, true]);
       }
-      await until(async () => (await lea.leave()).success, 'it works again');
+      await until(async () => (await lea.leave()).success, 'Redis is reachable again');
     });
   }
 
-  test('the collector is shown its key', () => {
+  test("spans are sent with the collector's key", () => {
     assert.deepEqual([...collector.authorizations], [COLLECTOR_KEY]);
   });
 
-  test('traces that make no sense are left aside', async () => {
+  test('invalid trace headers are ignored', async () => {
     for (const traceparent of ['', 'x', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`, 'x'.repeat(4000)]) {
       const kim = await connect('WebSocket', 'kim', 0, { traceparent, tracestate: 'x'.repeat(4000) });
       await kim.enter(await harness.room());
       kim.disconnect();
     }
-    assert.ok(await harness.bridges[0].isWell());
+    assert.ok(await harness.bridges[0].isHealthy());
   });
 
-  test('no log line holds a token or a secret, however much is logged', async () => {
+  test('no log line contains a token or a secret at any level', async () => {
     const kim = await harness.socketIo('kim');
     const { resumeToken } = await kim.enter(await harness.room());
     await kim.leave();
@@ -173,13 +175,13 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     const lines = harness.bridges.slice(0, 2).flatMap(({ child }) => child.lines);
     assert.ok(
       lines.some((line) => line.includes('session.started')),
-      'much is logged',
+      'the log level is verbose',
     );
     for (const line of lines)
       assert.ok(!line.includes(resumeToken) && !line.includes(`${token}.`) && !line.includes(COLLECTOR_KEY), line);
   });
 
-  test('a collector that is away is noticed, and harms nobody', async () => {
+  test('a collector that does not answer is logged and disturbs no client', async () => {
     await collector.stop();
     const kim = await harness.socketIo('kim');
     await kim.enter(await harness.room());
@@ -187,7 +189,7 @@ describe('logs and traces', { timeout: 120_000 }, () => {
     assert.equal((await kim.leave()).success, true);
   });
 
-  test('as JSON, each line is an object that says when, how bad and what', async () => {
+  test('as JSON, each log line is an object with time, level and message', async () => {
     const bridge = await Bridge.start({ redis: harness.redis, flags: ['--log-format', 'json'] });
     try {
       for (const line of bridge.child.lines) {
