@@ -81,9 +81,9 @@ export class Harness {
   }
 
   /** A client that no token is made for and whose connection is not awaited. */
-  stranger(transport, { bridge = 0, ...options } = {}) {
+  client(transport, { bridge = 0, ...options } = {}) {
     const Kind = transport === 'Socket.IO' ? SocketIoMember : WebSocketMember;
-    return this.#keep(new Kind('stranger', this.bridges[bridge], options));
+    return this.#keep(new Kind('client', this.bridges[bridge], options));
   }
 
   #keep(member) {

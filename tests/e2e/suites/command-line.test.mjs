@@ -186,7 +186,7 @@ describe('the command line', { timeout: 90_000 }, () => {
     );
   });
 
-  test('who is in a room is shown', async () => {
+  test('the members of a room are shown', async () => {
     const { id, lea, kim } = await liveRoom();
     kim.terminate();
     await lea.next('room:participantReconnecting');

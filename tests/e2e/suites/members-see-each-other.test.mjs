@@ -145,7 +145,7 @@ describe('members see each other', { timeout: 60_000 }, () => {
 
   test('a browser may carry its token in the sub-protocols of a WebSocket', async () => {
     const room = await harness.room();
-    const lea = harness.stranger('WebSocket', { protocols: ['rollcall.v1', `bearer.${await tokenFor('lea')}`] });
+    const lea = harness.client('WebSocket', { protocols: ['rollcall.v1', `bearer.${await tokenFor('lea')}`] });
     await lea.connected();
     assert.equal(lea.socket.protocol, 'rollcall.v1');
     assert.equal((await lea.enter(room)).hostId, 'lea');

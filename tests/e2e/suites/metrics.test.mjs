@@ -76,7 +76,7 @@ describe('metrics', { timeout: 120_000 }, () => {
       assert.equal((await kim.leave()).success, true);
       await lea.next('room:participantsChanged', changed('left', 'kim'));
       const token = 'not-a-token';
-      const stranger = harness.stranger(transport, { auth: { token }, token });
+      const stranger = harness.client(transport, { auth: { token }, token });
       if (transport === 'Socket.IO') await assert.rejects(stranger.connected());
       else await stranger.closed;
 

@@ -87,7 +87,7 @@ describe("operators' API", { timeout: 90_000 }, () => {
     assert.equal((await call('PATCH', '/rooms/latin', { body: { capacity: null } })).body.capacity, undefined);
   });
 
-  test('a stored definition that cannot be read lets nobody in, and can be replaced', async () => {
+  test('an unreadable stored definition admits nobody, and can be replaced', async () => {
     const keys = async () => (await harness.redis.client.keys('*')).filter((key) => key.endsWith('session:biology'));
     await harness.define('biology');
     const [key] = await keys();

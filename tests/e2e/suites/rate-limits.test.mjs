@@ -71,7 +71,7 @@ describe('rate limits', { timeout: 60_000 }, () => {
       // The ack proves that the bridge has connected the client.
       for (const member of held) await member.leave();
       const token = await tokenFor(user);
-      const another = harness.stranger(transport, { auth: { token }, token });
+      const another = harness.client(transport, { auth: { token }, token });
       if (transport === 'Socket.IO') {
         await assert.rejects(
           another.connected(),
@@ -84,7 +84,7 @@ describe('rate limits', { timeout: 60_000 }, () => {
       held[0].disconnect();
       await held[0].closed;
       const isIn = async () => {
-        const member = harness.stranger(transport, { auth: { token }, token });
+        const member = harness.client(transport, { auth: { token }, token });
         return (
           (
             await member

@@ -83,10 +83,10 @@ describe('refusals', { timeout: 60_000 }, () => {
       for (const bridge of [0, 1]) {
         for (const [token, code] of bad) {
           if (transport === 'Socket.IO') {
-            const client = harness.stranger(transport, { bridge, auth: { token } });
+            const client = harness.client(transport, { bridge, auth: { token } });
             await assert.rejects(client.connected(), { message: code }, `${token}`);
           } else {
-            const client = harness.stranger(transport, { bridge, token });
+            const client = harness.client(transport, { bridge, token });
             assert.deepEqual(await client.closed, { code: 4401, reason: code }, `${token}`);
           }
         }
@@ -98,7 +98,7 @@ describe('refusals', { timeout: 60_000 }, () => {
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
       const token = await tokenFor('kim', { expiresInS: 2 });
-      const kim = harness.stranger(transport, { auth: { token }, token });
+      const kim = harness.client(transport, { auth: { token }, token });
       await kim.connected();
       await kim.enter(room);
       await lea.next('room:participantsChanged', entered('kim'));
@@ -114,7 +114,7 @@ describe('refusals', { timeout: 60_000 }, () => {
 
   test('a token in the Authorization header works on Socket.IO too', async () => {
     const extraHeaders = { authorization: `Bearer ${await tokenFor('kim')}` };
-    await harness.stranger('Socket.IO', { extraHeaders }).connected();
+    await harness.client('Socket.IO', { extraHeaders }).connected();
   });
 
   test('only the configured namespace exists', async () => {

@@ -14,7 +14,7 @@ describe('sessions in token claims', { timeout: 60_000 }, () => {
   /** A connected client whose token has a session in its claims. */
   async function granted(transport, user, rollcall, bridge = 0) {
     const token = await tokenFor(user, { claims: rollcall === undefined ? {} : { rollcall } });
-    const member = harness.stranger(transport, {
+    const member = harness.client(transport, {
       bridge,
       ...(transport === 'Socket.IO' ? { auth: { token } } : { token }),
     });

@@ -122,7 +122,7 @@ describe('signed calls', { timeout: 60_000 }, () => {
     const commands = await harness.redis.commandsDuring(async () => (joined = await call('join', 'entry-1')));
     assert.ok(
       commands.some((line) => line.includes('entry-1')),
-      'what the refused calls were watched for is seen here',
+      'the monitor reports commands of accepted calls',
     );
     assert.deepEqual([joined.status, joined.answer.success, joined.answer.data.count], [200, true, 2]);
     await lea.next('room:participantsChanged', entered('kim'));

@@ -16,7 +16,7 @@ describe('token expiry', { timeout: 120_000 }, () => {
 
   async function kimWith(transport, expiresInS) {
     const token = await tokenFor('kim', { expiresInS });
-    return harness.stranger(transport, { auth: { token }, token }).connected();
+    return harness.client(transport, { auth: { token }, token }).connected();
   }
 
   async function isClosed(member, transport) {
