@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcall_protocol::{ErrorCode, client::Joined, event::Reading};
+use rollcall_protocol::{ErrorCode, client::Joined, event::RoomSnapshot};
 use serde_json::{Value, json};
 
 use crate::event::{Roster, number, text};
@@ -75,7 +75,7 @@ impl View {
         }
     }
 
-    pub fn of(reading: &Reading) -> Option<Self> {
+    pub fn of(reading: &RoomSnapshot) -> Option<Self> {
         let room = reading.room.as_ref()?;
         Some(Self::read(&serde_json::from_str(room.get()).expect("JSON")))
     }

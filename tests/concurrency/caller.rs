@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use redis::AsyncConnectionConfig;
 use rollcall_protocol::{
-    event::{Heartbeat, Join, Lease, Membership, Read, Seat},
-    session::SessionDefinition,
+    definition::SessionDefinition,
+    event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
 use rollcall_rooms::{Failure, Rooms, rooms::Swept, sessions::Expected};
 use rollcall_tests::redis_server::RedisPort;
@@ -75,12 +75,12 @@ impl Caller {
         self.keep(room, began, closed(membership, lost.err()));
     }
 
-    pub async fn read(&mut self, room: usize, seats: Vec<Seat>) {
+    pub async fn read(&mut self, room: usize, seats: Vec<EntryRef>) {
         let began = self.stage.began.elapsed();
-        let read = Read { room_id: id(ROOMS[room].id), seats };
+        let read = Read { room_id: id(ROOMS[room].id), entries: seats };
         let what = match self.rooms.read(&read).await {
             Ok(reading) => What::Read {
-                seats: read.seats.iter().map(|seat| seat.entry_id.to_string()).collect(),
+                seats: read.entries.iter().map(|seat| seat.entry_id.to_string()).collect(),
                 view: View::of(&reading),
                 gone: reading.gone.iter().map(ToString::to_string).collect(),
             },

@@ -1,6 +1,6 @@
 //! How sessions change while they are live, and how the next one in the same room begins.
 
-use rollcall_protocol::{UserId, session::SessionDefinition};
+use rollcall_protocol::{UserId, definition::SessionDefinition};
 
 use crate::{
     caller::Caller,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rollcall_protocol::{
     client::Profile,
-    event::{Join, Membership, Seat},
+    event::{EntryRef, Join, Membership},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -136,7 +136,7 @@ impl Hammer {
 
     async fn read(&mut self, room: usize) {
         let joins = self.caller.stage.places[room].pool.newest();
-        let seat = |join: Join| Seat { user_id: join.profile.user_id, entry_id: join.entry_id };
+        let seat = |join: Join| EntryRef { user_id: join.profile.user_id, entry_id: join.entry_id };
         self.caller.read(room, joins.into_iter().map(|(_, join)| seat(join)).collect()).await;
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rollcall_protocol::session::Duplicates;
+use rollcall_protocol::definition::Duplicates;
 use rollcall_rooms::Settings;
 
 pub const THREADS: usize = 16;

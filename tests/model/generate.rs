@@ -2,7 +2,7 @@
 //! which something is due.
 
 use fastrand::Rng;
-use rollcall_protocol::session::Duplicates;
+use rollcall_protocol::definition::Duplicates;
 
 use crate::{
     event::Person,

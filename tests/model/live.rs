@@ -1,6 +1,6 @@
 //! A session that is live: who is in it, and what they are told.
 
-use rollcall_protocol::session::Duplicates;
+use rollcall_protocol::definition::Duplicates;
 
 use crate::{
     event::{Change, Event, Listed, News, Person, Reason, Roster, To},

@@ -1,6 +1,6 @@
 //! What Redis must hold, line by line, as picture.lua reads it.
 
-use rollcall_protocol::session::Duplicates;
+use rollcall_protocol::definition::Duplicates;
 
 use crate::{
     ids::{NODES, RETENTION, ROOMS, Time},

@@ -1,6 +1,6 @@
 //! The rules of one room. Whatever is overdue in it happens before anything else does.
 
-use rollcall_protocol::{ErrorCode, session::Duplicates};
+use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
     event::{Change, News, Person, Reason, Roster, To},

@@ -1,6 +1,6 @@
 //! A shard together with the definitions of its rooms: what one call of the service does.
 
-use rollcall_protocol::{ErrorCode, session::Duplicates};
+use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
     ids::{Entry, Node, ROOMS, RoomNo, Time, User},

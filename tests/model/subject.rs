@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
 use rollcall_protocol::{
     RoomId, UserId,
+    definition::{SessionDefinition, StoredDefinition},
     event::Heartbeat,
     fanout,
-    session::{Session, SessionDefinition},
 };
 use rollcall_rooms::{
     Failure, Rooms, Settings,
@@ -53,8 +53,8 @@ struct Store(RefCell<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    current: Option<Session>,
-    before: Option<Session>,
+    current: Option<StoredDefinition>,
+    before: Option<StoredDefinition>,
     /// Whether the next to read comes just before the last change.
     reads_old: bool,
     /// Whether whoever changes it dies once it is stored.
@@ -62,14 +62,14 @@ struct Kept {
 }
 
 impl Store {
-    fn put(&self, session: Session) {
+    fn put(&self, session: StoredDefinition) {
         let mut kept = self.0.borrow_mut();
         kept.before = kept.current.replace(session);
     }
 }
 
 impl Directory for &Store {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
         let mut kept = self.0.borrow_mut();
         let reads_old = std::mem::take(&mut kept.reads_old);
         Ok(if reads_old { kept.before.clone() } else { kept.current.clone() })
@@ -77,11 +77,11 @@ impl Directory for &Store {
 }
 
 impl Definitions for &Store {
-    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
         Ok(self.0.borrow().current.clone())
     }
 
-    async fn put(&self, _: &RoomId, session: &Session) -> Result<(), Failure> {
+    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Failure> {
         Store::put(self, session.clone());
         let dies = std::mem::take(&mut self.0.borrow_mut().dies);
         if dies { Err(Failure::Unavailable("dead".to_owned())) } else { Ok(()) }
@@ -172,7 +172,8 @@ impl Subject {
                 self.define(&rooms, *room, wire::definition(definition), *dies).await
             }
             Action::DefineElsewhere { room, definition } => {
-                self.stores[*room].put(Session { revision: 0, definition: wire::definition(definition) });
+                self.stores[*room]
+                    .put(StoredDefinition { revision: 0, definition: wire::definition(definition) });
                 json!({})
             }
             Action::Undefine(room) => {

@@ -3,8 +3,8 @@
 use rollcall_protocol::{
     ErrorCode,
     client::Profile,
+    definition::{self, SessionDefinition},
     event,
-    session::{self, SessionDefinition},
 };
 use rollcall_rooms::attendance::{self, Attendance};
 use serde_json::{Value, json};
@@ -51,12 +51,12 @@ pub fn membership(who: &Membership) -> event::Membership {
 }
 
 pub fn read(room: RoomNo, seats: &[(User, Entry)]) -> event::Read {
-    let seats = seats.iter().map(|(user, entry)| event::Seat { user_id: id(user), entry_id: id(entry) });
-    event::Read { room_id: id(ROOMS[room]), seats: seats.collect() }
+    let seats = seats.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
+    event::Read { room_id: id(ROOMS[room]), entries: seats.collect() }
 }
 
 pub fn definition(definition: &Definition) -> SessionDefinition {
-    session::SessionDefinition {
+    definition::SessionDefinition {
         end_at: definition.end_at,
         leader_id: id(definition.leader),
         members: definition.members.as_ref().map(|members| members.iter().map(id).collect()),

@@ -1,6 +1,6 @@
 //! Who was there, from when to when.
 
-use rollcall_protocol::session::SessionDefinition;
+use rollcall_protocol::definition::SessionDefinition;
 use rollcall_rooms::attendance::{Attendee, Ending};
 
 use crate::story::{END, MINUTE, START, Story, definition};

@@ -2,7 +2,7 @@
 
 use rollcall_protocol::{
     ErrorCode, RoomId,
-    session::{Session, SessionDefinition},
+    definition::{SessionDefinition, StoredDefinition},
 };
 use rollcall_rooms::{Failure, directory::Definitions, sessions::Expected};
 use serde_json::json;
@@ -147,7 +147,7 @@ async fn a_capacity_below_what_is_there_puts_nobody_out() {
 #[tokio::test]
 async fn a_join_that_read_an_older_definition_changes_nothing() {
     let mut room = live_room().await;
-    let older = Session { revision: 1, definition: definition() };
+    let older = StoredDefinition { revision: 1, definition: definition() };
     room.define(SessionDefinition { end_at: END + MINUTE, ..definition() }).await;
     room.events().await;
     room.store(Some(older));
@@ -165,7 +165,7 @@ async fn a_join_that_read_a_newer_definition_applies_it_first() {
     let members = Some(vec!["kim".parse().unwrap()]);
     let definition = SessionDefinition { members, end_at: END + MINUTE, ..definition() };
     // Whoever stored it died before the room was told.
-    room.store(Some(Session { revision: START + MINUTE, definition }));
+    room.store(Some(StoredDefinition { revision: START + MINUTE, definition }));
     let joined = room.join("lea/1").await.unwrap();
     assert_eq!(joined.end_at, END + MINUTE);
     let names = room.event_names().await;
@@ -212,11 +212,11 @@ async fn a_change_that_is_meant_for_another_definition_is_refused_and_locks_nobo
 struct BrokenStore;
 
 impl Definitions for BrokenStore {
-    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
         Ok(None)
     }
 
-    async fn put(&self, _: &RoomId, _: &Session) -> Result<(), Failure> {
+    async fn put(&self, _: &RoomId, _: &StoredDefinition) -> Result<(), Failure> {
         Err(Failure::Unavailable("broken".into()))
     }
 

@@ -2,7 +2,7 @@
 
 use rollcall_protocol::{
     ErrorCode,
-    session::{Duplicates, SessionDefinition},
+    definition::{Duplicates, SessionDefinition},
 };
 
 use crate::story::{Story, definition, members};

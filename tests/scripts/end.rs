@@ -1,6 +1,6 @@
 use rollcall_protocol::{
     ErrorCode,
-    session::{Session, SessionDefinition},
+    definition::{SessionDefinition, StoredDefinition},
 };
 
 use crate::story::{END, MINUTE, Story, definition};
@@ -80,7 +80,7 @@ async fn a_session_that_starts_in_the_call_that_ended_the_last_one_has_a_host() 
     let mut room = Story::begin().await;
     room.join("kim/1").await.unwrap();
     let definition = SessionDefinition { end_at: END + 60 * MINUTE, ..definition() };
-    room.store(Some(Session { revision: 2, definition }));
+    room.store(Some(StoredDefinition { revision: 2, definition }));
     room.at(60 * MINUTE);
     assert!(room.join("kim/2").await.unwrap().first);
     assert_eq!(room.join("kim/2").await.unwrap().host_id.as_str(), "kim", "kept, and not only told");

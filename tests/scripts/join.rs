@@ -1,6 +1,6 @@
 use rollcall_protocol::{
     ErrorCode,
-    session::{Session, SessionDefinition},
+    definition::{SessionDefinition, StoredDefinition},
 };
 use serde_json::json;
 
@@ -156,7 +156,10 @@ async fn coming_back_after_the_grace_period_is_a_new_entry_even_if_nobody_swept(
 async fn rooms_without_a_session_and_users_who_are_not_listed_are_refused() {
     let room = Story::begin().await;
     let members = Some(vec!["kim".parse().unwrap()]);
-    room.store(Some(Session { revision: 1, definition: SessionDefinition { members, ..definition() } }));
+    room.store(Some(StoredDefinition {
+        revision: 1,
+        definition: SessionDefinition { members, ..definition() },
+    }));
     assert_eq!(room.join("mallory/1").await.unwrap_err(), ErrorCode::NotAMember);
     room.join("kim/1").await.unwrap();
     room.join("lea/1").await.unwrap();

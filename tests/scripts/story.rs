@@ -7,9 +7,9 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use rollcall_protocol::{
     ErrorCode, NodeId, ResumeHash, RoomId, UserId,
     client::{Joined, Profile},
-    event::{Heartbeat, Join, Membership, Read, Reading, Seat},
+    definition::{Duplicates, SessionDefinition, StoredDefinition},
+    event::{EntryRef, Heartbeat, Join, Membership, Read, RoomSnapshot},
     fanout::{self, Envelope},
-    session::{Duplicates, Session, SessionDefinition},
 };
 use rollcall_rooms::{
     Failure, Rooms, Settings,
@@ -48,21 +48,21 @@ pub struct Story {
     now: u64,
     room: RoomId,
     node: NodeId,
-    session: RefCell<Option<Session>>,
+    session: RefCell<Option<StoredDefinition>>,
 }
 
 impl Directory for &Story {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
         Ok(self.session.borrow().clone())
     }
 }
 
 impl Definitions for &Story {
-    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
         Ok(self.session.borrow().clone())
     }
 
-    async fn put(&self, _: &RoomId, session: &Session) -> Result<(), Failure> {
+    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Failure> {
         self.session.replace(Some(session.clone()));
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Story {
             now: START,
             room: ROOM.parse().unwrap(),
             node: "node-1".parse().unwrap(),
-            session: RefCell::new(Some(Session { revision: 1, definition: definition() })),
+            session: RefCell::new(Some(StoredDefinition { revision: 1, definition: definition() })),
         }
     }
 
@@ -142,7 +142,7 @@ impl Story {
     }
 
     /// Changes what joins read, and nothing else.
-    pub fn store(&self, session: Option<Session>) {
+    pub fn store(&self, session: Option<StoredDefinition>) {
         self.session.replace(session);
     }
 
@@ -175,12 +175,12 @@ impl Story {
         self.rooms().attendance(&ROOM.parse().unwrap()).await.unwrap()
     }
 
-    pub async fn read(&self, entries: &[&str]) -> Reading {
+    pub async fn read(&self, entries: &[&str]) -> RoomSnapshot {
         let seats = entries.iter().map(|name| {
             let Membership { user_id, entry_id, .. } = entry(name);
-            Seat { user_id, entry_id }
+            EntryRef { user_id, entry_id }
         });
-        let read = Read { room_id: ROOM.parse().unwrap(), seats: seats.collect() };
+        let read = Read { room_id: ROOM.parse().unwrap(), entries: seats.collect() };
         self.rooms().read(&read).await.unwrap()
     }
 

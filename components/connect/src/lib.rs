@@ -1,20 +1,15 @@
-//! A client wants to connect: verifies its token and answers who it speaks for. Touches no Redis.
+//! A client wants to connect: verifies the client's token and responds with the user. Needs no Redis.
 
 use rollcall_guest::{events, http::Response, identity};
-use rollcall_protocol::{
-    ErrorCode,
-    client::Identity,
-    event::{BridgeEvent, EventKind},
-};
+use rollcall_protocol::{client::Identity, event::Connect};
 use rollcall_rooms::Failure;
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, EventKind::Connect, identify).await
+    events::handle_without_limit(request, identify).await
 }
 
-async fn identify(event: BridgeEvent) -> Result<Identity, Failure> {
-    let BridgeEvent::Connect(connect) = event else { return Err(ErrorCode::Malformed.into()) };
+async fn identify(connect: Connect) -> Result<Identity, Failure> {
     identity::verify(&connect.token).await
 }

@@ -1,31 +1,23 @@
-//! A bridge says that it is there, so that its connections count as live; or that it stops.
+//! A bridge reports that it is alive, which renews its lease, or that it stops.
 
 use futures_util::future::try_join_all;
 use rollcall_guest::{events, http::Response, redis};
-use rollcall_protocol::{
-    ErrorCode,
-    event::{BridgeEvent, EventKind, Lease},
-};
+use rollcall_protocol::event::{Heartbeat, Lease};
 use rollcall_rooms::Failure;
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, EventKind::Heartbeat, heartbeat).await
+    events::handle(request, renew_lease).await
 }
 
-/// One script per shard, because a bridge may hold connections in every one; they pipeline on one connection. The
-/// first one alone: it opens the connection to Redis and loads the script where they are not there, so that not all of
-/// the others do.
-async fn heartbeat(event: BridgeEvent) -> Result<Lease, Failure> {
-    let BridgeEvent::Heartbeat(heartbeat) = event else { return Err(ErrorCode::Malformed.into()) };
-    let work = async {
-        let rooms = redis::rooms().await?;
-        let mut beats = rooms.shards().map(|shard| rooms.heartbeat(shard, &heartbeat));
-        let mut leases = try_join_all(beats.next()).await?;
-        leases.extend(try_join_all(beats).await?);
-        // A loss in one shard counts as one in all: entering again does no harm where nothing was lost.
-        Ok(Lease { since: leases.iter().map(|lease| lease.since).max().unwrap_or_default() })
-    };
-    events::within_time_limit(work).await
+/// Runs one script per shard, because a bridge may hold connections in every shard. The calls pipeline on one
+/// connection. The first call runs alone, so that it alone connects to Redis and loads the script.
+async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Failure> {
+    let rooms = redis::rooms().await?;
+    let mut calls = rooms.shards().map(|shard| rooms.heartbeat(shard, &heartbeat));
+    let mut leases = try_join_all(calls.next()).await?;
+    leases.extend(try_join_all(calls).await?);
+    // A loss in one shard counts as a loss in all shards: a rejoin is harmless where the lease has held.
+    Ok(Lease { since: leases.iter().map(|lease| lease.since).max().unwrap_or_default() })
 }

@@ -8,7 +8,7 @@ use rollcall_guest::{
 use rollcall_protocol::{
     ErrorCode, Refusal, RoomId,
     api::DefinitionPatch,
-    session::{Session, SessionDefinition},
+    definition::{SessionDefinition, StoredDefinition},
 };
 use rollcall_rooms::{Failure, directory::Definitions, sessions::Expected};
 use serde::de::DeserializeOwned;
@@ -98,7 +98,7 @@ fn expected(headers: &HeaderMap) -> Result<Expected, Refusal> {
     }
 }
 
-fn describe(status: StatusCode, session: &Session) -> Response {
+fn describe(status: StatusCode, session: &StoredDefinition) -> Response {
     let mut response = http::json(status, &session.definition);
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", session.revision)) {
         response.headers_mut().insert("etag", tag);

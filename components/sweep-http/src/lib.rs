@@ -18,8 +18,8 @@ thread_local! {
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    let origin = http::origin(&request);
-    origin.within(async { answer(request).await.unwrap_or_else(http::problem) }).await
+    let context = http::request_context(&request);
+    context.within(async { answer(request).await.unwrap_or_else(http::problem) }).await
 }
 
 async fn answer(request: Request) -> Result<Response, Failure> {

@@ -1,14 +1,15 @@
-//! A bridge's event, from the HTTP request to the answer.
+//! Handles events from bridges, from the HTTP request to the response.
 
-use std::{cell::OnceCell, pin::pin, time::Duration};
+use std::{cell::OnceCell, pin::pin, rc::Rc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::future::{Either, join_all, select};
 use rollcall_protocol::{
-    ErrorCode,
-    batch::{self, Delivery, Outcome, Outcomes},
+    ErrorCode, Refusal,
+    batch::{self, BatchedEvent, Outcome, Outcomes},
     call::{self, MAX_BODY_BYTES, Secret},
-    client::{Ack, Done},
-    event::{BridgeEvent, EventKind},
+    client::Done,
+    event::AppEvent,
 };
 use rollcall_rooms::{Failure, settings::parse_setting};
 use spin_sdk::http::Request;
@@ -16,7 +17,7 @@ use spin_sdk::http::Request;
 use crate::{
     http::{self, Response},
     instance::PerInstance,
-    log::Origin,
+    log::RequestContext,
     variables,
 };
 
@@ -24,73 +25,78 @@ thread_local! {
     static SECRETS: PerInstance<Vec<Secret>> = const { PerInstance::new() };
 }
 
-/// Handles a call that must deliver an event of the given kind: nothing of it is looked at before its signature
-/// has been found good.
-pub async fn handle<T: serde::Serialize>(
-    mut request: Request,
-    kind: EventKind,
-    apply: impl AsyncFnOnce(BridgeEvent) -> Result<T, Failure>,
+/// Handles a call that delivers one event, within the time limit.
+pub async fn handle<E: AppEvent>(
+    request: Request,
+    apply: impl AsyncFnOnce(E) -> Result<E::Response, Failure>,
 ) -> Response {
-    let origin = http::origin(&request);
-    let result = async {
-        let event = receive(&mut request, kind).await?;
-        apply(event).await
-    };
-    origin.within(async { http::ack(result.await) }).await
+    handle_without_limit(request, async |event| within_time_limit(apply(event)).await).await
 }
 
-/// Handles a call that delivers one event of the given kind or a batch of them, each within the time limit.
-pub async fn handle_each(
+/// Handles a call that delivers one event and needs no other server.
+pub async fn handle_without_limit<E: AppEvent>(
     mut request: Request,
-    kind: EventKind,
-    apply: impl AsyncFn(BridgeEvent) -> Result<Done, Failure>,
+    apply: impl AsyncFnOnce(E) -> Result<E::Response, Failure>,
+) -> Response {
+    let context = http::request_context(&request);
+    let result = async {
+        let (secrets, body) = receive(&mut request).await?;
+        apply(call::verify(request.headers(), &body, &secrets)?).await
+    };
+    context.within(async { http::ack(result.await) }).await
+}
+
+/// Handles a call that delivers one event or a batch of events, within the time limit.
+pub async fn handle_each<E: AppEvent<Response = Done> + Clone>(
+    mut request: Request,
+    apply: impl AsyncFn(E) -> Result<Done, Failure>,
 ) -> Response {
     if !batch::is_batch(request.headers()) {
-        return handle(request, kind, async |event| within_time_limit(apply(event)).await).await;
+        return handle(request, async |event| apply(event).await).await;
     }
-    let origin = http::origin(&request);
+    let context = http::request_context(&request);
     let result = async {
-        let secrets = PerInstance::get(&SECRETS, read_secrets).await?;
-        let body = http::read_body(&mut request, MAX_BODY_BYTES).await?;
-        Ok(apply_all(batch::verify(request.headers(), &body, kind, &secrets)?, apply).await)
+        let (secrets, body) = receive(&mut request).await?;
+        Ok(apply_all(batch::verify(request.headers(), &body, &secrets)?, apply).await)
     };
-    origin.within(async { http::ack(result.await) }).await
+    context.within(async { http::ack(result.await) }).await
 }
 
-/// Applies the events of a batch, and tells of each what became of it.
-async fn apply_all(
-    deliveries: Vec<Delivery>,
-    apply: impl AsyncFn(BridgeEvent) -> Result<Done, Failure>,
+/// Applies the events of a batch. Returns one outcome for each event.
+async fn apply_all<E: Clone>(
+    events: Vec<BatchedEvent<E>>,
+    apply: impl AsyncFn(E) -> Result<Done, Failure>,
 ) -> Outcomes {
-    let acks: Vec<OnceCell<Ack<Done>>> = deliveries.iter().map(|_| OnceCell::new()).collect();
-    let each = async |(Delivery { id, traceparent, event }, ack): (&Delivery, &OnceCell<_>)| {
-        let work = async { Ack(apply(event.clone()).await.map_err(http::refuse)) };
-        let _ = ack.set(Origin::of_event(id, traceparent.as_deref()).within(work).await);
-    };
-    let all = async {
-        let mut waiting = deliveries.iter().zip(&acks);
-        // The first one alone: it opens the connection to Redis and loads the script where they are not there, so that
-        // not all of the others do.
+    let results: Vec<OnceCell<Result<Done, Refusal>>> = events.iter().map(|_| OnceCell::new()).collect();
+    let apply_one =
+        async |(BatchedEvent { id, traceparent, event }, result): (&BatchedEvent<E>, &OnceCell<_>)| {
+            let work = async { apply(event.clone()).await.map_err(http::refuse) };
+            let _ = result.set(RequestContext::of_event(id, traceparent.as_deref()).within(work).await);
+        };
+    let apply_all = async {
+        let mut waiting = events.iter().zip(&results);
+        // The first event runs alone, so that it alone connects to Redis and loads the script.
         if let Some(first) = waiting.next() {
-            each(first).await;
+            apply_one(first).await;
         }
-        join_all(waiting.map(each)).await;
+        join_all(waiting.map(apply_one)).await;
         Ok(())
     };
-    if let Err(failure) = within_time_limit(all).await {
+    if let Err(failure) = within_time_limit(apply_all).await {
         http::refuse(failure);
     }
-    let outcomes = deliveries.into_iter().zip(acks).map(|(Delivery { id, .. }, ack)| {
-        // Whoever has no answer by now may have been heard all the same; the bridge asks again.
-        Outcome { id, ack: ack.into_inner().unwrap_or(ErrorCode::Unavailable.into()) }
+    let outcomes = events.into_iter().zip(results).map(|(BatchedEvent { id, .. }, result)| {
+        // Redis may have applied an event whose result is missing. The bridge retries the event.
+        let result = result.into_inner().unwrap_or(Err(ErrorCode::Unavailable.into()));
+        Outcome { id, ack: result.into() }
     });
     Outcomes { outcomes: outcomes.collect() }
 }
 
-async fn receive(request: &mut Request, kind: EventKind) -> Result<BridgeEvent, Failure> {
+async fn receive(request: &mut Request) -> Result<(Rc<Vec<Secret>>, Bytes), Failure> {
     let secrets = PerInstance::get(&SECRETS, read_secrets).await?;
     let body = http::read_body(request, MAX_BODY_BYTES).await?;
-    Ok(call::verify(request.headers(), &body, kind, &secrets)?)
+    Ok((secrets, body))
 }
 
 async fn read_secrets() -> Result<Vec<Secret>, Failure> {
@@ -98,8 +104,9 @@ async fn read_secrets() -> Result<Vec<Secret>, Failure> {
     call::parse_secrets(&list).map_err(|error| variables::misconfigured(&error))
 }
 
-/// Gives up on Redis after the component's variable `redis_timeout_ms`, because Spin sets no limit of its own.
-/// What was begun may still happen; events are safe to deliver twice.
+/// Limits work to the component's variable `redis_timeout_ms`, because Spin sets no limit on calls of Redis.
+///
+/// Redis may still apply a call that the function no longer waits for. Bridges may repeat every event safely.
 pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let limit = variables::get("redis_timeout_ms").await?;
     let limit_ms = parse_setting("redis_timeout_ms", &limit, 1..=30_000)

@@ -8,7 +8,7 @@ use rollcall_rooms::Failure;
 use serde::Serialize;
 use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
 
-use crate::log::{self, Origin};
+use crate::log::{self, RequestContext};
 
 /// An answer with a whole body.
 pub type Response = hyperium::Response<FullBody<Bytes>>;
@@ -27,9 +27,9 @@ pub async fn read_body(request: &mut Request, max_bytes: usize) -> Result<Bytes,
     Ok(read.freeze())
 }
 
-/// Where a request comes from, for the log.
-pub fn origin(request: &Request) -> Origin {
-    Origin::read(|name| request.headers().get(name)?.to_str().ok())
+/// The ids of a request for the log.
+pub fn request_context(request: &Request) -> RequestContext {
+    RequestContext::read(|name| request.headers().get(name)?.to_str().ok())
 }
 
 /// Answers with JSON.
@@ -56,7 +56,7 @@ pub fn empty(status: StatusCode) -> Response {
 pub fn ack<T: Serialize>(result: Result<T, Failure>) -> Response {
     let result = result.map_err(refuse);
     let status = result.as_ref().map_or_else(|refusal| refusal.code.status(), |_| StatusCode::OK);
-    json(status, &Ack(result))
+    json(status, &Ack::from(result))
 }
 
 /// Answers with Problem Details (RFC 9457).

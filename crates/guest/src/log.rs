@@ -1,7 +1,6 @@
-//! Log lines that say which request they belong to, and which trace.
+//! Log lines that name their request and its trace.
 //!
-//! Requests of one instance take turns at every await, so what a request is called is kept with its work and not in
-//! one place for all.
+//! Requests of one instance take turns at every await, so each request's work carries its own context.
 
 use std::{
     cell::RefCell,
@@ -14,29 +13,29 @@ use std::{
 use rollcall_protocol::EventId;
 
 thread_local! {
-    static CURRENT: RefCell<Rc<Origin>> = RefCell::default();
+    static CURRENT: RefCell<Rc<RequestContext>> = RefCell::default();
 }
 
-/// Where a request comes from, as far as it said so itself: nothing here has been found true.
+/// The ids that a request claims for itself and for its trace. Nothing verifies them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct RequestContext {
     request_id: Option<String>,
     trace_id: Option<String>,
 }
 
-impl Origin {
-    /// From headers: the id of the event, or else the call's, and the trace.
+impl RequestContext {
+    /// Reads headers: the id of the event or else of the call, and the trace.
     pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
         let request_id = header("ce-id").or_else(|| header("webhook-id")).or_else(|| header("x-request-id"));
         Self::checked(request_id, header("traceparent"))
     }
 
-    /// From an event that came with others in one call.
+    /// The context of one event of a batch.
     pub fn of_event(id: &EventId, traceparent: Option<&str>) -> Self {
         Self::checked(Some(id.as_str()), traceparent)
     }
 
-    /// What does not look right is left aside.
+    /// Drops malformed ids.
     fn checked(request_id: Option<&str>, traceparent: Option<&str>) -> Self {
         Self {
             request_id: request_id.filter(|id| is_request_id(id)).map(str::to_owned),
@@ -44,30 +43,30 @@ impl Origin {
         }
     }
 
-    /// Does work of which every log line names this origin.
+    /// Does work whose log lines name this context.
     pub async fn within<T>(self, work: impl Future<Output = T>) -> T {
         let own = Rc::new(self);
         let mut work = pin!(work);
         std::future::poll_fn(move |cx| {
-            let other = CURRENT.replace(Rc::clone(&own));
+            let outer = CURRENT.replace(Rc::clone(&own));
             let poll: Poll<T> = work.as_mut().poll(cx);
-            CURRENT.set(other);
+            CURRENT.set(outer);
             poll
         })
         .await
     }
 }
 
-/// Logs something that went wrong.
+/// Logs an error.
 pub fn error(message: impl Display) {
     eprintln!("{}", line(message));
 }
 
 fn line(message: impl Display) -> String {
-    CURRENT.with_borrow(|origin| format!("{message}{origin}"))
+    CURRENT.with_borrow(|context| format!("{message}{context}"))
 }
 
-impl Display for Origin {
+impl Display for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(id) = &self.request_id {
             write!(f, " request_id={id}")?;
@@ -79,7 +78,7 @@ impl Display for Origin {
     }
 }
 
-/// Whether an id can stand in a log line without seeming to be more than that.
+/// Whether an id can stand in a log line without posing as more than an id.
 fn is_request_id(id: &str) -> bool {
     const MAX_CHARS: usize = 128;
     (1..=MAX_CHARS).contains(&id.len())
@@ -116,8 +115,8 @@ mod tests {
 
     fn line_of(headers: &[(&str, &str)]) -> String {
         let headers: HashMap<_, _> = headers.iter().copied().collect();
-        let origin = Origin::read(|name| headers.get(name).copied());
-        origin.within(async { line("m") }).now_or_never().unwrap()
+        let context = RequestContext::read(|name| headers.get(name).copied());
+        context.within(async { line("m") }).now_or_never().unwrap()
     }
 
     #[test]
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_makes_up_does_not_get_into_the_log() {
+    fn malformed_ids_do_not_reach_the_log() {
         for id in ["", "a b", "a\nunavailable: b", "a=b", &"x".repeat(129)] {
             assert_eq!(line_of(&[("ce-id", id)]), "m");
         }
@@ -150,20 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_take_turns_keep_their_own() {
+    fn requests_that_take_turns_keep_their_own_contexts() {
         async fn request(id: &str) -> String {
-            let origin = Origin { request_id: Some(id.to_owned()), trace_id: None };
+            let context = RequestContext { request_id: Some(id.to_owned()), trace_id: None };
             let work = async {
                 let before = line("before");
                 yield_once().await;
                 format!("{before}, {}", line("after"))
             };
-            origin.within(work).await
+            context.within(work).await
         }
         let mut both = pin!(join(request("a"), request("b")));
         let mut cx = std::task::Context::from_waker(noop_waker_ref());
         assert!(both.as_mut().poll(&mut cx).is_pending());
-        let Poll::Ready((a, b)) = both.as_mut().poll(&mut cx) else { panic!("both are through") };
+        let Poll::Ready((a, b)) = both.as_mut().poll(&mut cx) else { panic!("both requests have ended") };
         assert_eq!(a, "before request_id=a, after request_id=a");
         assert_eq!(b, "before request_id=b, after request_id=b");
         assert_eq!(line("outside"), "outside");

@@ -4,7 +4,7 @@
 
 use rollcall_protocol::{
     api::{DefinitionPatch, LiveRooms, Notice, Problem, RoomState, SweepReport},
-    session::SessionDefinition,
+    definition::SessionDefinition,
 };
 use rollcall_rooms::attendance::Attendance;
 use utoipa::{IntoParams, IntoResponses};

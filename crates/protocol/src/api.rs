@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, RoomId, UserId, session::Duplicates};
+use crate::{ErrorCode, RoomId, UserId, definition::Duplicates};
 
 /// The longest notice, in characters.
 pub const MAX_NOTICE_CHARS: usize = 2000;

@@ -1,19 +1,21 @@
-//! How many events of one kind travel in one call: CloudEvents over HTTP in batch mode, under one signature.
+//! The call that delivers many events of one kind: CloudEvents over HTTP in batch mode, under one signature.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, marker::PhantomData};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     ErrorCode, EventId, NodeId, Refusal,
+    body::{self, Body},
     call::{self, CallError, MAX_BODY_BYTES, Secret},
     client::{Ack, Done},
-    event::{BridgeEvent, EventKind},
+    event::AppEvent,
 };
 
-/// The most events of one batch. With ids of usual length, it is then well below the limit of a call's body.
+/// The most events of one batch. With ids of usual length, such a batch stays well below the limit of a call's body.
 pub const MAX_BATCH_EVENTS: usize = 200;
 
 const MEDIA_TYPE: &str = "application/cloudevents-batch+json";
@@ -21,34 +23,34 @@ const SPECVERSION: &str = "1.0";
 
 /// One event of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The same each time that the event is delivered, in whatever batch.
+pub struct BatchedEvent<E> {
+    /// The id of the event, the same in every delivery of the event.
     pub id: EventId,
     /// The `traceparent` of W3C Trace Context, if the event belongs to a trace.
     pub traceparent: Option<String>,
-    /// What happened.
-    pub event: BridgeEvent,
+    /// The event.
+    pub event: E,
 }
 
-/// What became of the events of a batch.
+/// The results of the events of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
-    /// One for each event.
+    /// One outcome for each event.
     pub outcomes: Vec<Outcome>,
 }
 
-/// What became of one event of a batch.
+/// The result of one event of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The event.
     pub id: EventId,
-    /// What it would have been answered alone.
+    /// The response to the same event alone.
     #[serde(flatten)]
     pub ack: Ack<Done>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CloudEvent<S, E> {
+struct CloudEvent<S, D> {
     specversion: S,
     id: EventId,
     #[serde(rename = "type")]
@@ -56,36 +58,36 @@ struct CloudEvent<S, E> {
     source: S,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
-    data: E,
+    data: D,
 }
 
-/// A batch that is being put together, for one call.
-pub struct Batch {
-    kind: EventKind,
+/// Builds the body of one call from a bridge's events of one kind.
+pub struct Batch<E> {
     source: String,
     body: Vec<u8>,
     events: usize,
+    kind: PhantomData<fn(E)>,
 }
 
-impl Batch {
-    /// An empty batch of a bridge's events of one kind.
-    pub fn new(kind: EventKind, source: &NodeId) -> Self {
-        Self { kind, source: call::source_uri(source), body: Vec::from(b"["), events: 0 }
+impl<E: AppEvent> Batch<E> {
+    /// An empty batch.
+    pub fn new(source: &NodeId) -> Self {
+        Self { source: call::source_uri(source), body: Vec::from(b"["), events: 0, kind: PhantomData }
     }
 
-    /// Adds an event, unless the batch has no place left for it. Returns whether it had.
-    pub fn add(&mut self, delivery: &Delivery) -> Result<bool, CallError> {
+    /// Adds an event if the batch has room for the event. Returns whether the batch had room.
+    pub fn add(&mut self, added: &BatchedEvent<E>) -> Result<bool, CallError> {
         let event = CloudEvent {
             specversion: SPECVERSION,
-            id: delivery.id.clone(),
-            ce_type: self.kind.ce_type(),
+            id: added.id.clone(),
+            ce_type: E::KIND.ce_type(),
             source: &self.source,
-            traceparent: delivery.traceparent.clone(),
-            data: &delivery.event,
+            traceparent: added.traceparent.clone(),
+            data: Body::from(&added.event),
         };
         let json = serde_json::to_vec(&event)?;
         let comma: &[u8] = if self.events > 0 { b"," } else { b"" };
-        // In the end there is a bracket, too.
+        // One more byte for the closing bracket.
         let length = self.body.len() + comma.len() + json.len() + 1;
         if self.events == MAX_BATCH_EVENTS || length > MAX_BODY_BYTES {
             return Ok(false);
@@ -98,38 +100,37 @@ impl Batch {
 
     /// Makes the call that delivers the batch. The URI is the path alone.
     ///
-    /// `id` is that of the call. The events keep their own, so that it does not matter in which batch they come again.
+    /// `id` identifies the call. The events keep their own ids, so a bridge may retry an event in any batch.
     pub fn sign(mut self, id: &str, now_s: i64, secret: &Secret) -> Result<Request<Bytes>, CallError> {
         self.body.push(b']');
         let request = Request::builder()
             .method(Method::POST)
-            .uri(self.kind.path())
+            .uri(E::KIND.path())
             .header(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         Ok(secret.sign(id, now_s, &self.body, request)?.body(Bytes::from(self.body))?)
     }
 }
 
-/// Whether a call says that it delivers a batch.
+/// Whether the content type of a call is that of a batch.
 pub fn is_batch(headers: &HeaderMap) -> bool {
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-/// Checks a call's signature and age, and reads its events, all of the expected kind.
+/// Checks a call's signature and age, and reads its events.
 ///
-/// Nothing of the body is looked at before its signature has been found good, and no event counts if one is wrong.
-pub fn verify(
+/// The function parses the body only after the signature has proved valid. One bad event spoils the whole batch.
+pub fn verify<E: AppEvent>(
     headers: &HeaderMap,
     body: &[u8],
-    expected: EventKind,
     secrets: &[Secret],
-) -> Result<Vec<Delivery>, Refusal> {
+) -> Result<Vec<BatchedEvent<E>>, Refusal> {
     call::check_signature(headers, body, secrets)?;
     if !is_batch(headers) {
         return Err(malformed(format!("a batch has the content type {MEDIA_TYPE}")));
     }
-    let events: Vec<CloudEvent<String, BridgeEvent>> = serde_json::from_slice(body)
+    let events: Vec<CloudEvent<String, &RawValue>> = serde_json::from_slice(body)
         .map_err(|error| malformed(format!("the batch cannot be read: {error}")))?;
     if !(1..=MAX_BATCH_EVENTS).contains(&events.len()) {
         return Err(malformed(format!("a batch holds 1 to {MAX_BATCH_EVENTS} events")));
@@ -137,22 +138,24 @@ pub fn verify(
     let mut ids = HashSet::new();
     let source = events.first().map(|event| event.source.clone()).unwrap_or_default();
     for event in &events {
-        check(event, expected, &source)?;
+        check::<E>(event, &source)?;
         if !ids.insert(&event.id) {
             return Err(malformed("two events of the batch have the same id"));
         }
     }
-    Ok(events
+    events
         .into_iter()
-        .map(|CloudEvent { id, traceparent, data, .. }| Delivery { id, traceparent, event: data })
-        .collect())
+        .map(|CloudEvent { id, traceparent, data, .. }| {
+            Ok(BatchedEvent { id, traceparent, event: body::read(data.get().as_bytes())? })
+        })
+        .collect()
 }
 
-fn check(event: &CloudEvent<String, BridgeEvent>, expected: EventKind, source: &str) -> Result<(), Refusal> {
+fn check<E: AppEvent>(event: &CloudEvent<String, &RawValue>, source: &str) -> Result<(), Refusal> {
     if event.specversion != SPECVERSION {
         return Err(malformed("specversion must be 1.0"));
     }
-    if event.ce_type != expected.ce_type() || event.data.kind() != expected {
+    if event.ce_type != E::KIND.ce_type() {
         return Err(malformed("the batch holds an event of another kind than its path"));
     }
     if event.source.is_empty() || event.source != source {
@@ -172,7 +175,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{EntryId, call::parse_secrets, event::Membership};
+    use crate::{
+        EntryId,
+        call::parse_secrets,
+        event::{Disconnect, Leave, Membership},
+    };
 
     const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
@@ -184,25 +191,25 @@ mod tests {
         NodeId::new("node-1").unwrap()
     }
 
-    fn lost(n: usize) -> Delivery {
+    fn disconnect(n: usize) -> BatchedEvent<Disconnect> {
         let membership = Membership {
             room_id: "r".parse().unwrap(),
             user_id: "u".parse().unwrap(),
             entry_id: EntryId::new(format!("entry-{n}")).unwrap(),
         };
         let id = EventId::new(format!("event-{n}")).unwrap();
-        Delivery { id, traceparent: None, event: BridgeEvent::Disconnect(membership) }
+        BatchedEvent { id, traceparent: None, event: Disconnect(membership) }
     }
 
-    fn call_of(deliveries: &[Delivery]) -> Request<Bytes> {
-        let mut batch = Batch::new(EventKind::Disconnect, &node());
-        for delivery in deliveries {
-            assert!(batch.add(delivery).unwrap());
+    fn call_of(events: &[BatchedEvent<Disconnect>]) -> Request<Bytes> {
+        let mut batch = Batch::new(&node());
+        for event in events {
+            assert!(batch.add(event).unwrap());
         }
         batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap()
     }
 
-    /// A call with a body that no bridge would send, and a good signature.
+    /// A call with any body and a valid signature.
     fn signed(body: &str, now_s: i64) -> Request<Bytes> {
         let request = Request::builder().header(header::CONTENT_TYPE, MEDIA_TYPE);
         let secret: Secret = SECRET.parse().unwrap();
@@ -210,29 +217,31 @@ mod tests {
         secret.sign("call-1", now_s, &body, request).unwrap().body(body).unwrap()
     }
 
-    fn verify_call(call: &Request<Bytes>) -> Result<Vec<Delivery>, ErrorCode> {
-        verify(call.headers(), call.body(), EventKind::Disconnect, &parse_secrets(SECRET).unwrap())
-            .map_err(|refusal| refusal.code)
+    fn verify_call(call: &Request<Bytes>) -> Result<Vec<BatchedEvent<Disconnect>>, ErrorCode> {
+        verify(call.headers(), call.body(), &parse_secrets(SECRET).unwrap()).map_err(|refusal| refusal.code)
     }
 
-    /// What is said to a batch of two events of which the second was changed.
-    fn with_second(change: impl FnOnce(&mut Value)) -> Result<Vec<Delivery>, ErrorCode> {
-        let mut events: Value = serde_json::from_slice(call_of(&[lost(1), lost(2)]).body()).unwrap();
+    /// Verifies a batch of two events after a change of the second.
+    fn verify_with_second(
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Vec<BatchedEvent<Disconnect>>, ErrorCode> {
+        let mut events: Value =
+            serde_json::from_slice(call_of(&[disconnect(1), disconnect(2)]).body()).unwrap();
         change(&mut events[1]);
         verify_call(&signed(&events.to_string(), now_s()))
     }
 
     #[test]
     fn a_signed_batch_is_read_event_by_event() {
-        let mut deliveries = vec![lost(1), lost(2)];
-        deliveries[1].traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
-        assert_eq!(verify_call(&call_of(&deliveries)), Ok(deliveries));
-        assert_eq!(with_second(|_| ()), Ok(vec![lost(1), lost(2)]));
+        let mut events = vec![disconnect(1), disconnect(2)];
+        events[1].traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+        assert_eq!(verify_call(&call_of(&events)), Ok(events));
+        assert_eq!(verify_with_second(|_| ()), Ok(vec![disconnect(1), disconnect(2)]));
     }
 
     #[test]
     fn an_event_is_a_cloud_event_in_json() {
-        let events: Value = serde_json::from_slice(call_of(&[lost(1)]).body()).unwrap();
+        let events: Value = serde_json::from_slice(call_of(&[disconnect(1)]).body()).unwrap();
         let data = json!({"type": "disconnect", "roomId": "r", "userId": "u", "entryId": "entry-1"});
         let expected = json!([{
             "specversion": "1.0", "id": "event-1", "type": "rollcall.disconnect", "source": "/bridges/node-1",
@@ -243,11 +252,11 @@ mod tests {
 
     #[test]
     fn an_unsigned_an_altered_and_a_stale_batch_are_refused() {
-        let mut unsigned = call_of(&[lost(1)]);
+        let mut unsigned = call_of(&[disconnect(1)]);
         unsigned.headers_mut().remove("webhook-signature");
-        let mut altered = call_of(&[lost(1)]);
-        *altered.body_mut() = call_of(&[lost(2)]).into_body();
-        let events = String::from_utf8(call_of(&[lost(1)]).body().to_vec()).unwrap();
+        let mut altered = call_of(&[disconnect(1)]);
+        *altered.body_mut() = call_of(&[disconnect(2)]).into_body();
+        let events = String::from_utf8(call_of(&[disconnect(1)]).body().to_vec()).unwrap();
         for call in [unsigned, altered, signed(&events, now_s() - 301), signed(&events, now_s() + 302)] {
             assert_eq!(verify_call(&call), Err(ErrorCode::SignatureInvalid));
         }
@@ -255,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_its_content_type() {
-        let mut call = call_of(&[lost(1)]);
+        let mut call = call_of(&[disconnect(1)]);
         for good in [MEDIA_TYPE, "Application/CloudEvents-Batch+JSON ; charset=utf-8"] {
             call.headers_mut().insert(header::CONTENT_TYPE, good.parse().unwrap());
             assert!(verify_call(&call).is_ok(), "{good}");
@@ -271,32 +280,45 @@ mod tests {
     #[test]
     fn a_batch_of_another_kind_or_with_another_kind_inside_is_refused() {
         let leave = json!({"type": "leave", "roomId": "r", "userId": "u", "entryId": "e"});
-        assert_eq!(with_second(|event| event["data"] = leave.clone()), Err(ErrorCode::Malformed));
-        assert_eq!(with_second(|event| event["type"] = json!("rollcall.leave")), Err(ErrorCode::Malformed));
-        let call = call_of(&[lost(1)]);
+        assert_eq!(verify_with_second(|event| event["data"] = leave.clone()), Err(ErrorCode::Malformed));
+        assert_eq!(
+            verify_with_second(|event| event["type"] = json!("rollcall.leave")),
+            Err(ErrorCode::Malformed)
+        );
+        let call = call_of(&[disconnect(1)]);
         let secrets = parse_secrets(SECRET).unwrap();
-        let refusal = verify(call.headers(), call.body(), EventKind::Leave, &secrets).unwrap_err();
+        let refusal = verify::<Leave>(call.headers(), call.body(), &secrets).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::Malformed);
     }
 
     #[test]
-    fn ids_are_there_and_differ() {
-        assert_eq!(with_second(|event| event["id"] = json!("event-1")), Err(ErrorCode::Malformed));
+    fn every_event_has_an_id_of_its_own() {
+        assert_eq!(verify_with_second(|event| event["id"] = json!("event-1")), Err(ErrorCode::Malformed));
         for id in [json!(""), json!(null), json!("x".repeat(129)), json!("a\nb")] {
-            assert_eq!(with_second(|event| event["id"] = id.clone()), Err(ErrorCode::Malformed), "{id}");
+            assert_eq!(
+                verify_with_second(|event| event["id"] = id.clone()),
+                Err(ErrorCode::Malformed),
+                "{id}"
+            );
         }
     }
 
     #[test]
-    fn all_events_have_one_source_and_the_version_that_is_known() {
+    fn all_events_of_a_batch_have_one_source_and_a_known_version() {
         for source in ["", "/bridges/node-2"] {
-            assert_eq!(with_second(|event| event["source"] = json!(source)), Err(ErrorCode::Malformed));
+            assert_eq!(
+                verify_with_second(|event| event["source"] = json!(source)),
+                Err(ErrorCode::Malformed)
+            );
         }
-        assert_eq!(with_second(|event| event["specversion"] = json!("0.3")), Err(ErrorCode::Malformed));
+        assert_eq!(
+            verify_with_second(|event| event["specversion"] = json!("0.3")),
+            Err(ErrorCode::Malformed)
+        );
     }
 
     #[test]
-    fn what_is_no_batch_is_refused() {
+    fn a_body_that_is_no_batch_is_refused() {
         let deep = "[".repeat(10_000);
         for body in ["", "{", "{}", "[]", "[1]", r#"[{"id":"a"}]"#, deep.as_str()] {
             assert_eq!(verify_call(&signed(body, now_s())), Err(ErrorCode::Malformed), "{body}");
@@ -304,9 +326,9 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_only_so_many_events() {
-        let mut batch = Batch::new(EventKind::Disconnect, &node());
-        let taken = (0..=MAX_BATCH_EVENTS).take_while(|&n| batch.add(&lost(n)).unwrap()).count();
+    fn a_batch_holds_at_most_200_events() {
+        let mut batch = Batch::new(&node());
+        let taken = (0..=MAX_BATCH_EVENTS).take_while(|&n| batch.add(&disconnect(n)).unwrap()).count();
         assert_eq!(taken, MAX_BATCH_EVENTS);
         let call = batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap();
         assert_eq!(verify_call(&call).unwrap().len(), MAX_BATCH_EVENTS);
@@ -320,11 +342,11 @@ mod tests {
 
     #[test]
     fn a_batch_never_grows_above_the_limit_of_a_body() {
-        let mut batch = Batch::new(EventKind::Disconnect, &node());
-        // As long as ids can be: each of these characters is written as two.
-        let mut long = lost(0);
+        let mut batch = Batch::new(&node());
+        // The longest ids: JSON writes each of these characters as two.
+        let mut long = disconnect(0);
         let id = "\"".repeat(crate::id::MAX_ID_BYTES);
-        long.event = BridgeEvent::Disconnect(Membership {
+        long.event = Disconnect(Membership {
             room_id: id.parse().unwrap(),
             user_id: id.parse().unwrap(),
             entry_id: id.parse().unwrap(),
@@ -345,10 +367,10 @@ mod tests {
 
     #[test]
     fn a_batch_is_filled_to_the_last_byte_and_not_further() {
-        let padded = |bytes| Delivery { traceparent: Some("x".repeat(bytes)), ..lost(2) };
+        let padded = |bytes| BatchedEvent { traceparent: Some("x".repeat(bytes)), ..disconnect(2) };
         let filled = |bytes| {
-            let mut batch = Batch::new(EventKind::Disconnect, &node());
-            let is_added = batch.add(&lost(1)).unwrap() && batch.add(&padded(bytes)).unwrap();
+            let mut batch = Batch::new(&node());
+            let is_added = batch.add(&disconnect(1)).unwrap() && batch.add(&padded(bytes)).unwrap();
             is_added.then(|| batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap())
         };
         let fits = MAX_BODY_BYTES - filled(0).unwrap().body().len();
@@ -366,8 +388,8 @@ mod tests {
     fn outcomes_are_acks_with_an_id() {
         let outcomes = Outcomes {
             outcomes: vec![
-                Outcome { id: EventId::new("a").unwrap(), ack: Ack(Ok(Done {})) },
-                Outcome { id: EventId::new("b").unwrap(), ack: ErrorCode::Unavailable.into() },
+                Outcome { id: EventId::new("a").unwrap(), ack: Ack::from(Ok::<_, Refusal>(Done {})) },
+                Outcome { id: EventId::new("b").unwrap(), ack: Ack::from(Err(ErrorCode::Unavailable)) },
             ],
         };
         let json = serde_json::to_value(&outcomes).unwrap();

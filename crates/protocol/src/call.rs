@@ -1,5 +1,5 @@
-//! How an event travels from a bridge to the app: a CloudEvent over HTTP in binary mode, signed as the
-//! Standard Webhooks specification says.
+//! The call that delivers one event from a bridge to the app: a CloudEvent over HTTP in binary mode, signed according to
+//! the Standard Webhooks specification.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -7,7 +7,8 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 
 use crate::{
     ErrorCode, NodeId, Refusal,
-    event::{BridgeEvent, EventKind},
+    body::{self, Body},
+    event::{AppEvent, EventKind},
 };
 
 /// The largest body of a call, in bytes.
@@ -18,10 +19,10 @@ const CE_ID: &str = "ce-id";
 const CE_TYPE: &str = "ce-type";
 const CE_SOURCE: &str = "ce-source";
 
-/// A secret shared by bridges and the app. Its text is `whsec_` and Base64.
+/// A secret that bridges and the app share. Its text is `whsec_` and Base64.
 pub struct Secret(Webhook);
 
-/// A secret that is not `whsec_` and Base64 of at least 24 bytes, which the specification asks for.
+/// The text is not a secret: the specification demands `whsec_` and the Base64 of at least 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a bridge secret must be `whsec_` followed by the Base64 of at least 24 random bytes")]
 pub struct InvalidSecret;
@@ -42,7 +43,7 @@ impl std::str::FromStr for Secret {
 }
 
 impl Secret {
-    /// The headers that make a call with this body a signed one.
+    /// Adds the headers of a signed call with this body.
     pub(crate) fn sign(
         &self,
         id: &str,
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Secrets in a list, separated by white space; several at once while they are rotated.
+/// Reads a list of secrets, separated by white space. A rotation needs several at once.
 pub fn parse_secrets(list: &str) -> Result<Vec<Secret>, InvalidSecret> {
     let secrets: Vec<Secret> = list.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     if secrets.is_empty() { Err(InvalidSecret) } else { Ok(secrets) }
@@ -72,34 +73,33 @@ pub fn parse_secrets(list: &str) -> Result<Vec<Secret>, InvalidSecret> {
 
 /// Makes the call that delivers an event. The URI is the path alone.
 ///
-/// `id` identifies the event; a second delivery of the same event carries the same one. `now_s` is the time of
-/// this delivery in seconds since 1970.
-pub fn sign(
-    event: &BridgeEvent,
+/// `id` identifies the event; every delivery of the same event carries the same id. `now_s` is the time of this delivery
+/// in seconds since 1970.
+pub fn sign<E: AppEvent>(
+    event: &E,
     id: &str,
     source: &NodeId,
     now_s: i64,
     secret: &Secret,
 ) -> Result<Request<Bytes>, CallError> {
-    let kind = event.kind();
-    let body = serde_json::to_vec(event)?;
+    let body = serde_json::to_vec(&Body::from(event))?;
     let request = Request::builder()
         .method(Method::POST)
-        .uri(kind.path())
+        .uri(E::KIND.path())
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(CE_SPECVERSION, HeaderValue::from_static("1.0"))
         .header(CE_ID, id)
-        .header(CE_TYPE, HeaderValue::from_static(kind.ce_type()))
+        .header(CE_TYPE, HeaderValue::from_static(E::KIND.ce_type()))
         .header(CE_SOURCE, source_uri(source));
     Ok(secret.sign(id, now_s, &body, request)?.body(Bytes::from(body))?)
 }
 
-/// What CloudEvents call the source of a bridge's events.
+/// The CloudEvents `source` of a bridge's events.
 pub(crate) fn source_uri(node: &NodeId) -> String {
     format!("/bridges/{node}")
 }
 
-/// Why a call could not be made. Not to be expected: ids hold no control characters.
+/// A call could not be made. No valid event causes this error, because ids hold no control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The event could not be written as JSON.
@@ -113,30 +113,16 @@ pub enum CallError {
     Signature,
 }
 
-/// Checks a call's signature, age and headers, and reads the event of the expected kind.
+/// Checks a call's signature, age and headers, and reads its event.
 ///
-/// Nothing of the body is looked at before its signature has been found good.
-pub fn verify(
-    headers: &HeaderMap,
-    body: &[u8],
-    expected: EventKind,
-    secrets: &[Secret],
-) -> Result<BridgeEvent, Refusal> {
+/// The function parses the body only after the signature has proved valid.
+pub fn verify<E: AppEvent>(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Result<E, Refusal> {
     check_signature(headers, body, secrets)?;
-    check_cloud_event(headers, expected)?;
-    let event: BridgeEvent = serde_json::from_slice(body).map_err(|error| {
-        Refusal::because(ErrorCode::Malformed, format!("the event cannot be read: {error}"))
-    })?;
-    if event.kind() != expected {
-        return Err(Refusal::because(
-            ErrorCode::Malformed,
-            "the body holds an event of another kind than its path",
-        ));
-    }
-    Ok(event)
+    check_cloud_event(headers, E::KIND)?;
+    body::read(body)
 }
 
-/// Checks a call's size, signature and age: what comes before anything of its body is looked at.
+/// Checks a call's size, signature and age. The body must not be parsed before.
 pub(crate) fn check_signature(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Result<(), Refusal> {
     if body.len() > MAX_BODY_BYTES {
         return Err(ErrorCode::PayloadTooLarge.into());
@@ -171,7 +157,7 @@ mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::*;
-    use crate::event::{Connect, Membership};
+    use crate::event::{Connect, Disconnect, Leave, Membership};
 
     const OLD: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
     const NEW: &str = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4";
@@ -180,8 +166,8 @@ mod tests {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
     }
 
-    fn event() -> BridgeEvent {
-        BridgeEvent::Connect(Connect { token: "t".into() })
+    fn event() -> Connect {
+        Connect { token: "t".into() }
     }
 
     fn call_at(now_s: i64) -> Request<Bytes> {
@@ -189,9 +175,8 @@ mod tests {
         sign(&event(), "event-1", &node, now_s, &OLD.parse().unwrap()).unwrap()
     }
 
-    fn verify_call(call: &Request<Bytes>, secrets: &str) -> Result<BridgeEvent, ErrorCode> {
-        verify(call.headers(), call.body(), EventKind::Connect, &parse_secrets(secrets).unwrap())
-            .map_err(|refusal| refusal.code)
+    fn verify_call(call: &Request<Bytes>, secrets: &str) -> Result<Connect, ErrorCode> {
+        verify(call.headers(), call.body(), &parse_secrets(secrets).unwrap()).map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -234,11 +219,11 @@ mod tests {
             entry_id: "e".parse().unwrap(),
         };
         let node = NodeId::new("node-1").unwrap();
-        let event = BridgeEvent::Disconnect(membership);
+        let event = Disconnect(membership);
         let mut call = sign(&event, "event-1", &node, now_s(), &OLD.parse().unwrap()).unwrap();
         call.headers_mut().insert(CE_TYPE, HeaderValue::from_static("rollcall.leave"));
         let secrets = parse_secrets(OLD).unwrap();
-        let refusal = verify(call.headers(), call.body(), EventKind::Leave, &secrets).unwrap_err();
+        let refusal = verify::<Leave>(call.headers(), call.body(), &secrets).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::Malformed);
     }
 

@@ -1,26 +1,26 @@
-//! What clients send, and the acks they get.
+//! Events that clients send, and their acks.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, Refusal, RoomId, UserId, resume::ResumeToken, session::Grant};
+use crate::{ErrorCode, Refusal, RoomId, UserId, definition::Grant, resume::ResumeToken};
 
 /// The events that clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ClientEvent {
-    /// Enter a room, or come back to it.
+    /// Enter a room, or return to the room.
     #[serde(rename = "room:join")]
     Join,
     /// Leave the room for good.
     #[serde(rename = "room:leave")]
     Leave,
-    /// Show a fresh token before the old one runs out.
+    /// Present a new token before the old token expires.
     #[serde(rename = "auth:refresh")]
     Refresh,
 }
 
 impl ClientEvent {
-    /// All of them.
+    /// All events.
     pub const ALL: &[Self] = &[Self::Join, Self::Leave, Self::Refresh];
 
     /// The event of a name.
@@ -38,43 +38,42 @@ impl ClientEvent {
     }
 }
 
-/// The payload of `room:join`. Members that are not known are left aside, so that newer clients can talk to
-/// older servers.
+/// The payload of `room:join`. The server ignores unknown members, so that newer clients can talk to older servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinRequest {
     /// The room to enter.
     pub group_id: RoomId,
-    /// From the ack of an earlier join: takes that entry's place at once.
+    /// The token from the ack of an earlier join. The new entry replaces the entry of that join at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_token: Option<ResumeToken>,
 }
 
-/// The payload of `auth:refresh`. It has no textual form, as it holds a token.
+/// The payload of `auth:refresh`. The type implements no `Debug`, because it holds a token.
 #[derive(Deserialize)]
 pub struct RefreshRequest {
     /// A token of the same user.
     pub token: String,
 }
 
-/// The answer to `auth:refresh`.
+/// The data of the ack of `auth:refresh`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
-    /// When the new token runs out, in milliseconds since 1970.
+    /// When the new token expires, in milliseconds since 1970.
     pub expires_at: u64,
 }
 
-/// The event that warns a client before its token runs out.
+/// The event that warns a client before its token expires.
 pub const EXPIRING: &str = "auth:expiring";
 
 /// The payload of [`EXPIRING`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiring {
-    /// When the token runs out, in milliseconds since 1970.
+    /// When the token expires, in milliseconds since 1970.
     pub expires_at: u64,
-    /// How many milliseconds from now that is.
+    /// The milliseconds until then.
     pub remain_ms: u64,
 }
 
@@ -85,18 +84,25 @@ pub const DRAINING: &str = "server:draining";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draining {
-    /// After how many milliseconds the bridge closes this connection; each client has a time of its own.
+    /// After how many milliseconds the bridge closes this connection. The bridge chooses the delay anew for each client.
     pub delay_ms: u64,
 }
 
-/// What the app answers and the client gets as ack: `{success: true, data}` or
-/// `{success: false, code, message}`.
+/// The form of a result on the wire, in the app's responses and the clients' acks: `{success: true, data}` or
+/// `{success: false, code, message}`. All other code handles the [`Result`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ack<T>(pub Result<T, Refusal>);
+pub struct Ack<T>(Result<T, Refusal>);
 
-impl<T> From<ErrorCode> for Ack<T> {
-    fn from(code: ErrorCode) -> Self {
-        Self(Err(code.into()))
+impl<T, E: Into<Refusal>> From<Result<T, E>> for Ack<T> {
+    fn from(result: Result<T, E>) -> Self {
+        Self(result.map_err(Into::into))
+    }
+}
+
+impl<T> Ack<T> {
+    /// The result.
+    pub fn into_result(self) -> Result<T, Refusal> {
+        self.0
     }
 }
 
@@ -140,50 +146,50 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ack<T> {
     }
 }
 
-/// What a member learns on entering. All times are milliseconds since 1970.
+/// The app's response to a join. All times are milliseconds since 1970.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
-    /// Everybody in the room, in the order in which they came; left out of rooms above the roster limit.
-    /// Passed through as the script wrote it.
+    /// The members of the room, in the order of entering; absent in rooms above the roster limit. The JSON is the
+    /// script's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Box<RawValue>>,
-    /// How many are in the room.
+    /// The number of members.
     pub count: u32,
     /// When the session ends.
     pub end_at: u64,
-    /// How many milliseconds from now that is, by the server's clock.
+    /// The milliseconds until then, by the server's clock.
     pub remain_ms: u64,
-    /// Who leads the session, by its definition.
+    /// The leader of the session, from the definition.
     pub leader_id: UserId,
-    /// Who acts as host now: the leader while present, else the one who has been there longest.
+    /// The current host: the leader while present, otherwise the longest-present member.
     pub host_id: UserId,
-    /// Names the session that `seq` counts in.
+    /// The session that `seq` counts in.
     pub epoch: u64,
-    /// The last event that this answer already includes; what is newer comes as events.
+    /// The last event that this response includes. Newer changes arrive as events.
     pub seq: u64,
     /// Whether this entry started the session.
     pub first: bool,
-    /// Whether this entry goes on with a membership: after a lost connection, or in the place of another one.
+    /// Whether this entry continues a membership, after a lost connection or in place of another connection.
     pub recovered: bool,
 }
 
-/// What a client gets on entering: what the app answered, and what the bridge adds.
+/// The data of the ack of `room:join`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Welcome {
-    /// What the app answered.
+pub struct JoinAck {
+    /// The app's response.
     #[serde(flatten)]
     pub joined: Joined,
-    /// Takes this entry's place when it is presented with a later join, even before the connection's loss was noticed.
+    /// A later join with this token replaces this entry, even before anybody has noticed the loss of the connection.
     pub resume_token: ResumeToken,
 }
 
-/// The data of an ack that tells nothing but success.
+/// The data of an ack without data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Done {}
 
-/// Who a token speaks for, as `connect` answers.
+/// The user of a token: the app's response to [`Connect`](crate::event::Connect).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -192,12 +198,12 @@ pub struct Identity {
     pub profile: Profile,
     /// When the token expires, in seconds since 1970.
     pub expires_at_s: u64,
-    /// What the token says of a session, if it does.
+    /// The session that the token grants, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
 }
 
-/// What others see of a user.
+/// The public data of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
@@ -218,9 +224,9 @@ mod tests {
 
     #[test]
     fn acks_have_the_two_documented_shapes() {
-        let success: Ack<Done> = Ack(Ok(Done {}));
+        let success = Ack::from(Ok::<_, Refusal>(Done {}));
         assert_eq!(serde_json::to_value(&success).unwrap(), json!({"success": true, "data": {}}));
-        let refusal: Ack<Done> = ErrorCode::SessionEnded.into();
+        let refusal = Ack::<Done>::from(Err(ErrorCode::SessionEnded));
         assert_eq!(
             serde_json::to_value(&refusal).unwrap(),
             json!({"success": false, "code": "SESSION_ENDED", "message": "The session is over."})
@@ -229,21 +235,21 @@ mod tests {
 
     #[test]
     fn acks_read_back() {
-        for ack in [Ack(Ok(Done {})), ErrorCode::NotAMember.into()] {
+        for ack in [Ok(Done {}), Err(ErrorCode::NotAMember)].map(Ack::from) {
             let json = serde_json::to_string(&ack).unwrap();
             assert_eq!(serde_json::from_str::<Ack<Done>>(&json).unwrap(), ack);
         }
     }
 
     #[test]
-    fn a_welcome_holds_the_list_of_members_as_it_came() {
+    fn the_ack_of_a_join_holds_the_list_of_members_unchanged() {
         let members = r#"[{"userId":"kim","joinedAt":1}]"#;
         let json = format!(
             r#"{{"members":{members},"count":1,"endAt":2,"remainMs":1,"leaderId":"l","hostId":"k","epoch":1,"seq":0,"first":true,"recovered":false}}"#
         );
-        let welcome =
-            Welcome { joined: serde_json::from_str(&json).unwrap(), resume_token: ResumeToken::new([1; 32]) };
-        let written = serde_json::to_string(&welcome).unwrap();
+        let ack =
+            JoinAck { joined: serde_json::from_str(&json).unwrap(), resume_token: ResumeToken::new([1; 32]) };
+        let written = serde_json::to_string(&ack).unwrap();
         assert!(written.contains(members) && written.contains(r#""resumeToken":"AQEB"#), "{written}");
     }
 

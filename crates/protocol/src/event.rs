@@ -1,28 +1,21 @@
-//! What a bridge tells the app: one event for each thing that happens on a socket.
+//! Events that a bridge sends to the app: one for each thing that happens on a socket.
 
-use serde::{Deserialize, Serialize};
-
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{EntryId, NodeId, ResumeHash, RoomId, UserId, client::Profile, session::Grant};
+use crate::{
+    EntryId, NodeId, ResumeHash, RoomId, UserId,
+    client::{Done, Identity, Joined, Profile},
+    definition::Grant,
+};
 
-/// An event, as the body of a call. The kind stands in the body as well as in the path and in a header,
-/// because the signature covers only the body: a call signed for one path must not work on another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
-pub enum BridgeEvent {
-    /// A client wants to connect.
-    Connect(Connect),
-    /// A connected client wants to enter a room.
-    Join(Box<Join>),
-    /// A member leaves for good.
-    Leave(Membership),
-    /// A member's connection was lost.
-    Disconnect(Membership),
-    /// A bridge node is there, or says goodbye.
-    Heartbeat(Heartbeat),
-    /// A bridge may have missed events of a room.
-    Read(Read),
+/// An event that a bridge sends to the app.
+pub trait AppEvent: Serialize + DeserializeOwned {
+    /// The kind, which chooses the component.
+    const KIND: EventKind;
+
+    /// What the app answers.
+    type Response: Serialize + DeserializeOwned;
 }
 
 /// A client wants to connect.
@@ -39,34 +32,43 @@ impl std::fmt::Debug for Connect {
     }
 }
 
+impl AppEvent for Connect {
+    const KIND: EventKind = EventKind::Connect;
+    type Response = Identity;
+}
+
 /// A connected client wants to enter a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Join {
     /// The room to enter.
     pub room_id: RoomId,
-    /// Who enters, as `connect` told.
+    /// The user who enters, from the response to [`Connect`].
     pub profile: Profile,
-    /// Chosen by the bridge, new for each entry and the same when it tries again, so that the bridge can name
-    /// the entry even if the answer never reaches it.
+    /// The bridge chooses a new id for each entry and repeats the id when it retries, so the bridge can name the entry
+    /// even if the response never arrives.
     pub entry_id: EntryId,
-    /// What the user's token says of a session, as `connect` told.
+    /// The session that the user's token grants, from the response to [`Connect`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
     /// The bridge that holds the connection.
     pub node_id: NodeId,
-    /// The hash of the token that this entry can be resumed with.
+    /// The hash of the token that resumes this entry.
     pub resume_hash: ResumeHash,
-    /// The hash of the token that the client presented: the entry that it was given for makes way.
+    /// The hash of the resume token that the client presented. This entry replaces the entry of that token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumes: Option<ResumeHash>,
-    /// The entry that the same socket had before, when a bridge enters its members again by itself. It makes way, and
-    /// no other does.
+    /// The socket's previous entry, when a bridge rejoins by itself. This entry replaces that entry and no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<EntryId>,
 }
 
-/// Names a membership exactly: who, where, and through which entry.
+impl AppEvent for Join {
+    const KIND: EventKind = EventKind::Join;
+    type Response = Joined;
+}
+
+/// Names a membership exactly: the room, the member and the entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
@@ -74,80 +76,128 @@ pub struct Membership {
     pub room_id: RoomId,
     /// The member.
     pub user_id: UserId,
-    /// The entry; one that is no longer current changes nothing.
+    /// The entry. The app ignores an event about an entry that is no longer current.
     pub entry_id: EntryId,
 }
 
-/// A bridge node is there, or says goodbye.
+/// A member leaves for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Leave(pub Membership);
+
+impl AppEvent for Leave {
+    const KIND: EventKind = EventKind::Leave;
+    type Response = Done;
+}
+
+/// A member's connection was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Disconnect(pub Membership);
+
+impl AppEvent for Disconnect {
+    const KIND: EventKind = EventKind::Disconnect;
+    type Response = Done;
+}
+
+/// A bridge node reports that it is alive, or that it stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
     /// The bridge.
     pub node_id: NodeId,
-    /// Whether it stops: what it still holds is lost at once.
+    /// Whether the bridge stops. The app then treats its remaining connections as lost at once.
     pub is_leaving: bool,
 }
 
-/// What a heartbeat is answered with.
+impl AppEvent for Heartbeat {
+    const KIND: EventKind = EventKind::Heartbeat;
+    type Response = Lease;
+}
+
+/// The response to a [`Heartbeat`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Since when the node has had its lease without a break, on a scale that only rises. When it has changed,
-    /// connections that the node held before were taken for lost.
+    /// When the node's unbroken lease began, on a scale that only rises. A changed value means that the app has treated
+    /// the node's earlier connections as lost.
     pub since: u64,
 }
 
-/// A bridge may have missed events of a room, and asks how things are.
+/// A bridge may have missed events of a room and asks for a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Read {
     /// The room.
     pub room_id: RoomId,
-    /// What the bridge holds in it; not more than [`MAX_SEATS`].
-    pub seats: Vec<Seat>,
+    /// The entries that the bridge holds in the room, at most [`MAX_ENTRIES`].
+    #[serde(rename = "seats")]
+    pub entries: Vec<EntryRef>,
 }
 
-/// The most seats that one [`Read`] asks about, so that it stays below the limit of a call's body.
-pub const MAX_SEATS: usize = 150;
+impl AppEvent for Read {
+    const KIND: EventKind = EventKind::Read;
+    type Response = RoomSnapshot;
+}
 
-/// An entry and whose it is.
+/// The most entries of one [`Read`], so that its body stays below the limit of a call.
+pub const MAX_ENTRIES: usize = 150;
+
+/// An entry and its user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seat {
+pub struct EntryRef {
     /// The member.
     pub user_id: UserId,
     /// The entry.
     pub entry_id: EntryId,
 }
 
-/// How things are in a room.
+/// The response to a [`Read`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Reading {
+pub struct RoomSnapshot {
     /// The payload of `room:state`; none if no session is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Box<RawValue>>,
-    /// Which of the seats are not current.
+    /// Those of the bridge's entries that are not current.
     pub gone: Vec<EntryId>,
 }
 
-/// The kinds of [`BridgeEvent`], for paths and headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum EventKind {
-    /// [`BridgeEvent::Connect`]
+    /// [`Connect`]
     Connect,
-    /// [`BridgeEvent::Join`]
+    /// [`Join`]
     Join,
-    /// [`BridgeEvent::Leave`]
+    /// [`Leave`]
     Leave,
-    /// [`BridgeEvent::Disconnect`]
+    /// [`Disconnect`]
     Disconnect,
-    /// [`BridgeEvent::Heartbeat`]
+    /// [`Heartbeat`]
     Heartbeat,
-    /// [`BridgeEvent::Read`]
+    /// [`Read`]
     Read,
 }
 
 impl EventKind {
-    /// The path of the component that takes such events.
+    /// All kinds.
+    pub const ALL: &[Self] =
+        &[Self::Connect, Self::Join, Self::Leave, Self::Disconnect, Self::Heartbeat, Self::Read];
+
+    /// The name in bodies, logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Disconnect => "disconnect",
+            Self::Heartbeat => "heartbeat",
+            Self::Read => "read",
+        }
+    }
+
+    /// The path of the component that handles such events.
     pub fn path(self) -> &'static str {
         match self {
             Self::Connect => "/events/connect",
@@ -172,27 +222,22 @@ impl EventKind {
     }
 }
 
-impl BridgeEvent {
-    /// Which kind of event this is.
-    pub fn kind(&self) -> EventKind {
-        match self {
-            Self::Connect(_) => EventKind::Connect,
-            Self::Join(_) => EventKind::Join,
-            Self::Leave(_) => EventKind::Leave,
-            Self::Disconnect(_) => EventKind::Disconnect,
-            Self::Heartbeat(_) => EventKind::Heartbeat,
-            Self::Read(_) => EventKind::Read,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_token_does_not_show_in_debug_output() {
-        let event = BridgeEvent::Connect(Connect { token: "secret".into() });
+        let event = Connect { token: "secret".into() };
         assert!(!format!("{event:?}").contains("secret"));
+    }
+
+    #[test]
+    fn every_text_of_a_kind_is_made_of_its_name() {
+        for &kind in EventKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            assert_eq!(kind.path(), format!("/events/{}", kind.name()));
+            assert_eq!(kind.ce_type(), format!("rollcall.{}", kind.name()));
+        }
     }
 }

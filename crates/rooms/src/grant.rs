@@ -2,7 +2,7 @@
 
 use rollcall_protocol::{
     ErrorCode, RoomId, UserId,
-    session::{Grant, Session},
+    definition::{Grant, StoredDefinition},
 };
 
 use crate::{Failure, directory::Directory};
@@ -13,8 +13,8 @@ pub struct Granted<'a>(pub Option<&'a Grant>);
 impl Directory for Granted<'_> {
     /// Refuses with `NOT_A_MEMBER` unless the token is for this room. Tokens have no revisions: the first to enter
     /// sets a session's terms, and they stay as they are.
-    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
         let grant = self.0.filter(|grant| grant.room == *room).ok_or(ErrorCode::NotAMember)?;
-        Ok(Some(Session { revision: 0, definition: grant.into() }))
+        Ok(Some(StoredDefinition { revision: 0, definition: grant.into() }))
     }
 }

@@ -4,8 +4,8 @@ use rollcall_protocol::{
     EntryId, ErrorCode, NodeId, Refusal, ResumeHash, RoomId, UserId,
     api::{LiveRoom, LiveRooms, Notice},
     client::{Done, Joined, Profile},
-    event::{Heartbeat, Join, Lease, Membership, Read, Reading},
-    session::{Duplicates, Session},
+    definition::{Duplicates, StoredDefinition},
+    event::{Heartbeat, Join, Lease, Membership, Read, RoomSnapshot},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -72,8 +72,8 @@ pub(crate) struct Terms<'a> {
     capacity: Option<u32>,
 }
 
-impl<'a> From<&'a Session> for Terms<'a> {
-    fn from(Session { revision, definition }: &'a Session) -> Self {
+impl<'a> From<&'a StoredDefinition> for Terms<'a> {
+    fn from(StoredDefinition { revision, definition }: &'a StoredDefinition) -> Self {
         Self {
             revision: *revision,
             end_at: definition.end_at,
@@ -131,7 +131,7 @@ impl<R: Redis> Rooms<R> {
         )))
     }
 
-    async fn enter(&self, session: &Session, join: &Join) -> Result<Answer<Joined>, Failure> {
+    async fn enter(&self, session: &StoredDefinition, join: &Join) -> Result<Answer<Joined>, Failure> {
         let call = JoinCall {
             room_id: &join.room_id,
             profile: &join.profile,
@@ -156,7 +156,7 @@ impl<R: Redis> Rooms<R> {
     }
 
     /// Reads a room, and which of a bridge's entries in it are still current.
-    pub async fn read(&self, read: &Read) -> Result<Reading, Failure> {
+    pub async fn read(&self, read: &Read) -> Result<RoomSnapshot, Failure> {
         self.run(&script::READ, self.shard_of(&read.room_id), read).await
     }
 
@@ -176,7 +176,7 @@ impl<R: Redis> Rooms<R> {
 
     /// How things are in a room. Refuses with `NOT_LIVE` if no session is.
     pub async fn state(&self, room: &RoomId) -> Result<Box<RawValue>, Failure> {
-        let read = Read { room_id: room.clone(), seats: Vec::new() };
+        let read = Read { room_id: room.clone(), entries: Vec::new() };
         Ok(self.read(&read).await?.room.ok_or(ErrorCode::NotLive)?)
     }
 

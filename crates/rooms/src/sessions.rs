@@ -3,7 +3,7 @@
 use rollcall_protocol::{
     ErrorCode, RoomId, UserId,
     client::Done,
-    session::{Session, SessionDefinition},
+    definition::{SessionDefinition, StoredDefinition},
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn check(self, found: Option<&Session>) -> Result<(), Failure> {
+    fn check(self, found: Option<&StoredDefinition>) -> Result<(), Failure> {
         let holds = match self {
             Self::Anything => true,
             Self::Nothing => found.is_none(),
@@ -71,13 +71,13 @@ impl<R: Redis> Rooms<R> {
         room: &RoomId,
         expected: Expected,
         change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Failure>,
-    ) -> Result<(Session, bool), Failure> {
+    ) -> Result<(StoredDefinition, bool), Failure> {
         let Revised { revision, now } = self.revise(room).await?;
         let outcome = async {
             let found = find(store, room, expected).await?;
             let is_new = found.is_none();
             let definition = change(found.map(|session| session.definition), now)?;
-            let session = Session { revision, definition };
+            let session = StoredDefinition { revision, definition };
             store.put(room, &session).await?;
             self.apply(room, &session).await?;
             Ok((session, is_new))
@@ -91,7 +91,7 @@ impl<R: Redis> Rooms<R> {
         store: &impl Definitions,
         room: &RoomId,
         definition: SessionDefinition,
-    ) -> Result<(Session, bool), Failure> {
+    ) -> Result<(StoredDefinition, bool), Failure> {
         self.change(store, room, Expected::Anything, |_, _| Ok(definition)).await
     }
 
@@ -129,7 +129,7 @@ impl<R: Redis> Rooms<R> {
     }
 
     /// Applies a definition to a room that is live under an older one.
-    pub(crate) async fn apply(&self, room: &RoomId, session: &Session) -> Result<Done, Failure> {
+    pub(crate) async fn apply(&self, room: &RoomId, session: &StoredDefinition) -> Result<Done, Failure> {
         let members = session.definition.members.as_deref();
         let call = DefineCall { room_id: room, terms: session.into(), members };
         self.run(&script::DEFINE, self.shard_of(room), &call).await
@@ -140,7 +140,7 @@ async fn find(
     store: &impl Definitions,
     room: &RoomId,
     expected: Expected,
-) -> Result<Option<Session>, Failure> {
+) -> Result<Option<StoredDefinition>, Failure> {
     let found = store.get(room).await?;
     expected.check(found.as_ref())?;
     Ok(found)

@@ -14,7 +14,7 @@ use jwt_simple::{
 use rollcall_protocol::{
     ErrorCode, Refusal, UserId,
     client::{Identity, Profile},
-    session::{Grant, SessionDefinition},
+    definition::{Grant, SessionDefinition},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;

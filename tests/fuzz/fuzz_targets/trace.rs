@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rollcall_guest::log::Origin;
+use rollcall_guest::log::RequestContext;
 
 fuzz_target!(|text: &str| {
     let mut lines = text.splitn(3, '\n').map(Some).chain([None; 3]);
@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
         _ => None,
     };
     // A line of the log says these two things and nothing else, whatever they are said to be.
-    let line = Origin::read(header).to_string();
+    let line = RequestContext::read(header).to_string();
     let words: Vec<&str> = line.split(' ').skip(1).collect();
     assert!(words.len() <= 2 && !line.contains(char::is_control));
     assert!(words.iter().all(|word| word.starts_with("request_id=") || word.starts_with("trace_id=")));

@@ -1,6 +1,6 @@
 //! Session definitions in Spin's key-value store.
 
-use rollcall_protocol::{RoomId, UserId, session::Session};
+use rollcall_protocol::{RoomId, UserId, definition::StoredDefinition};
 use rollcall_rooms::{
     Failure,
     directory::{Definitions, Directory},
@@ -21,12 +21,12 @@ impl KeyValueDefinitions {
 
 impl Definitions for KeyValueDefinitions {
     /// A definition that cannot be read counts as none here, so that a new one can take its place.
-    async fn get(&self, room: &RoomId) -> Result<Option<Session>, Failure> {
+    async fn get(&self, room: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
         let json = self.store.get(key(room)).await.map_err(unavailable)?;
         Ok(json.and_then(|json| serde_json::from_slice(&json).ok()))
     }
 
-    async fn put(&self, room: &RoomId, session: &Session) -> Result<(), Failure> {
+    async fn put(&self, room: &RoomId, session: &StoredDefinition) -> Result<(), Failure> {
         let json = serde_json::to_vec(session).map_err(|error| Failure::Unavailable(error.to_string()))?;
         self.store.set(key(room), json).await.map_err(unavailable)
     }
@@ -37,7 +37,7 @@ impl Definitions for KeyValueDefinitions {
 }
 
 impl Directory for KeyValueDefinitions {
-    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
         let Some(json) = self.store.get(key(room)).await.map_err(unavailable)? else {
             return Ok(None);
         };

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use rollcall_protocol::{
     RoomId, UserId,
-    session::{Duplicates, Session, SessionDefinition},
+    definition::{Duplicates, SessionDefinition, StoredDefinition},
 };
 use rollcall_rooms::{Failure, directory::Directory};
 use spin_sdk::pg::{Connection, Decode, Error, ParameterValue, Row};
@@ -50,7 +50,7 @@ impl PostgresDefinitions {
 }
 
 impl Directory for PostgresDefinitions {
-    async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<Session>, Failure> {
+    async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<StoredDefinition>, Failure> {
         let Some(row) = self.ask(room, user).await? else { return Ok(None) };
         // A group that has no time has no session.
         let Some(end_at) = column::<Option<i64>>(&row, "end_at_ms")? else { return Ok(None) };
@@ -68,7 +68,7 @@ impl Directory for PostgresDefinitions {
             capacity: optional::<i32>(&row, "capacity")?.and_then(|capacity| capacity.try_into().ok()),
         };
         definition.validate().map_err(|error| unusable("the row", &error))?;
-        Ok(Some(Session { revision: 0, definition }))
+        Ok(Some(StoredDefinition { revision: 0, definition }))
     }
 }
 

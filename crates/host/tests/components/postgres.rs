@@ -7,7 +7,7 @@ use rollcall_host::Host;
 use rollcall_protocol::{
     call::{self, Secret},
     client::Profile,
-    event::{BridgeEvent, Join},
+    event::Join,
 };
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ impl Service {
     async fn join(&self, host: &Host, room: &str, user: &str) -> Result<Value, String> {
         self.entries.set(self.entries.get() + 1);
         let entry = format!("entry-{}", self.entries.get());
-        let join = BridgeEvent::Join(Box::new(Join {
+        let join = Join {
             room_id: room.parse().unwrap(),
             profile: Profile { user_id: user.parse().unwrap(), user_name: user.to_owned(), user_role: None },
             entry_id: entry.parse().unwrap(),
@@ -65,7 +65,7 @@ impl Service {
             resume_hash: "hash".parse().unwrap(),
             resumes: None,
             replaces: None,
-        }));
+        };
         let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().try_into().unwrap();
         let secret: Secret = BRIDGE_SECRET.parse().unwrap();
         let call = call::sign(&join, &entry, &"node".parse().unwrap(), now_s, &secret).unwrap();

@@ -1,4 +1,4 @@
-//! The definition of a session: who may join, who leads, when it ends.
+//! The definition of a session: its members, its leader and its end.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use crate::{RoomId, UserId, api::DefinitionPatch};
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
 
-/// Times before this (2001, in milliseconds) are surely seconds taken for milliseconds.
+/// Times before this (2001, in milliseconds) are seconds mistaken for milliseconds.
 const EARLIEST_END_MS: u64 = 1_000_000_000_000;
 
-/// Times after this (the year 5138) have no 14th digit to lose in Redis's Lua numbers.
+/// Redis's Lua writes numbers with 14 digits, which last until the year 5138.
 const LATEST_END_MS: u64 = 99_999_999_999_999;
 
-/// What the study service says of a room's session.
+/// A room's session, as the study service defines it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,86 +24,86 @@ pub struct SessionDefinition {
         schema(minimum = 1_000_000_000_000_u64, maximum = 99_999_999_999_999_u64)
     )]
     pub end_at: u64,
-    /// Who leads it. The leader may always enter.
+    /// The leader, who may always enter.
     pub leader_id: UserId,
-    /// Who may enter; without it, everybody with a valid token.
+    /// The users who may enter; without this list, every user with a valid token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub members: Option<Vec<UserId>>,
-    /// What happens when a user who is in the room connects once more.
+    /// What happens when a present user connects again.
     #[serde(default)]
     pub duplicates: Duplicates,
-    /// How many may be in the room; the leader finds a place even so. Without it, as many as like.
+    /// The most members at once; the leader may exceed it. Without it, there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub capacity: Option<u32>,
 }
 
-/// What happens when a user who is in the room connects once more, without the resume token of the first connection.
+/// What happens when a present user connects again without the resume token of the first connection.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Duplicates {
-    /// The new connection is refused with `ALREADY_JOINED`.
+    /// Rollcall refuses the new connection with `ALREADY_JOINED`.
     #[default]
     Refuse,
-    /// The new connection takes the place of the old one, which is closed.
+    /// The new connection replaces the old connection, which Rollcall closes.
     Takeover,
-    /// Both stay: the user is present while at least one connection is.
+    /// Both connections stay. The user is present while at least one connection lasts.
     Share,
 }
 
-/// What a token says of the session that its user may enter: for platforms that keep no definitions here.
+/// The session that a token lets its user enter, for platforms that store no definitions in Rollcall.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// The one room that it is for.
+    /// The only room that the token admits to.
     pub room: RoomId,
     /// When the session ends, in milliseconds since 1970.
     pub end_at: u64,
-    /// Who leads it.
+    /// The leader.
     pub leader_id: UserId,
-    /// What happens when a user who is in the room connects once more.
+    /// What happens when a present user connects again.
     #[serde(default)]
     pub duplicates: Duplicates,
-    /// How many may be in the room.
+    /// The most members at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
 }
 
 impl From<&Grant> for SessionDefinition {
-    /// Whoever holds such a token may enter, so there is no list.
+    /// Every holder of such a token may enter, so the definition lists no members.
     fn from(grant: &Grant) -> Self {
         let Grant { end_at, leader_id, duplicates, capacity, .. } = grant.clone();
         Self { end_at, leader_id, members: None, duplicates, capacity }
     }
 }
 
-/// A definition as it is kept.
+/// A definition with its revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// Rises with each change; 0 where the source has none. A live room never goes back to an older one.
+pub struct StoredDefinition {
+    /// Rises with each change; 0 where the source has no revisions. A live room never returns to an older revision.
     pub revision: u64,
     /// The definition.
     pub definition: SessionDefinition,
 }
 
-/// Why a definition is refused.
+/// A definition breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDefinition {
-    /// Not a plausible time.
+    /// `endAt` is not a plausible time.
     #[error("endAt must be a time in milliseconds since 1970")]
     EndAt,
-    /// More than [`MAX_MEMBERS`].
+    /// The list holds more than [`MAX_MEMBERS`] users.
     #[error("members must not list more than {MAX_MEMBERS} users")]
     TooManyMembers,
-    /// Nobody could enter.
+    /// The capacity is 0.
     #[error("capacity must be at least 1")]
     Capacity,
 }
 
 impl SessionDefinition {
-    /// Checks what the types alone do not say.
+    /// Checks the rules that the types do not express.
     pub fn validate(&self) -> Result<(), InvalidDefinition> {
         if !(EARLIEST_END_MS..=LATEST_END_MS).contains(&self.end_at) {
             return Err(InvalidDefinition::EndAt);
@@ -117,7 +117,7 @@ impl SessionDefinition {
         Ok(())
     }
 
-    /// The definition after a change.
+    /// Applies a change.
     pub fn patched(self, patch: DefinitionPatch) -> Self {
         Self {
             end_at: patch.end_at.unwrap_or(self.end_at),
