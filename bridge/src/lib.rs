@@ -29,29 +29,45 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod app;
+#[path = "session/auth.rs"]
 mod auth;
+#[path = "config/detection_time.rs"]
 mod bound;
+#[path = "fanout/coalesce/mod.rs"]
 mod burst;
 mod cli;
 mod clock;
 mod config;
+#[path = "listener/admission.rs"]
 mod door;
+#[path = "lifecycle/drain.rs"]
 mod drain;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[path = "session/context.rs"]
 mod gateway;
 mod health;
+#[path = "fanout/hub.rs"]
 mod hub;
+#[path = "lifecycle/heartbeat.rs"]
 mod lease;
+#[path = "disconnects/queue.rs"]
 mod losses;
+#[path = "limits/idle.rs"]
 mod quiet;
+#[path = "fanout/resync.rs"]
 mod reread;
+#[path = "lifecycle/server.rs"]
 mod server;
 mod session;
+#[path = "transport/socketio/mod.rs"]
 mod socketio;
+#[path = "fanout/subscriber.rs"]
 mod subscriber;
+#[path = "limits/permits.rs"]
 mod tally;
 mod telemetry;
+#[path = "transport/websocket/mod.rs"]
 mod websocket;
 
 use std::process::ExitCode;

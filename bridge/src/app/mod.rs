@@ -11,11 +11,14 @@
 //! | [`observe`] | what operators learn of each call |
 //! | [`sweeper`] | sweeps when something is due, with the app in this process |
 
+#[path = "circuit_breaker.rs"]
 mod circuit;
 mod http;
 #[cfg(feature = "in-process")]
 mod in_process;
+#[path = "concurrency.rs"]
 mod lanes;
+#[path = "batch.rs"]
 mod lost;
 mod observe;
 mod retry;

@@ -1,8 +1,11 @@
 //! The configuration: read from flags, the environment and a file, checked once, and then only passed on.
 
+#[path = "../listener/args.rs"]
 mod door;
 pub(crate) mod file;
+#[path = "../session/args.rs"]
 mod sessions;
+#[path = "../telemetry/args.rs"]
 mod telemetry;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};

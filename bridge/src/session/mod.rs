@@ -5,11 +5,14 @@
 //! way, room events wait in the feed. So an ack always goes out before the events that follow it.
 
 mod command;
+#[path = "join.rs"]
 mod entering;
 mod expiry;
 mod filter;
 mod outbound;
+#[path = "rate_limit.rs"]
 mod pace;
+#[path = "refresh.rs"]
 mod refreshing;
 
 use std::{future, iter, sync::Arc, time::Duration};

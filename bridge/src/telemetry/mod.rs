@@ -9,6 +9,7 @@
 //! | [`export`] | sends spans to a collector |
 
 mod export;
+#[path = "metrics_server.rs"]
 pub(crate) mod listener;
 mod logs;
 pub(crate) mod metrics;

@@ -9,7 +9,9 @@
 //! | [`tls`] | certificates, and new ones while the bridge runs |
 
 pub(crate) mod address;
+#[path = "file_limit.rs"]
 pub(crate) mod files;
+#[path = "accept.rs"]
 pub(crate) mod serve;
 mod stream;
 pub(crate) mod tls;
