@@ -1,5 +1,5 @@
-//! The parsers that strangers reach, for the fuzz targets in `tests/fuzz`. Each function takes whatever may come, and
-//! panics if what must always hold does not.
+//! The parsers that strangers reach, for the fuzz targets in `tests/fuzz`. Each function takes any input and panics if a
+//! property that must always hold does not.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,13 +15,12 @@ use socketioxide_core::{
 use socketioxide_parser_common::CommonParser;
 
 use crate::{
-    door::address::{ForwardedHeader, Proxies, network},
-    socketio,
-    telemetry::trace::{self, ClientTrace, Doing},
-    websocket,
+    listener::address::{ForwardedHeader, TrustedProxies, to_network},
+    telemetry::trace::{self, Activity, ClientTrace},
+    transport::{socketio, websocket},
 };
 
-/// A text frame of a WebSocket. What is answered is JSON, whatever comes.
+/// A text frame of a WebSocket. The answer is JSON, whatever the frame.
 pub fn websocket_frame(text: &str) {
     let id = match websocket::message::Incoming::parse(text) {
         Ok(incoming) => {
@@ -33,7 +32,7 @@ pub fn websocket_frame(text: &str) {
         }
         Err(unreadable) => {
             assert_eq!(unreadable.refusal.code, ErrorCode::Malformed);
-            is_json(&websocket::message::told("error", &unreadable.refusal));
+            is_json(&websocket::message::emitted("error", &unreadable.refusal));
             unreadable.id
         }
     };
@@ -42,7 +41,7 @@ pub fn websocket_frame(text: &str) {
     }
 }
 
-/// A text packet of Socket.IO, and the event in it. What is answered is JSON behind its head, whatever comes.
+/// A text packet of Socket.IO, and the event in it. The answer is JSON behind a packet head, whatever the packet.
 pub fn socketio_packet(text: &str) {
     let packet =
         CommonParser.decode_str(&ParseConfig::default(), &ParserState::default(), Str::from(text.to_owned()));
@@ -62,7 +61,7 @@ pub fn socketio_packet(text: &str) {
     assert!(json.is_some_and(|json| json.ends_with(r#"{"message":"Invalid namespace"}"#)));
 }
 
-/// The headers in which proxies tell a client's address. Without trusted ones, nothing in them counts.
+/// The headers in which proxies pass on a client's address. Without trusted proxies, the headers do not count.
 pub fn forwarded(lines: &[Vec<u8>], count: u8, is_standard: bool) {
     let peer = SocketAddr::from(([10, 0, 0, 1], 80));
     let (header, name) = if is_standard {
@@ -74,15 +73,15 @@ pub fn forwarded(lines: &[Vec<u8>], count: u8, is_standard: bool) {
     for value in lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok()) {
         headers.append(name.clone(), value);
     }
-    let client = |count: usize| Proxies { count, header }.client(&headers, peer);
+    let client = |count: usize| TrustedProxies { count, header }.client_address(&headers, peer);
     assert_eq!(client(0), peer.ip());
     let found = client(count.into());
-    assert_eq!(network(network(found)), network(found));
+    assert_eq!(to_network(to_network(found)), to_network(found));
     assert!(
         !matches!(found, IpAddr::V6(address) if address.to_ipv4_mapped().is_some()),
         "one client, two names"
     );
-    // What a client puts before the entry of a trusted proxy changes nothing.
+    // Entries that a client puts before the entry of a trusted proxy change nothing.
     let mut more = HeaderMap::new();
     more.append(name.clone(), HeaderValue::from_static("6.6.6.6, for=6.6.6.6"));
     for value in headers.get_all(&name) {
@@ -91,12 +90,12 @@ pub fn forwarded(lines: &[Vec<u8>], count: u8, is_standard: bool) {
     let entries: usize =
         headers.get_all(&name).iter().map(|line| line.as_bytes().split(|&byte| byte == b',').count()).sum();
     if usize::from(count) <= entries {
-        assert_eq!(Proxies { count: count.into(), header }.client(&more, peer), found);
+        assert_eq!(TrustedProxies { count: count.into(), header }.client_address(&more, peer), found);
     }
 }
 
-/// The headers in which a client names the trace that it belongs to. What goes on to the app has the one form that the
-/// specification gives it.
+/// The headers in which a client names its trace. The headers for the app have the one form that the specification
+/// allows.
 pub fn trace(parent: &[u8], state: &[u8]) {
     let mut headers = HeaderMap::new();
     for (name, value) in [("traceparent", parent), ("tracestate", state)] {
@@ -106,7 +105,7 @@ pub fn trace(parent: &[u8], state: &[u8]) {
     }
     let mut sent = HeaderMap::new();
     let hand_on = async { trace::inject(&mut sent) };
-    let _ = ClientTrace::of(&headers).follow(Doing::Connect, hand_on).now_or_never();
+    let _ = ClientTrace::from_headers(&headers).in_span(Activity::Connect, hand_on).now_or_never();
     let Some(sent_on) = sent.get("traceparent") else {
         assert!(sent.is_empty(), "no state without a trace");
         return;

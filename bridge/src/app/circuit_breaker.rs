@@ -1,56 +1,57 @@
-//! Whether the app is asked at all. While it is away, calls would only wait for their time limits, and when it comes
-//! back they would all be there at once.
+//! Stops calls to the app while the app is away. Without the circuit breaker, calls would only wait for their time
+//! limits, and all of them would arrive at once when the app comes back.
 //!
-//! Any answer of the app's own shows that it is there, a refusal and `UNAVAILABLE` included: that a part behind it is
-//! missing stops those who need the part and not the others.
+//! Any answer of the app itself shows that the app is there, including a refusal and `UNAVAILABLE`: a missing part
+//! behind the app stops the calls that need the part and no others.
 
 use std::{
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, CircuitState};
 
-/// After how many failures without a success between them the app counts as away.
-const FAILURES: u32 = 5;
+/// The circuit opens after this many failures without a success between them.
+const FAILURE_THRESHOLD: u32 = 5;
 
-/// For how long it must have failed by then: when one instance of the app ends, all its connections break at once, and
-/// the next try reaches another.
-const TROUBLE: Duration = Duration::from_secs(1);
+/// The failures must also span this much time. When one instance of the app ends, all its connections break at once,
+/// and the next attempt reaches another instance.
+const MIN_FAILURE_SPAN: Duration = Duration::from_secs(1);
 
-/// How long nobody is let through then, in milliseconds; somewhere in between, so that bridges do not knock in step.
-const PAUSE_MS: std::ops::Range<u64> = 1_000..2_000;
+/// How long the circuit stays open, in milliseconds. The time is drawn at random so that bridges do not probe in step.
+const OPEN_MS: Range<u64> = 1_000..2_000;
 
-/// Whether the app is asked.
+/// Decides whether calls to the app are made.
 #[derive(Debug, Default)]
-pub(super) struct Circuit(Mutex<State>);
+pub(super) struct CircuitBreaker(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
-    /// Everybody is let through.
-    Closed(Option<Trouble>),
-    /// Nobody is, until a time.
+    /// All calls are admitted.
+    Closed(Option<Failures>),
+    /// No call is admitted until this time.
     Open(Instant),
-    /// One is, and what becomes of that call decides.
+    /// One call is under way as a probe; its outcome decides.
     HalfOpen,
 }
 
-/// Failures without a success between them.
+/// Consecutive failures.
 #[derive(Debug, Clone, Copy)]
-struct Trouble {
-    /// When the first of the calls began.
+struct Failures {
+    /// When the first of the failed calls began.
     since: Instant,
-    failures: u32,
+    count: u32,
 }
 
-/// A call that was let through, until it is dropped.
+/// An admitted call. Dropping it without an outcome records nothing.
 #[derive(Debug)]
-pub(super) struct Pass<'a> {
-    circuit: &'a Circuit,
+pub(super) struct AdmittedCall<'a> {
+    breaker: &'a CircuitBreaker,
     began: Instant,
-    /// Whether others wait for what becomes of it.
+    /// Whether the call's outcome decides what becomes of the half-open circuit.
     is_probe: bool,
 }
 
@@ -60,14 +61,14 @@ impl Default for State {
     }
 }
 
-impl Circuit {
-    /// Whether a call would be let through now.
+impl CircuitBreaker {
+    /// Whether a call would be admitted now.
     pub(super) fn admits(&self) -> bool {
         self.state().admits(Instant::now())
     }
 
-    /// Lets a call through, unless the app is known to be away. The first one after the pause is the probe.
-    pub(super) fn enter(&self) -> Option<Pass<'_>> {
+    /// Admits a call unless the circuit is open. The first call after the open time is the probe.
+    pub(super) fn try_admit(&self) -> Option<AdmittedCall<'_>> {
         let now = Instant::now();
         let mut state = self.state();
         if !state.admits(now) {
@@ -75,14 +76,14 @@ impl Circuit {
         }
         let is_probe = matches!(*state, State::Open(_));
         if is_probe {
-            become_(&mut state, State::HalfOpen);
+            change_state(&mut state, State::HalfOpen);
         }
-        Some(Pass { circuit: self, began: now, is_probe })
+        Some(AdmittedCall { breaker: self, began: now, is_probe })
     }
 
-    /// Lets a call through in any case.
-    pub(super) fn enter_anyway(&self) -> Pass<'_> {
-        Pass { circuit: self, began: Instant::now(), is_probe: false }
+    /// Admits a call whatever the state.
+    pub(super) fn admit_always(&self) -> AdmittedCall<'_> {
+        AdmittedCall { breaker: self, began: Instant::now(), is_probe: false }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,30 +100,37 @@ impl State {
             Self::HalfOpen => false,
         }
     }
+
+    fn label(&self) -> CircuitState {
+        match self {
+            Self::Closed(_) => CircuitState::Closed,
+            Self::Open(_) => CircuitState::Open,
+            Self::HalfOpen => CircuitState::HalfOpen,
+        }
+    }
 }
 
-impl Pass<'_> {
-    /// The app has answered.
-    pub(super) fn succeeded(mut self) {
+impl AdmittedCall<'_> {
+    /// Records that the app answered.
+    pub(super) fn record_success(mut self) {
         self.is_probe = false;
-        become_(&mut self.circuit.state(), State::Closed(None));
+        change_state(&mut self.breaker.state(), State::Closed(None));
     }
 
-    /// The app has not answered.
-    pub(super) fn failed(mut self) {
-        let mut state = self.circuit.state();
+    /// Records that the app did not answer.
+    pub(super) fn record_failure(mut self) {
+        let mut state = self.breaker.state();
         let now = Instant::now();
         match &mut *state {
-            State::Closed(trouble) => {
-                let Trouble { since, failures } =
-                    trouble.unwrap_or(Trouble { since: self.began, failures: 0 });
-                *trouble = Some(Trouble { since, failures: failures + 1 });
-                if failures + 1 >= FAILURES && now.duration_since(since) >= TROUBLE {
-                    become_(&mut state, State::Open(now + pause()));
+            State::Closed(failures) => {
+                let Failures { since, count } = failures.unwrap_or(Failures { since: self.began, count: 0 });
+                *failures = Some(Failures { since, count: count + 1 });
+                if count + 1 >= FAILURE_THRESHOLD && now.duration_since(since) >= MIN_FAILURE_SPAN {
+                    change_state(&mut state, State::Open(now + open_time()));
                 }
             }
-            State::HalfOpen if self.is_probe => become_(&mut state, State::Open(now + pause())),
-            // It began before, and tells nothing new.
+            State::HalfOpen if self.is_probe => change_state(&mut state, State::Open(now + open_time())),
+            // The call began before the circuit opened, so its failure is nothing new.
             State::HalfOpen | State::Open(_) => {}
         }
         drop(state);
@@ -130,37 +138,32 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for AdmittedCall<'_> {
     fn drop(&mut self) {
-        // Whoever waited for a probe gave up, which says nothing; the next call is the probe.
+        // A probe that was given up says nothing; the next call becomes the probe.
         if self.is_probe {
-            let mut state = self.circuit.state();
+            let mut state = self.breaker.state();
             if matches!(*state, State::HalfOpen) {
-                become_(&mut state, State::Open(Instant::now()));
+                change_state(&mut state, State::Open(Instant::now()));
             }
         }
     }
 }
 
-fn pause() -> Duration {
-    Duration::from_millis(fastrand::u64(PAUSE_MS))
+fn open_time() -> Duration {
+    Duration::from_millis(fastrand::u64(OPEN_MS))
 }
 
-fn become_(state: &mut State, next: State) {
-    let label = |state: &State| match state {
-        State::Closed(_) => metrics::Circuit::Closed,
-        State::Open(_) => metrics::Circuit::Open,
-        State::HalfOpen => metrics::Circuit::HalfOpen,
-    };
-    let (from, to) = (label(state), label(&next));
+fn change_state(state: &mut State, next: State) {
+    let (from, to) = (state.label(), next.label());
     *state = next;
     match to {
         _ if from == to => return,
-        metrics::Circuit::Closed => tracing::info!("app.back"),
-        metrics::Circuit::Open if from == metrics::Circuit::Closed => tracing::warn!("app.away"),
+        CircuitState::Closed => tracing::info!("app.back"),
+        CircuitState::Open if from == CircuitState::Closed => tracing::warn!("app.away"),
         _ => {}
     }
-    metrics::circuit(to);
+    metrics::record_circuit_state(to);
 }
 
 #[cfg(test)]
@@ -169,106 +172,106 @@ mod tests {
 
     use super::*;
 
-    /// Longer than any pause.
-    const LATER: Duration = Duration::from_millis(PAUSE_MS.end);
+    /// Longer than the circuit stays open.
+    const AFTER_OPEN: Duration = Duration::from_millis(OPEN_MS.end);
 
-    /// Fails so often, all calls begun and ended at once.
-    fn fail(circuit: &Circuit, times: u32) {
-        let passes: Vec<_> = (0..times).map(|_| circuit.enter().unwrap()).collect();
-        passes.into_iter().for_each(Pass::failed);
+    /// Makes calls that all begin at the same time and fail.
+    fn fail(breaker: &CircuitBreaker, times: u32) {
+        let calls: Vec<_> = (0..times).map(|_| breaker.try_admit().unwrap()).collect();
+        calls.into_iter().for_each(AdmittedCall::record_failure);
     }
 
-    async fn open() -> Circuit {
-        let circuit = Circuit::default();
-        fail(&circuit, FAILURES - 1);
-        advance(TROUBLE).await;
-        fail(&circuit, 1);
-        assert!(!circuit.admits());
-        circuit
+    async fn open() -> CircuitBreaker {
+        let breaker = CircuitBreaker::default();
+        fail(&breaker, FAILURE_THRESHOLD - 1);
+        advance(MIN_FAILURE_SPAN).await;
+        fail(&breaker, 1);
+        assert!(!breaker.admits());
+        breaker
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_app_that_fails_for_a_while_is_not_asked_any_more() {
-        let circuit = open().await;
-        assert!(circuit.enter().is_none());
-        advance(Duration::from_millis(PAUSE_MS.start - 1)).await;
-        assert!(circuit.enter().is_none());
+    async fn the_circuit_opens_when_the_app_has_failed_for_a_while() {
+        let breaker = open().await;
+        assert!(breaker.try_admit().is_none());
+        advance(Duration::from_millis(OPEN_MS.start - 1)).await;
+        assert!(breaker.try_admit().is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_that_hang_count_from_when_they_began() {
-        let circuit = Circuit::default();
-        let passes: Vec<_> = (0..FAILURES).map(|_| circuit.enter().unwrap()).collect();
-        advance(TROUBLE).await;
-        passes.into_iter().for_each(Pass::failed);
-        assert!(!circuit.admits());
+        let breaker = CircuitBreaker::default();
+        let calls: Vec<_> = (0..FAILURE_THRESHOLD).map(|_| breaker.try_admit().unwrap()).collect();
+        advance(MIN_FAILURE_SPAN).await;
+        calls.into_iter().for_each(AdmittedCall::record_failure);
+        assert!(!breaker.admits());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connections_that_break_at_once_do_not_make_the_app_away() {
-        let circuit = Circuit::default();
-        fail(&circuit, 100);
-        assert!(circuit.admits());
+    async fn connections_that_break_at_once_do_not_open_the_circuit() {
+        let breaker = CircuitBreaker::default();
+        fail(&breaker, 100);
+        assert!(breaker.admits());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_success_in_between_forgets_what_failed_before() {
-        let circuit = Circuit::default();
-        fail(&circuit, FAILURES - 1);
-        advance(TROUBLE).await;
-        circuit.enter().unwrap().succeeded();
-        fail(&circuit, FAILURES - 1);
-        advance(TROUBLE).await;
-        assert!(circuit.admits());
-        fail(&circuit, 1);
-        assert!(!circuit.admits());
+    async fn a_success_resets_the_count_of_failures() {
+        let breaker = CircuitBreaker::default();
+        fail(&breaker, FAILURE_THRESHOLD - 1);
+        advance(MIN_FAILURE_SPAN).await;
+        breaker.try_admit().unwrap().record_success();
+        fail(&breaker, FAILURE_THRESHOLD - 1);
+        advance(MIN_FAILURE_SPAN).await;
+        assert!(breaker.admits());
+        fail(&breaker, 1);
+        assert!(!breaker.admits());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_the_pause_one_call_is_let_through_and_decides() {
-        let circuit = open().await;
-        advance(LATER).await;
-        let probe = circuit.enter().unwrap();
-        assert!(circuit.enter().is_none(), "one");
-        probe.failed();
-        assert!(circuit.enter().is_none(), "away still");
-        advance(LATER).await;
-        circuit.enter().unwrap().succeeded();
-        assert!(circuit.admits());
-        fail(&circuit, FAILURES);
-        assert!(circuit.admits(), "what was before does not count");
+    async fn after_the_open_time_one_call_is_the_probe_and_decides() {
+        let breaker = open().await;
+        advance(AFTER_OPEN).await;
+        let probe = breaker.try_admit().unwrap();
+        assert!(breaker.try_admit().is_none(), "only one");
+        probe.record_failure();
+        assert!(breaker.try_admit().is_none(), "still open");
+        advance(AFTER_OPEN).await;
+        breaker.try_admit().unwrap().record_success();
+        assert!(breaker.admits());
+        fail(&breaker, FAILURE_THRESHOLD);
+        assert!(breaker.admits(), "failures before the success do not count");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_that_is_given_up_makes_way_for_another() {
-        let circuit = open().await;
-        advance(LATER).await;
-        drop(circuit.enter().unwrap());
-        circuit.enter().unwrap().succeeded();
-        assert!(circuit.admits());
+    async fn the_next_call_becomes_the_probe_when_a_probe_is_given_up() {
+        let breaker = open().await;
+        advance(AFTER_OPEN).await;
+        drop(breaker.try_admit().unwrap());
+        breaker.try_admit().unwrap().record_success();
+        assert!(breaker.admits());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_heartbeat_is_let_through_at_any_time_and_ends_the_pause() {
-        let circuit = open().await;
-        circuit.enter_anyway().failed();
-        assert!(!circuit.admits());
-        circuit.enter_anyway().succeeded();
-        assert!(circuit.admits());
+    async fn a_heartbeat_is_always_admitted_and_closes_the_circuit() {
+        let breaker = open().await;
+        breaker.admit_always().record_failure();
+        assert!(!breaker.admits());
+        breaker.admit_always().record_success();
+        assert!(breaker.admits());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_that_fail_late_do_not_prolong_the_pause() {
-        let circuit = Circuit::default();
-        let late = circuit.enter().unwrap();
-        fail(&circuit, FAILURES - 1);
-        advance(TROUBLE).await;
-        fail(&circuit, 1);
-        advance(LATER).await;
-        late.failed();
-        let probe = circuit.enter().unwrap();
-        circuit.enter_anyway().failed();
-        probe.succeeded();
-        assert!(circuit.admits());
+    async fn calls_that_fail_late_do_not_keep_the_circuit_open() {
+        let breaker = CircuitBreaker::default();
+        let late = breaker.try_admit().unwrap();
+        fail(&breaker, FAILURE_THRESHOLD - 1);
+        advance(MIN_FAILURE_SPAN).await;
+        fail(&breaker, 1);
+        advance(AFTER_OPEN).await;
+        late.record_failure();
+        let probe = breaker.try_admit().unwrap();
+        breaker.admit_always().record_failure();
+        probe.record_success();
+        assert!(breaker.admits());
     }
 }

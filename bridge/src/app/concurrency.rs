@@ -1,8 +1,8 @@
-//! How many calls of the app are under way at once, and who waits for a turn.
+//! Limits how many calls to the app run at the same time.
 //!
-//! Joins have a bound of their own below that of all calls, so that a rush of them leaves room for those who leave and
-//! connect. Two calls wait for nobody: the heartbeat, without which everybody would be taken for lost, and the one that
-//! tells of lost connections. There is never more than one of each.
+//! Joins have a lower limit of their own within the limit of all calls, so that a rush of joins leaves room for leaves
+//! and connects. Two calls are exempt: the heartbeat, because the app would take every connection for lost without it,
+//! and the call that reports disconnects. A bridge never makes more than one of each at the same time.
 
 use std::time::Duration;
 
@@ -14,69 +14,70 @@ use tokio::{
 
 use crate::telemetry::metrics;
 
-/// How many calls wait for nobody.
-pub(crate) const OWN_LANES: usize = 2;
+/// Number of calls that are exempt from the limit: one heartbeat and one call that reports disconnects.
+pub(super) const EXEMPT_CALLS: usize = 2;
 
-/// Which way a call takes.
+/// Which permits a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// One of its own.
-    Own,
-    /// The one that all share.
+    /// None.
+    Exempt,
+    /// A call permit.
     Shared,
-    /// That one, after the one of joins.
-    Joins,
+    /// A join permit, then a call permit.
+    Join,
 }
 
 impl Lane {
-    /// The way of a call that delivers one event.
+    /// The permits of a call that sends one event of this kind.
     pub(super) fn of(kind: EventKind) -> Self {
         match kind {
-            EventKind::Heartbeat => Self::Own,
-            EventKind::Join => Self::Joins,
+            EventKind::Heartbeat => Self::Exempt,
+            EventKind::Join => Self::Join,
             _ => Self::Shared,
         }
     }
 }
 
-/// All ways to the app.
-pub(super) struct Lanes {
-    shared: Semaphore,
+/// Hands out permits for calls.
+pub(super) struct ConcurrencyLimit {
+    calls: Semaphore,
     joins: Semaphore,
     wait_limit: Duration,
 }
 
-/// A call's place among those that are under way, until it is dropped.
+/// The permits of one call; dropping them gives them back.
 #[derive(Debug, Default)]
-pub(super) struct Place<'a> {
-    _shared: Option<SemaphorePermit<'a>>,
+pub(super) struct CallPermit<'a> {
+    _call: Option<SemaphorePermit<'a>>,
     _join: Option<SemaphorePermit<'a>>,
 }
 
-/// There was no place in time.
+/// No permit became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Overloaded;
 
-impl Lanes {
-    /// With so many calls at once, [`OWN_LANES`] included. Whoever has no place within the limit is sent away.
+impl ConcurrencyLimit {
+    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins. A call waits
+    /// up to `wait_limit` for its permits.
     pub(super) fn new(max_calls: usize, max_joins: usize, wait_limit: Duration) -> Self {
-        let shared = Semaphore::new(max_calls.saturating_sub(OWN_LANES));
-        Self { shared, joins: Semaphore::new(max_joins), wait_limit }
+        let calls = Semaphore::new(max_calls.saturating_sub(EXEMPT_CALLS));
+        Self { calls, joins: Semaphore::new(max_joins), wait_limit }
     }
 
-    /// Waits for a place, those who came first before.
-    pub(super) async fn enter(&self, lane: Lane) -> Result<Place<'_>, Overloaded> {
-        if lane == Lane::Own {
-            return Ok(Place::default());
+    /// Waits for permits, first come first served.
+    pub(super) async fn acquire(&self, lane: Lane) -> Result<CallPermit<'_>, Overloaded> {
+        if lane == Lane::Exempt {
+            return Ok(CallPermit::default());
         }
-        let _waiting = metrics::app_call_waiting();
+        let _waiting = metrics::track_waiting_call();
         timeout(self.wait_limit, self.wait(lane)).await.map_err(|_| Overloaded)
     }
 
-    async fn wait(&self, lane: Lane) -> Place<'_> {
-        // Nobody closes a lane, so there is always a place at last.
-        let join = if lane == Lane::Joins { self.joins.acquire().await.ok() } else { None };
-        Place { _shared: self.shared.acquire().await.ok(), _join: join }
+    async fn wait(&self, lane: Lane) -> CallPermit<'_> {
+        // The semaphores are never closed, so a permit becomes free at some time.
+        let join = if lane == Lane::Join { self.joins.acquire().await.ok() } else { None };
+        CallPermit { _call: self.calls.acquire().await.ok(), _join: join }
     }
 }
 
@@ -87,44 +88,45 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(1);
+    const WAIT_LIMIT: Duration = Duration::from_secs(1);
 
-    fn lanes() -> Lanes {
-        Lanes::new(2 + OWN_LANES, 1, LIMIT)
+    fn limit() -> ConcurrencyLimit {
+        ConcurrencyLimit::new(2 + EXEMPT_CALLS, 1, WAIT_LIMIT)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_no_place_waits_for_one_in_turn() {
-        let lanes = lanes();
-        let places = (lanes.enter(Lane::Shared).await.unwrap(), lanes.enter(Lane::Shared).await.unwrap());
+    async fn calls_wait_for_permits_first_come_first_served() {
+        let limit = limit();
+        let permits =
+            (limit.acquire(Lane::Shared).await.unwrap(), limit.acquire(Lane::Shared).await.unwrap());
         let (mut first, mut second) =
-            (Box::pin(lanes.enter(Lane::Shared)), Box::pin(lanes.enter(Lane::Shared)));
+            (Box::pin(limit.acquire(Lane::Shared)), Box::pin(limit.acquire(Lane::Shared)));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
-        drop(places.0);
-        assert!(second.as_mut().now_or_never().is_none(), "the first is before");
+        drop(permits.0);
+        assert!(second.as_mut().now_or_never().is_none(), "the first call is served first");
         let first = first.await.unwrap();
         drop(first);
         second.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_longer_than_the_limit() {
-        let lanes = lanes();
-        let _places = (lanes.enter(Lane::Shared).await, lanes.enter(Lane::Shared).await);
+    async fn a_call_waits_no_longer_than_the_limit() {
+        let limit = limit();
+        let _permits = (limit.acquire(Lane::Shared).await, limit.acquire(Lane::Shared).await);
         let began = Instant::now();
-        assert_eq!(lanes.enter(Lane::Shared).await.unwrap_err(), Overloaded);
-        assert_eq!(lanes.enter(Lane::Joins).await.unwrap_err(), Overloaded);
-        assert_eq!(began.elapsed(), 2 * LIMIT);
-        assert!(lanes.enter(Lane::Own).now_or_never().is_some(), "a heartbeat does not wait");
+        assert_eq!(limit.acquire(Lane::Shared).await.unwrap_err(), Overloaded);
+        assert_eq!(limit.acquire(Lane::Join).await.unwrap_err(), Overloaded);
+        assert_eq!(began.elapsed(), 2 * WAIT_LIMIT);
+        assert!(limit.acquire(Lane::Exempt).now_or_never().is_some(), "a heartbeat does not wait");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn joins_leave_room_for_others_and_those_that_wait_take_none() {
-        let lanes = lanes();
-        let join = lanes.enter(Lane::Joins).await.unwrap();
-        let mut next = Box::pin(lanes.enter(Lane::Joins));
+    async fn joins_leave_room_for_other_calls_and_waiting_joins_take_none() {
+        let limit = limit();
+        let join = limit.acquire(Lane::Join).await.unwrap();
+        let mut next = Box::pin(limit.acquire(Lane::Join));
         assert!(next.as_mut().now_or_never().is_none());
-        assert!(lanes.enter(Lane::Shared).now_or_never().is_some());
+        assert!(limit.acquire(Lane::Shared).now_or_never().is_some());
         drop(join);
         next.await.unwrap();
     }

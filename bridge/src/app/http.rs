@@ -1,4 +1,4 @@
-//! The app over HTTP, with connections that are kept.
+//! The app over HTTP, with kept connections.
 
 use std::{
     io,
@@ -25,11 +25,11 @@ use tokio::{
 };
 use tower::Service;
 
-/// Shorter than the idle time after which common proxies close.
+/// How long an idle connection is kept: shorter than the idle time after which common proxies close.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 
-/// More than the roster of a very large room.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Largest response: more than the roster of a very large room.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The app, served at a URL.
 pub(super) struct HttpApp {
@@ -59,7 +59,7 @@ impl HttpApp {
         let response = self.client.request(Request::from_parts(parts, Full::new(body))).await?;
         let (parts, body) = response.into_parts();
         let body =
-            Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?;
+            Limited::new(body, MAX_RESPONSE_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?;
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
@@ -75,12 +75,12 @@ impl HttpApp {
     }
 }
 
-/// Opens connections that send and acknowledge at once.
+/// Opens connections that send and acknowledge without delay.
 #[derive(Clone)]
 struct TcpConnector;
 
 impl Service<Uri> for TcpConnector {
-    type Response = TokioIo<PromptStream>;
+    type Response = TokioIo<QuickAckStream>;
     type Error = io::Error;
     type Future = BoxFuture<'static, io::Result<Self::Response>>;
 
@@ -91,50 +91,51 @@ impl Service<Uri> for TcpConnector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(async move {
             let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
-            // An IPv6 address stands in brackets in a URL, and nowhere else.
+            // A URL has an IPv6 address in brackets; the resolver does not.
             let host = host.trim_start_matches('[').trim_end_matches(']');
             let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
             let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(default_port))).await?;
             stream.set_nodelay(true)?;
-            Ok(TokioIo::new(PromptStream(stream)))
+            Ok(TokioIo::new(QuickAckStream(stream)))
         })
     }
 }
 
-/// A TCP stream that does not hold acknowledgements back.
-struct PromptStream(TcpStream);
+/// A TCP stream that does not delay acknowledgements.
+struct QuickAckStream(TcpStream);
 
-impl PromptStream {
-    // Spin answers in two segments and without TCP_NODELAY: it sends the second only when the first has been
-    // acknowledged, and Linux would delay that by 40 ms. The kernel forgets the setting, so each read renews it.
+impl QuickAckStream {
+    // Spin answers in two segments and without TCP_NODELAY: it sends the second segment only after the first has been
+    // acknowledged, and Linux would delay the acknowledgement by 40 ms. The kernel forgets the setting, so each read
+    // renews it.
     #[cfg(target_os = "linux")]
-    fn acknowledge_at_once(&self) {
-        // Without it, calls are slower and still right.
+    fn set_quick_ack(&self) {
+        // If the option cannot be set, calls are slower and still right.
         let _ = socket2::SockRef::from(&self.0).set_tcp_quickack(true);
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn acknowledge_at_once(&self) {}
+    fn set_quick_ack(&self) {}
 }
 
-impl Connection for PromptStream {
+impl Connection for QuickAckStream {
     fn connected(&self) -> Connected {
         self.0.connected()
     }
 }
 
-impl AsyncRead for PromptStream {
+impl AsyncRead for QuickAckStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.acknowledge_at_once();
+        self.set_quick_ack();
         Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for PromptStream {
+impl AsyncWrite for QuickAckStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, data)
     }

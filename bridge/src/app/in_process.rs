@@ -1,4 +1,4 @@
-//! The app in this process: its components, its schedules, and if wanted its HTTP routes.
+//! The app in this process: its components, its schedules, and optionally its HTTP routes.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -8,8 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::sweeper;
-use crate::config::LocalApp;
+use super::{args::LocalApp, sweeper};
 
 /// The app in this process.
 pub(super) struct InProcessApp {
@@ -19,7 +18,7 @@ pub(super) struct InProcessApp {
 }
 
 impl InProcessApp {
-    /// Loads the app and starts what it does by itself.
+    /// Loads the app and starts its schedules.
     pub(super) async fn start(app: LocalApp) -> anyhow::Result<Self> {
         let mut variables = variables_from_env(std::env::vars());
         let sweep_token = Uuid::new_v4().to_string();

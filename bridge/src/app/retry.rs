@@ -1,13 +1,13 @@
-//! When to try again: with pauses that grow, a jitter so that bridges do not knock in step, and an end.
+//! Retries with growing pauses, with jitter so that bridges do not retry in step, and with an end.
 
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 
-/// Up to three tries, for somebody who waits.
+/// Makes up to three attempts: for an event for which a client waits.
 pub(super) async fn briefly<T, E, Fut>(
     attempt: impl FnMut() -> Fut,
-    may_pass: impl Fn(&E) -> bool,
+    may_retry: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
     Fut: Future<Output = Result<T, E>>,
@@ -16,13 +16,13 @@ where
         .with_min_delay(Duration::from_millis(50))
         .with_max_times(2)
         .with_jitter();
-    attempt.retry(pauses).when(may_pass).await
+    attempt.retry(pauses).when(may_retry).await
 }
 
-/// Tries for about two minutes.
+/// Makes attempts for about two minutes: for an event for which no client waits.
 pub(super) async fn patiently<T, E, Fut>(
     attempt: impl FnMut() -> Fut,
-    may_pass: impl Fn(&E) -> bool,
+    may_retry: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
     Fut: Future<Output = Result<T, E>>,
@@ -33,5 +33,5 @@ where
         .without_max_times()
         .with_total_delay(Some(Duration::from_secs(120)))
         .with_jitter();
-    attempt.retry(pauses).when(may_pass).await
+    attempt.retry(pauses).when(may_retry).await
 }

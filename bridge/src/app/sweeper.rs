@@ -1,4 +1,4 @@
-//! Sweeps when something is due instead of once a second, so that with the app in this process deadlines are punctual.
+//! Sweeps when something is due instead of once a second, so that deadlines are punctual with the app in this process.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use crate::telemetry::metrics;
 
-/// What is due sooner than the last sweep knew is found after this long, as by the app's own schedule.
+/// Longest time between two sweeps, as in the app's own schedule. A deadline that the last sweep did not know of is
+/// found after this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sweeps until the future is dropped. `token` is one that the app accepts.
@@ -27,7 +28,7 @@ pub(super) async fn run(host: &Host, token: &str) {
     }
 }
 
-/// Sweeps once. Returns how long it is until something is due.
+/// Sweeps once. Returns the time until something is due.
 async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -46,7 +47,7 @@ async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
     anyhow::ensure!(response.status() == StatusCode::OK, "the app answered {}", response.status());
     let report: Report = serde_json::from_slice(response.body())?;
     if report.settled > 0 {
-        metrics::swept(Duration::from_millis(report.late_ms));
+        metrics::record_sweep(Duration::from_millis(report.late_ms));
     }
     let due_in = report.due_in_ms.map_or(LONGEST_PAUSE, Duration::from_millis);
     Ok(due_in.min(LONGEST_PAUSE))

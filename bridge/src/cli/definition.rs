@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rollcall_protocol::{
     UserId,
-    session::{self, SessionDefinition},
+    definition::{self, SessionDefinition},
 };
 
 use super::time::{self, Time};
@@ -59,9 +59,9 @@ impl DefinitionArgs {
             leader_id: self.leader,
             members: members(self.members, self.members_file.as_deref())?,
             duplicates: match self.duplicates {
-                Duplicates::Refuse => session::Duplicates::Refuse,
-                Duplicates::Takeover => session::Duplicates::Takeover,
-                Duplicates::Share => session::Duplicates::Share,
+                Duplicates::Refuse => definition::Duplicates::Refuse,
+                Duplicates::Takeover => definition::Duplicates::Takeover,
+                Duplicates::Share => definition::Duplicates::Share,
             },
             capacity: self.capacity,
         })
@@ -129,7 +129,7 @@ mod tests {
         let nobody = definition(&["--members-file", path]).unwrap();
         fs::remove_file(&file).unwrap();
         assert_eq!(both.members, Some(ids(&["ada", "kim", "ben"])));
-        assert_eq!((both.capacity, both.duplicates), (Some(9), session::Duplicates::Share));
+        assert_eq!((both.capacity, both.duplicates), (Some(9), definition::Duplicates::Share));
         assert_eq!(nobody.members, Some(vec![]));
         assert!(definition(&["--members-file", path]).is_err());
     }

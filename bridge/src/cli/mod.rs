@@ -28,7 +28,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{bound::Bound, config::BridgeArgs};
+use crate::config::{BridgeArgs, DetectionTime};
 
 /// Live presence for study rooms.
 ///
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     ///
     /// Calls to the app are signed with the first secret in ROLLCALL_BRIDGE_SECRET ("whsec_...").
     /// With the app in this process, its variables are read from SPIN_VARIABLE_<NAME>.
-    #[command(after_help = Bound::from_env().explain(), after_long_help = Bound::from_env().explain())]
+    #[command(after_help = DetectionTime::from_env().explain(), after_long_help = DetectionTime::from_env().explain())]
     Bridge(Box<BridgeArgs>),
 
     /// What ends as soon as it is done.

@@ -2,7 +2,7 @@
 
 use rollcall_protocol::{
     RoomId,
-    session::{Duplicates, SessionDefinition},
+    definition::{Duplicates, SessionDefinition},
 };
 
 use super::{

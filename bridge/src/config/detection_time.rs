@@ -1,42 +1,31 @@
-//! How long somebody who vanished can seem to be in a room, at the most.
+//! The longest time for which a member who vanished can appear to be in a room.
 
 use std::time::Duration;
 
-/// What the bound is made of.
+use crate::transport::{PING_INTERVAL, PING_TIMEOUT};
+
+/// The times that make up the detection time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
-    /// How often a client is asked whether it is there.
-    pub(crate) ping_interval: Duration,
-    /// How long it may take to answer.
-    pub(crate) ping_timeout: Duration,
-    /// How long a bridge's connections count as live after it was last heard of.
-    pub(crate) lease: Duration,
-    /// How long a lost connection may come back.
-    pub(crate) grace: Duration,
+pub(crate) struct DetectionTime {
+    /// Time between two pings of a client.
+    ping_interval: Duration,
+    /// Time limit for the answer to a ping.
+    ping_timeout: Duration,
+    /// How long a bridge's connections count as live after the app last heard from the bridge.
+    lease: Duration,
+    /// How long the client of a lost connection may take to come back.
+    grace: Duration,
 }
 
-/// Variables of the environment, and what counts without them, in milliseconds.
-pub(crate) const PING_INTERVAL: (&str, u64) = ("ROLLCALL_PING_INTERVAL_MS", 25_000);
-pub(crate) const PING_TIMEOUT: (&str, u64) = ("ROLLCALL_PING_TIMEOUT_MS", 20_000);
-/// The app's own, as in `spin.toml`.
+/// Environment variables of the app and their defaults in milliseconds, as in `spin.toml`.
 const LEASE: (&str, u64) = ("SPIN_VARIABLE_LEASE_MS", 15_000);
 const GRACE: (&str, u64) = ("SPIN_VARIABLE_GRACE_MS", 30_000);
 
-/// How often what is due is looked for.
+/// Time between two sweeps, which settle what is due.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-impl Bound {
-    /// How long it takes to notice that a client, or the bridge that holds it, is gone.
-    fn detection(&self) -> Duration {
-        (self.ping_interval + self.ping_timeout).max(self.lease)
-    }
-
-    /// How long it takes until the member is gone.
-    pub(crate) fn total(&self) -> Duration {
-        self.detection() + self.grace + SWEEP_INTERVAL
-    }
-
-    /// From the environment, where it says something, and else the defaults of the flags and of the app.
+impl DetectionTime {
+    /// Reads the times from the environment; the defaults are those of the flags and of the app.
     pub(crate) fn from_env() -> Self {
         let read = |(name, default_ms)| {
             let value = std::env::var(name).ok().and_then(|value| value.parse().ok());
@@ -50,19 +39,29 @@ impl Bound {
         }
     }
 
-    /// For `--help`.
+    /// How long it takes until a client, or the bridge that holds its socket, counts as lost.
+    fn until_lost(&self) -> Duration {
+        (self.ping_interval + self.ping_timeout).max(self.lease)
+    }
+
+    /// How long it takes until the member is removed from the room.
+    fn until_removed(&self) -> Duration {
+        self.until_lost() + self.grace + SWEEP_INTERVAL
+    }
+
+    /// Explains the detection time in `--help`.
     pub(crate) fn explain(&self) -> String {
         format!(
-            "A member who vanished is gone after at most\n  detection {} ms (the greater of ping interval {} + ping \
-             timeout {}, and the app's lease_ms {})\n  + grace_ms {}\n  + sweep {}\n  = {} ms, as the environment \
-             is now",
-            self.detection().as_millis(),
+            "A member who vanished is removed after at most\n  detection {} ms (the greater of ping interval {} + \
+             ping timeout {}, and the app's lease_ms {})\n  + grace_ms {}\n  + sweep {}\n  = {} ms, with the current \
+             environment",
+            self.until_lost().as_millis(),
             self.ping_interval.as_millis(),
             self.ping_timeout.as_millis(),
             self.lease.as_millis(),
             self.grace.as_millis(),
             SWEEP_INTERVAL.as_millis(),
-            self.total().as_millis(),
+            self.until_removed().as_millis(),
         )
     }
 }
@@ -71,23 +70,23 @@ impl Bound {
 mod tests {
     use super::*;
 
-    fn bound(ping_interval: u64, ping_timeout: u64, lease: u64, grace: u64) -> Bound {
+    fn times(ping_interval: u64, ping_timeout: u64, lease: u64, grace: u64) -> DetectionTime {
         let [ping_interval, ping_timeout, lease, grace] =
             [ping_interval, ping_timeout, lease, grace].map(Duration::from_secs);
-        Bound { ping_interval, ping_timeout, lease, grace }
+        DetectionTime { ping_interval, ping_timeout, lease, grace }
     }
 
     #[test]
-    fn the_slower_way_of_noticing_counts() {
-        assert_eq!(bound(25, 20, 15, 30).total(), Duration::from_secs(76));
-        assert_eq!(bound(2, 3, 15, 30).total(), Duration::from_secs(46));
+    fn the_slower_of_ping_and_lease_counts() {
+        assert_eq!(times(25, 20, 15, 30).until_removed(), Duration::from_secs(76));
+        assert_eq!(times(2, 3, 15, 30).until_removed(), Duration::from_secs(46));
     }
 
     #[test]
-    fn the_documentation_says_the_same() {
+    fn the_documentation_names_the_same_time() {
         let page =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
-        let total = bound(25, 20, 15, 30).total().as_secs();
-        assert!(page.contains(&format!("45 + 30 + 1 = {total} seconds")));
+        let seconds = times(25, 20, 15, 30).until_removed().as_secs();
+        assert!(page.contains(&format!("45 + 30 + 1 = {seconds} seconds")));
     }
 }

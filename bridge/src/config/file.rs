@@ -1,5 +1,4 @@
-//! The configuration file: TOML, with the names of flags as keys. What it says counts where neither a flag nor the
-//! environment says otherwise.
+//! Reads the configuration file: TOML, with the names of flags as keys. Flags and the environment override the file.
 
 use std::path::Path;
 
@@ -7,75 +6,76 @@ use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
-/// The flag that names the file. It cannot stand in one.
+/// Flag that names the file. The file itself must not contain this flag.
 const FLAG: &str = "config";
 
-/// Makes what a file says the defaults of a command's flags. `command` is that of the whole program, `name` that of
-/// the command in it.
+/// Turns the values in a file into defaults of a subcommand's flags. `command` is the whole program; `name` names the
+/// subcommand.
 pub(crate) fn apply(command: Command, name: &str, file: &Path) -> anyhow::Result<Command> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    with_defaults(command, name, &text).with_context(|| file.display().to_string())
+    set_defaults(command, name, &text).with_context(|| file.display().to_string())
 }
 
-fn with_defaults(command: Command, name: &str, text: &str) -> anyhow::Result<Command> {
-    // Only what is wrong and where is told: the line itself may hold a password.
+fn set_defaults(command: Command, name: &str, text: &str) -> anyhow::Result<Command> {
+    // Errors contain only the problem and the line number, because the line itself may hold a password.
     let table: Table = toml::from_str(text)
-        .map_err(|error| anyhow!("line {}: {}", line_of(text, &error), error.message()))?;
+        .map_err(|error| anyhow!("line {}: {}", find_line(text, &error), error.message()))?;
     table.iter().try_fold(command, |command, (key, value)| {
-        let set = || {
-            let values = texts(value)?;
-            let flag = find(&command, name, key).context("there is no such flag")?;
-            check(&command, name, flag, &values)?;
+        let read = || {
+            let values = to_texts(value)?;
+            let flag = find_flag(&command, name, key).context("there is no such flag")?;
+            check_values(&command, name, flag, &values)?;
             let id = flag.get_id().clone();
             Ok::<_, anyhow::Error>((id, values))
         };
-        let (id, values) = set().with_context(|| key.clone())?;
-        Ok(command.mut_subcommand(name, |it| it.mut_arg(id, |flag| flag.default_values(values))))
+        let (id, values) = read().with_context(|| key.clone())?;
+        Ok(command
+            .mut_subcommand(name, |subcommand| subcommand.mut_arg(id, |flag| flag.default_values(values))))
     })
 }
 
-fn line_of(text: &str, error: &toml::de::Error) -> usize {
+fn find_line(text: &str, error: &toml::de::Error) -> usize {
     let start = error.span().map_or(0, |span| span.start);
     text.get(..start).unwrap_or_default().matches('\n').count() + 1
 }
 
-/// Values as they would be given to a flag.
-fn texts(value: &Value) -> anyhow::Result<Vec<String>> {
+/// Converts a TOML value to the values that a command line would contain.
+fn to_texts(value: &Value) -> anyhow::Result<Vec<String>> {
     match value {
-        Value::Array(values) => values.iter().map(text).collect(),
-        value => text(value).map(|text| vec![text]),
+        Value::Array(values) => values.iter().map(to_text).collect(),
+        value => to_text(value).map(|text| vec![text]),
     }
 }
 
-fn text(value: &Value) -> anyhow::Result<String> {
+fn to_text(value: &Value) -> anyhow::Result<String> {
     Ok(match value {
         Value::String(text) => text.clone(),
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
-        Value::Boolean(is) => is.to_string(),
+        Value::Boolean(boolean) => boolean.to_string(),
         Value::Array(_) | Value::Datetime(_) | Value::Table(_) => {
-            bail!("this takes a text, a number, or a list of them")
+            bail!("the value must be a string, a number, or a list of them")
         }
     })
 }
 
-fn find<'a>(command: &'a Command, name: &str, key: &str) -> Option<&'a Arg> {
+fn find_flag<'a>(command: &'a Command, name: &str, key: &str) -> Option<&'a Arg> {
     let mut flags = command.find_subcommand(name)?.get_arguments();
     flags.find(|flag| key != FLAG && flag.get_long() == Some(key))
 }
 
-/// Reads values as if they were given to their flag.
-fn check(command: &Command, name: &str, flag: &Arg, values: &[String]) -> anyhow::Result<()> {
+/// Parses values as if the command line contained them.
+fn check_values(command: &Command, name: &str, flag: &Arg, values: &[String]) -> anyhow::Result<()> {
     let takes_many = matches!(flag.get_action(), ArgAction::Append);
-    ensure!(takes_many || values.len() == 1, "this takes one value");
+    ensure!(takes_many || values.len() == 1, "the flag takes one value");
     let long = flag.get_long().unwrap_or_default();
     let given = values.iter().map(|value| format!("--{long}={value}"));
     let line = [command.get_name().to_owned(), name.to_owned()].into_iter().chain(given);
     command.clone().try_get_matches_from(line).map(drop).map_err(|error| {
-        let said = error.render().to_string();
-        let said = said.strip_prefix("error: ").unwrap_or(&said);
-        // What follows is about the command line.
-        anyhow!("{}", said.split("\n\n").next().unwrap_or_default())
+        let message = error.render().to_string();
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        // The rest of the message is about the command line.
+        anyhow!("{}", message.split("\n\n").next().unwrap_or_default())
     })
 }
 
@@ -110,14 +110,14 @@ mod tests {
     }
 
     fn read(text: &str, line: &[&str]) -> anyhow::Result<Flags> {
-        let command = with_defaults(<Cli as clap::CommandFactory>::command(), "bridge", text)?;
+        let command = set_defaults(<Cli as clap::CommandFactory>::command(), "bridge", text)?;
         let matches = command.try_get_matches_from(["rollcall", "bridge"].iter().chain(line))?;
         let Sub::Bridge(flags) = Cli::from_arg_matches(&matches)?.command;
         Ok(flags)
     }
 
     #[test]
-    fn what_the_file_says_counts_unless_a_flag_says_otherwise() {
+    fn flags_override_the_file() {
         let text = "pause-ms = 7\nratio = 0.5\norigin = [\"https://a.example\", \"https://b.example\"]\n";
         let origins = vec!["https://a.example".to_owned(), "https://b.example".to_owned()];
         let flags = Flags { config: None, pause_ms: 7, ratio: Some(0.5), origins };
@@ -128,15 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_key_or_line() {
-        for (text, told) in [
+    fn errors_name_the_key_or_the_line() {
+        for (text, message) in [
             ("pause-ms = 10", "pause-ms: invalid value '10' for '--pause-ms <PAUSE_MS>': 10 is not in 1..=9"),
-            ("pause-ms = [1, 2]", "pause-ms: this takes one value"),
+            ("pause-ms = [1, 2]", "pause-ms: the flag takes one value"),
             ("pause_ms = 1", "pause_ms: there is no such flag"),
             ("config = \"other.toml\"", "config: there is no such flag"),
-            ("[pause-ms]\nvalue = 1", "pause-ms: this takes a text, a number, or a list of them"),
+            ("[pause-ms]\nvalue = 1", "pause-ms: the value must be a string, a number, or a list of them"),
         ] {
-            assert_eq!(format!("{:#}", read(text, &[]).unwrap_err()), told);
+            assert_eq!(format!("{:#}", read(text, &[]).unwrap_err()), message);
         }
         let error = read("ratio = 1\norigin = hunter2", &[]).unwrap_err().to_string();
         assert!(error.starts_with("line 2: ") && !error.contains("hunter2"), "{error}");

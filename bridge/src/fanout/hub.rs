@@ -1,134 +1,81 @@
-//! Which session is in which room: hands each room's events to the sessions in it.
+//! Knows which session is in which room, and hands each room's updates to its sessions.
 //!
-//! The hub says which rooms it wants; the subscriber makes it so and confirms. Both compare states instead of
-//! passing commands, so that no order of attaching, detaching and reconnecting can leave them in disagreement.
+//! The hub states which rooms it wants; the subscriber subscribes to them and confirms. Both compare states instead of
+//! passing commands, so no order of attaching, detaching and reconnecting can leave them in disagreement.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
-use axum::extract::ws::Utf8Bytes;
-use engineioxide::Str;
-use rollcall_protocol::{EntryId, RoomId, event::Seat, fanout::Envelope};
+use rollcall_protocol::{RoomId, event::EntryRef};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::{burst::Burst, telemetry::metrics};
+use super::update::RoomUpdate;
+use crate::telemetry::metrics;
 
-/// How many events may wait for one session. A session that does not keep up is closed.
-pub(crate) const FEED_CAPACITY: usize = 1024;
+/// Most updates that may wait for one session. The session is closed when one more comes.
+const FEED_CAPACITY: usize = 1024;
 
-/// One event, shared by all sessions that get it.
-pub(crate) struct Delivery {
-    pub(crate) envelope: Envelope,
-    /// When it came from Redis, by the clock of this bridge: Redis's own may differ.
-    pub(crate) received_at: Instant,
-    frame: OnceLock<Utf8Bytes>,
-    packet: OnceLock<Str>,
-}
-
-impl Delivery {
-    /// Wraps an event that comes just now.
-    pub(crate) fn new(envelope: Envelope) -> Self {
-        Self::since(envelope, Instant::now())
-    }
-
-    /// Wraps an event that came at a time.
-    pub(crate) fn since(envelope: Envelope, received_at: Instant) -> Self {
-        Self { envelope, received_at, frame: OnceLock::new(), packet: OnceLock::new() }
-    }
-
-    /// The event as a WebSocket frame, written once for all who get it.
-    pub(crate) fn frame(&self, write: impl FnOnce(&Envelope) -> Utf8Bytes) -> Utf8Bytes {
-        self.frame.get_or_init(|| write(&self.envelope)).clone()
-    }
-
-    /// The event as a Socket.IO packet, written once for all who get it.
-    pub(crate) fn packet(&self, write: impl FnOnce(&Envelope) -> Str) -> Str {
-        self.packet.get_or_init(|| write(&self.envelope)).clone()
-    }
-}
-
-/// What a session learns of its room.
-#[derive(Clone)]
-pub(crate) enum Notice {
-    /// Something happened.
-    Event(Arc<Delivery>),
-    /// Members came and went, many at once.
-    Burst(Arc<Burst>),
-    /// Events may have been missed.
-    Reading(Arc<Reading>),
-}
-
-/// How things are in a room.
-pub(crate) struct Reading {
-    /// The room's state, if its session is live.
-    pub(crate) state: Option<Delivery>,
-    /// The entries that are not current.
-    pub(crate) gone: HashSet<EntryId>,
-    /// The connection to Redis when it was read.
-    pub(crate) connection: u64,
-}
-
-/// Which session is in which room.
+/// Knows which session is in which room.
 #[derive(Default)]
 pub(crate) struct Hub {
     state: Mutex<State>,
     next_id: AtomicU64,
-    connection: AtomicU64,
+    /// Counts the connections to Redis.
+    generation: AtomicU64,
     changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
     rooms: HashMap<RoomId, Room>,
-    /// Rooms that the subscriber has not looked at since they appeared or went.
+    /// Rooms that appeared or disappeared since the subscriber last looked.
     changed: HashSet<RoomId>,
 }
 
 struct Room {
     feeds: HashMap<u64, Feed>,
-    /// Whether events may have been missed since anybody read it.
-    is_behind: bool,
+    /// Whether events may have been missed since the last snapshot.
+    needs_resync: bool,
     is_subscribed: watch::Sender<bool>,
 }
 
 struct Feed {
-    notices: mpsc::Sender<Notice>,
-    seat: Option<Seat>,
+    updates: mpsc::Sender<RoomUpdate>,
+    entry: Option<EntryRef>,
 }
 
-/// A session's place in a room; dropping it leaves the room.
+/// Attaches a session to a room; dropping it detaches the session.
 pub(crate) struct Attachment {
     hub: Arc<Hub>,
     room: RoomId,
     id: u64,
-    feed: mpsc::Receiver<Notice>,
+    feed: mpsc::Receiver<RoomUpdate>,
     is_subscribed: watch::Receiver<bool>,
 }
 
 impl Hub {
-    /// Puts a session into a room. Events arrive for sure only after [`Attachment::subscribed`].
+    /// Attaches a session to a room. Events may be missed until [`Attachment::subscribed`] returns.
     pub(crate) fn attach(self: &Arc<Self>, room: RoomId) -> Attachment {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (notices, feed) = mpsc::channel(FEED_CAPACITY);
+        let (updates, feed) = mpsc::channel(FEED_CAPACITY);
         let mut state = self.state();
         let State { rooms, changed } = &mut *state;
         let entry = match rooms.entry(room.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 changed.insert(room.clone());
-                metrics::room_opened();
+                metrics::record_room_opened();
                 self.changed.notify_one();
                 let is_subscribed = watch::Sender::new(false);
-                entry.insert(Room { feeds: HashMap::new(), is_behind: false, is_subscribed })
+                entry.insert(Room { feeds: HashMap::new(), needs_resync: false, is_subscribed })
             }
         };
-        entry.feeds.insert(id, Feed { notices, seat: None });
+        entry.feeds.insert(id, Feed { updates, entry: None });
         let is_subscribed = entry.is_subscribed.subscribe();
         drop(state);
         Attachment { hub: Arc::clone(self), room, id, feed, is_subscribed }
@@ -142,27 +89,27 @@ impl Hub {
             return;
         }
         state.rooms.remove(room);
-        metrics::room_closed();
+        metrics::record_room_closed();
         state.changed.insert(room.clone());
         self.changed.notify_one();
     }
 
-    /// Hands a notice to everybody in a room. Never waits: whoever has no space left loses the feed.
-    pub(crate) fn publish(&self, room: &RoomId, notice: &Notice) {
+    /// Hands an update to all sessions in a room. Never waits: a session whose feed is full loses the feed.
+    pub(super) fn broadcast(&self, room: &RoomId, update: &RoomUpdate) {
         let mut state = self.state();
         let Some(entry) = state.rooms.get_mut(room) else { return };
-        entry.feeds.retain(|_, feed| feed.notices.try_send(notice.clone()).is_ok());
+        entry.feeds.retain(|_, feed| feed.updates.try_send(update.clone()).is_ok());
     }
 
-    /// The entries that sessions hold in a room; nothing if no session is in it or about to enter.
-    pub(crate) fn seats(&self, room: &RoomId) -> Option<Vec<Seat>> {
+    /// The entries that sessions hold in a room; `None` if no session is attached to the room.
+    pub(super) fn entries(&self, room: &RoomId) -> Option<Vec<EntryRef>> {
         let state = self.state();
         let feeds = state.rooms.get(room)?.feeds.values();
-        Some(feeds.filter_map(|feed| feed.seat.clone()).collect())
+        Some(feeds.filter_map(|feed| feed.entry.clone()).collect())
     }
 
-    /// Waits until rooms have appeared or gone, and takes them: those that are wanted, and those that are not.
-    pub(crate) async fn changes(&self) -> (Vec<RoomId>, Vec<RoomId>) {
+    /// Waits until rooms have appeared or disappeared. Returns the rooms that are wanted now and those that are not.
+    pub(super) async fn changes(&self) -> (Vec<RoomId>, Vec<RoomId>) {
         loop {
             self.changed.notified().await;
             let mut state = self.state();
@@ -173,34 +120,34 @@ impl Hub {
         }
     }
 
-    /// Which connection to Redis events come over: they are counted.
-    pub(crate) fn connection(&self) -> u64 {
-        self.connection.load(Ordering::Acquire)
+    /// The generation of the connection to Redis that events come over.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
-    /// Forgets what was subscribed over a former connection, and takes all rooms that are wanted.
-    pub(crate) fn start_over(&self) -> Vec<RoomId> {
+    /// Starts a new generation: nothing is subscribed yet. Returns all rooms that are wanted.
+    pub(super) fn start_generation(&self) -> Vec<RoomId> {
         let mut state = self.state();
-        self.connection.fetch_add(1, Ordering::AcqRel);
+        self.generation.fetch_add(1, Ordering::AcqRel);
         state.changed.clear();
         for room in state.rooms.values_mut() {
-            room.is_behind |= room.is_subscribed.send_replace(false);
+            room.needs_resync |= room.is_subscribed.send_replace(false);
         }
         state.rooms.keys().cloned().collect()
     }
 
-    /// Notes that events of these rooms arrive from now on. Returns those of which some may have been missed.
-    pub(crate) fn confirm(&self, rooms: &[RoomId]) -> Vec<RoomId> {
+    /// Records that events of these rooms arrive from now on. Returns the rooms that need a resync.
+    pub(super) fn confirm_subscribed(&self, rooms: &[RoomId]) -> Vec<RoomId> {
         let mut state = self.state();
-        let mut behind = Vec::new();
+        let mut missed = Vec::new();
         for id in rooms {
             let Some(room) = state.rooms.get_mut(id) else { continue };
-            if std::mem::take(&mut room.is_behind) {
-                behind.push(id.clone());
+            if std::mem::take(&mut room.needs_resync) {
+                missed.push(id.clone());
             }
             room.is_subscribed.send_replace(true);
         }
-        behind
+        missed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -210,32 +157,32 @@ impl Hub {
 }
 
 impl Attachment {
-    /// The room.
+    /// The room that the session is attached to.
     pub(crate) fn room(&self) -> &RoomId {
         &self.room
     }
 
     /// Waits until no event of the room can be missed any more.
     pub(crate) async fn subscribed(&mut self) {
-        // The sender lives as long as the room, and the room as long as this.
+        // The sender lives as long as the room, and the room lives as long as this attachment.
         let _ = self.is_subscribed.wait_for(|&is| is).await;
     }
 
-    /// Says which entry the session holds.
-    pub(crate) fn sit(&self, seat: Seat) {
+    /// Records which entry the session holds.
+    pub(crate) fn set_entry(&self, entry: EntryRef) {
         let mut state = self.hub.state();
         if let Some(feed) = state.rooms.get_mut(&self.room).and_then(|room| room.feeds.get_mut(&self.id)) {
-            feed.seat = Some(seat);
+            feed.entry = Some(entry);
         }
     }
 
-    /// The next notice; none after too many had to wait.
-    pub(crate) async fn next(&mut self) -> Option<Notice> {
+    /// Waits for the next update. `None` means that the feed was full and is lost.
+    pub(crate) async fn next(&mut self) -> Option<RoomUpdate> {
         self.feed.recv().await
     }
 
-    /// The next notice, if it is there already.
-    pub(crate) fn try_next(&mut self) -> Option<Notice> {
+    /// The next update, if one waits.
+    pub(crate) fn try_next(&mut self) -> Option<RoomUpdate> {
         self.feed.try_recv().ok()
     }
 }
@@ -249,28 +196,29 @@ impl Drop for Attachment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fanout::EncodedEvent;
 
     fn room(id: &str) -> RoomId {
         id.parse().unwrap()
     }
 
-    fn event(seq: u64) -> Notice {
+    fn event(seq: u64) -> RoomUpdate {
         let json = format!(r#"{{"event":"room:started","epoch":1,"seq":{seq},"data":{{}}}}"#);
-        Notice::Event(Arc::new(Delivery::new(serde_json::from_str(&json).unwrap())))
+        RoomUpdate::Event(Arc::new(EncodedEvent::new(serde_json::from_str(&json).unwrap())))
     }
 
     async fn next_seq(attachment: &mut Attachment) -> Option<u64> {
-        let Notice::Event(delivery) = attachment.next().await? else { panic!("an event") };
-        Some(delivery.envelope.seq)
+        let RoomUpdate::Event(event) = attachment.next().await? else { panic!("an event") };
+        Some(event.envelope.seq)
     }
 
     #[tokio::test]
-    async fn a_room_is_subscribed_while_somebody_is_in_it() {
+    async fn a_room_is_wanted_while_a_session_is_attached() {
         let hub = Arc::new(Hub::default());
         let mut first = hub.attach(room("r"));
         let second = hub.attach(room("r"));
         assert_eq!(hub.changes().await, (vec![room("r")], vec![]));
-        assert!(hub.confirm(&[room("r")]).is_empty());
+        assert!(hub.confirm_subscribed(&[room("r")]).is_empty());
         first.subscribed().await;
         drop(first);
         drop(second);
@@ -281,23 +229,23 @@ mod tests {
     async fn after_a_reconnect_nothing_counts_as_subscribed() {
         let hub = Arc::new(Hub::default());
         let attachment = hub.attach(room("r"));
-        hub.confirm(&[room("r")]);
-        assert_eq!(hub.start_over(), [room("r")]);
+        hub.confirm_subscribed(&[room("r")]);
+        assert_eq!(hub.start_generation(), [room("r")]);
         assert!(!*attachment.is_subscribed.borrow());
-        assert_eq!(hub.start_over(), [room("r")], "broken again before anything was confirmed");
-        assert_eq!(hub.confirm(&[room("r")]), [room("r")], "events may have been missed");
-        assert!(hub.confirm(&[room("r")]).is_empty());
+        assert_eq!(hub.start_generation(), [room("r")], "broken again before anything was confirmed");
+        assert_eq!(hub.confirm_subscribed(&[room("r")]), [room("r")], "events may have been missed");
+        assert!(hub.confirm_subscribed(&[room("r")]).is_empty());
     }
 
     #[tokio::test]
-    async fn a_session_that_does_not_keep_up_loses_its_feed_and_no_other_does() {
+    async fn only_the_session_that_does_not_keep_up_loses_its_feed() {
         let hub = Arc::new(Hub::default());
         let mut slow = hub.attach(room("r"));
-        let mut quick = hub.attach(room("r"));
+        let mut fast = hub.attach(room("r"));
         let last = FEED_CAPACITY as u64;
         for seq in 0..=last {
-            hub.publish(&room("r"), &event(seq));
-            assert_eq!(next_seq(&mut quick).await, Some(seq));
+            hub.broadcast(&room("r"), &event(seq));
+            assert_eq!(next_seq(&mut fast).await, Some(seq));
         }
         for seq in 0..last {
             assert_eq!(next_seq(&mut slow).await, Some(seq));

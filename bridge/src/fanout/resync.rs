@@ -1,4 +1,4 @@
-//! Reads rooms once more of which events may have been missed, and tells the sessions in them how things are.
+//! Reads rooms again of which events may have been missed, and sends a snapshot to the sessions in them.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -9,48 +9,48 @@ use std::{
 use anyhow::Context;
 use rollcall_protocol::{
     RoomId,
-    client::Ack,
-    event::{BridgeEvent, MAX_SEATS, Read, Reading},
+    event::{MAX_ENTRIES, Read},
     fanout::Envelope,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{sync::Notify, time::sleep};
-use uuid::Uuid;
 
-use crate::{
-    gateway::Gateway,
-    hub::{self, Delivery, Notice},
+use super::{
+    encoded::EncodedEvent,
+    hub::Hub,
+    update::{RoomSnapshot, RoomUpdate},
 };
+use crate::app::{self, App};
 
-/// How many rooms are read at once, so that the app is not stormed by every bridge when Redis comes back.
-const AT_ONCE: usize = 8;
+/// How many rooms are read at the same time, so that the bridges do not overload the app when Redis comes back.
+const CONCURRENCY: usize = 8;
 
-/// How long to wait after a failure, on top of the patience of the calls themselves.
+/// Pause after a failure, in addition to the retries of the call itself.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The rooms that are to be read.
+/// The rooms that need a resync.
 #[derive(Default)]
-pub(crate) struct Rereads {
-    waiting: Mutex<Waiting>,
-    asked: Notify,
+pub(crate) struct ResyncQueue {
+    queue: Mutex<Queue>,
+    added: Notify,
 }
 
-/// When Redis comes back, all rooms wait at once, and every session of each may ask for it.
+/// When Redis comes back, all rooms wait at the same time, and every session of each may request a resync.
 #[derive(Default)]
-struct Waiting {
-    queue: VecDeque<RoomId>,
+struct Queue {
+    order: VecDeque<RoomId>,
     rooms: HashSet<RoomId>,
 }
 
-impl Rereads {
-    /// Asks for rooms to be read; one that waits already is read once.
-    pub(crate) fn ask(&self, rooms: impl IntoIterator<Item = RoomId>) {
-        let Waiting { queue, rooms: known } = &mut *self.waiting();
+impl ResyncQueue {
+    /// Requests a resync of rooms. A room that waits already is read once.
+    pub(crate) fn request(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        let Queue { order, rooms: known } = &mut *self.queue();
         for room in rooms {
             if known.insert(room.clone()) {
-                queue.push_back(room);
-                self.asked.notify_one();
+                order.push_back(room);
+                self.added.notify_one();
             }
         }
     }
@@ -58,68 +58,78 @@ impl Rereads {
     async fn next(&self) -> RoomId {
         loop {
             if let Some(room) = self.take() {
-                // A notification is kept for one waiter alone.
-                self.asked.notify_one();
+                // One notification wakes one worker only, so each worker wakes the next.
+                self.added.notify_one();
                 return room;
             }
-            self.asked.notified().await;
+            self.added.notified().await;
         }
     }
 
     fn take(&self) -> Option<RoomId> {
-        let mut waiting = self.waiting();
-        let room = waiting.queue.pop_front()?;
-        waiting.rooms.remove(&room);
+        let mut queue = self.queue();
+        let room = queue.order.pop_front()?;
+        queue.rooms.remove(&room);
         Some(room)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing panics while it holds the lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads rooms until the process ends.
-pub(crate) async fn run(gateway: Arc<Gateway>) {
-    let readers = std::iter::repeat_with(|| read_on(&gateway)).take(AT_ONCE);
-    futures_util::future::join_all(readers).await;
+/// Reads the rooms of the queue.
+pub(crate) struct Resync {
+    pub(crate) queue: Arc<ResyncQueue>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) app: Arc<App>,
 }
 
-async fn read_on(gateway: &Gateway) {
-    loop {
-        let room = gateway.rereads.next().await;
-        if let Err(error) = read(gateway, &room).await {
-            tracing::warn!(room_id = %room, error = format!("{error:#}"), "room.not_read");
-            sleep(PAUSE).await;
-            gateway.rereads.ask([room]);
+impl Resync {
+    /// Reads rooms until the future is dropped.
+    pub(crate) async fn run(self) {
+        let workers = std::iter::repeat_with(|| self.work()).take(CONCURRENCY);
+        futures_util::future::join_all(workers).await;
+    }
+
+    async fn work(&self) {
+        loop {
+            let room = self.queue.next().await;
+            if let Err(error) = self.read(&room).await {
+                tracing::warn!(room_id = %room, error = format!("{error:#}"), "room.not_read");
+                sleep(PAUSE).await;
+                self.queue.request([room]);
+            }
         }
+    }
+
+    async fn read(&self, room: &RoomId) -> anyhow::Result<()> {
+        // The generation comes first: the snapshot includes every event of earlier generations.
+        let generation = self.hub.generation();
+        let Some(entries) = self.hub.entries(room) else { return Ok(()) };
+        let mut gone = HashSet::new();
+        let mut chunks = entries.chunks(MAX_ENTRIES);
+        // A session that is about to join has no entry yet, and may miss events like the others.
+        let mut entries = chunks.next().unwrap_or_default();
+        let state = loop {
+            let read = Read { room_id: room.clone(), entries: entries.to_vec() };
+            let snapshot = self.app.deliver(&read, &app::new_event_id()).await?;
+            gone.extend(snapshot.gone);
+            match chunks.next() {
+                Some(next) => entries = next,
+                None => break snapshot.room,
+            }
+        };
+        let state = state.map(state_event).transpose()?;
+        let snapshot = RoomSnapshot { state, gone, generation };
+        self.hub.broadcast(room, &RoomUpdate::Snapshot(Arc::new(snapshot)));
+        Ok(())
     }
 }
 
-async fn read(gateway: &Gateway, room: &RoomId) -> anyhow::Result<()> {
-    // Before anything is read, as what came over an earlier connection must be in it.
-    let connection = gateway.hub.connection();
-    let Some(seats) = gateway.hub.seats(room) else { return Ok(()) };
-    let mut gone = HashSet::new();
-    let mut chunks = seats.chunks(MAX_SEATS);
-    // Whoever is about to enter has no seat, and may miss events like the others.
-    let mut seats = chunks.next().unwrap_or_default();
-    let state = loop {
-        let event = BridgeEvent::Read(Read { room_id: room.clone(), seats: seats.to_vec() });
-        let Ack(answer) = gateway.app.deliver::<Reading>(&event, &Uuid::now_v7().to_string()).await?;
-        let reading = answer?;
-        gone.extend(reading.gone);
-        match chunks.next() {
-            Some(next) => seats = next,
-            None => break reading.room,
-        }
-    };
-    let state = state.map(delivery).transpose()?;
-    gateway.hub.publish(room, &Notice::Reading(Arc::new(hub::Reading { state, gone, connection })));
-    Ok(())
-}
-
-fn delivery(data: Box<RawValue>) -> anyhow::Result<Delivery> {
+/// Wraps a room's state as the event `room:state`.
+fn state_event(data: Box<RawValue>) -> anyhow::Result<EncodedEvent> {
     #[derive(Deserialize)]
     struct Position {
         epoch: u64,
@@ -128,7 +138,7 @@ fn delivery(data: Box<RawValue>) -> anyhow::Result<Delivery> {
 
     let Position { epoch, seq } = serde_json::from_str(data.get()).context("a room's state")?;
     let event = "room:state".to_owned();
-    Ok(Delivery::new(Envelope { event, epoch, seq, except: None, only: None, closes: false, data }))
+    Ok(EncodedEvent::new(Envelope { event, epoch, seq, except: None, only: None, closes: false, data }))
 }
 
 #[cfg(test)]
@@ -137,12 +147,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_room_that_waits_is_read_once() {
-        let rereads = Rereads::default();
+        let queue = ResyncQueue::default();
         let rooms = ["a", "b", "a"].map(|id| id.parse::<RoomId>().unwrap());
-        rereads.ask(rooms.clone());
-        assert_eq!((rereads.next().await, rereads.next().await), (rooms[0].clone(), rooms[1].clone()));
-        assert_eq!(rereads.take(), None);
-        rereads.ask([rooms[0].clone()]);
-        assert_eq!(rereads.next().await, rooms[0], "and once more when it is asked for again");
+        queue.request(rooms.clone());
+        assert_eq!((queue.next().await, queue.next().await), (rooms[0].clone(), rooms[1].clone()));
+        assert_eq!(queue.take(), None);
+        queue.request([rooms[0].clone()]);
+        assert_eq!(queue.next().await, rooms[0], "a later request counts again");
     }
 }

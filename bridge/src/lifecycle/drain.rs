@@ -1,34 +1,41 @@
-//! How the bridge stops: it lets nobody in any more, sends its clients away one by one, and then waits for what is
-//! under way.
+//! Shuts a bridge down in order: it admits no new clients, closes its sockets one by one, and waits for what is under
+//! way.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use crate::{gateway::Gateway, lease};
+use crate::{disconnects::Disconnects, health::Health, session::Shutdown};
 
-/// How long what is under way may take when all clients are gone.
+/// How long the bridge waits for what is under way after all sockets are closed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Sends all clients away, each at a time of its own. Returns when all are gone, or should be.
-pub(crate) async fn send_away(gateway: &Gateway) {
-    gateway.health.drain();
-    gateway.tasks.close();
-    gateway.draining.cancel();
-    let _ = timeout(gateway.drain_spread, gateway.tasks.wait()).await;
+/// Shuts sessions down.
+pub(super) struct Drain<'a> {
+    pub(super) health: &'a Health,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) disconnects: &'a Arc<Disconnects>,
 }
 
-/// Closes what is still open, and waits until all sessions are through and have told the app.
-pub(crate) async fn stop(gateway: &Gateway) {
-    gateway.stopping.cancel();
-    let all = async {
-        gateway.tasks.wait().await;
-        gateway.losses.all_told().await;
-    };
-    if timeout(STOP_LIMIT, all).await.is_err() {
-        let (unfinished, untold) = (gateway.tasks.len(), gateway.losses.untold());
-        tracing::warn!(unfinished, untold, "bridge.unfinished");
+impl Drain<'_> {
+    /// Asks all clients to go, each at a random time. Returns when all are gone, or when the time is over.
+    pub(super) async fn close_gradually(&self) {
+        self.health.start_draining();
+        self.shutdown.sessions.close();
+        self.shutdown.draining.cancel();
+        let _ = timeout(self.shutdown.drain_time, self.shutdown.sessions.wait()).await;
     }
-    lease::give_up(gateway).await;
-    gateway.app.close().await;
+
+    /// Closes the sockets that are still open, and waits until the app knows of all disconnects.
+    pub(super) async fn close_now(&self) {
+        self.shutdown.stopping.cancel();
+        let all = async {
+            self.shutdown.sessions.wait().await;
+            self.disconnects.wait_until_sent().await;
+        };
+        if timeout(STOP_LIMIT, all).await.is_err() {
+            let (sessions, disconnects) = (self.shutdown.sessions.len(), self.disconnects.pending_count());
+            tracing::warn!(sessions, disconnects, "bridge.unfinished");
+        }
+    }
 }

@@ -1,62 +1,86 @@
-//! This bridge's lease on the connections that it holds: if it is killed, nobody else can tell that they are lost.
+//! Keeps this bridge's lease alive. If the bridge is killed, nobody else can tell that its connections are lost.
 
 use std::{sync::Arc, time::Duration};
 
 use rollcall_protocol::{
-    client::Ack,
-    event::{BridgeEvent, Heartbeat, Lease},
+    NodeId,
+    event::{Heartbeat as HeartbeatEvent, Lease},
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use uuid::Uuid;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
 
-use crate::{gateway::Gateway, telemetry::metrics};
+use crate::{
+    app::{self, App, AppError},
+    health::Health,
+    telemetry::metrics,
+};
 
-/// How long a goodbye may take. Without it the lease runs out.
+/// How long the last heartbeat may take. Without it, the lease runs out.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
-/// After how many beats without an answer the lease may have run out: it is at least three of them long.
-pub(crate) const SILENT_BEATS: u32 = 3;
+/// After this many heartbeats without an answer the lease may have run out: a lease lasts for at least three of them.
+const MISSED_HEARTBEATS: u32 = 3;
 
-/// Tells the app at intervals that this bridge is there. Where the lease has run out all the same, every session
-/// enters its room again.
-pub(crate) async fn keep(gateway: Arc<Gateway>, every: Duration) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let started = Instant::now();
-    let mut leased = None;
-    loop {
-        ticks.tick().await;
-        let Some(lease) = beat(&gateway, false).await else { continue };
-        // Before the first answer, nobody knows of the lease but those who came in through this bridge.
-        let is_lost = leased.map_or(started.elapsed() > every * SILENT_BEATS, |since| since != lease.since);
-        if is_lost {
-            tracing::warn!("lease.lost");
-            metrics::lease_lost();
-            gateway.lease_losses.send_modify(|losses| *losses += 1);
-        }
-        leased = Some(lease.since);
-    }
+/// Sends the heartbeats of this bridge.
+pub(super) struct Heartbeat {
+    pub(super) app: Arc<App>,
+    pub(super) node: NodeId,
+    pub(super) health: Arc<Health>,
+    pub(super) interval: Duration,
+    /// Rises when the app has taken all connections of this bridge for lost.
+    pub(super) lease_losses: watch::Sender<u64>,
 }
 
-/// Tells the app that this bridge stops.
-pub(crate) async fn give_up(gateway: &Gateway) {
-    if timeout(GOODBYE_LIMIT, beat(gateway, true)).await.is_err() {
-        tracing::warn!("lease.not_given_up");
-    }
+/// How long the app may be silent until the lease may have run out.
+pub(super) fn silence_limit(interval: Duration) -> Duration {
+    interval * MISSED_HEARTBEATS
 }
 
-async fn beat(gateway: &Gateway, is_leaving: bool) -> Option<Lease> {
-    let event = BridgeEvent::Heartbeat(Heartbeat { node_id: gateway.node.clone(), is_leaving });
-    match gateway.app.call::<Lease>(&event, &Uuid::now_v7().to_string()).await {
-        Ok(Ack(Ok(lease))) => {
-            gateway.health.app_answered(Instant::now());
-            Some(lease)
+impl Heartbeat {
+    /// Sends heartbeats until the future is dropped. When the lease has run out all the same, every session rejoins its
+    /// room.
+    pub(super) async fn run(&self) {
+        let mut ticks = interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let started = Instant::now();
+        let mut leased_since = None;
+        loop {
+            ticks.tick().await;
+            let Some(lease) = self.send(false).await else { continue };
+            // Before the first answer, the app knows of the lease only through joins over this bridge.
+            let is_lost = leased_since
+                .map_or(started.elapsed() > silence_limit(self.interval), |since| since != lease.since);
+            if is_lost {
+                tracing::warn!("lease.lost");
+                metrics::record_lease_lost();
+                self.lease_losses.send_modify(|losses| *losses += 1);
+            }
+            leased_since = Some(lease.since);
         }
-        Ok(Ack(Err(refusal))) => {
-            tracing::error!(code = %refusal.code, "lease.refused");
-            None
+    }
+
+    /// Gives the lease up, because the bridge stops.
+    pub(super) async fn give_up(&self) {
+        if timeout(GOODBYE_LIMIT, self.send(true)).await.is_err() {
+            tracing::warn!("lease.not_given_up");
         }
-        // Logged where it happened.
-        Err(_) => None,
+    }
+
+    async fn send(&self, is_leaving: bool) -> Option<Lease> {
+        let event = HeartbeatEvent { node_id: self.node.clone(), is_leaving };
+        match self.app.call(&event, &app::new_event_id()).await {
+            Ok(lease) => {
+                self.health.record_app_answer(Instant::now());
+                Some(lease)
+            }
+            Err(AppError::Refused { refusal, .. }) => {
+                tracing::error!(code = %refusal.code, "lease.refused");
+                None
+            }
+            // The app module logs these errors.
+            Err(AppError::Overloaded | AppError::CircuitOpen | AppError::Unanswered) => None,
+        }
     }
 }

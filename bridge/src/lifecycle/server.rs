@@ -1,167 +1,147 @@
-//! The HTTP server around the sockets, from its start to its end.
+//! Runs a bridge from its start to its end.
 
 use std::sync::Arc;
 
-use anyhow::Context;
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::any,
-};
-use http::{Method, header};
-use rollcall_protocol::{ErrorCode, NodeId, Refusal, origin::OriginPolicy};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use anyhow::Context as _;
+use axum::{Router, middleware};
+use rollcall_protocol::NodeId;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use uuid::Uuid;
 
+use super::{
+    drain::Drain,
+    heartbeat::{self, Heartbeat},
+    signals::Signals,
+};
 use crate::{
     app::App,
     config::{BridgeArgs, Config},
-    door::{
-        self, Door,
-        serve::{self, Service},
+    disconnects::{self, Disconnects},
+    fanout::{
+        Hub,
+        resync::{Resync, ResyncQueue},
+        subscriber::Subscriber,
+    },
+    health::{self, Health},
+    limits::permits::Permits,
+    listener::{
+        ListenerOptions,
+        accept::{self, Server},
+        admission::{self, Admission},
+        origin,
         tls::Tls,
     },
-    drain,
-    gateway::Gateway,
-    health::{self, Health},
-    hub::Hub,
-    lease, losses,
-    reread::{self, Rereads},
-    session::Paces,
-    socketio, subscriber,
-    tally::Tally,
-    telemetry::{listener, metrics},
-    websocket,
+    session::{Context, Shutdown},
+    telemetry::metrics_server,
+    transport::{self, Sockets, socketio},
 };
 
 /// Runs a bridge until a signal stops it.
 pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     let config = Config::from_env(args)?;
-    // Both TLS clients, to the app and to Redis, ask for the process's provider.
+    // The TLS clients, to the app and to Redis, use the default provider of the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut signals = Signals::new()?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = config.listener.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let listen = listener.local_addr()?;
+
     let node = NodeId::new(Uuid::now_v7().to_string())?;
-    let health = Arc::new(Health::new(config.heartbeat_interval * lease::SILENT_BEATS));
+    let health = Arc::new(Health::new(heartbeat::silence_limit(config.heartbeat_interval)));
     if let Some(address) = config.metrics_listen {
-        listener::serve(address, Arc::clone(&health)).await?;
+        metrics_server::serve(address, Arc::clone(&health)).await?;
     }
-    let gateway = Arc::new(Gateway {
-        app: Arc::new(App::new(config.app, node.clone(), config.secret, config.calls).await?),
-        losses: Arc::default(),
-        hub: Arc::new(Hub::default()),
+    let app = Arc::new(App::new(config.app, node.clone(), config.secret, config.calls).await?);
+    let disconnects = Arc::new(Disconnects::default());
+    let hub = Arc::new(Hub::default());
+    let resync = Arc::new(ResyncQueue::default());
+    let lease_losses = watch::Sender::new(0);
+    let context = Arc::new(Context {
         node: node.clone(),
-        limits: config.limits,
-        health: Arc::clone(&health),
-        // The client waits for this and then for the app.
-        subscribe_limit: config.calls.time_limit / 2,
-        rereads: Rereads::default(),
-        lease_losses: watch::Sender::new(0),
-        tasks: TaskTracker::new(),
-        paces: Arc::new(Paces::new(config.sessions.rates())),
-        sockets_per_user: Tally::new(config.sessions.max_sockets_per_user()),
-        draining: CancellationToken::new(),
-        drain_spread: config.sessions.drain_spread(),
-        stopping: CancellationToken::new(),
+        app: Arc::clone(&app),
+        disconnects: Arc::clone(&disconnects),
+        hub: Arc::clone(&hub),
+        resync: Arc::clone(&resync),
+        // A join waits for the subscription first and for the app after it.
+        subscribe_timeout: config.calls.timeout / 2,
+        lease_losses: lease_losses.clone(),
+        rate_limits: Arc::new(config.session.rate_limits()),
+        sockets_per_user: Permits::new(config.session.max_sockets_per_user()),
+        shutdown: Shutdown::new(config.session.drain_time()),
     });
-    let lease = tokio::spawn(lease::keep(Arc::clone(&gateway), config.heartbeat_interval));
-    let subscriber = tokio::spawn(subscriber::run(config.redis, Arc::clone(&gateway)));
-    let rereader = tokio::spawn(reread::run(Arc::clone(&gateway)));
-    let teller = tokio::spawn(losses::run(Arc::clone(&gateway.losses), Arc::clone(&gateway.app)));
-    let pacer = tokio::spawn(Arc::clone(&gateway.paces).forget_the_quiet());
-    let door = Arc::new(Door::new(config.door, gateway.draining.clone()));
-    let doorkeeper = tokio::spawn(Arc::clone(&door).forget_the_quiet());
-    let router = Router::new()
-        .route("/ws", any(websocket::upgrade))
-        .with_state(Arc::clone(&gateway))
-        .merge(socketio::routes(config.namespace, Arc::clone(&gateway)))
-        .layer(middleware::from_fn_with_state(door, door::admit))
-        .layer(cors(config.origins.clone()))
-        .layer(middleware::from_fn_with_state(Arc::new(config.origins), check_origin));
-    let router = health::add_routes(router, Arc::clone(&health));
-    let service = Service {
+    let heartbeat = Arc::new(Heartbeat {
+        app: Arc::clone(&app),
+        node: node.clone(),
+        health: Arc::clone(&health),
+        interval: config.heartbeat_interval,
+        lease_losses,
+    });
+    let admission = Arc::new(Admission::new(
+        config.listener.limits,
+        context.shutdown.draining.clone(),
+        socketio::names_session,
+    ));
+    let sockets = Sockets { context: Arc::clone(&context), limits: config.socket_limits };
+    let router = routes(sockets, config.namespace, &config.listener, Arc::clone(&admission), &health);
+    let server = Server {
         router,
-        tls: config.certificate.map(Tls::start).transpose()?,
-        handshake_limit: config.limits.handshake,
-        silence_limit: config.limits.ping_timeout,
-        limits: config.door,
-        stopping: gateway.stopping.clone(),
+        tls: config.listener.certificate.map(Tls::start).transpose()?,
+        handshake_timeout: config.listener.handshake_timeout,
+        silence_limit: config.socket_limits.ping_timeout,
+        limits: config.listener.limits,
+        stopping: context.shutdown.stopping.clone(),
     };
-    // Until the end those who are connected by polling are still served.
-    let server = tokio::spawn(serve::run(listener, service));
+
+    let beating = tokio::spawn({
+        let heartbeat = Arc::clone(&heartbeat);
+        async move { heartbeat.run().await }
+    });
+    let mut services = JoinSet::new();
+    services.spawn(
+        Subscriber {
+            redis: config.redis,
+            hub: Arc::clone(&hub),
+            resync: Arc::clone(&resync),
+            health: Arc::clone(&health),
+        }
+        .run(),
+    );
+    services.spawn(Resync { queue: resync, hub, app: Arc::clone(&app) }.run());
+    services.spawn(disconnects::run(Arc::clone(&disconnects), Arc::clone(&app)));
+    services.spawn(Arc::clone(&context.rate_limits).evict_idle());
+    services.spawn(admission.evict_idle());
+    services.spawn(accept::run(listener, server));
     tracing::info!(%listen, node_id = %node, "bridge.started");
 
     signals.next().await;
     tracing::info!("bridge.stopping");
+    let drain = Drain { health: &health, shutdown: &context.shutdown, disconnects: &disconnects };
     let stop = async {
-        drain::send_away(&gateway).await;
-        // Until here it says that the clients who are left are there.
-        lease.abort();
-        drain::stop(&gateway).await;
+        drain.close_gradually().await;
+        // Until now, the heartbeat kept the remaining clients present.
+        beating.abort();
+        drain.close_now().await;
+        heartbeat.give_up().await;
+        app.close().await;
     };
     tokio::select! {
         () = stop => {}
         () = signals.next() => tracing::warn!("bridge.stopped_at_once"),
     }
-    for task in [subscriber, rereader, teller, pacer, doorkeeper] {
-        task.abort();
-    }
-    server.abort();
+    services.abort_all();
     tracing::info!("bridge.stopped");
     Ok(())
 }
 
-/// Answers pages that may not connect before anything else looks at their request, upgrades included.
-async fn check_origin(State(policy): State<Arc<OriginPolicy>>, request: Request, next: Next) -> Response {
-    if policy.admits(request.headers()) {
-        return next.run(request).await;
-    }
-    metrics::connection_refused(ErrorCode::OriginNotAllowed);
-    tracing::debug!(origin = ?request.headers().get(header::ORIGIN), "origin.refused");
-    let refusal = Refusal::from(ErrorCode::OriginNotAllowed);
-    let body = serde_json::to_string(&refusal).unwrap_or_default();
-    (refusal.code.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-fn cors(policy: OriginPolicy) -> CorsLayer {
-    // Load balancers that keep a client on one bridge do so by a cookie. Cookies mean nothing to the bridge.
-    let are_cookies_allowed = policy != OriginPolicy::Any;
-    let origins = AllowOrigin::predicate(move |origin, request| {
-        policy.allows(origin, request.headers.get(header::HOST))
-    });
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .allow_credentials(are_cookies_allowed)
-}
-
-/// The signals that ask the process to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
+/// All routes for clients: sockets behind admission and the origin check, and health checks for everybody.
+fn routes(
+    sockets: Sockets,
+    namespace: String,
+    options: &ListenerOptions,
+    admission: Arc<Admission>,
+    health: &Arc<Health>,
+) -> Router {
+    let router = transport::routes(sockets, namespace)
+        .layer(middleware::from_fn_with_state(admission, admission::admit));
+    health::add_routes(origin::restrict(router, options.origins.clone()), Arc::clone(health))
 }

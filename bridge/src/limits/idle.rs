@@ -1,15 +1,15 @@
-//! Limits on how fast each of many may be, which remember everybody whom they have seen.
+//! Evicts idle keys from keyed rate limiters, which otherwise remember every key that they have ever seen.
 
 use std::{hash::Hash, time::Duration};
 
 use governor::DefaultKeyedRateLimiter;
 use tokio::time::sleep;
 
-/// How often those who have been quiet are forgotten.
+/// Time between two evictions.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Forgets those who have been quiet, until the process ends.
-pub(crate) async fn forget<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
+/// Evicts keys that are back at their full quota, once a minute, until the future is dropped.
+pub(crate) async fn evict_idle<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>) {
     loop {
         sleep(INTERVAL).await;
         limiter.retain_recent();

@@ -1,4 +1,4 @@
-//! Counts what somebody holds, up to a limit.
+//! Counts what each key holds, up to a limit.
 
 use std::{
     collections::HashMap,
@@ -6,50 +6,53 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How much each of many holds.
-pub(crate) struct Tally<K> {
+/// Number of permits that each key holds. A key without permits takes no memory.
+type Counts<K> = Arc<Mutex<HashMap<K, usize>>>;
+
+/// Hands out permits: at most `max` per key at the same time.
+pub(crate) struct Permits<K> {
     max: usize,
-    held: Arc<Mutex<HashMap<K, usize>>>,
+    counts: Counts<K>,
 }
 
-/// One thing that is held, until this is dropped.
-pub(crate) struct Guard<K: Eq + Hash> {
-    held: Arc<Mutex<HashMap<K, usize>>>,
+/// One permit; dropping it gives it back.
+pub(crate) struct Permit<K: Eq + Hash> {
+    counts: Counts<K>,
     key: K,
 }
 
-impl<K: Eq + Hash + Clone> Tally<K> {
-    /// Lets each hold so much.
+impl<K: Eq + Hash + Clone> Permits<K> {
+    /// Allows each key `max` permits at the same time.
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, held: Arc::default() }
+        Self { max, counts: Arc::default() }
     }
 
-    /// Counts one more, unless it is one too many.
-    pub(crate) fn enter(&self, key: K) -> Option<Guard<K>> {
-        let mut held = lock(&self.held);
-        let count = held.entry(key.clone()).or_default();
+    /// Takes one permit; `None` if the key holds `max` already.
+    pub(crate) fn try_acquire(&self, key: K) -> Option<Permit<K>> {
+        let mut counts = lock(&self.counts);
+        let count = counts.entry(key.clone()).or_default();
         if *count >= self.max {
             return None;
         }
         *count += 1;
-        Some(Guard { held: Arc::clone(&self.held), key })
+        Some(Permit { counts: Arc::clone(&self.counts), key })
     }
 }
 
-impl<K: Eq + Hash> Drop for Guard<K> {
+impl<K: Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
-        let mut held = lock(&self.held);
-        let Some(count) = held.get_mut(&self.key) else { return };
+        let mut counts = lock(&self.counts);
+        let Some(count) = counts.get_mut(&self.key) else { return };
         *count -= 1;
         if *count == 0 {
-            held.remove(&self.key);
+            counts.remove(&self.key);
         }
     }
 }
 
-fn lock<K>(held: &Mutex<HashMap<K, usize>>) -> MutexGuard<'_, HashMap<K, usize>> {
+fn lock<K>(counts: &Mutex<HashMap<K, usize>>) -> MutexGuard<'_, HashMap<K, usize>> {
     // Nothing panics while it holds the lock.
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -57,21 +60,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_holds_up_to_the_limit() {
-        let tally = Tally::new(2);
-        let kim = [tally.enter("kim"), tally.enter("kim")];
+    fn each_key_holds_up_to_the_limit() {
+        let permits = Permits::new(2);
+        let kim = [permits.try_acquire("kim"), permits.try_acquire("kim")];
         assert!(kim.iter().all(Option::is_some));
-        assert!(tally.enter("kim").is_none());
-        assert!(tally.enter("lee").is_some());
+        assert!(permits.try_acquire("kim").is_none());
+        assert!(permits.try_acquire("lee").is_some());
         drop(kim);
-        assert!(tally.enter("kim").is_some());
+        assert!(permits.try_acquire("kim").is_some());
     }
 
     #[test]
-    fn who_holds_nothing_takes_no_memory() {
-        let tally = Tally::new(1);
-        drop(tally.enter("kim"));
-        drop((tally.enter("lee"), tally.enter("lee")));
-        assert!(lock(&tally.held).is_empty());
+    fn a_key_without_permits_takes_no_memory() {
+        let permits = Permits::new(1);
+        drop(permits.try_acquire("kim"));
+        drop((permits.try_acquire("lee"), permits.try_acquire("lee")));
+        assert!(lock(&permits.counts).is_empty());
     }
 }

@@ -22,71 +22,71 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use super::{
-    DoorLimits,
-    address::network,
-    stream::{ClientStream, Place},
+    address::to_network,
+    admission::AdmissionLimits,
+    stream::{ClientStream, ConnectionPermit},
     tls::Tls,
 };
-use crate::{tally::Tally, telemetry::metrics};
+use crate::{limits::permits::Permits, telemetry::metrics};
 
-/// Out of files, for example: some come back soon.
+/// Pause after a failed accept. The process may be out of files, for example, and some files soon become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many connections may be open beyond the sockets: those that ask for something short, like whether the bridge
-/// is well, or for a place that there is not. They are soon gone.
-const SHORT_CONNECTIONS: usize = 256;
+/// Connections in addition to those of sockets: short requests like health checks, and requests for a socket that are
+/// refused. These connections end soon.
+const MAX_CONNECTIONS_WITHOUT_SOCKET: usize = 256;
 
-/// How many of those may come from one address.
-const SHORT_CONNECTIONS_PER_ADDRESS: usize = 64;
+/// Share of one address in [`MAX_CONNECTIONS_WITHOUT_SOCKET`].
+const MAX_CONNECTIONS_WITHOUT_SOCKET_PER_ADDRESS: usize = 64;
 
-/// A client that polls asks for what is new over one connection and sends over another, and both stay open for a while
-/// when it has gone over to a WebSocket on a third.
+/// A polling client receives over one connection and sends over another. Both stay open for a while after the client
+/// has upgraded to a WebSocket on a third connection.
 const CONNECTIONS_PER_SOCKET: usize = 4;
 
-/// How large the head of a request may be: a token, a site's cookies and what proxies add. A client that polls has its
-/// first one kept for as long as it is connected. It is looked at after each read, so that up to twice as much may pass.
+/// Largest head of a request: a token, cookies of the site, and what proxies add. The head of a polling client's first
+/// request stays in memory for as long as the client is connected. The size is checked after each read, so that up to
+/// twice as much may pass.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// The other end of the connection that a request came over.
+/// Remote end of the connection that carries a request; an extension of the request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// What connections are served with.
-pub(crate) struct Service {
+/// Serves a router on all connections of a listener.
+pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) tls: Option<Tls>,
-    /// How long a client may take for the handshake of TLS, and for the head of each request.
-    pub(crate) handshake_limit: Duration,
-    /// For how long a client may take nothing of what it is sent.
+    /// How long a client may take for the TLS handshake, and for the head of each request.
+    pub(crate) handshake_timeout: Duration,
+    /// How long a client may acknowledge nothing of the data sent to it.
     pub(crate) silence_limit: Duration,
-    /// How many may come in.
-    pub(crate) limits: DoorLimits,
-    /// Ends it.
+    pub(crate) limits: AdmissionLimits,
+    /// Stops the server.
     pub(crate) stopping: CancellationToken,
 }
 
-/// Serves until it is to stop, and then lets the requests that are under way finish.
-pub(crate) async fn run(listener: TcpListener, service: Service) {
-    let places = Places::new(service.limits);
-    let service = Arc::new(service);
+/// Serves until the server is stopped, and then lets running requests finish.
+pub(crate) async fn run(listener: TcpListener, server: Server) {
+    let permits = ConnectionPermits::new(server.limits);
+    let server = Arc::new(server);
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
-            () = service.stopping.cancelled() => break,
+            () = server.stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = match places.enter(peer) {
-                    Ok(place) => place,
+                let permit = match permits.try_acquire(peer) {
+                    Ok(permit) => permit,
                     Err(code) => {
-                        // Without a word: there is no place even for a short request.
-                        metrics::connection_refused(code);
+                        // Closes the connection without a response: even a short request needs a permit.
+                        metrics::record_connection_refused(code);
                         continue;
                     }
                 };
-                let stream = ClientStream::new(stream, place, service.silence_limit);
-                tasks.spawn(open(stream, Peer(peer), Arc::clone(&service)));
+                let stream = ClientStream::new(stream, permit, server.silence_limit);
+                tasks.spawn(handle_connection(stream, Peer(peer), Arc::clone(&server)));
             }
             Err(error) => {
                 tracing::warn!(%error, "connection.not_accepted");
@@ -99,63 +99,67 @@ pub(crate) async fn run(listener: TcpListener, service: Service) {
     tasks.wait().await;
 }
 
-/// How many connections are open, whatever comes of them.
-struct Places {
-    all: Tally<()>,
-    /// Not behind proxies, each of which stands for many clients.
-    per_address: Option<Tally<IpAddr>>,
+/// Limits open connections, whether or not they become sockets.
+struct ConnectionPermits {
+    total: Permits<()>,
+    /// `None` behind proxies: the address of a proxy stands for many clients.
+    per_address: Option<Permits<IpAddr>>,
 }
 
-impl Places {
-    fn new(limits: DoorLimits) -> Self {
+impl ConnectionPermits {
+    fn new(limits: AdmissionLimits) -> Self {
         let per_address = limits.max_sockets_per_address.saturating_mul(CONNECTIONS_PER_SOCKET);
-        let per_address = per_address.saturating_add(SHORT_CONNECTIONS_PER_ADDRESS);
+        let per_address = per_address.saturating_add(MAX_CONNECTIONS_WITHOUT_SOCKET_PER_ADDRESS);
         Self {
-            all: Tally::new(limits.max_sockets.saturating_add(SHORT_CONNECTIONS)),
-            per_address: (limits.proxies.count == 0).then(|| Tally::new(per_address)),
+            total: Permits::new(limits.max_sockets.saturating_add(MAX_CONNECTIONS_WITHOUT_SOCKET)),
+            per_address: (limits.proxies.count == 0).then(|| Permits::new(per_address)),
         }
     }
 
-    fn enter(&self, peer: SocketAddr) -> Result<Place, ErrorCode> {
-        let address = || network(peer.ip().to_canonical());
-        let of_address = self.per_address.as_ref().map(|tally| tally.enter(address()));
-        let of_address = of_address.map(|place| place.ok_or(ErrorCode::TooManyFromAddress)).transpose()?;
-        let of_all = self.all.enter(()).ok_or(ErrorCode::Overloaded)?;
-        Ok(Place { _of_all: of_all, _of_address: of_address })
+    fn try_acquire(&self, peer: SocketAddr) -> Result<ConnectionPermit, ErrorCode> {
+        let address = || to_network(peer.ip().to_canonical());
+        let of_address = self.per_address.as_ref().map(|permits| permits.try_acquire(address()));
+        let of_address = of_address.map(|permit| permit.ok_or(ErrorCode::TooManyFromAddress)).transpose()?;
+        let of_total = self.total.try_acquire(()).ok_or(ErrorCode::Overloaded)?;
+        Ok(ConnectionPermit { _of_total: of_total, _of_address: of_address })
     }
 }
 
-async fn open(stream: ClientStream, peer: Peer, service: Arc<Service>) {
-    match &service.tls {
-        None => serve(stream, peer, &service).await,
-        Some(tls) => match timeout(service.handshake_limit, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve(stream, peer, &service).await,
+async fn handle_connection(stream: ClientStream, peer: Peer, server: Arc<Server>) {
+    match &server.tls {
+        None => serve_http(stream, peer, &server).await,
+        Some(tls) => match timeout(server.handshake_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, peer, &server).await,
             Ok(Err(error)) => tracing::debug!(%error, "tls.refused"),
             Err(_) => tracing::debug!("tls.too_slow"),
         },
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, service: &Service) {
-    let answer = service_fn(|mut request: Request<Incoming>| {
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    server: &Server,
+) {
+    let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let router = service.router.clone();
+        let router = server.router.clone();
         async move {
             Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|no| match no {}))
         }
     });
-    // Not the builder that tells versions of HTTP apart: it waits without a limit for the first byte.
+    // hyper-util's builder, which detects the version of HTTP, waits without a limit for the first byte.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // It counts from the end of the last answer, so that idle connections end as well.
-        .header_read_timeout(service.handshake_limit)
+        // The timer starts at the end of the previous response, so that idle connections end as well.
+        .header_read_timeout(server.handshake_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), answer)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        () = service.stopping.cancelled() => {
+        () = server.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,20 +1,4 @@
-//! Who comes in: what lies between a connection and a session.
-//!
-//! | module | what it does |
-//! |---|---|
-//! | [`address`] | where a client is, behind proxies too |
-//! | [`files`] | how many files the process may open, which sockets are |
-//! | [`serve`] | accepts connections and serves HTTP on them |
-//! | [`stream`] | closes connections so that the last thing said is heard |
-//! | [`tls`] | certificates, and new ones while the bridge runs |
-
-pub(crate) mod address;
-#[path = "file_limit.rs"]
-pub(crate) mod files;
-#[path = "accept.rs"]
-pub(crate) mod serve;
-mod stream;
-pub(crate) mod tls;
+//! Limits how many sockets there are, and how fast new ones are opened.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -24,91 +8,99 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::header;
+use http::{Uri, header};
 use rollcall_protocol::{ErrorCode, Refusal};
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    address::{Proxies, network},
-    serve::Peer,
+use super::{
+    accept::Peer,
+    address::{TrustedProxies, to_network},
 };
 use crate::{
-    quiet, socketio,
-    tally::{Guard, Tally},
+    limits::{SocketPermit, idle, permits::Permits},
     telemetry::metrics,
 };
 
-/// After how many seconds somebody who found no place may try again.
+/// Value of `Retry-After` for a refused client.
 const RETRY_AFTER_S: &str = "1";
 
-/// Lets newcomers in as long as there is place.
-pub(crate) struct Door {
-    proxies: Proxies,
-    sockets: Tally<()>,
-    sockets_per_address: Tally<IpAddr>,
-    newcomers: DefaultKeyedRateLimiter<IpAddr>,
-    draining: CancellationToken,
-}
-
-/// A place for one socket. It travels with the request that asks for the socket, which whoever serves the socket keeps
-/// until it is closed.
-#[derive(Clone)]
-pub(crate) struct Ticket {
-    _place: Arc<(Guard<()>, Guard<IpAddr>)>,
-}
-
-impl Door {
-    pub(crate) fn new(limits: DoorLimits, draining: CancellationToken) -> Self {
-        Self {
-            proxies: limits.proxies,
-            sockets: Tally::new(limits.max_sockets),
-            sockets_per_address: Tally::new(limits.max_sockets_per_address),
-            newcomers: RateLimiter::keyed(limits.newcomers),
-            draining,
-        }
-    }
-
-    /// Forgets addresses from which nobody came of late, until the process ends.
-    pub(crate) async fn forget_the_quiet(self: Arc<Self>) {
-        quiet::forget(&self.newcomers).await;
-    }
-
-    fn ticket(&self, request: &Request) -> Result<Ticket, Refusal> {
-        if self.draining.is_cancelled() {
-            return Err(Refusal::because(ErrorCode::Unavailable, "This bridge stops; another one is there."));
-        }
-        let peer = request.extensions().get::<Peer>().ok_or(ErrorCode::Unavailable)?;
-        let address = network(self.proxies.client(request.headers(), peer.0));
-        let of_address = self.sockets_per_address.enter(address).ok_or(ErrorCode::TooManyFromAddress)?;
-        let of_all = self.sockets.enter(()).ok_or(ErrorCode::Overloaded)?;
-        // Whoever finds a place is asked who they are, which costs the app a call whatever they say.
-        self.newcomers.check_key(&address).map_err(|_| ErrorCode::TooManyFromAddress)?;
-        Ok(Ticket { _place: Arc::new((of_all, of_address)) })
-    }
-}
-
-/// How many may come in.
+/// Limits for new sockets.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DoorLimits {
-    pub(crate) proxies: Proxies,
+pub(crate) struct AdmissionLimits {
+    pub(crate) proxies: TrustedProxies,
     pub(crate) max_sockets: usize,
     pub(crate) max_sockets_per_address: usize,
-    /// How fast they may come from one address.
-    pub(crate) newcomers: Quota,
+    /// How fast one address may open sockets.
+    pub(crate) new_connections: Quota,
 }
 
-/// Gives newcomers a place, or answers that there is none. Those who are connected by polling have one.
-pub(crate) async fn admit(State(door): State<Arc<Door>>, mut request: Request, next: Next) -> Response {
-    if socketio::is_of_session(request.uri()) {
+/// Admits new connections within the limits.
+pub(crate) struct Admission {
+    proxies: TrustedProxies,
+    sockets: Permits<()>,
+    sockets_per_address: Permits<IpAddr>,
+    new_connections: DefaultKeyedRateLimiter<IpAddr>,
+    draining: CancellationToken,
+    is_continuation: fn(&Uri) -> bool,
+}
+
+impl Admission {
+    /// Admits nobody once `draining` is cancelled. `is_continuation` recognises requests of a session that exists
+    /// already, as a polling client sends them: the session holds its permit, and its requests need no other.
+    pub(crate) fn new(
+        limits: AdmissionLimits,
+        draining: CancellationToken,
+        is_continuation: fn(&Uri) -> bool,
+    ) -> Self {
+        Self {
+            proxies: limits.proxies,
+            sockets: Permits::new(limits.max_sockets),
+            sockets_per_address: Permits::new(limits.max_sockets_per_address),
+            new_connections: RateLimiter::keyed(limits.new_connections),
+            draining,
+            is_continuation,
+        }
+    }
+
+    /// Evicts addresses that have opened no connection for a while, until the process ends.
+    pub(crate) async fn evict_idle(self: Arc<Self>) {
+        idle::evict_idle(&self.new_connections).await;
+    }
+
+    fn acquire_permit(&self, request: &Request) -> Result<SocketPermit, Refusal> {
+        if self.draining.is_cancelled() {
+            return Err(Refusal::because(
+                ErrorCode::Unavailable,
+                "This bridge is stopping; connect again to reach another one.",
+            ));
+        }
+        let peer = request.extensions().get::<Peer>().ok_or(ErrorCode::Unavailable)?;
+        let address = to_network(self.proxies.client_address(request.headers(), peer.0));
+        let address_permit =
+            self.sockets_per_address.try_acquire(address).ok_or(ErrorCode::TooManyFromAddress)?;
+        let bridge_permit = self.sockets.try_acquire(()).ok_or(ErrorCode::Overloaded)?;
+        // Each client with a permit costs the app one call, which checks the token, even if the app refuses the client.
+        self.new_connections.check_key(&address).map_err(|_| ErrorCode::TooManyFromAddress)?;
+        Ok(SocketPermit::new(bridge_permit, address_permit))
+    }
+}
+
+/// Adds a [`SocketPermit`] to the extensions of a request for a new socket, or refuses the request.
+pub(crate) async fn admit(
+    State(admission): State<Arc<Admission>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if (admission.is_continuation)(request.uri()) {
         return next.run(request).await;
     }
-    match door.ticket(&request) {
-        Ok(ticket) => {
-            request.extensions_mut().insert(ticket);
+    match admission.acquire_permit(&request) {
+        Ok(permit) => {
+            request.extensions_mut().insert(permit);
             next.run(request).await
         }
         Err(refusal) => {
-            metrics::connection_refused(refusal.code);
+            metrics::record_connection_refused(refusal.code);
             let body = serde_json::to_string(&refusal).unwrap_or_default();
             let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, RETRY_AFTER_S)];
             (refusal.code.status(), headers, body).into_response()
@@ -123,58 +115,58 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
-    use crate::door::address::ForwardedHeader;
+    use crate::listener::address::ForwardedHeader;
 
-    fn door(max_sockets: usize, max_sockets_per_address: usize) -> Door {
-        let proxies = Proxies { count: 1, header: ForwardedHeader::XForwardedFor };
-        let newcomers = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::new(4).unwrap());
-        let limits = DoorLimits { proxies, max_sockets, max_sockets_per_address, newcomers };
-        Door::new(limits, CancellationToken::new())
+    fn admission(max_sockets: usize, max_sockets_per_address: usize) -> Admission {
+        let proxies = TrustedProxies { count: 1, header: ForwardedHeader::XForwardedFor };
+        let new_connections = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::new(4).unwrap());
+        let limits = AdmissionLimits { proxies, max_sockets, max_sockets_per_address, new_connections };
+        Admission::new(limits, CancellationToken::new(), |_| false)
     }
 
-    fn from(address: &str) -> Request {
+    fn request_from(address: &str) -> Request {
         let mut request = Request::builder().header("x-forwarded-for", address).body(Body::empty()).unwrap();
         request.extensions_mut().insert(Peer("10.0.0.1:80".parse().unwrap()));
         request
     }
 
-    fn code(door: &Door, address: &str) -> Result<Ticket, ErrorCode> {
-        door.ticket(&from(address)).map_err(|refusal| refusal.code)
+    fn acquire(admission: &Admission, address: &str) -> Result<SocketPermit, ErrorCode> {
+        admission.acquire_permit(&request_from(address)).map_err(|refusal| refusal.code)
     }
 
     #[test]
-    fn a_place_is_free_again_when_the_last_copy_of_its_ticket_is_gone() {
-        let door = door(1, 1);
-        let ticket = code(&door, "1.2.3.4").unwrap();
-        let copy = ticket.clone();
-        drop(ticket);
-        assert_eq!(code(&door, "1.2.3.5").err(), Some(ErrorCode::Overloaded));
+    fn a_permit_is_free_again_when_its_last_copy_is_dropped() {
+        let admission = admission(1, 1);
+        let permit = acquire(&admission, "1.2.3.4").unwrap();
+        let copy = permit.clone();
+        drop(permit);
+        assert_eq!(acquire(&admission, "1.2.3.5").err(), Some(ErrorCode::Overloaded));
         drop(copy);
-        assert!(code(&door, "1.2.3.5").is_ok());
+        assert!(acquire(&admission, "1.2.3.5").is_ok());
     }
 
     #[test]
-    fn one_address_cannot_take_all_places() {
-        let door = door(3, 1);
-        let _ticket = code(&door, "1.2.3.4").unwrap();
-        assert_eq!(code(&door, "1.2.3.4").err(), Some(ErrorCode::TooManyFromAddress));
-        assert!(code(&door, "1.2.3.5").is_ok());
+    fn one_address_cannot_take_all_permits() {
+        let admission = admission(3, 1);
+        let _permit = acquire(&admission, "1.2.3.4").unwrap();
+        assert_eq!(acquire(&admission, "1.2.3.4").err(), Some(ErrorCode::TooManyFromAddress));
+        assert!(acquire(&admission, "1.2.3.5").is_ok());
     }
 
     #[test]
-    fn who_comes_and_goes_too_fast_is_kept_out_and_nobody_else() {
-        let door = door(3, 3);
+    fn an_address_that_opens_connections_too_fast_is_refused_and_no_other_address_is() {
+        let admission = admission(3, 3);
         for _ in 0..4 {
-            assert!(code(&door, "1.2.3.4").is_ok());
+            assert!(acquire(&admission, "1.2.3.4").is_ok());
         }
-        assert_eq!(code(&door, "1.2.3.4").err(), Some(ErrorCode::TooManyFromAddress));
-        assert!(code(&door, "1.2.3.5").is_ok());
+        assert_eq!(acquire(&admission, "1.2.3.4").err(), Some(ErrorCode::TooManyFromAddress));
+        assert!(acquire(&admission, "1.2.3.5").is_ok());
     }
 
     #[test]
-    fn nobody_comes_in_while_the_bridge_stops() {
-        let door = door(3, 3);
-        door.draining.cancel();
-        assert_eq!(code(&door, "1.2.3.4").err(), Some(ErrorCode::Unavailable));
+    fn a_stopping_bridge_admits_nobody() {
+        let admission = admission(3, 3);
+        admission.draining.cancel();
+        assert_eq!(acquire(&admission, "1.2.3.4").err(), Some(ErrorCode::Unavailable));
     }
 }

@@ -1,31 +1,42 @@
-//! Who may come in, and how.
+//! Flags for accepting connections and for admitting new sockets.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use clap::Args;
 use governor::Quota;
+use rollcall_protocol::origin::OriginPolicy;
 
-use crate::door::{
-    DoorLimits,
-    address::{ForwardedHeader, Proxies},
+use super::{
+    address::{ForwardedHeader, TrustedProxies},
+    admission::AdmissionLimits,
     tls::CertificateFiles,
 };
 
-/// Flags for what lies between a connection and a session.
+/// Flags for accepting connections and for admitting new sockets.
 #[derive(Args)]
-pub(crate) struct DoorArgs {
-    /// Sockets that this bridge holds; who comes beyond that is answered 503. By default as many as the limit of open
-    /// files has place for.
+pub(crate) struct ListenerArgs {
+    /// Address to listen on for clients.
+    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Origin whose pages may connect, as in "https://study.example"; may be repeated. The first label may be a star,
+    /// as in "https://*.preview.example.com", which stands for exactly one label. "*" alone allows every origin.
+    /// Without this flag only pages from the bridge's own host may connect.
+    #[arg(long = "origin", env = "ROLLCALL_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    origins: Vec<String>,
+
+    /// Sockets that this bridge holds; further connections get 503. Defaults to as many as the limit of open files
+    /// leaves room for.
     #[arg(long, env = "ROLLCALL_MAX_SOCKETS", value_name = "COUNT")]
     max_sockets: Option<NonZeroU32>,
 
-    /// Sockets from one IPv4 address, or from one /64 network of IPv6. A school may have one address for all.
+    /// Sockets from one IPv4 address, or from one /64 network of IPv6. A whole school may share one address.
     #[arg(long, env = "ROLLCALL_MAX_SOCKETS_PER_ADDRESS", default_value = "1000", value_name = "COUNT")]
     max_sockets_per_address: NonZeroU32,
 
-    /// Sockets that may be opened from one address per second, whoever comes of them; after a pause, as many at once as
-    /// --max-sockets-per-address.
+    /// Sockets that one address may open per second, including sockets that are then refused; after a pause, as many
+    /// at once as --max-sockets-per-address.
     #[arg(
         long,
         env = "ROLLCALL_NEW_SOCKETS_PER_SECOND_PER_ADDRESS",
@@ -34,8 +45,8 @@ pub(crate) struct DoorArgs {
     )]
     new_sockets_per_second_per_address: NonZeroU32,
 
-    /// How many trusted proxies a request goes through before it gets here. The client's address is then taken from
-    /// the entry that the first of them has added to --forwarded-header.
+    /// Number of trusted proxies that a request passes before it reaches this bridge. The client's address is then
+    /// the entry that the first of these proxies adds to --forwarded-header.
     #[arg(
         long,
         env = "ROLLCALL_TRUSTED_PROXIES",
@@ -45,12 +56,13 @@ pub(crate) struct DoorArgs {
     )]
     trusted_proxies: u8,
 
-    /// The header in which trusted proxies say whom a request comes from. Each of them must add to it, or set it.
+    /// Header in which trusted proxies give the client's address. Each trusted proxy must append to this header, or
+    /// set it.
     #[arg(long, env = "ROLLCALL_FORWARDED_HEADER", value_name = "HEADER", default_value = "x-forwarded-for")]
     forwarded_header: ForwardedHeader,
 
-    /// How long a client may take for the handshake of TLS, for the head of each request and for its body, and
-    /// until it has a session, in milliseconds.
+    /// Time limit for the TLS handshake, for the head and for the body of each request, and until a client has a
+    /// session, in milliseconds.
     #[arg(
         long,
         env = "ROLLCALL_HANDSHAKE_TIMEOUT_MS",
@@ -60,39 +72,97 @@ pub(crate) struct DoorArgs {
     )]
     handshake_timeout_ms: u64,
 
-    /// File with the certificate and those that vouch for it, as PEM; with it, clients are served over TLS. Read anew
-    /// when it changes.
+    /// PEM file with the certificate and its chain; with this flag the bridge serves clients over TLS. Reloaded when
+    /// the file changes.
     #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "PATH", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// File with the certificate's private key, as PEM.
+    /// PEM file with the certificate's private key.
     #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "PATH", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }
 
-impl DoorArgs {
-    /// `places`: for how many sockets there is place.
-    pub(super) fn limits(&self, places: usize) -> anyhow::Result<DoorLimits> {
-        let max_sockets = self.max_sockets.map_or(Ok(places), |max| max.get().try_into())?;
-        ensure!(
-            max_sockets <= places,
-            "the limit of open files has place for {places} sockets; raise it (ulimit -Hn) or lower --max-sockets"
-        );
-        Ok(DoorLimits {
-            proxies: Proxies { count: self.trusted_proxies.into(), header: self.forwarded_header },
-            max_sockets,
-            max_sockets_per_address: self.max_sockets_per_address.get().try_into()?,
-            newcomers: Quota::per_second(self.new_sockets_per_second_per_address)
-                .allow_burst(self.max_sockets_per_address.max(self.new_sockets_per_second_per_address)),
+/// Checked settings of the listener.
+pub(crate) struct ListenerOptions {
+    pub(crate) listen: SocketAddr,
+    pub(crate) origins: OriginPolicy,
+    pub(crate) limits: AdmissionLimits,
+    /// Time limit for the TLS handshake, for the head and for the body of each request, and until a client has a
+    /// session.
+    pub(crate) handshake_timeout: Duration,
+    /// With a certificate, clients are served over TLS.
+    pub(crate) certificate: Option<CertificateFiles>,
+}
+
+impl ListenerArgs {
+    /// Checks the flags. `available_sockets`: how many sockets fit into the limit of open files.
+    pub(crate) fn into_options(self, available_sockets: usize) -> anyhow::Result<ListenerOptions> {
+        Ok(ListenerOptions {
+            listen: self.listen,
+            origins: OriginPolicy::parse(self.origins.iter().map(String::as_str))?,
+            limits: self.admission_limits(available_sockets)?,
+            handshake_timeout: Duration::from_millis(self.handshake_timeout_ms),
+            certificate: self
+                .tls_cert
+                .zip(self.tls_key)
+                .map(|(certificate, key)| CertificateFiles { certificate, key }),
         })
     }
 
-    pub(super) fn handshake_limit(&self) -> Duration {
-        Duration::from_millis(self.handshake_timeout_ms)
+    fn admission_limits(&self, available_sockets: usize) -> anyhow::Result<AdmissionLimits> {
+        let max_sockets = self.max_sockets.map_or(Ok(available_sockets), |max| max.get().try_into())?;
+        ensure!(
+            max_sockets <= available_sockets,
+            "the limit of open files leaves room for {available_sockets} sockets; raise the limit (ulimit -Hn) or \
+             lower --max-sockets"
+        );
+        Ok(AdmissionLimits {
+            proxies: TrustedProxies { count: self.trusted_proxies.into(), header: self.forwarded_header },
+            max_sockets,
+            max_sockets_per_address: self.max_sockets_per_address.get().try_into()?,
+            new_connections: Quota::per_second(self.new_sockets_per_second_per_address)
+                .allow_burst(self.max_sockets_per_address.max(self.new_sockets_per_second_per_address)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    const AVAILABLE_SOCKETS: usize = 1000;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        listener: ListenerArgs,
     }
 
-    pub(super) fn certificate(self) -> Option<CertificateFiles> {
-        let (certificate, key) = self.tls_cert.zip(self.tls_key)?;
-        Some(CertificateFiles { certificate, key })
+    fn options(flags: &[&str]) -> anyhow::Result<ListenerOptions> {
+        let cli = Cli::try_parse_from(["rollcall"].iter().chain(flags))?;
+        cli.listener.into_options(AVAILABLE_SOCKETS)
+    }
+
+    #[test]
+    fn sockets_take_all_available_files_unless_a_flag_says_fewer() {
+        assert_eq!(options(&[]).unwrap().limits.max_sockets, AVAILABLE_SOCKETS);
+        assert_eq!(options(&["--max-sockets", "7"]).unwrap().limits.max_sockets, 7);
+    }
+
+    #[test]
+    fn mistakes_are_found_at_the_start() {
+        for flags in [
+            ["--listen", "8080"],
+            ["--origin", "study.example"],
+            ["--max-sockets", "1001"],
+            ["--max-sockets", "0"],
+            ["--trusted-proxies", "-1"],
+            ["--forwarded-header", "x-real-ip"],
+            ["--tls-cert", "certificate.pem"],
+        ] {
+            assert!(options(&flags).is_err(), "{flags:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Closes connections so that the last thing said is heard.
+//! Closes connections so that the client receives what was sent last.
 
 use std::{
     io,
@@ -15,34 +15,35 @@ use tokio::{
     time::timeout,
 };
 
-use crate::tally::Guard;
+use crate::limits::permits::Permit;
 
-/// How long a connection is read from after it has been closed.
+/// How long the bridge keeps reading from a connection that it has closed.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Counts among the connections that are open, and among those of its address, if those count.
-pub(super) struct Place {
-    pub(super) _of_all: Guard<()>,
-    pub(super) _of_address: Option<Guard<IpAddr>>,
+/// The right to one open connection.
+pub(super) struct ConnectionPermit {
+    pub(super) _of_total: Permit<()>,
+    /// `None` if connections per address are not limited.
+    pub(super) _of_address: Option<Permit<IpAddr>>,
 }
 
 /// A client's connection.
 ///
-/// A connection that is closed before everything in it was read is reset, and a reset overtakes what was sent
-/// last: the client of a frame that is too large would never learn why it is closed. So what still comes is
-/// read and thrown away for a moment.
+/// If a connection is closed while received data is unread, TCP resets the connection, and the reset overtakes the data
+/// that was sent last. A client whose frame is too large would then never learn why its connection is closed. Therefore
+/// the stream, when it is dropped, keeps reading for a moment and discards what it reads.
 pub(super) struct ClientStream {
     stream: Option<TcpStream>,
-    place: Option<Place>,
+    permit: Option<ConnectionPermit>,
 }
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
-        // Outside of the runtime, at its end, nothing can linger.
+        // When the runtime has ended, no task can be spawned to linger.
         if let (Some(stream), Ok(runtime)) = (self.stream.take(), Handle::try_current()) {
-            let place = self.place.take();
+            let permit = self.permit.take();
             runtime.spawn(async move {
-                let _place = place;
+                let _permit = permit;
                 timeout(LINGER_LIMIT, linger(stream)).await
             });
         }
@@ -57,20 +58,20 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 }
 
 impl ClientStream {
-    /// `silence_limit`: for how long the client may take nothing of what it is sent.
-    pub(super) fn new(stream: TcpStream, place: Place, silence_limit: Duration) -> Self {
-        // Without it, small frames may wait for the acknowledgement of the ones before.
+    /// `silence_limit`: how long the client may acknowledge nothing of the data sent to it.
+    pub(super) fn new(stream: TcpStream, permit: ConnectionPermit, silence_limit: Duration) -> Self {
+        // Otherwise a small frame may wait until the client has acknowledged the previous frames.
         let _ = stream.set_nodelay(true);
-        // Else what is sent to a client that has vanished, or that does not read, keeps whoever writes it waiting until
-        // TCP gives up, which takes a quarter of an hour or has no end.
+        // Otherwise a write to a client that has vanished, or that does not read, waits until TCP gives up, which
+        // happens after a quarter of an hour, or never.
         #[cfg(target_os = "linux")]
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(silence_limit));
         #[cfg(not(target_os = "linux"))]
         let _ = silence_limit;
-        Self { stream: Some(stream), place: Some(place) }
+        Self { stream: Some(stream), permit: Some(permit) }
     }
 
-    /// The stream, which is there until it is dropped.
+    /// The stream, which is present until this value is dropped.
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -117,20 +118,21 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::tally::Tally;
+    use crate::limits::permits::Permits;
 
     #[tokio::test]
-    async fn the_last_words_are_heard_by_a_client_that_is_still_talking() {
+    async fn a_client_that_is_still_sending_receives_what_was_sent_last() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(&[0; 50_000]).await.unwrap();
-        let place = Place { _of_all: Tally::new(1).enter(()).unwrap(), _of_address: None };
-        let mut accepted = ClientStream::new(listener.accept().await.unwrap().0, place, LINGER_LIMIT);
+        let permit =
+            ConnectionPermit { _of_total: Permits::new(1).try_acquire(()).unwrap(), _of_address: None };
+        let mut accepted = ClientStream::new(listener.accept().await.unwrap().0, permit, LINGER_LIMIT);
         accepted.write_all(b"too much").await.unwrap();
         drop(accepted);
         client.write_all(&[0; 50_000]).await.unwrap();
-        let mut heard = String::new();
-        client.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "too much");
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "too much");
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates, and new ones while the bridge runs.
+//! Loads certificates, and reloads them while the bridge runs.
 
 use std::{
     io,
@@ -20,41 +20,41 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::stream::ClientStream;
 
-/// How often the files are looked at. By their contents: what renews certificates may swap links or write in place,
-/// and the times of files tell of neither for sure.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the contents of the files are compared. Tools that renew certificates swap links or write in place, and
+/// neither shows reliably in modification times.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Where the certificate and its key lie, both as PEM.
+/// Paths of the certificate and its key, both PEM.
 #[derive(Debug, Clone)]
 pub(crate) struct CertificateFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
 
-/// What stands in both files. It has no textual form, as it holds the key.
+/// Contents of both files. Without `Debug`, because they hold the key.
 #[derive(PartialEq, Eq)]
 struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
 }
 
-/// Speaks TLS with clients.
+/// Accepts TLS connections.
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
 }
 
 impl Tls {
-    /// Loads the certificate, and from then on every newer one.
+    /// Loads the certificate, and reloads it whenever the files change.
     pub(crate) fn start(files: CertificateFiles) -> anyhow::Result<Self> {
         let contents = files.read()?;
-        let current = Arc::new(Current(RwLock::new(Arc::new(contents.certified_key()?))));
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
+        let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(contents.certified_key()?))));
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::<CurrentCertificate>::clone(&current);
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        tokio::spawn(follow(files, contents, current));
+        tokio::spawn(reload_changes(files, contents, current));
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
@@ -63,22 +63,22 @@ impl Tls {
     }
 }
 
-/// The certificate that new connections get. Those that are open keep theirs.
+/// The certificate for new connections. Open connections keep the certificate that they started with.
 #[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
+struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Current {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
-/// Takes what is new in the files, until the process ends. What cannot be used is told of once, and what was there
-/// stays.
-async fn follow(files: CertificateFiles, mut known: Contents, current: Arc<Current>) {
+/// Reloads the certificate whenever the files change, until the process ends. If the new contents cannot be used, the
+/// error is logged once and the current certificate stays.
+async fn reload_changes(files: CertificateFiles, mut known: Contents, current: Arc<CurrentCertificate>) {
     loop {
-        sleep(LOOK_INTERVAL).await;
-        // In the middle of a renewal a file may be missing for a moment.
+        sleep(CHECK_INTERVAL).await;
+        // During a renewal a file may be missing for a moment.
         let Ok(contents) = files.read() else { continue };
         if contents == known {
             continue;
@@ -108,7 +108,7 @@ impl Contents {
             .collect::<Result<_, _>>()
             .context("the certificate is not PEM")?;
         ensure!(!chain.is_empty(), "there is no certificate in its file");
-        // The error is left aside, as it may show a part of the key.
+        // Discards the error, which may contain a part of the key.
         let key =
             PrivateKeyDer::from_pem_slice(&self.key).ok().context("there is no private key in its file")?;
         CertifiedKey::from_der(chain, key, &ring::default_provider())

@@ -1,40 +1,39 @@
-//! Who a token speaks for. The app alone holds the keys; a bridge asks it.
+//! Authenticates clients. The app alone holds the keys, so the bridge asks the app who a token speaks for.
 
 use http::{HeaderMap, header};
-use rollcall_protocol::{
-    ErrorCode, Refusal, UserId,
-    client::Identity,
-    event::{BridgeEvent, Connect},
+use rollcall_protocol::{ErrorCode, Refusal, UserId, client::Identity, event::Connect};
+
+use super::Context;
+use crate::{
+    app::{self, App},
+    limits::permits::Permit,
+    telemetry::metrics,
 };
-use uuid::Uuid;
 
-use crate::{app::App, gateway::Gateway, tally, telemetry::metrics};
-
-/// Somebody who has been let in.
-pub(crate) struct Admission {
+/// A client whose token the app has accepted.
+pub(crate) struct Authenticated {
     pub(crate) identity: Identity,
-    /// Counts among the user's sockets until it is dropped.
-    pub(crate) seat: tally::Guard<UserId>,
+    /// Counts the socket among the user's sockets.
+    pub(crate) permit: Permit<UserId>,
 }
 
-/// Lets somebody in whose token is good, and who does not hold too many sockets already.
-pub(crate) async fn admit(gateway: &Gateway, token: Option<String>) -> Result<Admission, Refusal> {
-    let outcome = identify(&gateway.app, token).await.and_then(|identity| {
-        let seat = gateway.sockets_per_user.enter(identity.profile.user_id.clone());
-        Ok(Admission { seat: seat.ok_or(ErrorCode::TooManySockets)?, identity })
+/// Authenticates a client, unless the user holds too many sockets already.
+pub(crate) async fn authenticate(context: &Context, token: Option<String>) -> Result<Authenticated, Refusal> {
+    let outcome = identify(&context.app, token).await.and_then(|identity| {
+        let permit = context.sockets_per_user.try_acquire(identity.profile.user_id.clone());
+        Ok(Authenticated { permit: permit.ok_or(ErrorCode::TooManySockets)?, identity })
     });
-    outcome.inspect_err(|refusal| metrics::connection_refused(refusal.code))
+    outcome.inspect_err(|refusal| metrics::record_connection_refused(refusal.code))
 }
 
 /// Asks the app who a token speaks for.
-pub(crate) async fn identify(app: &App, token: Option<String>) -> Result<Identity, Refusal> {
+pub(super) async fn identify(app: &App, token: Option<String>) -> Result<Identity, Refusal> {
     let token = token.filter(|token| !token.is_empty()).ok_or(ErrorCode::TokenMissing)?;
-    let event = BridgeEvent::Connect(Connect { token });
-    app.call(&event, &Uuid::now_v7().to_string()).await?.0
+    Ok(app.call(&Connect { token }, &app::new_event_id()).await?)
 }
 
 /// The token in a request's `Authorization` header.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
@@ -45,12 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_bearer_tokens_are_taken() {
+    fn a_bearer_token_is_read_and_other_schemes_are_not() {
         let mut headers = HeaderMap::new();
-        assert_eq!(bearer(&headers), None);
+        assert_eq!(bearer_token(&headers), None);
         headers.insert(header::AUTHORIZATION, "bearer a.b.c".parse().unwrap());
-        assert_eq!(bearer(&headers).as_deref(), Some("a.b.c"));
+        assert_eq!(bearer_token(&headers).as_deref(), Some("a.b.c"));
         headers.insert(header::AUTHORIZATION, "Basic a.b.c".parse().unwrap());
-        assert_eq!(bearer(&headers), None);
+        assert_eq!(bearer_token(&headers), None);
     }
 }

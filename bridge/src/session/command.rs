@@ -12,70 +12,72 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     Overflow,
-    pace::{Pace, Verdict},
+    rate_limit::{Decision, SocketRateLimit},
 };
 use crate::telemetry::metrics;
 
-/// Sends an ack to the client, if it asked for one.
+/// Sends an ack to the client, if the client asked for one.
 pub(crate) type Reply = Box<dyn FnOnce(&RawValue) -> Result<(), Overflow> + Send>;
 
 /// What a client asks of its session.
 pub(super) struct Command {
     pub(super) event: ClientEvent,
-    /// As the client sent it.
+    /// The payload as the client sent it.
     pub(super) payload: Box<RawValue>,
-    /// Where the ack goes.
     pub(super) reply: Reply,
 }
 
 /// An event as a client sent it: its name and its payload.
-pub(crate) type Sent<'a> = (Cow<'a, str>, Option<&'a RawValue>);
+pub(crate) type RawEvent<'a> = (Cow<'a, str>, Option<&'a RawValue>);
 
-/// The way into a session. When the last one is dropped, the session takes its socket for gone.
+/// The way into a session. When the last one is dropped, the session ends because its socket is gone.
 #[derive(Clone)]
 pub(crate) struct Inbox {
     commands: mpsc::Sender<Command>,
-    pace: Arc<Pace>,
+    rate_limit: Arc<SocketRateLimit>,
 }
 
 impl Inbox {
-    pub(super) fn new(commands: mpsc::Sender<Command>, pace: Arc<Pace>) -> Self {
-        Self { commands, pace }
+    pub(super) fn new(commands: mpsc::Sender<Command>, rate_limit: Arc<SocketRateLimit>) -> Self {
+        Self { commands, rate_limit }
     }
 
-    /// Hands a client's event to the session, or answers it at once if that cannot be. Whatever a client sends is
-    /// to come here, even if it cannot be read, as all of it counts.
-    pub(crate) fn push(&self, sent: Result<Sent<'_>, Refusal>, reply: Reply) -> Result<(), Overflow> {
-        let event = sent.as_ref().ok().and_then(|(name, _)| ClientEvent::named(name));
-        let too_many = || answer::<Done>(event, Err(ErrorCode::RateLimited.into()));
-        match self.pace.judge() {
-            Verdict::Handle => {}
-            Verdict::Refuse => return reply(&too_many()),
-            Verdict::Ignore => {
-                too_many();
+    /// Hands a client's event to the session, or answers it at once where the session cannot take it. Transports push
+    /// unreadable messages too, because every message counts towards the rate limit.
+    pub(crate) fn push(&self, event: Result<RawEvent<'_>, Refusal>, reply: Reply) -> Result<(), Overflow> {
+        let known = event.as_ref().ok().and_then(|(name, _)| ClientEvent::named(name));
+        let rate_limited = || encode_ack::<Done>(known, Err(ErrorCode::RateLimited.into()));
+        match self.rate_limit.check() {
+            Decision::Handle => {}
+            Decision::Refuse => return reply(&rate_limited()),
+            Decision::Ignore => {
+                rate_limited();
                 return Ok(());
             }
         }
-        let command = match (sent, event) {
-            (Err(refusal), _) => return reply(&answer::<Done>(None, Err(refusal))),
-            (Ok(_), None) => return reply(&answer::<Done>(None, Err(ErrorCode::UnknownEvent.into()))),
+        let command = match (event, known) {
+            (Err(refusal), _) => return reply(&encode_ack::<Done>(None, Err(refusal))),
+            (Ok(_), None) => return reply(&encode_ack::<Done>(None, Err(ErrorCode::UnknownEvent.into()))),
             (Ok((_, payload)), Some(event)) => {
                 Command { event, payload: payload.unwrap_or(RawValue::NULL).to_owned(), reply }
             }
         };
         match self.commands.try_send(command) {
-            Err(TrySendError::Full(Command { reply, .. })) => reply(&too_many()),
-            // A closed one means that the session has ended and is closing the socket.
+            Err(TrySendError::Full(Command { reply, .. })) => reply(&rate_limited()),
+            // A closed inbox means that the session has ended and is closing the socket.
             Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
         }
     }
 }
 
-/// Writes the ack of an event, if its name is known, and counts it.
-pub(super) fn answer<T: Serialize>(event: Option<ClientEvent>, outcome: Result<T, Refusal>) -> Box<RawValue> {
-    metrics::client_event(event, outcome.as_ref().err().map(|refusal| refusal.code));
-    // Only maps with keys that are not text cannot be written, and no ack has one.
-    serde_json::value::to_raw_value(&Ack(outcome)).unwrap_or_default()
+/// Encodes the ack of an event and counts it. `event` is `None` where the name of the event is unknown.
+pub(super) fn encode_ack<T: Serialize>(
+    event: Option<ClientEvent>,
+    outcome: Result<T, Refusal>,
+) -> Box<RawValue> {
+    metrics::record_client_event(event, outcome.as_ref().err().map(|refusal| refusal.code));
+    // Only maps with keys that are not strings cannot be encoded, and no ack has one.
+    serde_json::value::to_raw_value(&Ack::from(outcome)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -83,61 +85,58 @@ mod tests {
     use std::{num::NonZeroU32, sync::Mutex};
 
     use super::*;
-    use crate::session::{
-        INBOX_CAPACITY,
-        pace::{Paces, Rates},
-    };
+    use crate::session::{INBOX_CAPACITY, rate_limit::RateLimits};
 
     fn inbox(per_second: u32) -> (Inbox, mpsc::Receiver<Command>) {
         let rate = NonZeroU32::new(per_second).unwrap();
-        let paces = Arc::new(Paces::new(Rates { per_socket: rate, per_user: rate }));
+        let limits = Arc::new(RateLimits::new(rate, rate));
         let (commands, receiver) = mpsc::channel(INBOX_CAPACITY);
-        (Inbox::new(commands, paces.of("kim".parse().unwrap())), receiver)
+        (Inbox::new(commands, limits.for_socket("kim".parse().unwrap())), receiver)
     }
 
     fn reply() -> (Reply, Arc<Mutex<String>>) {
-        let told = Arc::new(Mutex::new(String::new()));
-        let teller = Arc::clone(&told);
+        let acked = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&acked);
         let reply = Box::new(move |ack: &RawValue| {
-            *teller.lock().unwrap() = ack.get().to_owned();
+            *written.lock().unwrap() = ack.get().to_owned();
             Ok(())
         });
-        (reply, told)
+        (reply, acked)
     }
 
-    /// What a client is told at once.
-    fn told(inbox: &Inbox, event: &str) -> String {
-        let (reply, told) = reply();
+    /// The ack that a client gets at once.
+    fn ack_at_once(inbox: &Inbox, event: &str) -> String {
+        let (reply, acked) = reply();
         inbox.push(Ok((event.into(), None)), reply).unwrap();
-        let told = told.lock().unwrap();
-        told.clone()
+        let acked = acked.lock().unwrap();
+        acked.clone()
     }
 
     #[test]
-    fn what_is_no_event_is_answered_at_once() {
+    fn unknown_and_unreadable_events_are_answered_at_once() {
         let (inbox, mut commands) = inbox(100);
-        assert!(told(&inbox, "room:burn").contains("UNKNOWN_EVENT"));
-        let (reply, told) = reply();
+        assert!(ack_at_once(&inbox, "room:burn").contains("UNKNOWN_EVENT"));
+        let (reply, acked) = reply();
         inbox.push(Err(ErrorCode::Malformed.into()), reply).unwrap();
-        assert!(told.lock().unwrap().contains("MALFORMED"));
+        assert!(acked.lock().unwrap().contains("MALFORMED"));
         assert!(commands.try_recv().is_err());
     }
 
     #[test]
-    fn a_client_that_does_not_wait_for_answers_is_told_so() {
+    fn a_client_that_does_not_wait_for_acks_is_rate_limited() {
         let (inbox, _commands) = inbox(100);
         for _ in 0..INBOX_CAPACITY {
-            assert_eq!(told(&inbox, "room:leave"), "");
+            assert_eq!(ack_at_once(&inbox, "room:leave"), "");
         }
-        assert!(told(&inbox, "room:leave").contains("RATE_LIMITED"));
+        assert!(ack_at_once(&inbox, "room:leave").contains("RATE_LIMITED"));
     }
 
     #[test]
-    fn a_client_that_sends_too_fast_is_told_so_for_a_while() {
+    fn a_client_that_sends_too_fast_is_rate_limited_for_a_while() {
         let (inbox, _commands) = inbox(1);
-        assert_eq!(told(&inbox, "room:leave") + &told(&inbox, "room:leave"), "");
-        assert!(told(&inbox, "room:leave").contains("RATE_LIMITED"));
-        assert!(told(&inbox, "room:burn").contains("RATE_LIMITED"), "whatever it sends");
-        assert_eq!(told(&inbox, "room:leave"), "", "and not for ever");
+        assert_eq!(ack_at_once(&inbox, "room:leave") + &ack_at_once(&inbox, "room:leave"), "");
+        assert!(ack_at_once(&inbox, "room:leave").contains("RATE_LIMITED"));
+        assert!(ack_at_once(&inbox, "room:burn").contains("RATE_LIMITED"), "whatever the event");
+        assert_eq!(ack_at_once(&inbox, "room:leave"), "", "not forever");
     }
 }

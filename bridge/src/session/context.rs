@@ -1,4 +1,4 @@
-//! What all sockets of this bridge share.
+//! What all sessions of this bridge share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,37 +6,45 @@ use rollcall_protocol::{NodeId, UserId};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::rate_limit::RateLimits;
 use crate::{
-    app::App, config::Limits, health::Health, hub::Hub, losses::Losses, reread::Rereads, session::Paces,
-    tally::Tally,
+    app::App,
+    disconnects::Disconnects,
+    fanout::{Hub, resync::ResyncQueue},
+    limits::permits::Permits,
 };
 
-/// What all sockets of this bridge share.
-pub(crate) struct Gateway {
-    pub(crate) app: Arc<App>,
-    /// Lost connections that the app is to be told of.
-    pub(crate) losses: Arc<Losses>,
-    pub(crate) hub: Arc<Hub>,
+/// What all sessions of this bridge share.
+pub(crate) struct Context {
     pub(crate) node: NodeId,
-    pub(crate) limits: Limits,
-    /// Whether this bridge can serve.
-    pub(crate) health: Arc<Health>,
+    pub(crate) app: Arc<App>,
+    pub(crate) disconnects: Arc<Disconnects>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) resync: Arc<ResyncQueue>,
     /// How long a join waits until its room is subscribed.
-    pub(crate) subscribe_limit: Duration,
-    /// Rooms to read once more.
-    pub(crate) rereads: Rereads,
+    pub(crate) subscribe_timeout: Duration,
     /// Rises when the app has taken all connections of this bridge for lost.
     pub(crate) lease_losses: watch::Sender<u64>,
-    /// Everything that must come to its end before the process does.
-    pub(crate) tasks: TaskTracker,
-    /// How fast clients may send.
-    pub(crate) paces: Arc<Paces>,
-    /// How many sockets each user holds.
-    pub(crate) sockets_per_user: Tally<UserId>,
-    /// Asks every session to end within [`Gateway::drain_spread`].
+    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) sockets_per_user: Permits<UserId>,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Ends sessions when the bridge stops.
+pub(crate) struct Shutdown {
+    /// Asks every session to end within `drain_time`.
     pub(crate) draining: CancellationToken,
-    /// Over how long clients are sent away.
-    pub(crate) drain_spread: Duration,
+    pub(crate) drain_time: Duration,
     /// Asks every session to end at once.
     pub(crate) stopping: CancellationToken,
+    /// The tasks of all sessions.
+    pub(crate) sessions: TaskTracker,
+}
+
+impl Shutdown {
+    /// Nothing stops yet; sessions will have `drain_time` to end.
+    pub(crate) fn new(drain_time: Duration) -> Self {
+        let (draining, stopping) = (CancellationToken::new(), CancellationToken::new());
+        Self { draining, drain_time, stopping, sessions: TaskTracker::new() }
+    }
 }

@@ -1,4 +1,4 @@
-//! When a session's token runs out.
+//! When a session's token expires.
 
 use std::time::Duration;
 
@@ -7,37 +7,38 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 
-/// How long before the end the client is warned.
-const WARNING: Duration = Duration::from_secs(60);
+/// How long before the token expires the client is warned.
+const WARNING_LEAD: Duration = Duration::from_secs(60);
 
-/// Longer than any token should live, and short enough to be reckoned with.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// Tokens that live longer count as living this long. Longer than any token should live, and short enough for
+/// arithmetic with instants.
+const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// When a session's token runs out, and when its client is warned.
+/// When a session's token expires, and when its client is warned.
 pub(super) struct Expiry {
     at_s: u64,
     end: Instant,
     warning: Option<Instant>,
 }
 
-/// What is due.
+/// What is due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The client is to be warned.
+    /// The warning of the client.
     Warning,
-    /// The token has run out.
+    /// The end: the token has expired.
     End,
 }
 
 impl Expiry {
-    /// Of a token that runs out at a time, in seconds since 1970.
+    /// For a token that expires at a time in seconds since 1970.
     pub(super) fn at(at_s: u64) -> Self {
         let now = Instant::now();
-        let left = clock::until(at_s).min(LONGEST);
-        Self { at_s, end: now + left, warning: Some(now + left.saturating_sub(WARNING)) }
+        let left = clock::until(at_s).min(MAX_LIFETIME);
+        Self { at_s, end: now + left, warning: Some(now + left.saturating_sub(WARNING_LEAD)) }
     }
 
-    /// Waits until something is due. A warning is due once, for a token of less than a minute at once.
+    /// Waits until something is due. The warning is due once; for a token of less than a minute, at once.
     pub(super) async fn due(&mut self) -> Due {
         if let Some(at) = self.warning {
             sleep_until(at).await;
@@ -48,18 +49,18 @@ impl Expiry {
         Due::End
     }
 
-    /// Waits until the token runs out.
+    /// Waits until the token expires.
     pub(super) async fn end(&self) {
         sleep_until(self.end).await;
     }
 
-    /// What the client is told.
+    /// The warning for the client.
     pub(super) fn warning(&self) -> Expiring {
         let left = self.end.saturating_duration_since(Instant::now());
         Expiring { expires_at: self.at_ms(), remain_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX) }
     }
 
-    /// When the token runs out, in milliseconds since 1970.
+    /// When the token expires, in milliseconds since 1970.
     pub(super) fn at_ms(&self) -> u64 {
         self.at_s.saturating_mul(1000)
     }

@@ -1,87 +1,86 @@
-//! Which events of a room a session has not had yet.
+//! Decides which events of a room a client still needs.
 
 use rollcall_protocol::{EntryId, fanout::Envelope};
 
-/// Lets through what the ack of `room:join` did not include, and notices what is missing.
+/// Admits events that the ack of `room:join` did not include, and detects gaps.
 pub(super) struct Filter {
-    /// The entry whose ack the client has: it does not hear of it again.
+    /// The entry whose ack the client has. The client gets no event about this entry.
     acked: EntryId,
     epoch: u64,
     seq: u64,
-    /// The connection to Redis while which the client got there.
-    connection: u64,
+    /// The generation of the connection to Redis when the client reached this position.
+    generation: u64,
     has_gap: bool,
 }
 
-/// What the client is to do with the room's state.
+/// How a snapshot of the room relates to what the client has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It says nothing new.
+pub(super) enum SnapshotAge {
+    /// The snapshot holds nothing new.
     Known,
-    /// It is news.
-    News,
-    /// It is behind what the client has, and yet it holds: Redis has lost its last writes.
+    /// The snapshot is newer.
+    Newer,
+    /// The snapshot is older and yet it counts: Redis has lost its last writes.
     Rewound,
 }
 
 impl Filter {
-    /// For an entry whose ack included everything up to a position, epoch and seq.
-    pub(super) fn new(acked: EntryId, (epoch, seq): (u64, u64), connection: u64) -> Self {
-        Self { acked, epoch, seq, connection, has_gap: false }
+    /// For an entry whose ack included all events up to a position (epoch, seq).
+    pub(super) fn new(acked: EntryId, (epoch, seq): (u64, u64), generation: u64) -> Self {
+        Self { acked, epoch, seq, generation, has_gap: false }
     }
 
-    /// Whether the client is to get an event that the whole room gets.
-    ///
-    /// `connection`: the connection to Redis just now.
-    pub(super) fn admits(&mut self, envelope: &Envelope, connection: u64) -> bool {
+    /// Whether the client gets an event that goes to the whole room. `generation` is that of the current connection to
+    /// Redis.
+    pub(super) fn admits(&mut self, envelope: &Envelope, generation: u64) -> bool {
         let Envelope { epoch, seq, .. } = *envelope;
         if (epoch, seq) <= (self.epoch, self.seq) {
             return false;
         }
         let expected = if epoch == self.epoch { self.seq + 1 } else { 1 };
-        // What follows by its number need not, if Redis has lost something and counted the same numbers again.
-        self.has_gap |= seq != expected || connection != self.connection;
-        (self.epoch, self.seq, self.connection) = (epoch, seq, connection);
+        // The next number is no proof on a new connection: Redis may have lost events and used their numbers again.
+        self.has_gap |= seq != expected || generation != self.generation;
+        (self.epoch, self.seq, self.generation) = (epoch, seq, generation);
         envelope.except.as_ref() != Some(&self.acked)
     }
 
-    /// Whether the client can get changes together instead of each by itself: they follow what it has, and none of
-    /// them is one that it does not hear of.
+    /// Whether the client gets coalesced changes together instead of one by one: they follow what the client has, and
+    /// none of them is about its own entry.
     pub(super) fn admits_together<'a>(
         &mut self,
         mut events: impl Iterator<Item = &'a Envelope> + Clone,
-        connection: u64,
+        generation: u64,
     ) -> bool {
         let follows =
             events.clone().next().is_some_and(|first| (first.epoch, first.seq) == (self.epoch, self.seq + 1));
         let is_for_all = events.clone().all(|event| event.except.as_ref() != Some(&self.acked));
-        follows && is_for_all && events.all(|event| self.admits(event, connection))
+        follows && is_for_all && events.all(|event| self.admits(event, generation))
     }
 
-    /// Whether events have been missed since the last state.
+    /// Whether events have been missed since the last snapshot.
     pub(super) fn has_gap(&self) -> bool {
         self.has_gap
     }
 
-    /// What the room's state, read over a connection to Redis, is to the client.
+    /// Moves the client to the position of a snapshot, if the snapshot counts.
     ///
-    /// A state can be behind what the client has because events came while it was read. But what came before the
-    /// connection was made was there when it was read, unless Redis has lost it.
-    pub(super) fn stand(&mut self, state: &Envelope, connection: u64) -> Standing {
+    /// A snapshot can be older than what the client has because events arrived while it was read. But events of earlier
+    /// generations were in Redis before it was read, unless Redis has lost them.
+    pub(super) fn apply_snapshot(&mut self, state: &Envelope, generation: u64) -> SnapshotAge {
         let (position, known) = ((state.epoch, state.seq), (self.epoch, self.seq));
-        let standing = if position > known || (self.has_gap && position == known) {
-            Standing::News
-        } else if position < known && self.connection < connection {
-            Standing::Rewound
+        let age = if position > known || (self.has_gap && position == known) {
+            SnapshotAge::Newer
+        } else if position < known && self.generation < generation {
+            SnapshotAge::Rewound
         } else {
             if position == known {
-                self.connection = self.connection.max(connection);
+                self.generation = self.generation.max(generation);
             }
-            return Standing::Known;
+            return SnapshotAge::Known;
         };
-        (self.epoch, self.seq, self.connection) = (position.0, position.1, connection);
+        (self.epoch, self.seq, self.generation) = (position.0, position.1, generation);
         self.has_gap = false;
-        standing
+        age
     }
 }
 
@@ -89,7 +88,7 @@ impl Filter {
 mod tests {
     use super::*;
 
-    const HERE: u64 = 1;
+    const GENERATION: u64 = 1;
 
     fn envelope(epoch: u64, seq: u64, except: Option<&str>) -> Envelope {
         serde_json::from_value(serde_json::json!({
@@ -99,96 +98,102 @@ mod tests {
     }
 
     fn filter() -> Filter {
-        Filter::new("mine".parse().unwrap(), (2, 5), HERE)
+        Filter::new("mine".parse().unwrap(), (2, 5), GENERATION)
     }
 
     #[test]
-    fn only_what_the_ack_did_not_include_is_let_through() {
+    fn events_that_the_ack_included_are_not_admitted() {
         let mut filter = filter();
-        assert!(!filter.admits(&envelope(2, 4, None), HERE));
-        assert!(!filter.admits(&envelope(2, 5, None), HERE));
-        assert!(filter.admits(&envelope(2, 6, None), HERE));
-        assert!(!filter.admits(&envelope(2, 6, None), HERE), "and once");
+        assert!(!filter.admits(&envelope(2, 4, None), GENERATION));
+        assert!(!filter.admits(&envelope(2, 5, None), GENERATION));
+        assert!(filter.admits(&envelope(2, 6, None), GENERATION));
+        assert!(!filter.admits(&envelope(2, 6, None), GENERATION), "only once");
         assert!(!filter.has_gap());
     }
 
     #[test]
-    fn an_older_session_of_the_room_is_over_and_a_newer_one_begins_at_one() {
+    fn events_of_an_older_session_are_not_admitted_and_a_newer_one_begins_at_one() {
         let mut filter = filter();
-        assert!(!filter.admits(&envelope(1, 9, None), HERE));
-        assert!(filter.admits(&envelope(3, 1, None), HERE));
+        assert!(!filter.admits(&envelope(1, 9, None), GENERATION));
+        assert!(filter.admits(&envelope(3, 1, None), GENERATION));
         assert!(!filter.has_gap());
     }
 
     #[test]
-    fn nobody_hears_of_their_own_entry() {
+    fn a_client_gets_no_event_about_its_own_entry() {
         let mut filter = filter();
-        assert!(!filter.admits(&envelope(2, 6, Some("mine")), HERE));
-        assert!(filter.admits(&envelope(2, 7, Some("theirs")), HERE));
-        assert!(!filter.has_gap(), "what is kept from the client counts all the same");
+        assert!(!filter.admits(&envelope(2, 6, Some("mine")), GENERATION));
+        assert!(filter.admits(&envelope(2, 7, Some("theirs")), GENERATION));
+        assert!(!filter.has_gap(), "an event that the client does not get counts all the same");
     }
 
     #[test]
-    fn changes_come_together_to_who_has_all_before_them_and_to_nobody_else() {
+    fn only_a_client_that_has_all_earlier_events_gets_changes_together() {
         let changes: Vec<_> = (6..9).map(|seq| envelope(2, seq, Some("theirs"))).collect();
         let mut filter = filter();
-        assert!(filter.admits_together(changes.iter(), HERE));
-        assert!(!filter.admits(&changes[2], HERE), "and once");
-        assert!(!filter.admits_together(changes.iter(), HERE));
-        let mut in_their_middle = Filter::new("mine".parse().unwrap(), (2, 6), HERE);
-        assert!(!in_their_middle.admits_together(changes.iter(), HERE));
-        assert!(!in_their_middle.admits(&changes[0], HERE) && in_their_middle.admits(&changes[1], HERE));
-        let mut behind = Filter::new("mine".parse().unwrap(), (2, 4), HERE);
-        assert!(!behind.admits_together(changes.iter(), HERE));
-        let mut one_of_them = Filter::new("theirs".parse().unwrap(), (2, 5), HERE);
-        assert!(!one_of_them.admits_together(changes.iter(), HERE));
+        assert!(filter.admits_together(changes.iter(), GENERATION));
+        assert!(!filter.admits(&changes[2], GENERATION), "only once");
+        assert!(!filter.admits_together(changes.iter(), GENERATION));
+        let mut in_their_middle = Filter::new("mine".parse().unwrap(), (2, 6), GENERATION);
+        assert!(!in_their_middle.admits_together(changes.iter(), GENERATION));
+        assert!(
+            !in_their_middle.admits(&changes[0], GENERATION)
+                && in_their_middle.admits(&changes[1], GENERATION)
+        );
+        let mut behind = Filter::new("mine".parse().unwrap(), (2, 4), GENERATION);
+        assert!(!behind.admits_together(changes.iter(), GENERATION));
+        let mut one_of_them = Filter::new("theirs".parse().unwrap(), (2, 5), GENERATION);
+        assert!(!one_of_them.admits_together(changes.iter(), GENERATION));
         assert!(!one_of_them.has_gap());
     }
 
     #[test]
-    fn a_gap_is_noticed_and_mended_by_a_state_that_is_not_older() {
+    fn a_gap_is_closed_by_a_snapshot_that_is_not_older() {
         let mut filter = filter();
-        assert!(filter.admits(&envelope(2, 8, None), HERE));
+        assert!(filter.admits(&envelope(2, 8, None), GENERATION));
         assert!(filter.has_gap());
-        assert_eq!(filter.stand(&envelope(2, 7, None), HERE), Standing::Known);
+        assert_eq!(filter.apply_snapshot(&envelope(2, 7, None), GENERATION), SnapshotAge::Known);
         assert!(filter.has_gap());
-        assert_eq!(filter.stand(&envelope(2, 8, None), HERE), Standing::News);
+        assert_eq!(filter.apply_snapshot(&envelope(2, 8, None), GENERATION), SnapshotAge::Newer);
         assert!(!filter.has_gap());
     }
 
     #[test]
-    fn a_state_that_says_nothing_new_is_left_out() {
+    fn a_snapshot_without_news_is_left_out() {
         let mut filter = filter();
-        assert_eq!(filter.stand(&envelope(2, 5, None), HERE + 1), Standing::Known);
-        assert_eq!(filter.stand(&envelope(2, 9, None), HERE), Standing::News);
-        assert!(filter.admits(&envelope(2, 10, None), HERE));
+        assert_eq!(filter.apply_snapshot(&envelope(2, 5, None), GENERATION + 1), SnapshotAge::Known);
+        assert_eq!(filter.apply_snapshot(&envelope(2, 9, None), GENERATION), SnapshotAge::Newer);
+        assert!(filter.admits(&envelope(2, 10, None), GENERATION));
         assert!(!filter.has_gap());
     }
 
     #[test]
-    fn a_redis_that_has_lost_its_last_writes_takes_the_client_back_with_it() {
+    fn a_redis_that_has_lost_its_last_writes_rewinds_the_client() {
         let mut filter = filter();
-        assert_eq!(filter.stand(&envelope(2, 4, None), HERE + 1), Standing::Rewound);
-        assert!(filter.admits(&envelope(2, 5, None), HERE + 1), "from there it goes on");
+        assert_eq!(filter.apply_snapshot(&envelope(2, 4, None), GENERATION + 1), SnapshotAge::Rewound);
+        assert!(filter.admits(&envelope(2, 5, None), GENERATION + 1), "events continue from there");
         assert_eq!(
-            filter.stand(&envelope(2, 4, None), HERE + 1),
-            Standing::Known,
-            "this time it is only late"
+            filter.apply_snapshot(&envelope(2, 4, None), GENERATION + 1),
+            SnapshotAge::Known,
+            "a late snapshot does not rewind"
         );
     }
 
     #[test]
-    fn what_follows_over_a_new_connection_counts_as_a_gap_until_the_room_has_been_read() {
+    fn the_first_event_of_a_new_generation_counts_as_a_gap_until_a_snapshot() {
         let mut filter = filter();
-        assert!(!filter.admits(&envelope(2, 5, Some("theirs")), HERE + 1), "as if it were known");
-        assert!(filter.admits(&envelope(2, 6, None), HERE + 1));
+        assert!(
+            !filter.admits(&envelope(2, 5, Some("theirs")), GENERATION + 1),
+            "its number is already known"
+        );
+        assert!(filter.admits(&envelope(2, 6, None), GENERATION + 1));
         assert!(filter.has_gap());
-        assert_eq!(filter.stand(&envelope(2, 6, None), HERE + 1), Standing::News);
+        assert_eq!(filter.apply_snapshot(&envelope(2, 6, None), GENERATION + 1), SnapshotAge::Newer);
         assert!(!filter.has_gap());
 
         let mut quiet = self::filter();
-        assert_eq!(quiet.stand(&envelope(2, 5, None), HERE + 1), Standing::Known);
-        assert!(quiet.admits(&envelope(2, 6, None), HERE + 1));
+        assert_eq!(quiet.apply_snapshot(&envelope(2, 5, None), GENERATION + 1), SnapshotAge::Known);
+        assert!(quiet.admits(&envelope(2, 6, None), GENERATION + 1));
         assert!(!quiet.has_gap());
     }
 }

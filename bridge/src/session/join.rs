@@ -1,30 +1,28 @@
-//! How a session enters a room, and enters it again when its connection was taken for lost.
-
-use std::{mem, sync::Arc, time::Duration};
+//! Entering a room.
 
 use rollcall_protocol::{
     EntryId, ErrorCode, Refusal, RoomId,
-    client::{Ack, Done, JoinRequest, Joined, Welcome},
-    event::{BridgeEvent, Join, Membership, Seat},
-    fanout::Envelope,
+    client::{JoinAck, JoinRequest},
+    event::{Disconnect, EntryRef, Join, Membership},
+    id::InvalidId,
     resume::ResumeToken,
 };
-use serde_json::value::{RawValue, to_raw_value};
-use tokio::time::{Instant, timeout};
-use uuid::Uuid;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
 
-use super::{Closing, Doubt, End, Filter, Outbound, Place, Session, at};
+use super::{
+    Outbound, Session,
+    filter::Filter,
+    membership::{RoomMembership, RoomState, UnconfirmedJoin},
+};
 use crate::{
-    app::Unanswered,
-    gateway::Gateway,
-    hub::{Attachment, Delivery},
+    app::{self, AppError},
+    fanout::Attachment,
 };
 
-/// How many sessions of one bridge enter again per second when all have to, so that the app is not stormed.
-const RETURNS_PER_SECOND: u64 = 1000;
-
 impl<O: Outbound> Session<O> {
-    pub(super) async fn join(&mut self, payload: &RawValue) -> Result<Welcome, Refusal> {
+    /// Enters the room that the payload names.
+    pub(super) async fn join(&mut self, payload: &RawValue) -> Result<JoinAck, Refusal> {
         let request: JoinRequest = serde_json::from_str(payload.get()).map_err(|error| {
             Refusal::because(
                 ErrorCode::Malformed,
@@ -32,197 +30,107 @@ impl<O: Outbound> Session<O> {
             )
         })?;
         let room = request.group_id;
-        if let Some(place) = &self.place {
-            let is_same = *place.attachment.room() == room;
+        if let Some(membership) = self.room.membership() {
+            let is_same = *membership.room() == room;
             return Err(if is_same { ErrorCode::AlreadyJoined } else { ErrorCode::InAnotherRoom }.into());
         }
-        if self.gateway.losses.are_too_many() {
+        if self.context.disconnects.is_full() {
             return Err(ErrorCode::Overloaded.into());
         }
-        self.clear_doubt().await?;
-        // Before the call, so that nothing that is published after it can be missed.
+        self.take_back_unconfirmed_join().await?;
+        // The session attaches before the call, so it misses nothing that is published after the call.
         let attachment = self.attach(room.clone()).await?;
-        let token = new_token()?;
+        let resume_token = new_resume_token()?;
         let resumes = request.resume_token.as_ref().map(ResumeToken::hash);
-        let join = Join { resumes, ..self.entry_event(&room, &token)? };
-        let entry = join.entry_id.clone();
-        let event = BridgeEvent::Join(Box::new(join));
-        let (answer, tries) = self.gateway.app.call_counting_tries::<Joined>(&event, entry.as_str()).await;
-        match answer {
-            Ok(Ack(Ok(joined))) => {
-                let connection = self.gateway.hub.connection();
-                let filter = Filter::new(entry.clone(), (joined.epoch, joined.seq), connection);
-                self.place = Some(Place {
+        let join = Join { resumes, ..self.new_join(&room, &resume_token)? };
+        match self.context.app.call(&join, join.entry_id.as_str()).await {
+            Ok(joined) => {
+                let position = (joined.epoch, joined.seq);
+                let generation = self.context.hub.generation();
+                self.room = RoomState::Inside(RoomMembership {
                     attachment,
-                    entry,
-                    former: None,
+                    entry: join.entry_id.clone(),
+                    previous_entry: None,
                     epoch: joined.epoch,
-                    token: token.clone(),
-                    filter,
+                    resume_token: resume_token.clone(),
+                    filter: Filter::new(join.entry_id, position, generation),
                 });
-                self.sit();
-                Ok(Welcome { joined, resume_token: token })
+                self.announce_entry();
+                Ok(JoinAck { joined, resume_token })
             }
-            Ok(Ack(Err(refusal))) if tries > 1 => {
-                // An earlier try may arrive after the one that was refused.
-                self.doubt(room, entry)?;
-                Err(refusal)
-            }
-            Ok(Ack(Err(refusal))) => Err(refusal),
-            Err(never_asked @ (Unanswered::Overloaded | Unanswered::Away)) => Err(never_asked.into()),
-            Err(Unanswered::Unknown) => {
-                // The app may have let the user in all the same.
-                self.doubt(room, entry)?;
-                Err(Unanswered::Unknown.into())
+            Err(error) => {
+                if error.may_have_been_applied() {
+                    self.set_unconfirmed(room, join.entry_id)?;
+                }
+                Err(error.into())
             }
         }
     }
 
-    /// Tells the app in the background that an entry is in vain which may have come to be, or still may.
-    fn doubt(&mut self, room_id: RoomId, entry_id: EntryId) -> Result<(), Refusal> {
-        let user_id = self.identity.profile.user_id.clone();
-        let membership = Membership { room_id, user_id, entry_id };
-        let report = self.gateway.losses.report(membership.clone()).map_err(malformed)?;
-        self.doubt = Some(Doubt { membership, report });
+    /// Remembers a join that the app may have applied, and takes it back in the background.
+    fn set_unconfirmed(&mut self, room_id: RoomId, entry_id: EntryId) -> Result<(), Refusal> {
+        let membership = Membership { room_id, user_id: self.user_id().clone(), entry_id };
+        let disconnect = self.context.disconnects.send(membership.clone()).map_err(malformed)?;
+        self.room = RoomState::Unconfirmed(UnconfirmedJoin { membership, disconnect });
         Ok(())
     }
 
-    /// Sees to it that the member enters again, at a time of its own.
-    pub(super) fn return_soon(&mut self) {
-        if self.place.is_some() {
-            let sessions = u64::try_from(self.gateway.tasks.len()).unwrap_or(u64::MAX);
-            let spread_ms = fastrand::u64(0..=sessions.saturating_mul(1000) / RETURNS_PER_SECOND);
-            self.return_at.get_or_insert(Instant::now() + Duration::from_millis(spread_ms));
+    /// Takes back a join that the app may have applied, because the app would take the next join for a duplicate.
+    async fn take_back_unconfirmed_join(&mut self) -> Result<(), AppError> {
+        let RoomState::Unconfirmed(join) = &self.room else { return Ok(()) };
+        let event = Disconnect(join.membership.clone());
+        match self.context.app.call(&event, &app::new_event_id()).await {
+            // A refusal means that there is nothing to take back.
+            Ok(_) | Err(AppError::Refused { .. }) => {}
+            Err(error) => return Err(error),
         }
-    }
-
-    /// The app has taken this connection for lost, because nothing was heard of the bridge for too long. The member
-    /// enters again; what happened meanwhile waits in the feed, so the client misses nothing and need not notice.
-    pub(super) async fn enter_again(&mut self) -> Result<(), End> {
-        self.return_at = None;
-        let Some(place) = &self.place else { return Ok(()) };
-        let room = place.attachment.room().clone();
-        let outcome = match self.entry_event(&room, &place.token) {
-            Ok(join) => self.replace_entry(join).await?,
-            Err(refusal) => Err(refusal),
-        };
-        match outcome {
-            Ok(()) => Ok(()),
-            // It had come to be, and was lost like the one before: the answer took longer than the lease.
-            Err(refusal) if refusal.code == ErrorCode::EntryClosed => {
-                self.catch_up()?;
-                self.return_at = Some(Instant::now());
-                Ok(())
-            }
-            Err(refusal) => Err(self.not_let_in(&room, refusal)),
-        }
-    }
-
-    /// Enters with an entry that takes the place of the one before, for as long as the session may last.
-    async fn replace_entry(&mut self, join: Join) -> Result<Result<(), Refusal>, End> {
-        let Some(place) = &mut self.place else { return Ok(Ok(())) };
-        // Until there is an answer, either of them may be the current one.
-        let former = mem::replace(&mut place.entry, join.entry_id.clone());
-        // Should the former one be current after all, it makes way; a newer connection of the user's does not.
-        let join = Join { replaces: Some(former.clone()), ..join };
-        place.former = Some(former);
-        let Gateway { app, stopping, .. } = &*Arc::clone(&self.gateway);
-        let (event, id) = (BridgeEvent::Join(Box::new(join)), place.entry.clone());
-        let answer = tokio::select! {
-            answer = app.deliver(&event, id.as_str()) => answer,
-            () = stopping.cancelled() => return Err(End::Closing(Closing::ShuttingDown)),
-            () = at(self.leave_at) => return Err(End::Closing(Closing::ShuttingDown)),
-            () = self.expiry.end() => return Err(End::Closing(Closing::TokenExpired)),
-        };
-        self.sit();
-        Ok(answer.map_err(Refusal::from).and_then(|Ack::<Joined>(outcome)| outcome).map(|joined| {
-            if let Some(place) = &mut self.place {
-                (place.former, place.epoch) = (None, joined.epoch);
-            }
-        }))
-    }
-
-    /// The end of a session that is not let in again. What the room said before says better why.
-    fn not_let_in(&mut self, room: &RoomId, refusal: Refusal) -> End {
-        if let Err(end) = self.catch_up() {
-            return end;
-        }
-        if refusal.code == ErrorCode::SessionEnded
-            && let Some(ended) = ended(room)
-            && self.send(&ended).is_ok()
-        {
-            return self.close_after(&ended.envelope);
-        }
-        End::Closing(Closing::NotLetIn(refusal))
-    }
-
-    /// Passes on what waits already.
-    fn catch_up(&mut self) -> Result<(), End> {
-        while let Some(notice) = self.place.as_mut().and_then(|place| place.attachment.try_next()) {
-            self.pass_on(Some(notice))?;
+        if let RoomState::Unconfirmed(join) = self.room.take() {
+            join.disconnect.cancel();
         }
         Ok(())
     }
 
-    fn sit(&self) {
-        if let Some(place) = &self.place {
-            let user_id = self.identity.profile.user_id.clone();
-            place.attachment.sit(Seat { user_id, entry_id: place.entry.clone() });
+    /// Tells the hub which entry the session holds.
+    pub(super) fn announce_entry(&self) {
+        if let Some(membership) = self.room.membership() {
+            let user_id = self.user_id().clone();
+            membership.attachment.set_entry(EntryRef { user_id, entry_id: membership.entry.clone() });
         }
     }
 
-    /// A new entry's event. The entry's id is also that of the event that makes it.
-    fn entry_event(&self, room: &RoomId, token: &ResumeToken) -> Result<Join, Refusal> {
+    /// A join with a new entry. The entry's id is the id of the event as well.
+    pub(super) fn new_join(&self, room: &RoomId, resume_token: &ResumeToken) -> Result<Join, Refusal> {
         Ok(Join {
             room_id: room.clone(),
             profile: self.identity.profile.clone(),
             grant: self.identity.grant.clone(),
-            entry_id: EntryId::new(Uuid::now_v7().to_string()).map_err(malformed)?,
-            node_id: self.gateway.node.clone(),
-            resume_hash: token.hash(),
+            entry_id: EntryId::new(app::new_event_id()).map_err(malformed)?,
+            node_id: self.context.node.clone(),
+            resume_hash: resume_token.hash(),
             resumes: None,
             replaces: None,
         })
     }
 
-    /// Sees to it that a former try to enter is out of the way, or the app would take this one for a duplicate.
-    async fn clear_doubt(&mut self) -> Result<(), Unanswered> {
-        let Some(doubt) = self.doubt.take() else { return Ok(()) };
-        let event = BridgeEvent::Disconnect(doubt.membership.clone());
-        if let Err(unanswered) = self.gateway.app.call::<Done>(&event, &Uuid::now_v7().to_string()).await {
-            self.doubt = Some(doubt);
-            return Err(unanswered);
-        }
-        doubt.report.withdraw();
-        Ok(())
-    }
-
-    async fn attach(&self, room: RoomId) -> Result<Attachment, Unanswered> {
-        let mut attachment = self.gateway.hub.attach(room);
-        timeout(self.gateway.subscribe_limit, attachment.subscribed()).await.map_err(|_| {
+    async fn attach(&self, room: RoomId) -> Result<Attachment, AppError> {
+        let mut attachment = self.context.hub.attach(room);
+        timeout(self.context.subscribe_timeout, attachment.subscribed()).await.map_err(|_| {
             tracing::warn!(room_id = %attachment.room(), "redis.not_subscribed");
-            Unanswered::Unknown
+            AppError::Unanswered
         })?;
         Ok(attachment)
     }
 }
 
-fn malformed(error: rollcall_protocol::id::InvalidId) -> Refusal {
+fn malformed(error: InvalidId) -> Refusal {
     Refusal::because(ErrorCode::Malformed, error.to_string())
 }
 
-fn new_token() -> Result<ResumeToken, Refusal> {
+fn new_resume_token() -> Result<ResumeToken, Refusal> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "no random numbers");
         Refusal::from(ErrorCode::Unavailable)
     })?;
     Ok(ResumeToken::new(random))
-}
-
-/// What the room said at its end, for a client that missed it.
-fn ended(room: &RoomId) -> Option<Delivery> {
-    let data = to_raw_value(&serde_json::json!({"groupId": room, "reason": "time"})).ok()?;
-    let event = "room:ended".to_owned();
-    Some(Delivery::new(Envelope { event, epoch: 0, seq: 0, except: None, only: None, closes: true, data }))
 }

@@ -1,4 +1,4 @@
-//! How fast a client may send, over one socket and over all of a user's sockets on this bridge together.
+//! Limits how fast a client may send: over one socket, and over all of a user's sockets on this bridge together.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -6,84 +6,79 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use rollcall_protocol::UserId;
 use tokio::sync::Notify;
 
-use crate::quiet;
+use crate::limits::idle::evict_idle;
 
-/// How many events a second are taken.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rates {
-    pub(crate) per_socket: NonZeroU32,
-    pub(crate) per_user: NonZeroU32,
-}
-
-/// What all paces of this bridge share.
-pub(crate) struct Paces {
+/// The rate limits of all sockets of this bridge.
+pub(crate) struct RateLimits {
     per_socket: Quota,
     users: DefaultKeyedRateLimiter<UserId>,
 }
 
-impl Paces {
-    pub(crate) fn new(rates: Rates) -> Self {
-        Self { per_socket: quota(rates.per_socket), users: RateLimiter::keyed(quota(rates.per_user)) }
+impl RateLimits {
+    /// Allows so many events a second per socket and per user.
+    pub(crate) fn new(per_socket: NonZeroU32, per_user: NonZeroU32) -> Self {
+        Self { per_socket: quota(per_socket), users: RateLimiter::keyed(quota(per_user)) }
     }
 
-    /// The pace of one more socket of a user's.
-    pub(super) fn of(self: &Arc<Self>, user: UserId) -> Arc<Pace> {
-        Arc::new(Pace {
+    /// The rate limit of one more socket of a user.
+    pub(super) fn for_socket(self: &Arc<Self>, user: UserId) -> Arc<SocketRateLimit> {
+        Arc::new(SocketRateLimit {
             events: RateLimiter::direct(self.per_socket),
             refusals: RateLimiter::direct(self.per_socket),
             user,
             all: Arc::clone(self),
-            is_flooding: Notify::new(),
+            has_exceeded: Notify::new(),
         })
     }
 
-    /// Forgets users who have been quiet, until the process ends.
-    pub(crate) async fn forget_the_quiet(self: Arc<Self>) {
-        quiet::forget(&self.users).await;
+    /// Evicts users who have sent nothing for a while, until the future is dropped.
+    pub(crate) async fn evict_idle(self: Arc<Self>) {
+        evict_idle(&self.users).await;
     }
 }
 
-/// So many in a second, and twice as many at once after a pause: a client that comes back catches up.
+/// Allows so many events in a second, and twice as many at once after a pause, because a client that comes back
+/// catches up.
 fn quota(per_second: NonZeroU32) -> Quota {
     Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)))
 }
 
-/// How fast one client sends.
-pub(crate) struct Pace {
+/// The rate limit of one socket.
+pub(crate) struct SocketRateLimit {
     events: DefaultDirectRateLimiter,
     refusals: DefaultDirectRateLimiter,
     user: UserId,
-    all: Arc<Paces>,
-    is_flooding: Notify,
+    all: Arc<RateLimits>,
+    has_exceeded: Notify,
 }
 
-/// What becomes of an event.
+/// What to do with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is handled.
+pub(crate) enum Decision {
+    /// Handle the event.
     Handle,
-    /// It is refused.
+    /// Refuse the event.
     Refuse,
-    /// It is not even answered: the client goes on although it has been refused time and again.
+    /// Do not even answer the event: the client keeps sending although its events are refused.
     Ignore,
 }
 
-impl Pace {
-    /// Counts an event.
-    pub(super) fn judge(&self) -> Verdict {
+impl SocketRateLimit {
+    /// Counts an event and decides what to do with it.
+    pub(super) fn check(&self) -> Decision {
         if self.events.check().is_ok() && self.all.users.check_key(&self.user).is_ok() {
-            return Verdict::Handle;
+            return Decision::Handle;
         }
         if self.refusals.check().is_ok() {
-            return Verdict::Refuse;
+            return Decision::Refuse;
         }
-        self.is_flooding.notify_one();
-        Verdict::Ignore
+        self.has_exceeded.notify_one();
+        Decision::Ignore
     }
 
     /// Waits until an event has been ignored.
-    pub(super) async fn flood(&self) {
-        self.is_flooding.notified().await;
+    pub(super) async fn exceeded(&self) {
+        self.has_exceeded.notified().await;
     }
 }
 
@@ -91,9 +86,9 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn paces(per_socket: u32, per_user: u32) -> Arc<Paces> {
+    fn rate_limits(per_socket: u32, per_user: u32) -> Arc<RateLimits> {
         let rate = |rate| NonZeroU32::new(rate).unwrap();
-        Arc::new(Paces::new(Rates { per_socket: rate(per_socket), per_user: rate(per_user) }))
+        Arc::new(RateLimits::new(rate(per_socket), rate(per_user)))
     }
 
     fn user(id: &str) -> UserId {
@@ -101,20 +96,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_sends_too_fast_is_refused_and_who_goes_on_is_not_answered_any_more() {
-        let pace = paces(1, 100).of(user("kim"));
-        assert_eq!([pace.judge(), pace.judge()], [Verdict::Handle; 2]);
-        assert_eq!([pace.judge(), pace.judge()], [Verdict::Refuse; 2]);
-        assert_eq!(pace.judge(), Verdict::Ignore);
-        pace.flood().await;
+    async fn events_above_the_limit_are_refused_and_then_ignored() {
+        let socket = rate_limits(1, 100).for_socket(user("kim"));
+        assert_eq!([socket.check(), socket.check()], [Decision::Handle; 2]);
+        assert_eq!([socket.check(), socket.check()], [Decision::Refuse; 2]);
+        assert_eq!(socket.check(), Decision::Ignore);
+        socket.exceeded().await;
     }
 
     #[test]
-    fn a_users_sockets_count_together_and_other_users_do_not() {
-        let paces = paces(100, 1);
-        let (first, second) = (paces.of(user("kim")), paces.of(user("kim")));
-        assert_eq!([first.judge(), second.judge()], [Verdict::Handle; 2]);
-        assert_eq!([first.judge(), second.judge()], [Verdict::Refuse; 2]);
-        assert_eq!(paces.of(user("lee")).judge(), Verdict::Handle);
+    fn sockets_of_one_user_count_together_and_those_of_other_users_do_not() {
+        let limits = rate_limits(100, 1);
+        let (first, second) = (limits.for_socket(user("kim")), limits.for_socket(user("kim")));
+        assert_eq!([first.check(), second.check()], [Decision::Handle; 2]);
+        assert_eq!([first.check(), second.check()], [Decision::Refuse; 2]);
+        assert_eq!(limits.for_socket(user("lee")).check(), Decision::Handle);
     }
 }

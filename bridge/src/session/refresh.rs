@@ -1,4 +1,4 @@
-//! How a session goes on when its token runs out.
+//! A new token before the old one expires.
 
 use rollcall_protocol::{
     ErrorCode, Refusal,
@@ -6,21 +6,20 @@ use rollcall_protocol::{
 };
 use serde_json::value::RawValue;
 
-use super::{Expiry, Outbound, Session};
-use crate::auth;
+use super::{Outbound, Session, auth, expiry::Expiry};
 
 impl<O: Outbound> Session<O> {
-    /// Takes a fresh token of the same user. What else it says, as of a session, counts from the next join on.
+    /// Accepts a new token of the same user. Its other claims, such as a grant of a room, count from the next join on.
     pub(super) async fn refresh(&mut self, payload: &RawValue) -> Result<Refreshed, Refusal> {
-        // The error is left aside, as it may show a part of the token.
+        // The error is dropped because it may show a part of the token.
         let Ok(RefreshRequest { token }) = serde_json::from_str(payload.get()) else {
             return Err(Refusal::because(
                 ErrorCode::Malformed,
                 "auth:refresh takes {\"token\": <a fresh token>}",
             ));
         };
-        let identity = auth::identify(&self.gateway.app, Some(token)).await?;
-        if identity.profile.user_id != self.identity.profile.user_id {
+        let identity = auth::identify(&self.context.app, Some(token)).await?;
+        if identity.profile.user_id != *self.user_id() {
             return Err(ErrorCode::WrongUser.into());
         }
         self.expiry = Expiry::at(identity.expires_at_s);

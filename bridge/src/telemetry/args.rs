@@ -1,4 +1,4 @@
-//! What the bridge tells operators, and how.
+//! Flags for metrics, logs and traces.
 
 use std::net::SocketAddr;
 
@@ -10,25 +10,27 @@ use tracing_subscriber::EnvFilter;
 /// Flags for metrics, logs and traces.
 #[derive(Args)]
 pub(crate) struct TelemetryArgs {
-    /// Address on which metrics are served, under /metrics; without it they are not. Not for strangers.
+    /// Address on which the bridge serves metrics, under /metrics; without this flag the bridge serves no metrics. Keep
+    /// this address private.
     #[arg(long, env = "ROLLCALL_METRICS_LISTEN", value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
 
-    /// Form of log lines, which go to standard error.
+    /// Format of log lines, which go to standard error.
     #[arg(long, env = "ROLLCALL_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
-    /// What is logged: a level, or levels by module as in "info,rollcall::app=debug".
+    /// Log filter: a level, or levels by module as in "info,rollcall::app=debug".
     #[arg(
         long = "log",
         env = "RUST_LOG",
         default_value = "info",
         value_name = "FILTER",
-        value_parser = checked_filter
+        value_parser = check_filter
     )]
     pub(crate) log_filter: String,
 
-    /// Base URL of an OpenTelemetry collector to send traces to (OTLP, http/protobuf); none means no traces.
+    /// Base URL of the OpenTelemetry collector that receives traces (OTLP, http/protobuf); without this flag the bridge
+    /// sends no traces.
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -38,34 +40,34 @@ pub(crate) struct TelemetryArgs {
     )]
     otlp_endpoint: Option<String>,
 
-    /// Share of clients' events that are traced, from 0 to 1; only with a collector.
+    /// Share of clients' events that the bridge traces, from 0 to 1; needs --otlp-endpoint.
     #[arg(
         long,
         env = "ROLLCALL_TRACE_SAMPLE",
         default_value_t = 0.01,
         value_name = "RATIO",
-        value_parser = ratio
+        value_parser = parse_ratio
     )]
     pub(crate) trace_sample: f64,
 }
 
-/// The form of log lines.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line, for programs.
+    /// One JSON object per line, for programs.
     Json,
 }
 
 impl TelemetryArgs {
-    /// Where spans are sent, if anywhere.
+    /// The URL that spans are sent to; `None` without a collector.
     pub(crate) fn traces_url(&self) -> anyhow::Result<Option<Uri>> {
-        // The OpenTelemetry specification takes an empty variable for one that is not set.
+        // The OpenTelemetry specification treats an empty variable as unset.
         let Some(base) = self.otlp_endpoint.as_deref().filter(|base| !base.is_empty()) else {
             return Ok(None);
         };
-        // The value is left out of errors, as it may hold a password.
+        // Errors omit the URL, which may hold a password.
         let url: Option<Uri> = format!("{}/v1/traces", base.trim_end_matches('/')).parse().ok();
         let url =
             url.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none());
@@ -74,11 +76,11 @@ impl TelemetryArgs {
     }
 }
 
-fn checked_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
+fn check_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
-fn ratio(text: &str) -> Result<f64, String> {
+fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=1.0).contains(&ratio) { Ok(ratio) } else { Err("not between 0 and 1".to_owned()) }
 }
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_go_below_the_base_url() {
+    fn the_traces_url_is_below_the_base_url() {
         let url = |base| args(&["--otlp-endpoint", base]).unwrap().traces_url();
         for base in ["http://127.0.0.1:4318", "http://127.0.0.1:4318/"] {
             assert_eq!(url(base).unwrap().unwrap(), "http://127.0.0.1:4318/v1/traces");

@@ -20,36 +20,36 @@ use opentelemetry_sdk::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
-/// How long the collector may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Time limit for a response of the collector.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the last spans may take when the bridge stops.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// Time limit for sending the last spans when the bridge stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a collector says is not long.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Largest response of a collector; usual responses are short.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Makes what takes spans; of traces that begin here or come from outside, this share is kept.
-pub(super) fn provider(url: Uri, sample: f64) -> anyhow::Result<SdkTracerProvider> {
+/// Builds the provider that exports spans. `sample`: share of traces to keep, no matter who began them.
+pub(super) fn build_provider(url: Uri, sample: f64) -> anyhow::Result<SdkTracerProvider> {
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(CollectorClient::new()?)
         .with_endpoint(url.to_string())
-        .with_timeout(ANSWER_LIMIT)
+        .with_timeout(RESPONSE_TIMEOUT)
         .build()?;
-    // A stranger's wish to be traced counts for no more than anybody else's chance, or strangers could have
-    // everything traced. The wish not to be is granted.
+    // Samples a trace that its client marked as sampled with the same probability as any other trace. Otherwise clients
+    // could have everything traced. A trace that its client marked as not sampled is never sampled.
     let share = Sampler::TraceIdRatioBased(sample);
     let sampler = Sampler::parent_based(share.clone()).with_remote_parent_sampled(share);
     Ok(SdkTracerProvider::builder()
         .with_sampler(sampler)
-        .with_resource(resource())
+        .with_resource(build_resource())
         .with_batch_exporter(exporter)
         .build())
 }
 
-/// Who sends the spans; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say it better.
-fn resource() -> Resource {
+/// Describes the sender of the spans. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override the defaults.
+fn build_resource() -> Resource {
     let name = std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
     Resource::builder_empty()
         .with_service_name("rollcall")
@@ -59,19 +59,20 @@ fn resource() -> Resource {
         .build()
 }
 
-/// What sends spans, if anything does.
+/// Exporter of spans; `None` without a collector.
 pub(crate) struct Exporter(pub(super) Option<SdkTracerProvider>);
 
 impl Exporter {
-    /// Sends what is left. Blocks, for a moment.
+    /// Sends the remaining spans. Blocks for a moment.
     pub(crate) fn stop(self) {
-        if let Some(Err(error)) = self.0.map(|provider| provider.shutdown_with_timeout(STOP_LIMIT)) {
+        if let Some(Err(error)) = self.0.map(|provider| provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT)) {
             tracing::warn!(%error, "traces.incomplete");
         }
     }
 }
 
-/// The exporter works on a thread of its own, where no connection could be made; its requests are made here.
+/// Sends the exporter's requests on the async runtime. The exporter runs on its own thread, which cannot open
+/// connections.
 #[derive(Debug)]
 struct CollectorClient {
     client: CollectorConnections,
@@ -92,37 +93,37 @@ impl CollectorClient {
     }
 }
 
-async fn ask(client: CollectorConnections, request: Request<Bytes>) -> Answer {
+async fn send(client: CollectorConnections, request: Request<Bytes>) -> SendResult {
     let exchange = async {
         let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
+        let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await?;
         Ok(Response::from_parts(head, body.to_bytes()))
     };
-    timeout(ANSWER_LIMIT, exchange).await?
+    timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
 type CollectorConnections = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-type Answer = Result<Response<Bytes>, HttpError>;
+type SendResult = Result<Response<Bytes>, HttpError>;
 
 impl HttpClient for CollectorClient {
     fn send_bytes<'a, 'b>(
         &'a self,
         request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'b>>
+    ) -> Pin<Box<dyn Future<Output = SendResult> + Send + 'b>>
     where
         'a: 'b,
         Self: 'b,
     {
-        let answer = self.runtime.spawn(ask(self.client.clone(), request));
+        let response = self.runtime.spawn(send(self.client.clone(), request));
         Box::pin(async move {
-            let answer = answer.await.map_err(HttpError::from).flatten();
-            match &answer {
-                Ok(answer) if answer.status().is_success() => {}
-                Ok(answer) => tracing::warn!(status = answer.status().as_u16(), "traces.refused"),
+            let response = response.await.map_err(HttpError::from).flatten();
+            match &response {
+                Ok(response) if response.status().is_success() => {}
+                Ok(response) => tracing::warn!(status = response.status().as_u16(), "traces.refused"),
                 Err(error) => tracing::warn!(error, "traces.not_sent"),
             }
-            answer
+            response
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Sets up log lines: on standard error, as text or as JSON, with the spans that they belong to.
+//! Sets up log lines: on standard error, as text or as JSON, with the spans that contain them.
 
 use std::io::IsTerminal;
 
@@ -12,10 +12,12 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::trace;
-use crate::config::{LogFormat, TelemetryArgs};
+use super::{
+    args::{LogFormat, TelemetryArgs},
+    trace,
+};
 
-/// Starts logging, and handing spans to a provider if there is one.
+/// Starts logging, and passes spans to the provider if there is one.
 pub(super) fn start(args: &TelemetryArgs, spans: Option<&SdkTracerProvider>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log_filter)?.and(without_payloads());
     let spans = spans.map(|provider| {
@@ -28,26 +30,26 @@ pub(super) fn start(args: &TelemetryArgs, spans: Option<&SdkTracerProvider>) -> 
             .with_tracked_inactivity(false)
             .with_filter(own_spans())
     });
-    Registry::default().with(spans).with(lines(args.log_format).with_filter(filter)).try_init()?;
+    Registry::default().with(spans).with(build_line_layer(args.log_format).with_filter(filter)).try_init()?;
     Ok(())
 }
 
-/// Libraries that log at their lowest level what goes over connections, which holds tokens.
-const TELLTALES: [&str; 5] = ["h2", "hyper", "redis", "tokio_tungstenite", "tungstenite"];
+/// Libraries that log the payloads of connections at their lowest level. The payloads contain tokens.
+const LIBRARIES_THAT_LOG_PAYLOADS: [&str; 5] = ["h2", "hyper", "redis", "tokio_tungstenite", "tungstenite"];
 
-/// Keeps payloads out of the log, whatever somebody asks to see.
+/// Keeps payloads out of the log, whatever the log filter allows.
 fn without_payloads() -> Targets {
-    let libraries = TELLTALES.map(|library| (library, LevelFilter::DEBUG));
+    let libraries = LIBRARIES_THAT_LOG_PAYLOADS.map(|library| (library, LevelFilter::DEBUG));
     Targets::new().with_default(LevelFilter::TRACE).with_targets(libraries)
 }
 
-/// The spans that are sent. The level is known beforehand: else what every library says at any level would be looked at,
-/// and compiling the components takes four times as long.
+/// Selects the bridge's own spans for export. The filter names a level, because without a level every log call of every
+/// library would be evaluated, and compiling the components takes four times as long.
 fn own_spans() -> Targets {
     Targets::new().with_target(trace::TARGET, LevelFilter::INFO)
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn build_line_layer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_over_connections_is_not_logged_at_any_level() {
+    fn payloads_are_not_logged_at_any_level() {
         let filter = without_payloads();
         assert!(!filter.would_enable("tungstenite::protocol", &tracing::Level::TRACE));
         assert!(filter.would_enable("tungstenite::protocol", &tracing::Level::DEBUG));
@@ -73,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn sending_spans_does_not_wake_what_libraries_say_at_lower_levels() {
+    fn exporting_spans_does_not_enable_lower_levels_of_libraries() {
         let hint = Filter::<Registry>::max_level_hint(&own_spans());
         assert_eq!(hint, Some(LevelFilter::INFO));
     }

@@ -1,4 +1,4 @@
-//! Serves metrics, on an address of their own: strangers, who reach the bridge's other one, are not to read them.
+//! Serves metrics on an address of their own. Anybody can reach the address for clients, and must not read metrics.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::health::{self, Health};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves metrics and health checks on this address, until the process ends.
+/// Serves metrics and health checks on an address, until the process ends.
 pub(crate) async fn serve(address: SocketAddr, health: Arc<Health>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let listen = listener.local_addr()?;
@@ -23,7 +23,7 @@ pub(crate) async fn serve(address: SocketAddr, health: Arc<Health>) -> anyhow::R
 }
 
 async fn scrape() -> impl IntoResponse {
-    match metrics::text() {
+    match metrics::encode() {
         Ok(text) => Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text)),
         Err(error) => {
             tracing::error!(%error, "metrics.not_written");

@@ -1,28 +1,28 @@
-//! What the bridge tells operators.
+//! Metrics, logs and traces for operators.
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`args`] | flags of this part |
 //! | [`metrics`] | counts what happens |
-//! | [`listener`] | serves the counts, on an address of their own |
+//! | [`metrics_server`] | serves metrics on an address of their own |
 //! | [`logs`] | sets up log lines |
-//! | [`trace`] | follows a client's event to the app, across processes |
+//! | [`trace`] | traces an event of a client to the app, across processes |
 //! | [`export`] | sends spans to a collector |
 
+mod args;
 mod export;
-#[path = "metrics_server.rs"]
-pub(crate) mod listener;
 mod logs;
 pub(crate) mod metrics;
+pub(crate) mod metrics_server;
 pub(crate) mod trace;
 
-use crate::config::TelemetryArgs;
+pub(crate) use self::{args::TelemetryArgs, export::Exporter};
 
-/// Starts logs, and traces if they are wanted; needs the async runtime.
+/// Starts logs, and traces if a collector is configured. Must be called within the async runtime.
 pub(crate) fn start(args: &TelemetryArgs) -> anyhow::Result<Exporter> {
-    let provider = args.traces_url()?.map(|url| export::provider(url, args.trace_sample)).transpose()?;
+    let provider =
+        args.traces_url()?.map(|url| export::build_provider(url, args.trace_sample)).transpose()?;
     logs::start(args, provider.as_ref())?;
-    trace::start(provider.is_some());
+    trace::set_exporting(provider.is_some());
     Ok(Exporter(provider))
 }
-
-pub(crate) use export::Exporter;

@@ -1,7 +1,7 @@
-//! Follows a client's event to the app, as W3C Trace Context says.
+//! Traces an event of a client to the app, as defined by W3C Trace Context.
 //!
-//! A client may name the trace that it belongs to, in the headers of its handshake. The trace goes on to the app
-//! even if the bridge sends its own spans nowhere. Without a collector and without such headers, nothing is done.
+//! A client may name its trace in the headers of its handshake. The bridge passes the trace on to the app, even if the
+//! bridge itself exports no spans. Without a collector and without such headers, the bridge does nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,37 +19,37 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::metrics::CallOutcome;
 
-/// What spans are told from log lines by.
+/// Target that distinguishes spans from log lines.
 pub(super) const TARGET: &str = "rollcall::trace";
 
-/// As much of `tracestate` as the specification asks everybody to hand on.
+/// Length of `tracestate` that the specification requires everybody to pass on.
 const MAX_STATE_BYTES: usize = 512;
 
 static IS_EXPORTING: AtomicBool = AtomicBool::new(false);
 
-/// Says whether spans are sent anywhere.
-pub(super) fn start(is_exporting: bool) {
+/// Sets whether spans are exported.
+pub(super) fn set_exporting(is_exporting: bool) {
     IS_EXPORTING.store(is_exporting, Ordering::Relaxed);
 }
 
-/// The trace that a socket belongs to, if its client named one.
+/// Trace of a socket, if its client named one.
 #[derive(Clone, Default)]
 pub(crate) struct ClientTrace(Option<Context>);
 
-/// What a client does.
+/// Activity of a client that gets its own span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
-    /// Asks to be let in.
+pub(crate) enum Activity {
+    /// The client connects.
     Connect,
-    /// Sends an event of this name.
+    /// The client sends an event of this name.
     Event(&'static str),
-    /// Is gone.
+    /// The connection of the client is lost.
     Disconnect,
 }
 
 impl ClientTrace {
-    /// From the headers of a handshake; what cannot be read is left aside.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Reads the trace from the headers of a handshake. Invalid headers are ignored.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut own = HeaderMap::new();
         let Some(parent) = headers.get("traceparent") else { return Self::default() };
         own.insert("traceparent", parent.clone());
@@ -61,22 +61,22 @@ impl ClientTrace {
         Self(context.span().span_context().is_valid().then_some(context))
     }
 
-    /// Does the work of what a client does, in a span of its own.
-    pub(crate) async fn follow<T>(&self, doing: Doing, work: impl Future<Output = T>) -> T {
+    /// Runs the work for an activity of the client in its own span.
+    pub(crate) async fn in_span<T>(&self, activity: Activity, work: impl Future<Output = T>) -> T {
         if self.0.is_none() && !IS_EXPORTING.load(Ordering::Relaxed) {
             return work.await;
         }
         let parent = self.0.clone().unwrap_or_default();
-        let name = doing.name();
+        let name = activity.name();
         let span = info_span!(target: TARGET, parent: None, "client", otel.name = name, otel.kind = "server", trace_id = Empty);
-        // Fails where spans are sent nowhere, and then the parent itself is handed on.
+        // Fails if spans are not exported; the parent itself is then passed on.
         let _ = span.set_parent(parent.clone());
         record_trace_id(&span, &parent);
         work.instrument(span).with_context(parent).await
     }
 }
 
-impl Doing {
+impl Activity {
     fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -86,7 +86,8 @@ impl Doing {
     }
 }
 
-/// Makes log lines within the span say which trace they belong to, if it can be looked up anywhere.
+/// Adds the trace id to log lines within the span: the id of the bridge's own trace if that trace is sampled, and
+/// otherwise the id of the client's trace, if there is one.
 fn record_trace_id(span: &Span, parent: &Context) {
     let own = span.context();
     let own = own.span().span_context().clone();
@@ -97,24 +98,24 @@ fn record_trace_id(span: &Span, parent: &Context) {
     }
 }
 
-/// The span of a call to the app; none outside of a client's.
-pub(crate) fn app_call(kind: EventKind, request_id: &str) -> Span {
+/// Opens the span of a call to the app. Outside of an activity of a client, there is no span.
+pub(crate) fn app_call_span(kind: EventKind, request_id: &str) -> Span {
     if Span::current().is_none() {
         return Span::none();
     }
     info_span!(target: TARGET, "app", otel.name = kind.ce_type(), otel.kind = "client", request_id, outcome = Empty, otel.status_code = Empty)
 }
 
-/// Says in the span of a call what became of it.
-pub(crate) fn outcome(span: &Span, outcome: CallOutcome) {
+/// Records the outcome of a call in the span of the call.
+pub(crate) fn record_outcome(span: &Span, outcome: CallOutcome) {
     span.record("outcome", outcome.as_str());
-    let is_answer = matches!(outcome, CallOutcome::Ok | CallOutcome::Refused(_));
-    if !is_answer || outcome == CallOutcome::Refused(ErrorCode::Unavailable) {
+    let is_app_response = matches!(outcome, CallOutcome::Ok | CallOutcome::Refused(_));
+    if !is_app_response || outcome == CallOutcome::Refused(ErrorCode::Unavailable) {
         span.record("otel.status_code", "ERROR");
     }
 }
 
-/// Adds the headers by which the app finds the trace, if there is one.
+/// Adds the headers that name the current trace to the app, if there is one.
 pub(crate) fn inject(headers: &mut HeaderMap) {
     let context = Context::current();
     if context.span().span_context().is_valid() {
@@ -125,31 +126,31 @@ pub(crate) fn inject(headers: &mut HeaderMap) {
     }
 }
 
-/// What something happened in, for work on it that is done later and elsewhere.
+/// Parent span and trace of work that runs later, in another task.
 #[derive(Clone)]
-pub(crate) struct Origin {
+pub(crate) struct TraceParent {
     span: Span,
     context: Context,
 }
 
-impl Origin {
-    /// What happens just now.
-    pub(crate) fn here() -> Self {
+impl TraceParent {
+    /// Captures the current span and trace.
+    pub(crate) fn current() -> Self {
         Self { span: Span::current(), context: Context::current() }
     }
 
-    /// Does work as part of it.
-    pub(crate) async fn resume<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs work as a part of the captured span and trace.
+    pub(crate) async fn enter<T>(&self, work: impl Future<Output = T>) -> T {
         work.instrument(self.span.clone()).with_context(self.context.clone()).await
     }
 
-    /// The span of a call to the app that is a part of it.
-    pub(crate) fn app_call(&self, kind: EventKind, request_id: &str) -> Span {
-        self.span.in_scope(|| app_call(kind, request_id))
+    /// Opens the span of a call to the app as a child of the captured span.
+    pub(crate) fn app_call_span(&self, kind: EventKind, request_id: &str) -> Span {
+        self.span.in_scope(|| app_call_span(kind, request_id))
     }
 
-    /// The `traceparent` by which the app finds the trace, for a call with this span.
-    pub(crate) fn traceparent(&self, call: &Span) -> Option<String> {
+    /// The `traceparent` header that names the trace to the app, for a call with this span.
+    pub(crate) fn header(&self, call: &Span) -> Option<String> {
         let own = call.context();
         let context = if own.span().span_context().is_valid() { &own } else { &self.context };
         let mut headers = HeaderMap::new();
@@ -174,39 +175,37 @@ mod tests {
         headers
     }
 
-    async fn handed_on(headers: &HeaderMap) -> HeaderMap {
+    async fn passed_on(headers: &HeaderMap) -> HeaderMap {
         let mut sent = HeaderMap::new();
-        ClientTrace::of(headers).follow(Doing::Connect, async { inject(&mut sent) }).await;
+        ClientTrace::from_headers(headers).in_span(Activity::Connect, async { inject(&mut sent) }).await;
         sent
     }
 
     #[tokio::test]
-    async fn a_trace_goes_through_a_bridge_that_sends_no_spans() {
+    async fn a_bridge_that_exports_no_spans_passes_the_trace_on() {
         let headers = headers(PARENT, Some("vendor=value"));
-        assert_eq!(handed_on(&headers).await, headers);
+        assert_eq!(passed_on(&headers).await, headers);
     }
 
     #[tokio::test]
     async fn work_in_the_background_belongs_to_the_trace() {
-        let trace = ClientTrace::of(&headers(PARENT, None));
+        let trace = ClientTrace::from_headers(&headers(PARENT, None));
         let background = async {
             let mut sent = HeaderMap::new();
             inject(&mut sent);
             sent
         };
-        let (report, told) = tokio::sync::oneshot::channel();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
         let begin = async {
-            let origin = Origin::here();
-            tokio::spawn(
-                async move { origin.resume(async { report.send(background.await).unwrap() }).await },
-            );
+            let parent = TraceParent::current();
+            tokio::spawn(async move { parent.enter(async { sender.send(background.await).unwrap() }).await });
         };
-        trace.follow(Doing::Disconnect, begin).await;
-        assert_eq!(told.await.unwrap(), headers(PARENT, None));
+        trace.in_span(Activity::Disconnect, begin).await;
+        assert_eq!(receiver.await.unwrap(), headers(PARENT, None));
     }
 
     #[tokio::test]
-    async fn what_is_no_trace_is_left_aside() {
+    async fn invalid_headers_are_ignored() {
         for parent in [
             "",
             "x",
@@ -216,10 +215,10 @@ mod tests {
             "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
         ] {
-            assert!(handed_on(&headers(parent, Some("vendor=value"))).await.is_empty(), "{parent}");
+            assert!(passed_on(&headers(parent, Some("vendor=value"))).await.is_empty(), "{parent}");
         }
         let long = format!("vendor={}", "x".repeat(MAX_STATE_BYTES));
-        assert_eq!(handed_on(&headers(PARENT, Some(&long))).await, headers(PARENT, None));
-        assert!(handed_on(&HeaderMap::new()).await.is_empty());
+        assert_eq!(passed_on(&headers(PARENT, Some(&long))).await, headers(PARENT, None));
+        assert!(passed_on(&HeaderMap::new()).await.is_empty());
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`id`] | ids of rooms, users, entries and bridge nodes |
 //! | [`client`] | events that clients send, and their acks |
+//! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
 //! | [`batch`] | the call that delivers many events |
@@ -19,6 +20,7 @@ pub mod batch;
 mod body;
 pub mod call;
 pub mod client;
+pub mod close;
 pub mod definition;
 pub mod error;
 pub mod event;

@@ -1,10 +1,9 @@
-//! What counts are told apart by. Every label has few values, all known beforehand: whatever a client sends, it
-//! cannot make a new one.
+//! Labels of metrics. Every label has few values, all known at compile time: no client can create a new value.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use rollcall_protocol::ErrorCode;
 
-/// How a client is connected.
+/// Transport of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     SocketIo,
@@ -23,70 +22,28 @@ impl Transport {
     }
 }
 
-/// Why a socket was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CloseReason {
-    /// By the client, or its connection was lost.
-    Gone,
-    /// The room is over, or the member was removed.
-    RoomClosed,
-    /// The token ran out.
-    TokenExpired,
-    /// The client did not read what it was sent.
-    TooSlow,
-    /// The client sent faster than it may.
-    TooFast,
-    /// The room did not let the member in again.
-    NotLetIn,
-    /// The bridge stops.
-    ShuttingDown,
-}
-
-impl CloseReason {
-    pub(super) const ALL: [Self; 7] = [
-        Self::Gone,
-        Self::RoomClosed,
-        Self::TokenExpired,
-        Self::TooSlow,
-        Self::TooFast,
-        Self::NotLetIn,
-        Self::ShuttingDown,
-    ];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::RoomClosed => "room_closed",
-            Self::TokenExpired => "token_expired",
-            Self::TooSlow => "too_slow",
-            Self::TooFast => "too_fast",
-            Self::NotLetIn => "not_let_in",
-            Self::ShuttingDown => "shutting_down",
-        }
-    }
-}
-
-/// What became of a call to the app.
+/// Outcome of a call to the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallOutcome {
-    /// The app did what it was asked for.
+    /// The app succeeded.
     Ok,
-    /// The app said why not.
+    /// The app refused, with this code.
     Refused(ErrorCode),
-    /// No answer in time.
+    /// The app did not respond in time.
     Timeout,
     /// The app could not be reached, or the connection broke.
     Connection,
-    /// An answer of a gateway or of a component that failed.
+    /// A gateway responded, or a component that failed.
     Status,
-    /// An answer that means that bridge and app do not fit: a signature that is not accepted, or no JSON.
+    /// The response shows that bridge and app do not fit together: the app rejects the signature, or the response is
+    /// not JSON.
     Misfit,
-    /// Whoever waited for it stopped waiting.
+    /// The caller stopped waiting.
     GivenUp,
 }
 
 impl CallOutcome {
-    /// The label, for log lines as well.
+    /// The label, which log lines use as well.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -100,18 +57,18 @@ impl CallOutcome {
     }
 }
 
-/// Whether calls to the app are tried.
+/// State of the circuit breaker for calls to the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Circuit {
-    /// All are.
+pub(crate) enum CircuitState {
+    /// All calls are made.
     Closed,
-    /// None is: the app has failed too often.
+    /// No call is made, because the app has failed too often.
     Open,
-    /// A few are, to see whether the app is back.
+    /// A few calls are made, to find out whether the app works again.
     HalfOpen,
 }
 
-impl Circuit {
+impl CircuitState {
     pub(super) const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
 
     pub(super) fn label(self) -> StateLabel {
@@ -124,7 +81,7 @@ impl Circuit {
     }
 }
 
-/// Which queue a message found full.
+/// Queue from which a message was dropped because the queue was full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Queue {
     /// From a room to a session.

@@ -1,4 +1,4 @@
-//! What the operating system knows of this process, under the names that every dashboard looks for.
+//! Metrics of the operating system about this process, under the names that dashboards commonly use.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// Adds the metrics; elsewhere than on Linux there are none.
+/// Registers the metrics. Only Linux has them.
 pub(super) fn register(registry: &mut Registry) {
     if cfg!(target_os = "linux") {
         registry.register_collector(Box::new(Process));
     }
 }
 
-/// Read anew for each scrape.
+/// Reads the process's figures for each scrape.
 #[derive(Debug)]
 struct Process;
 
@@ -32,11 +32,11 @@ struct Figures {
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let Some(figures) = read() else { return Ok(()) };
-        add(
+        let Some(figures) = read_figures() else { return Ok(()) };
+        encode_metric(
             &mut encoder,
             "process_cpu",
-            "User and system time spent",
+            "CPU time spent in user and system mode",
             Some(Unit::Seconds),
             &ConstCounter::new(figures.cpu_s),
         )?;
@@ -44,21 +44,21 @@ impl Collector for Process {
             ("process_resident_memory", "Resident memory", Some(Unit::Bytes), figures.resident_bytes),
             ("process_virtual_memory", "Virtual memory", Some(Unit::Bytes), figures.virtual_bytes),
             ("process_open_fds", "Open file descriptors", None, figures.open_fds),
-            ("process_max_fds", "File descriptors that may be open", None, figures.max_fds),
+            ("process_max_fds", "Limit of open file descriptors", None, figures.max_fds),
             (
                 "process_start_time",
-                "When the process started, since 1970",
+                "Start time of the process, since 1970",
                 Some(Unit::Seconds),
                 figures.started_at_s,
             ),
         ] {
-            add(&mut encoder, name, help, unit, &ConstGauge::new(value))?;
+            encode_metric(&mut encoder, name, help, unit, &ConstGauge::new(value))?;
         }
         Ok(())
     }
 }
 
-fn add(
+fn encode_metric(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,
@@ -70,7 +70,7 @@ fn add(
 }
 
 #[cfg(target_os = "linux")]
-fn read() -> Option<Figures> {
+fn read_figures() -> Option<Figures> {
     use procfs::{WithCurrentSystemInfo, process::LimitValue};
 
     let process = procfs::process::Process::myself().ok()?;
@@ -92,6 +92,6 @@ fn read() -> Option<Figures> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read() -> Option<Figures> {
+fn read_figures() -> Option<Figures> {
     None
 }

@@ -6,21 +6,21 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Metric, Registry, Unit},
 };
-use rollcall_protocol::{ErrorCode, client::ClientEvent};
+use rollcall_protocol::{ErrorCode, client::ClientEvent, close::CloseReason};
 
 use super::{
     labels::{
-        AppCallLabels, Circuit, ClientEventLabels, CloseReason, Queue, QueueLabel, ReasonLabel, StateLabel,
+        AppCallLabels, CircuitState, ClientEventLabels, Queue, QueueLabel, ReasonLabel, StateLabel,
         Transport, TransportLabel,
     },
     process,
 };
 
-/// From a tenth of a millisecond to five seconds.
+/// Histogram buckets for durations: from a tenth of a millisecond to five seconds.
 const SECONDS: [f64; 15] =
     [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// Up to the bound of a queue.
+/// Histogram buckets for queue depths, up to the capacity of a queue.
 const DEPTHS: [f64; 7] = [0.0, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0];
 
 type Count<L> = Family<L, Counter>;
@@ -41,12 +41,13 @@ pub(super) struct Metrics {
     pub(super) app_call_duration: Durations<AppCallLabels>,
     pub(super) app_calls_in_flight: Gauge,
     pub(super) app_calls_waiting: Gauge,
-    /// By [`Transport`]. Looked up beforehand: it is measured for every event and every client who gets it.
+    /// One histogram per [`Transport`], in the order of [`Transport::ALL`]. Looked up once, because the duration is
+    /// measured for every event and every client who receives it.
     pub(super) fan_out: [Histogram; 2],
     pub(super) events_merged: Counter,
     pub(super) outbound_queue_depth: Histogram,
     pub(super) messages_dropped: Count<QueueLabel>,
-    app_circuit: Level<StateLabel>,
+    app_circuit_state: Level<StateLabel>,
     pub(super) redis_connections: Counter,
     pub(super) disconnects_waiting: Gauge,
     pub(super) lease_losses: Counter,
@@ -57,80 +58,93 @@ impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::default();
         process::register(&mut registry);
-        let ours = registry.sub_registry_with_prefix("rollcall");
+        let rollcall = registry.sub_registry_with_prefix("rollcall");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("profile", PROFILE)].to_vec());
-        ours.register("build", "Which version this is", build);
+        rollcall.register("build", "Version and build profile of the bridge", build);
         let metrics = Self {
-            sockets_open: add(ours, "sockets_open", "Clients that are let in and connected"),
-            sockets_opened: add(ours, "sockets_opened", "Clients that were let in"),
-            sockets_closed: add(ours, "sockets_closed", "Clients that were let in and are gone, by why"),
-            connections_refused: add(
-                ours,
+            sockets_open: register(rollcall, "sockets_open", "Admitted clients that are connected"),
+            sockets_opened: register(rollcall, "sockets_opened", "Clients that were admitted"),
+            sockets_closed: register(
+                rollcall,
+                "sockets_closed",
+                "Sockets of admitted clients that were closed, by reason",
+            ),
+            connections_refused: register(
+                rollcall,
                 "connections_refused",
-                "Connections that were not let in, by the code they were told",
+                "Connections that were refused, by the code that the client received",
             ),
-            rooms: add(ours, "rooms", "Rooms with members on this bridge"),
-            client_events: add(
-                ours,
+            rooms: register(rollcall, "rooms", "Rooms with members on this bridge"),
+            client_events: register(
+                rollcall,
                 "client_events",
-                "Events of clients that were answered, by name and code",
+                "Responses to events of clients, by event and code",
             ),
-            app_call_duration: add_duration(
-                ours,
+            app_call_duration: register_duration(
+                rollcall,
                 "app_call_duration",
-                "How long calls to the app took, each try by itself, by kind and outcome",
-                Durations::new_with_constructor(durations),
+                "Duration of calls to the app, each attempt by itself, by kind and outcome",
+                Durations::new_with_constructor(build_duration_histogram),
             ),
-            app_calls_in_flight: add(ours, "app_calls_in_flight", "Calls to the app that are under way"),
-            app_calls_waiting: add(ours, "app_calls_waiting", "Calls to the app that wait for a place"),
-            app_circuit: add(
-                ours,
+            app_calls_in_flight: register(rollcall, "app_calls_in_flight", "Calls to the app in progress"),
+            app_calls_waiting: register(
+                rollcall,
+                "app_calls_waiting",
+                "Calls to the app that wait for a permit",
+            ),
+            app_circuit_state: register(
+                rollcall,
                 "app_circuit_state",
-                "1 for the state in which calls to the app are: closed, open, half_open",
+                "1 for the current state of the circuit breaker for calls to the app: closed, open or half_open",
             ),
-            fan_out: fan_out(ours),
-            events_merged: add(ours, "events_merged", "Events of rooms that went out as a part of others"),
-            outbound_queue_depth: outbound_queue_depth(ours),
-            messages_dropped: add(
-                ours,
+            fan_out: register_fan_out(rollcall),
+            events_merged: register(
+                rollcall,
+                "events_merged",
+                "Room events that were merged into other events before they were sent",
+            ),
+            outbound_queue_depth: register_outbound_queue_depth(rollcall),
+            messages_dropped: register(
+                rollcall,
                 "messages_dropped",
-                "Messages that found a client's queue full; each closes its socket",
+                "Messages dropped because a client's queue was full; each closes the socket of its client",
             ),
-            redis_connections: add(
-                ours,
+            redis_connections: register(
+                rollcall,
                 "redis_connections",
-                "Times that all rooms were subscribed over a new connection; more than one if it broke",
+                "Times that the bridge subscribed to all rooms over a new connection to Redis; more than one if a \
+                 connection broke",
             ),
-            disconnects_waiting: add(
-                ours,
+            disconnects_waiting: register(
+                rollcall,
                 "disconnects_waiting",
-                "Lost connections that the app has not been told of",
+                "Lost connections that the bridge has not reported to the app yet",
             ),
-            lease_losses: add(
-                ours,
+            lease_losses: register(
+                rollcall,
                 "lease_losses",
-                "Times that the app had taken all connections of this bridge for lost",
+                "Times that this bridge lost its lease, so that the app treated all its connections as lost",
             ),
-            sweep_lateness: add_duration(
-                ours,
+            sweep_lateness: register_duration(
+                rollcall,
                 "sweep_lateness",
-                "By how much the oldest thing that a sweep settled was too late; only with the app in this process",
-                durations(),
+                "Delay of the most overdue entry that a sweep settled; only with the app in this process",
+                build_duration_histogram(),
             ),
             registry,
         };
-        metrics.begin_at_zero();
+        metrics.initialise_counters();
         metrics
     }
 
-    /// What has not happened yet is a zero, so that the first time is seen as a rise.
-    fn begin_at_zero(&self) {
+    /// Initialises counters with zero, so that the first occurrence shows as an increase.
+    fn initialise_counters(&self) {
         for transport in Transport::ALL {
             let _ = self.sockets_open.get_or_create(&transport.label());
             let _ = self.sockets_opened.get_or_create(&transport.label());
         }
-        for reason in CloseReason::ALL {
-            let _ = self.sockets_closed.get_or_create(&ReasonLabel { reason: reason.as_str() });
+        for &reason in CloseReason::LABELS {
+            let _ = self.sockets_closed.get_or_create(&ReasonLabel { reason });
         }
         for code in HANDSHAKE_CODES {
             let _ = self.connections_refused.get_or_create(&ReasonLabel { reason: code.as_str() });
@@ -142,17 +156,17 @@ impl Metrics {
         for queue in Queue::ALL {
             let _ = self.messages_dropped.get_or_create(&QueueLabel { queue: queue.as_str() });
         }
-        self.set_circuit(Circuit::Closed);
+        self.set_circuit_state(CircuitState::Closed);
     }
 
-    pub(super) fn set_circuit(&self, state: Circuit) {
-        for each in Circuit::ALL {
-            self.app_circuit.get_or_create(&each.label()).set(i64::from(each == state));
+    pub(super) fn set_circuit_state(&self, state: CircuitState) {
+        for each in CircuitState::ALL {
+            self.app_circuit_state.get_or_create(&each.label()).set(i64::from(each == state));
         }
     }
 }
 
-/// What a handshake is usually refused with.
+/// The usual codes of refused handshakes.
 const HANDSHAKE_CODES: [ErrorCode; 6] = [
     ErrorCode::TokenMissing,
     ErrorCode::TokenInvalid,
@@ -164,35 +178,35 @@ const HANDSHAKE_CODES: [ErrorCode; 6] = [
 
 const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 
-fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-fn add_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+fn register_duration<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 
-fn fan_out(registry: &mut Registry) -> [Histogram; 2] {
-    let family = add_duration(
+fn register_fan_out(registry: &mut Registry) -> [Histogram; 2] {
+    let family = register_duration(
         registry,
         "fan_out_duration",
-        "How long room events took through this bridge: from their arrival from Redis until they were written to the \
+        "Time that room events took through this bridge: from their arrival from Redis until they were written to the \
          client's connection (websocket) or queued for it (socketio)",
-        Durations::new_with_constructor(durations),
+        Durations::new_with_constructor(build_duration_histogram),
     );
     Transport::ALL.map(|transport| family.get_or_create_owned(&transport.label()))
 }
 
-fn outbound_queue_depth(registry: &mut Registry) -> Histogram {
+fn register_outbound_queue_depth(registry: &mut Registry) -> Histogram {
     let depth = Histogram::new(DEPTHS);
-    let help = "How many messages waited for a client on a WebSocket when one more was queued";
+    let help = "Messages already in the outgoing queue of a client on a WebSocket when one more was queued";
     registry.register("outbound_queue_depth", help, depth.clone());
     depth
 }
 
-fn durations() -> Histogram {
+fn build_duration_histogram() -> Histogram {
     Histogram::new(SECONDS)
 }

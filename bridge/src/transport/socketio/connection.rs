@@ -1,7 +1,7 @@
 //! One client of Socket.IO, from its connection to its end.
 //!
-//! A client opens a connection, names a namespace in a CONNECT packet, and is answered. From then on it has a
-//! session. When the session has ended, the client may connect again over the same connection.
+//! A client opens a connection and asks for a namespace with a CONNECT packet. After the answer, the client has a
+//! session. When the session has ended, the client may send CONNECT again over the same connection.
 
 use std::{
     mem,
@@ -23,42 +23,42 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Server, Socket, packet};
 use crate::{
-    auth,
-    session::{Inbox, Reply, Session},
-    telemetry::trace::{ClientTrace, Doing},
+    session::{Inbox, Reply, Session, auth},
+    telemetry::trace::{Activity, ClientTrace},
 };
 
-/// How often a client may ask to connect over one connection, as each time the app is asked.
+/// Limits of CONNECT packets per connection, because the bridge asks the app for each of them.
 const CONNECTS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN;
 const CONNECTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
-/// How long the name of a namespace may be that is not served and is refused by its name.
+/// Longest name of an unknown namespace that the bridge repeats in its refusal.
 const MAX_NAMESPACE_BYTES: usize = 128;
 
-/// What belongs to one connection.
+/// The state of one connection.
 pub(crate) struct Connection {
-    /// Holds a packet of which attachments are missing.
+    /// Holds a packet whose attachments have not all arrived.
     pub(super) parser: ParserState,
     connects: DefaultDirectRateLimiter,
     progress: Mutex<Progress>,
 }
 
-/// How far a client has come.
+/// The phases of a connection.
 enum Phase {
-    /// It has not asked to connect, or was refused.
+    /// The client has not sent CONNECT, or was refused.
     Opened,
-    /// It has asked, and the app is asked who it is; the guard calls that off.
+    /// The bridge authenticates the client. Dropping the guard cancels that.
     Connecting { _attempt: DropGuard },
-    /// It has a session, which goes by the id that the client was told.
+    /// The client has a session with this id.
     Connected(Sid, Inbox),
-    /// Its session has ended.
+    /// The client's session has ended.
     Ended,
 }
 
-/// How far a client has come, and since when it has had no session.
+/// The phase of a connection, and since when the client has had no session.
 struct Progress {
     phase: Phase,
-    /// A try that comes to nothing does not make it later: else who tries now and then would stay for ever.
+    /// A refused CONNECT does not change this time; otherwise a client that sends CONNECT now and then could stay
+    /// forever.
     idle_since: Instant,
 }
 
@@ -71,7 +71,7 @@ impl Progress {
         matches!(self.phase, Phase::Opened | Phase::Ended) && self.idle_since.elapsed() >= time
     }
 
-    /// Returns whether there was anything to end.
+    /// Ends the session or the attempt to get one. Returns whether there was one.
     fn end(&mut self) -> bool {
         let ended = mem::replace(&mut self.phase, Phase::Ended);
         if matches!(ended, Phase::Connected(..)) {
@@ -93,24 +93,24 @@ impl Default for Connection {
 }
 
 impl Connection {
-    /// Ends whatever there is.
+    /// Ends the session or the attempt to get one.
     pub(super) fn end(&self) {
         self.progress().end();
     }
 
-    /// Says something for a session, unless the client has ended it: what a session still has to say when it learns
-    /// that it is over is not for the next one.
-    pub(super) fn say<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
+    /// Runs `send` unless the client has ended the session. So a late packet of an ended session never reaches the next
+    /// session on the same connection.
+    pub(super) fn in_session<T>(&self, session: Sid, send: impl FnOnce() -> T) -> Option<T> {
         let progress = self.progress();
-        progress.is_in(session).then(what)
+        progress.is_in(session).then(send)
     }
 
-    /// Ends a session with its last words, unless the client has.
-    pub(super) fn say_last<T>(&self, session: Sid, what: impl FnOnce() -> T) -> Option<T> {
+    /// Ends a session and runs `send` for its last packets, unless the client has ended the session.
+    pub(super) fn end_session<T>(&self, session: Sid, send: impl FnOnce() -> T) -> Option<T> {
         let mut progress = self.progress();
         progress.is_in(session).then(|| {
             progress.end();
-            what()
+            send()
         })
     }
 
@@ -120,48 +120,48 @@ impl Connection {
     }
 }
 
-/// What a client sends along when it connects.
+/// The payload of a CONNECT packet.
 #[derive(Deserialize)]
 struct Auth {
     token: Option<String>,
 }
 
-/// Closes a connection that goes for too long without a session.
-pub(super) fn expect_connect(socket: &Arc<Socket>, limit: Duration) {
+/// Closes the connection if the client has no session after a time.
+pub(super) fn close_without_session(socket: &Arc<Socket>, limit: Duration) {
     let socket = Arc::downgrade(socket);
     tokio::spawn(async move {
         sleep(limit).await;
         let Some(socket) = socket.upgrade() else { return };
-        // If it had a session meanwhile, the next of these counts.
+        // If the client had a session meanwhile, the check that began at the end of the session counts.
         let is_idle = socket.data.progress().is_idle_for(limit);
         if is_idle {
-            break_off(&socket, "no session");
+            abort(&socket, "no session");
         }
     });
 }
 
-/// Closes a connection on which something is said that the protocol does not know.
-pub(super) fn break_off(socket: &Socket, reason: &str) {
-    tracing::debug!(socket_id = %socket.id, reason, "socketio.broken_off");
+/// Closes a connection on which the client violates the protocol.
+pub(super) fn abort(socket: &Socket, reason: &str) {
+    tracing::debug!(socket_id = %socket.id, reason, "socketio.aborted");
     socket.data.end();
     socket.close(DisconnectReason::PacketParsingError);
 }
 
-/// Takes a packet, in the order in which the client sent it.
+/// Handles a packet, in the order in which the client sent them.
 pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner, ns }: Packet) {
     let is_ours = server.namespace.is(&ns);
     match inner {
         PacketData::Connect(_) if socket.data.connects.check().is_err() => {
-            break_off(socket, "connects too often");
+            abort(socket, "too many CONNECT packets");
         }
         PacketData::Connect(auth) if is_ours => connect(server, socket, auth),
         PacketData::Connect(_) => refuse_namespace(socket, &ns),
-        _ if !is_ours => break_off(socket, "a namespace without a connection"),
+        _ if !is_ours => abort(socket, "a namespace without a session"),
         PacketData::Disconnect => disconnect(server, socket),
         PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) => {
-            take(server, socket, &event, ack);
+            receive_event(server, socket, &event, ack);
         }
-        // Nothing that the server sends asks for an answer.
+        // The server asks for no acks.
         PacketData::EventAck(..) | PacketData::BinaryAck(..) | PacketData::ConnectError(_) => {}
     }
 }
@@ -169,15 +169,15 @@ pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner
 fn disconnect(server: &Server, socket: &Arc<Socket>) {
     let has_ended = socket.data.progress().end();
     if has_ended {
-        expect_connect(socket, server.gateway.limits.handshake);
+        close_without_session(socket, server.sockets.limits.handshake_timeout);
     }
 }
 
-/// The answer repeats the name, so that of a name as long as a message a few hundred answers would wait for a client that
-/// does not read them.
+/// The refusal repeats the name. Hundreds of refusals with names as long as a message could wait for a client that does
+/// not read, so only short names are repeated.
 fn refuse_namespace(socket: &Socket, name: &Str) {
     if name.len() > MAX_NAMESPACE_BYTES || socket.emit(packet::invalid_namespace(name)).is_err() {
-        break_off(socket, "a namespace that is not served");
+        abort(socket, "an unknown namespace");
     }
 }
 
@@ -185,74 +185,80 @@ fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
     let mut progress = socket.data.progress();
     if !matches!(progress.phase, Phase::Opened | Phase::Ended) {
         drop(progress);
-        return break_off(socket, "connected already");
+        return abort(socket, "a second CONNECT");
     }
     let attempt = CancellationToken::new();
     progress.phase = Phase::Connecting { _attempt: attempt.clone().drop_guard() };
     drop(progress);
     let (server, socket) = (Arc::clone(server), Arc::clone(socket));
     tokio::spawn(async move {
-        let token = token(auth, &socket);
-        attempt.run_until_cancelled(let_in(&server, &socket, token, &attempt)).await
+        let token = read_token(auth, &socket);
+        attempt.run_until_cancelled(authenticate(&server, &socket, token, &attempt)).await
     });
 }
 
-fn token(auth: Option<Value>, socket: &Socket) -> Option<String> {
+fn read_token(auth: Option<Value>, socket: &Socket) -> Option<String> {
     let auth = match auth {
         Some(Value::Str(auth, _)) => serde_json::from_str::<Auth>(&auth).ok(),
         _ => None,
     };
-    auth.and_then(|auth| auth.token).or_else(|| auth::bearer(&socket.req_parts.headers))
+    auth.and_then(|auth| auth.token).or_else(|| auth::bearer_token(&socket.req_parts.headers))
 }
 
-async fn let_in(server: &Server, socket: &Arc<Socket>, token: Option<String>, attempt: &CancellationToken) {
-    let trace = ClientTrace::of(&socket.req_parts.headers);
-    let outcome = trace.follow(Doing::Connect, auth::admit(&server.gateway, token)).await;
+async fn authenticate(
+    server: &Server,
+    socket: &Arc<Socket>,
+    token: Option<String>,
+    attempt: &CancellationToken,
+) {
+    let context = &server.sockets.context;
+    let trace = ClientTrace::from_headers(&socket.req_parts.headers);
+    let outcome = trace.in_span(Activity::Connect, auth::authenticate(context, token)).await;
     let mut progress = socket.data.progress();
     if attempt.is_cancelled() {
-        // The client is gone, or has called it off and may have asked again.
+        // The client is gone, or has sent DISCONNECT and perhaps CONNECT again.
         return;
     }
     let answer = match outcome {
-        Ok(admission) => {
-            // Before the session begins, so that nothing overtakes it.
+        Ok(authenticated) => {
+            // The answer is queued before the session begins, so no event of the session overtakes it.
             let session = Sid::new();
             let answer = socket.emit(server.namespace.connected(session));
             let emitter = server.emitter(socket, session);
-            let inbox = Session::start(Arc::clone(&server.gateway), admission, trace, emitter);
+            let inbox = Session::start(Arc::clone(context), authenticated, trace, emitter);
             progress.phase = Phase::Connected(session, inbox);
             answer
         }
         Err(refusal) => {
             tracing::debug!(socket_id = %socket.id, code = %refusal.code, "socketio.refused");
             progress.phase = Phase::Opened;
-            expect_connect(socket, server.gateway.limits.handshake);
+            close_without_session(socket, server.sockets.limits.handshake_timeout);
             socket.emit(server.namespace.refused(&refusal))
         }
     };
     drop(progress);
     if answer.is_err() {
-        break_off(socket, "the answer finds no place");
+        abort(socket, "the queue is full");
     }
 }
 
-fn take(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) {
+fn receive_event(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) {
     let current = match &socket.data.progress().phase {
         Phase::Connected(session, inbox) => Some((*session, inbox.clone())),
-        // What was on its way when the session ended.
+        // The event was on its way when the session ended.
         Phase::Ended => return,
         Phase::Opened | Phase::Connecting { .. } => None,
     };
-    let Some((session, inbox)) = current else { return break_off(socket, "an event before the connection") };
+    let Some((session, inbox)) = current else { return abort(socket, "an event before CONNECT") };
     let reply: Reply = match ack {
         Some(id) => {
             let emitter = server.emitter(socket, session);
-            Box::new(move |answer| emitter.ack(id, answer))
+            Box::new(move |data| emitter.ack(id, data))
         }
         None => Box::new(|_| Ok(())),
     };
     if inbox.push(packet::parse(event), reply).is_err() {
-        // The next room event finds the queue full as well, and closes the socket.
+        // The next room event finds the queue full as well and closes the socket.
         tracing::debug!(socket_id = %socket.id, "socketio.ack_dropped");
     }
 }

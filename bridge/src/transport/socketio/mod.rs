@@ -1,15 +1,15 @@
 //! Socket.IO: translates between its packets and sessions.
 //!
-//! Engine.IO, with its transports and heartbeats, and the reading of packets are a library's. The server that would
-//! come with them is not used: it hands a client's events to tasks that run in no order, has no place for a
-//! refusal's code, and writes an event anew for each client that gets it.
+//! A library does Engine.IO, with its transports and heartbeats, and parses packets. The library's Socket.IO server is
+//! not used: it handles a client's events in no order, has no place for a refusal's code, and encodes an event again for
+//! each client that gets it.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`packet`] | reads and writes packets |
+//! | [`packet`] | parses and encodes packets |
 //! | [`connection`] | follows one client from its connection to its end |
 //! | [`outbound`] | the way from a session to its client |
-//! | [`polling`] | holds long-polling to its limits |
+//! | [`polling`] | enforces the limits of long-polling |
 
 mod connection;
 mod outbound;
@@ -30,40 +30,42 @@ use socketioxide_core::{
 };
 use socketioxide_parser_common::CommonParser;
 
-pub(crate) use self::polling::is_of_session;
+pub(crate) use self::polling::names_session;
 use self::{connection::Connection, outbound::Emitter, packet::Namespace};
-use crate::{gateway::Gateway, session::SOCKET_QUEUE};
+use super::Sockets;
+use crate::session::SOCKET_QUEUE;
 
-/// Where clients look for it, unless they are told otherwise.
+/// The path that clients use by default.
 const PATH: &str = "/socket.io";
 
 /// How long a client may take to switch from polling to a WebSocket.
 const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Events take no attachments. So many are read before that is said, so that the connection lives on.
+/// No event takes attachments. Up to this many are read before the event is refused, so that the connection stays
+/// open.
 const MAX_ATTACHMENTS: usize = 16;
 
 type Socket = engineioxide::Socket<Connection>;
 
 /// Serves one namespace and refuses all others.
 struct Server {
-    gateway: Arc<Gateway>,
+    sockets: Sockets,
     namespace: Namespace,
     parsing: ParseConfig,
 }
 
-/// Routes to the server.
-pub(crate) fn routes(namespace: String, gateway: Arc<Gateway>) -> Router {
-    let limits = gateway.limits;
-    let service = service(namespace, gateway);
+/// Routes of the server.
+pub(super) fn routes(sockets: Sockets, namespace: String) -> Router {
+    let limits = sockets.limits;
+    let service = service(sockets, namespace);
     Router::new()
         .route_service(PATH, service.clone())
         .route_service(&format!("{PATH}/"), service)
-        .layer(middleware::from_fn_with_state(limits, polling::hold_to_limits))
+        .layer(middleware::from_fn_with_state(limits, polling::enforce_limits))
 }
 
-fn service(namespace: String, gateway: Arc<Gateway>) -> EngineIoService<Server> {
-    let limits = gateway.limits;
+fn service(sockets: Sockets, namespace: String) -> EngineIoService<Server> {
+    let limits = sockets.limits;
     let config = EngineIoConfig::builder()
         .req_path(PATH)
         .max_payload(polling::NO_LIMIT)
@@ -79,7 +81,7 @@ fn service(namespace: String, gateway: Arc<Gateway>) -> EngineIoService<Server> 
         max_incoming_binaries: MAX_ATTACHMENTS,
         ..ParseConfig::default()
     };
-    let server = Server { gateway, namespace: Namespace::new(namespace), parsing };
+    let server = Server { sockets, namespace: Namespace::new(namespace), parsing };
     EngineIoService::with_config(Arc::new(server), config)
 }
 
@@ -93,7 +95,7 @@ impl EngineIoHandler for Server {
     type Data = Connection;
 
     fn on_connect(self: Arc<Self>, socket: Arc<Socket>) {
-        connection::expect_connect(&socket, self.gateway.limits.handshake);
+        connection::close_without_session(&socket, self.sockets.limits.handshake_timeout);
     }
 
     fn on_disconnect(&self, socket: Arc<Socket>, reason: DisconnectReason) {
@@ -103,26 +105,26 @@ impl EngineIoHandler for Server {
 
     fn on_message(self: &Arc<Self>, message: Str, socket: Arc<Socket>) {
         let packet = CommonParser.decode_str(&self.parsing, &socket.data.parser, message);
-        self.take(packet, &socket);
+        self.receive(packet, &socket);
     }
 
     fn on_binary(self: &Arc<Self>, data: Bytes, socket: Arc<Socket>) {
         let packet = CommonParser.decode_bin(&self.parsing, &socket.data.parser, data);
-        self.take(packet, &socket);
+        self.receive(packet, &socket);
     }
 }
 
 impl Server {
     fn emitter(&self, socket: &Arc<Socket>, session: Sid) -> Emitter {
-        let connect_limit = self.gateway.limits.handshake;
-        Emitter { socket: Arc::clone(socket), session, namespace: self.namespace.clone(), connect_limit }
+        let handshake_timeout = self.sockets.limits.handshake_timeout;
+        Emitter { socket: Arc::clone(socket), session, namespace: self.namespace.clone(), handshake_timeout }
     }
 
-    fn take(self: &Arc<Self>, packet: Result<Packet, ParseError>, socket: &Arc<Socket>) {
+    fn receive(self: &Arc<Self>, packet: Result<Packet, ParseError>, socket: &Arc<Socket>) {
         match packet {
             Ok(packet) => connection::receive(self, socket, packet),
             Err(ParseError::NeedsMoreBinaryData) => {}
-            Err(error) => connection::break_off(socket, &error.to_string()),
+            Err(error) => connection::abort(socket, &error.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The packets of Socket.IO, revision 5 of its protocol, as far as a namespace needs them.
+//! The packets of Socket.IO (revision 5 of its protocol) that one namespace needs.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use socketioxide_core::{Sid, Value, packet::Packet, parser::Parse};
 use socketioxide_parser_common::CommonParser;
 
-/// Writes packets of one namespace.
+/// Encodes packets of one namespace.
 #[derive(Debug, Clone)]
 pub(crate) struct Namespace(Str);
 
@@ -22,42 +22,43 @@ impl Namespace {
         self.0 == *name
     }
 
-    /// The client is connected, under an id of its own.
+    /// CONNECT: the client has a session with this id.
     pub(crate) fn connected(&self, id: Sid) -> Str {
         #[derive(Serialize)]
         struct Connected {
             sid: Sid,
         }
-        encode(Packet::connect(self.0.clone(), Some(text(&Connected { sid: id }))))
+        encode(Packet::connect(self.0.clone(), Some(json(&Connected { sid: id }))))
     }
 
-    /// The client is not let in. Its `connect_error` carries the code as message and, with a sentence, in `data`.
+    /// CONNECT_ERROR: the client is refused. The `connect_error` of the client has the code as its message, and the code
+    /// with a sentence in its `data`.
     pub(crate) fn refused(&self, refusal: &Refusal) -> Str {
         connect_error(&self.0, &ConnectError { message: refusal.code.as_str(), data: Some(refusal) })
     }
 
-    /// An event with a payload.
+    /// EVENT with a payload.
     pub(crate) fn event(&self, event: &str, data: &impl Serialize) -> Str {
-        encode(Packet::event(self.0.clone(), text(&(event, data))))
+        encode(Packet::event(self.0.clone(), json(&(event, data))))
     }
 
-    /// The answer to an event.
-    pub(crate) fn ack(&self, id: i64, answer: &RawValue) -> Str {
-        encode(Packet::ack(self.0.clone(), text(&[answer]), id))
+    /// ACK of an event.
+    pub(crate) fn ack(&self, id: i64, ack: &RawValue) -> Str {
+        encode(Packet::ack(self.0.clone(), json(&[ack]), id))
     }
 
-    /// The server ends the client's session.
+    /// DISCONNECT: the server ends the client's session.
     pub(crate) fn disconnect(&self) -> Str {
         encode(Packet::disconnect(self.0.clone()))
     }
 }
 
-/// Refuses a namespace that is not served, in the words of the official server.
+/// CONNECT_ERROR for a namespace that is not served, with the message of the official server.
 pub(crate) fn invalid_namespace(name: &Str) -> Str {
     connect_error(name, &ConnectError { message: "Invalid namespace", data: None })
 }
 
-/// An event's name and its first argument.
+/// Parses an event's name and its first argument.
 pub(crate) fn parse(value: &Value) -> Result<(Cow<'_, str>, Option<&RawValue>), Refusal> {
     let malformed = |message: &str| Refusal::because(ErrorCode::Malformed, message);
     let text = match value {
@@ -79,14 +80,14 @@ struct ConnectError<'a> {
     data: Option<&'a Refusal>,
 }
 
-/// Written here, as the parser's own has no place for `data`.
+/// Encoded here because the library's packet has no place for `data`.
 fn connect_error(namespace: &Str, error: &ConnectError<'_>) -> Str {
     let error = serde_json::to_string(error).unwrap_or_default();
     if namespace.as_str() == "/" { format!("4{error}") } else { format!("4{namespace},{error}") }.into()
 }
 
-fn text(value: &impl Serialize) -> Value {
-    // Only maps with keys that are not text cannot be written, and no packet has one.
+fn json(value: &impl Serialize) -> Value {
+    // Only maps with keys that are not strings cannot be encoded, and no packet has one.
     Value::Str(serde_json::to_string(value).unwrap_or_default().into(), None)
 }
 
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_name_and_perhaps_a_payload() {
+    fn an_event_is_a_name_and_an_optional_payload() {
         let joining = value(r#"["room:join",{"groupId":"r"},1]"#);
         let (event, payload) = parse(&joining).unwrap();
         assert_eq!((event.as_ref(), payload.unwrap().get()), ("room:join", r#"{"groupId":"r"}"#));

@@ -1,8 +1,7 @@
-//! One WebSocket, from its upgrade to its end: a reader, and a writer behind a bounded queue.
+//! One WebSocket from its upgrade to its end: a reader, and a writer behind a bounded queue.
 
 use std::{
     error::Error as _,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,7 +10,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use rollcall_protocol::{ErrorCode, Refusal};
+use rollcall_protocol::{ErrorCode, Refusal, close::CloseReason};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::{
@@ -22,69 +21,67 @@ use tokio_util::sync::CancellationToken;
 use tungstenite::error::CapacityError;
 
 use super::{
-    close::CloseCode,
+    close,
     message::{self, Incoming, Unreadable},
 };
 use crate::{
-    auth,
-    config::Limits,
-    gateway::Gateway,
-    hub::Delivery,
-    session::{Closing, Inbox, Outbound, Overflow, Reply, SOCKET_QUEUE, Session},
+    fanout::EncodedEvent,
+    session::{Inbox, Outbound, Overflow, Reply, SOCKET_QUEUE, Session, auth},
     telemetry::{
         metrics::{self, Transport},
-        trace::{ClientTrace, Doing},
+        trace::{Activity, ClientTrace},
     },
+    transport::{SocketLimits, Sockets},
 };
 
-/// How long the two sides may take to close.
+/// How long client and bridge may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves a WebSocket until it is closed.
 pub(super) async fn run(
-    gateway: Arc<Gateway>,
+    Sockets { context, limits }: Sockets,
     mut socket: WebSocket,
     token: Option<String>,
     trace: ClientTrace,
 ) {
-    let admission = match trace.follow(Doing::Connect, auth::admit(&gateway, token)).await {
-        Ok(admission) => admission,
+    let authenticated = match trace.in_span(Activity::Connect, auth::authenticate(&context, token)).await {
+        Ok(authenticated) => authenticated,
         Err(refusal) => {
             tracing::debug!(code = %refusal.code, "websocket.refused");
-            let _ = timeout(CLOSE_LIMIT, socket.send(CloseCode::refused(&refusal))).await;
+            let frame = close::frame(&CloseReason::Refused(refusal));
+            let _ = timeout(CLOSE_LIMIT, socket.send(frame)).await;
             return;
         }
     };
-    let limits = gateway.limits;
     let (sink, frames) = socket.split();
     let (queue, queued) = mpsc::channel(SOCKET_QUEUE);
-    let queue = Queue { frames: queue, stuck: CancellationToken::new() };
-    let stuck = queue.stuck.clone();
-    let inbox = Session::start(gateway, admission, trace, queue.clone());
+    let queue = Queue { frames: queue, overflow: CancellationToken::new() };
+    let overflow = queue.overflow.clone();
+    let inbox = Session::start(context, authenticated, trace, queue.clone());
     let reader = read(frames, inbox, queue, limits);
-    let writer = write(sink, queued, stuck, limits.ping_interval);
+    let writer = write(sink, queued, overflow, limits.ping_interval);
     tokio::pin!(reader, writer);
     tokio::select! {
         () = &mut reader => {
-            // The reader has let go of the session and of the queue, so the writer ends after what is queued.
+            // The reader has dropped the inbox and the queue, so the writer ends after everything that is queued.
             let _ = timeout(CLOSE_LIMIT, writer).await;
         }
         () = &mut writer => {
-            // The client's answer to the close frame.
+            // The reader waits for the client's answer to the close frame.
             let _ = timeout(CLOSE_LIMIT, reader).await;
         }
     }
 }
 
-/// A frame that waits, and for a room event when it came from Redis.
+/// A frame, and for a room event when the event arrived from Redis.
 type Queued = (Message, Option<Instant>);
 
-/// What waits to be sent to a client.
+/// Outgoing queue of one client.
 #[derive(Clone)]
 struct Queue {
     frames: mpsc::Sender<Queued>,
-    /// Set when a frame found no space: the client does not read.
-    stuck: CancellationToken,
+    /// Canceled when a frame finds the queue full.
+    overflow: CancellationToken,
 }
 
 impl Queue {
@@ -93,13 +90,13 @@ impl Queue {
     }
 
     fn push_received(&self, frame: Message, received_at: Option<Instant>) -> Result<(), Overflow> {
-        metrics::queued(self.frames.max_capacity() - self.frames.capacity());
+        metrics::record_queue_depth(self.frames.max_capacity() - self.frames.capacity());
         match self.frames.try_send((frame, received_at)) {
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.stuck.cancel();
+                self.overflow.cancel();
                 Err(Overflow)
             }
-            // A closed queue means that the socket is gone, which the session learns of by itself.
+            // A closed queue means that the socket is gone; the session learns of it by itself.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
         }
     }
@@ -108,28 +105,28 @@ impl Queue {
 impl Outbound for Queue {
     const TRANSPORT: Transport = Transport::WebSocket;
 
-    fn send(&self, delivery: &Delivery) -> Result<(), Overflow> {
-        self.push_received(Message::Text(delivery.frame(message::event)), Some(delivery.received_at))
+    fn broadcast(&self, event: &EncodedEvent) -> Result<(), Overflow> {
+        self.push_received(Message::Text(event.websocket_frame(message::event)), Some(event.received_at))
     }
 
-    fn tell(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow> {
-        self.push(Message::Text(message::told(event, data)))
+    fn emit(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow> {
+        self.push(Message::Text(message::emitted(event, data)))
     }
 
-    async fn close(self, closing: Closing) {
-        let _ = self.push(CloseCode::closing(&closing));
+    async fn close(self, reason: CloseReason) {
+        let _ = self.push(close::frame(&reason));
     }
 }
 
-/// Reads frames until the connection ends or has to.
-async fn read(mut frames: SplitStream<WebSocket>, inbox: Inbox, queue: Queue, limits: Limits) {
+/// Reads frames until the connection ends or has to be closed.
+async fn read(mut frames: SplitStream<WebSocket>, inbox: Inbox, queue: Queue, limits: SocketLimits) {
     let silence_limit = limits.ping_interval + limits.ping_timeout;
     loop {
         let outcome = match timeout(silence_limit, frames.next()).await {
-            Err(_) => queue.push(CloseCode::PingTimeout.frame("no answer to a ping")),
+            Err(_) => queue.push(close::frame(&CloseReason::PingTimeout)),
             Ok(None | Some(Ok(Message::Close(_)))) => return,
-            Ok(Some(Err(error))) if is_too_big(&error) => {
-                queue.push(CloseCode::TooBig.frame(ErrorCode::PayloadTooLarge.as_str()))
+            Ok(Some(Err(error))) if is_too_large(&error) => {
+                queue.push(close::frame(&CloseReason::PayloadTooLarge))
             }
             Ok(Some(Err(_))) => return,
             Ok(Some(Ok(Message::Text(text)))) => {
@@ -140,12 +137,12 @@ async fn read(mut frames: SplitStream<WebSocket>, inbox: Inbox, queue: Queue, li
             }
             Ok(Some(Ok(Message::Binary(_)))) => {
                 let refusal = Refusal::because(ErrorCode::Malformed, "frames are text, not binary");
-                if inbox.push(Err(refusal.clone()), complaint(refusal, &queue)).is_err() {
+                if inbox.push(Err(refusal.clone()), emit_error(refusal, &queue)).is_err() {
                     return;
                 }
                 continue;
             }
-            // Answered by the library, and a sign of life.
+            // The library answers pings. Both are signs of life.
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
         };
         if outcome.is_err() {
@@ -159,39 +156,39 @@ fn receive(text: &str, inbox: &Inbox, queue: &Queue) -> Result<(), Overflow> {
     match Incoming::parse(text) {
         Ok(Incoming { event, id, data }) => inbox.push(Ok((event, data)), reply(id, queue)),
         Err(Unreadable { id: Some(id), refusal }) => inbox.push(Err(refusal), reply(Some(&id), queue)),
-        Err(Unreadable { id: None, refusal }) => inbox.push(Err(refusal.clone()), complaint(refusal, queue)),
+        Err(Unreadable { id: None, refusal }) => inbox.push(Err(refusal.clone()), emit_error(refusal, queue)),
     }
 }
 
 fn reply(id: Option<&RawValue>, queue: &Queue) -> Reply {
     let Some(id) = id.map(ToOwned::to_owned) else { return Box::new(|_| Ok(())) };
     let queue = queue.clone();
-    Box::new(move |answer| queue.push(Message::Text(message::ack(&id, answer))))
+    Box::new(move |ack| queue.push(Message::Text(message::ack(&id, ack))))
 }
 
-/// What is said about a frame that has no ack.
-fn complaint(refusal: Refusal, queue: &Queue) -> Reply {
+/// Answers a frame without an id with the event `error`.
+fn emit_error(refusal: Refusal, queue: &Queue) -> Reply {
     let queue = queue.clone();
-    Box::new(move |_| queue.tell("error", &refusal))
+    Box::new(move |_| queue.emit("error", &refusal))
 }
 
-fn is_too_big(error: &axum::Error) -> bool {
+fn is_too_large(error: &axum::Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<tungstenite::Error>());
     matches!(source, Some(tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. })))
 }
 
-/// Writes what is queued, and pings, until a close frame has been written or the queue is closed.
+/// Writes queued frames and pings until a close frame has been written or the queue is closed.
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     mut queued: mpsc::Receiver<Queued>,
-    stuck: CancellationToken,
+    overflow: CancellationToken,
     ping_interval: Duration,
 ) {
     tokio::select! {
         biased;
-        () = stuck.cancelled() => {
-            // What is queued is given up; a client that still listens learns why.
-            let frame = CloseCode::closing(&Closing::TooSlow);
+        () = overflow.cancelled() => {
+            // The queued frames are dropped. A client that still reads learns why.
+            let frame = close::frame(&CloseReason::TooSlow);
             let _ = timeout(CLOSE_LIMIT, sink.send(frame)).await;
         }
         _ = write_all(&mut sink, &mut queued, ping_interval) => {}
@@ -211,7 +208,7 @@ async fn write_all(
             frame = queued.recv() => frame,
             _ = pings.tick() => Some((Message::Ping(bytes::Bytes::new()), None)),
         };
-        // Whatever else is queued goes out together with it.
+        // Everything else that is queued goes out together with the frame.
         let mut next = frame;
         loop {
             let Some((frame, received_at)) = next else { return sink.flush().await };
@@ -228,7 +225,7 @@ async fn write_all(
         }
         sink.flush().await?;
         for received_at in received.drain(..) {
-            metrics::fanned_out(Transport::WebSocket, received_at);
+            metrics::record_fan_out(Transport::WebSocket, received_at);
         }
     }
 }

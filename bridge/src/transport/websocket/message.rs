@@ -7,16 +7,16 @@ use rollcall_protocol::{ErrorCode, Refusal, fanout::Envelope};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The longest id of a request, in bytes.
+/// Longest id of a message, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// What a client sends.
+/// A message of a client.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Incoming<'a> {
     /// The event's name.
     #[serde(borrow)]
     pub(crate) event: Cow<'a, str>,
-    /// What the ack is to be marked with; none means that no ack is wanted.
+    /// The id that the ack repeats; without an id, the client wants no ack.
     #[serde(borrow, default)]
     pub(crate) id: Option<&'a RawValue>,
     /// The payload.
@@ -24,7 +24,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) data: Option<&'a RawValue>,
 }
 
-/// What is wrong with a frame, and the id to answer it with if that much could be read.
+/// What is wrong with a frame, and the id for the answer if the id could be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
     pub(crate) id: Option<Box<RawValue>>,
@@ -48,7 +48,7 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// The id in a frame that is wrong otherwise.
+/// Reads only the id of a frame.
 fn read_id(text: &str) -> Option<&RawValue> {
     #[derive(Deserialize)]
     struct WithId<'a> {
@@ -64,24 +64,24 @@ fn is_id(id: &RawValue) -> bool {
         && text.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
 }
 
-/// An ack.
+/// Encodes an ack.
 pub(crate) fn ack(id: &RawValue, data: &RawValue) -> Utf8Bytes {
     #[derive(Serialize)]
     struct AckFrame<'a> {
         ack: &'a RawValue,
         data: &'a RawValue,
     }
-    write(&AckFrame { ack: id, data })
+    encode(&AckFrame { ack: id, data })
 }
 
-/// A room event.
+/// Encodes a room event.
 pub(crate) fn event(envelope: &Envelope) -> Utf8Bytes {
-    write(&EventFrame { event: &envelope.event, data: &envelope.data })
+    encode(&EventFrame { event: &envelope.event, data: &envelope.data })
 }
 
-/// An event for one client alone.
-pub(crate) fn told(event: &str, data: &impl Serialize) -> Utf8Bytes {
-    write(&EventFrame { event, data })
+/// Encodes an event for one client alone.
+pub(crate) fn emitted(event: &str, data: &impl Serialize) -> Utf8Bytes {
+    encode(&EventFrame { event, data })
 }
 
 #[derive(Serialize)]
@@ -90,8 +90,8 @@ struct EventFrame<'a, T> {
     data: T,
 }
 
-fn write(frame: &impl Serialize) -> Utf8Bytes {
-    // Only maps with keys that are not text cannot be written, and no frame has one.
+fn encode(frame: &impl Serialize) -> Utf8Bytes {
+    // Only maps with keys that are not strings cannot be encoded, and no frame has one.
     serde_json::to_string(frame).unwrap_or_default().into()
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_frame_is_answered_by_its_id_if_it_has_one() {
+    fn an_unreadable_frame_keeps_its_id_if_it_has_one() {
         let unreadable = Incoming::parse(r#"{"id": "a", "event": 1}"#).unwrap_err();
         assert_eq!(unreadable.id.unwrap().get(), r#""a""#);
         assert_eq!(unreadable.refusal.code, ErrorCode::Malformed);
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(event(&envelope).as_str(), r#"{"event":"room:ended","data":{"seq":2}}"#);
         let refusal = Refusal::because(ErrorCode::Malformed, "m");
         assert_eq!(
-            told("error", &refusal).as_str(),
+            emitted("error", &refusal).as_str(),
             r#"{"event":"error","data":{"code":"MALFORMED","message":"m"}}"#
         );
     }

@@ -4,8 +4,6 @@ mod close;
 mod connection;
 pub(crate) mod message;
 
-use std::sync::Arc;
-
 use axum::{
     Extension,
     extract::{State, WebSocketUpgrade},
@@ -13,41 +11,42 @@ use axum::{
 };
 use http::{HeaderMap, header};
 
-use crate::{auth, door::Ticket, gateway::Gateway, telemetry::trace::ClientTrace};
+use super::Sockets;
+use crate::{limits::SocketPermit, session::auth, telemetry::trace::ClientTrace};
 
-/// The sub-protocol that a server chooses.
+/// The sub-protocol that the bridge chooses.
 const PROTOCOL: &str = "rollcall.v1";
 
-/// How much is read and written at a time. The library's own measure is thirty times as much, for each socket.
+/// Size of the read and the write buffer. The library's default is thirty times as much, for each socket.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-/// What the sub-protocol that carries the token begins with: browsers can set no header, and a token in a URL
-/// would end up in logs.
+/// Prefix of the sub-protocol that carries the token: browsers cannot set headers, and a token in a URL would end up in
+/// logs.
 const TOKEN_PREFIX: &str = "bearer.";
 
-/// Upgrades a request. A refused token closes the connection only then, as browsers do not show why an upgrade
-/// was refused.
+/// Upgrades a request. A refused token closes the WebSocket after the upgrade, because browsers do not show why an
+/// upgrade was refused.
 pub(crate) async fn upgrade(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(ticket): Extension<Ticket>,
+    State(sockets): State<Sockets>,
+    Extension(permit): Extension<SocketPermit>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let token = auth::bearer(&headers).or_else(|| token_in_protocols(&headers));
-    let trace = ClientTrace::of(&headers);
+    let token = auth::bearer_token(&headers).or_else(|| token_from_protocols(&headers));
+    let trace = ClientTrace::from_headers(&headers);
     upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
-        .max_message_size(gateway.limits.max_payload_bytes)
-        .max_frame_size(gateway.limits.max_payload_bytes)
+        .max_message_size(sockets.limits.max_payload_bytes)
+        .max_frame_size(sockets.limits.max_payload_bytes)
         .on_upgrade(async move |socket| {
-            let _ticket = ticket;
-            connection::run(gateway, socket, token, trace).await;
+            let _permit = permit;
+            connection::run(sockets, socket, token, trace).await;
         })
 }
 
-fn token_in_protocols(headers: &HeaderMap) -> Option<String> {
+fn token_from_protocols(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(header::SEC_WEBSOCKET_PROTOCOL)
         .iter()
@@ -64,8 +63,8 @@ mod tests {
     #[test]
     fn a_token_is_found_among_the_protocols() {
         let mut headers = HeaderMap::new();
-        assert_eq!(token_in_protocols(&headers), None);
+        assert_eq!(token_from_protocols(&headers), None);
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, "rollcall.v1, bearer.a.b.c".parse().unwrap());
-        assert_eq!(token_in_protocols(&headers).as_deref(), Some("a.b.c"));
+        assert_eq!(token_from_protocols(&headers).as_deref(), Some("a.b.c"));
     }
 }

@@ -1,0 +1,25 @@
+//! Brings the events of rooms from Redis to the sessions in them.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`args`] | flags: where Redis is |
+//! | [`hub`] | knows which session is in which room, and hands each room's updates to its sessions |
+//! | [`update`] | what a session receives from its room |
+//! | [`encoded`] | one event, encoded once for all clients that get it |
+//! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
+//! | [`coalesce`] | merges changes that happen in a room within moments |
+//! | [`resync`] | reads rooms again of which events may have been missed |
+
+pub(crate) mod args;
+mod coalesce;
+mod encoded;
+mod hub;
+pub(crate) mod resync;
+pub(crate) mod subscriber;
+mod update;
+
+pub(crate) use self::{
+    encoded::EncodedEvent,
+    hub::{Attachment, Hub},
+    update::{Coalesced, RoomSnapshot, RoomUpdate},
+};

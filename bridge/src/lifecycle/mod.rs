@@ -1,0 +1,15 @@
+//! The life of a bridge process: builds its services, runs them, and shuts them down.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`server`] | runs a bridge from its start to its end |
+//! | [`heartbeat`] | keeps the bridge's lease alive |
+//! | [`drain`] | shuts down in order |
+//! | [`signals`] | waits for the signals that stop the process |
+
+mod drain;
+mod heartbeat;
+mod server;
+mod signals;
+
+pub(crate) use self::server::run;

@@ -1,0 +1,162 @@
+//! Why a bridge closes a socket: one list for WebSocket close codes, for what clients are told, and for metrics.
+
+use crate::{ErrorCode, Refusal};
+
+/// Why a socket was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed the socket, or its connection was lost.
+    Gone,
+    /// The bridge stops; the client should connect again.
+    ShuttingDown,
+    /// A message was larger than allowed.
+    PayloadTooLarge,
+    /// The handshake was refused.
+    Refused(Refusal),
+    /// The token expired; the client should connect again with a new one.
+    TokenExpired,
+    /// The client did not answer a ping in time.
+    PingTimeout,
+    /// The app had taken the connection for lost, and refuses to let the member in again.
+    RejoinRefused(Refusal),
+    /// An event that closes its socket was delivered: the room is over, another connection took the place, or the
+    /// member was removed. Holds the event's name.
+    RoomClosed(String),
+    /// The client does not read fast enough.
+    TooSlow,
+    /// The client keeps sending faster than allowed.
+    RateLimited,
+}
+
+impl CloseReason {
+    /// The labels of all reasons for which a session ends.
+    pub const LABELS: &[&str] =
+        &["gone", "room_closed", "token_expired", "too_slow", "too_fast", "not_let_in", "shutting_down"];
+
+    /// The label in metrics. A session of which the socket went away is `gone`, whoever closed the socket.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Gone | Self::PayloadTooLarge | Self::Refused(_) | Self::PingTimeout => "gone",
+            Self::ShuttingDown => "shutting_down",
+            Self::TokenExpired => "token_expired",
+            Self::RejoinRefused(_) => "not_let_in",
+            Self::RoomClosed(_) => "room_closed",
+            Self::TooSlow => "too_slow",
+            Self::RateLimited => "too_fast",
+        }
+    }
+
+    /// The WebSocket close code, as `docs/protocol.md` lists them. 1006 is never sent: a client sees that code where a
+    /// connection ended without a close frame.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Gone => 1006,
+            Self::ShuttingDown => 1001,
+            Self::PayloadTooLarge => 1009,
+            Self::Refused(refusal) => match refusal.code {
+                ErrorCode::TooManySockets => 4429,
+                code if code.may_retry() => 4503,
+                _ => 4401,
+            },
+            Self::TokenExpired => 4401,
+            Self::PingTimeout => 4408,
+            Self::RejoinRefused(_) if self.may_reconnect() => 4503,
+            Self::RejoinRefused(_) => 4409,
+            Self::RoomClosed(_) => 4410,
+            Self::TooSlow => 4420,
+            Self::RateLimited => 4429,
+        }
+    }
+
+    /// The reason in close frames and logs.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Gone => "gone",
+            Self::ShuttingDown => "shutting down",
+            Self::PayloadTooLarge => ErrorCode::PayloadTooLarge.as_str(),
+            Self::Refused(refusal) | Self::RejoinRefused(refusal) => refusal.code.as_str(),
+            Self::TokenExpired => ErrorCode::TokenExpired.as_str(),
+            Self::PingTimeout => "no answer to a ping",
+            Self::RoomClosed(event) => event,
+            Self::TooSlow => "too slow",
+            Self::RateLimited => ErrorCode::RateLimited.as_str(),
+        }
+    }
+
+    /// Whether a client may connect again by itself, without a new token and without asking its user.
+    pub fn may_reconnect(&self) -> bool {
+        match self {
+            Self::Gone | Self::ShuttingDown | Self::PingTimeout | Self::TooSlow => true,
+            Self::Refused(refusal) => refusal.code.may_retry(),
+            Self::RejoinRefused(refusal) => {
+                matches!(refusal.code, ErrorCode::Unavailable | ErrorCode::Overloaded)
+            }
+            Self::PayloadTooLarge | Self::TokenExpired | Self::RoomClosed(_) | Self::RateLimited => false,
+        }
+    }
+
+    /// The error that a client gets before the close where the close itself carries no reason, as over Socket.IO.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::TokenExpired => Some(ErrorCode::TokenExpired.into()),
+            Self::RateLimited => Some(ErrorCode::RateLimited.into()),
+            Self::PayloadTooLarge => Some(ErrorCode::PayloadTooLarge.into()),
+            Self::Refused(refusal) | Self::RejoinRefused(refusal) => Some(refusal.clone()),
+            Self::Gone | Self::ShuttingDown | Self::PingTimeout | Self::RoomClosed(_) | Self::TooSlow => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<CloseReason> {
+        let refused = |code: ErrorCode| CloseReason::Refused(code.into());
+        let rejoin_refused = |code: ErrorCode| CloseReason::RejoinRefused(code.into());
+        vec![
+            CloseReason::ShuttingDown,
+            CloseReason::PayloadTooLarge,
+            refused(ErrorCode::TokenInvalid),
+            CloseReason::TokenExpired,
+            CloseReason::PingTimeout,
+            rejoin_refused(ErrorCode::NotAMember),
+            CloseReason::RoomClosed("room:ended".to_owned()),
+            CloseReason::TooSlow,
+            CloseReason::RateLimited,
+            refused(ErrorCode::TooManySockets),
+            refused(ErrorCode::Unavailable),
+            rejoin_refused(ErrorCode::Overloaded),
+        ]
+    }
+
+    #[test]
+    fn a_client_may_reconnect_where_a_rejoin_was_refused_for_the_moment() {
+        let may_reconnect = |code: ErrorCode| CloseReason::RejoinRefused(code.into()).may_reconnect();
+        assert!(may_reconnect(ErrorCode::Unavailable) && may_reconnect(ErrorCode::Overloaded));
+        assert!(!may_reconnect(ErrorCode::NotAMember) && !may_reconnect(ErrorCode::RoomFull));
+    }
+
+    #[test]
+    fn every_label_is_listed() {
+        for reason in all() {
+            assert!(CloseReason::LABELS.contains(&reason.label()), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_lists_exactly_the_codes_that_are_sent() {
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md")).unwrap();
+        let (_, section) = page.split_once("\n## WebSocket close codes\n").unwrap();
+        let rows = section.lines().skip_while(|line| !line.starts_with('|'));
+        let documented: Vec<u16> = rows
+            .take_while(|line| line.starts_with('|'))
+            .filter_map(|row| row.split('|').nth(1)?.trim().parse().ok())
+            .collect();
+        let mut sent: Vec<u16> = all().iter().map(CloseReason::code).collect();
+        sent.sort_unstable();
+        sent.dedup();
+        assert_eq!(documented, sent);
+    }
+}
