@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::AsyncConnectionConfig;
 use rollcall_protocol::{
     definition::SessionDefinition,
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
 use rollcall_rooms::{Failure, Rooms, rooms::Swept, sessions::Expected};
-use rollcall_tests::redis_server::RedisPort;
+use rollcall_tests::redis_server::{RedisPort, connect};
 
 use crate::{
     call::{Ack, Call, View, What},
@@ -16,9 +15,6 @@ use crate::{
     ids::{NODES, ROOMS, SHARD, id, settings},
     stage::Stage,
 };
-
-/// How long Redis may take on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Caller {
     pub stage: Arc<Stage>,
@@ -39,11 +35,7 @@ pub struct Log {
 
 impl Caller {
     pub async fn connect(stage: Arc<Stage>) -> Self {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
-        let connection = stage.redis.get_multiplexed_async_connection_with_config(&config).await;
-        let redis = RedisPort(connection.expect("Redis is up"));
+        let redis = RedisPort(connect(&stage.redis).await);
         let rooms = Rooms::new(redis, &settings()).expect("settings that can be written");
         Self { stage, rooms, log: Log::default() }
     }

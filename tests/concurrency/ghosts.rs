@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redis::{Client, aio::MultiplexedConnection};
+use redis::Client;
+use rollcall_tests::redis_server::connect;
 use tokio::time;
 
 use crate::{caller::Caller, changes, ids::ROOMS};
@@ -33,8 +34,7 @@ pub async fn end_all(caller: &mut Caller) {
 
 /// The keys that are left and should not be.
 pub async fn ghosts(redis: &Client) -> Vec<String> {
-    let mut redis: MultiplexedConnection =
-        redis.get_multiplexed_async_connection().await.expect("Redis is up");
+    let mut redis = connect(redis).await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.expect("Redis is up");
     keys.into_iter().filter(|key| !REMAINS.contains(&kind(key))).collect()
 }

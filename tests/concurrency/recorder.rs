@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use futures_util::StreamExt;
 use redis::Client;
 use rollcall_protocol::fanout::CHANNEL_PREFIX;
+use rollcall_tests::redis_server::connect;
 use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::{
@@ -33,7 +34,7 @@ impl Recorder {
     }
 
     pub async fn stop(self, redis: &Client) -> Recording {
-        let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis is up");
+        let mut redis = connect(redis).await;
         let () =
             redis::cmd("PUBLISH").arg(NO_MORE).arg("").query_async(&mut redis).await.expect("Redis is up");
         self.thread.join().expect("all events can be read")

@@ -1,64 +1,49 @@
 //! A real `redis-server`, private to one test.
 
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use redis::{Client, ErrorKind, FromRedisValue, ServerErrorKind, Value, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
+};
 use rollcall_rooms::redis::{Redis, RedisError};
+use tokio::task::spawn_blocking;
+
+/// How long Redis may take to answer on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running server. Dropping it kills it.
-pub struct RedisServer {
-    process: Child,
-    port: u16,
-}
+pub struct RedisServer(rollcall_servers::RedisServer);
 
 impl RedisServer {
-    /// Starts a server on a free port, which keeps nothing on disk, and waits until it answers.
+    /// Starts a server that keeps nothing on disk, and waits until it accepts connections.
     pub async fn start() -> Self {
-        let port = free_port();
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server must be installed: run `cargo xtask setup`");
-        let server = Self { process, port };
-        let patience = Instant::now() + Duration::from_secs(10);
-        while server.client().get_multiplexed_async_connection().await.is_err() {
-            assert!(Instant::now() < patience, "redis-server does not answer on port {port}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        server
+        let started = spawn_blocking(rollcall_servers::RedisServer::start).await.expect("the start ran");
+        Self(started.expect("redis-server must be installed: run `cargo xtask setup`"))
     }
 
     /// Its address, as host and port.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.0.address()
     }
 
     /// A client to it.
     pub fn client(&self) -> Client {
-        Client::open(format!("redis://{}", self.address())).expect("the URL is well formed")
+        Client::open(self.0.url()).expect("the URL is well formed")
     }
 
     /// A connection to it.
     pub async fn connection(&self) -> MultiplexedConnection {
-        self.client().get_multiplexed_async_connection().await.expect("the server is up")
+        connect(&self.client()).await
     }
 }
 
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
+/// A connection that waits for slow answers: the half second that redis-rs grants them is too short for a busy machine.
+pub async fn connect(client: &Client) -> MultiplexedConnection {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(DEADLINE))
+        .set_response_timeout(Some(DEADLINE));
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("Redis is up")
 }
 
 /// The port of `rollcall-rooms`, on redis-rs.
