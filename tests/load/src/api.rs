@@ -82,11 +82,6 @@ impl Api {
         }
     }
 
-    /// Whether the app answers at all.
-    pub async fn is_up(&self) -> bool {
-        self.call("GET", "/rooms?limit=1".to_owned(), None).await.is_ok_and(|(status, _)| status == 200)
-    }
-
     async fn expect(&self, method: &'static str, path: String, body: Option<Value>) -> Result<Value> {
         let what = format!("{method} {path}");
         match self.call(method, path, body).await? {

@@ -1,46 +1,49 @@
-//! What is put under load: a private Redis, one process with the app, and bridges over HTTP to it. The app has a
-//! process of its own so that what a bridge holds is the bridge's alone.
+//! Runs what is put under load: a private Redis, one process with the app, and bridges that call the app over HTTP. The
+//! app runs outside of the bridges so that a bridge's memory is the bridge's alone.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use rollcall_tests::redis_server::RedisServer;
-use tokio::{net::TcpStream, process::Command, time::sleep};
+use tokio::process::Command;
 
 use crate::{api::Api, process::Process, tokens::Secrets};
 
-/// How long the app may take to start; compiling the components is part of it.
-const START_LIMIT: Duration = Duration::from_secs(120);
+/// Each process takes a free port by itself and logs which.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// Only warnings, and the events with the addresses.
+const LOG_FILTER: &str = "warn,rollcall::server=info,rollcall_host=info,rollcall_host::guest=warn";
 
 /// How the parts are set.
 pub struct Settings {
     /// The bridge's program.
     pub binary: PathBuf,
-    /// Where logs go.
+    /// The folder of the log files.
     pub folder: PathBuf,
     /// How many bridges clients connect to.
     pub bridges: usize,
-    /// How long a member whose connection was lost may stay away.
+    /// How long a member may stay away after losing the connection.
     pub grace: Duration,
-    /// How often a client is asked whether it is still there, and how long it may take to answer.
+    /// How often the bridge pings a client, and how long the client may take to answer.
     pub ping: Duration,
 }
 
 /// A bridge that clients connect to.
 pub struct Bridge {
-    /// Where it listens.
+    /// The address for clients.
     pub address: SocketAddr,
     /// The process.
     pub process: Process,
 }
 
-/// Everything that runs. Dropping it stops it all.
-pub struct Stage {
+/// All running parts. Dropping the harness stops them.
+pub struct Harness {
     /// The operators' API.
     pub api: Api,
     /// The secrets of this run.
@@ -49,33 +52,24 @@ pub struct Stage {
     pub bridges: Vec<Bridge>,
     /// The process with the app.
     pub app: Process,
-    /// Where every room lives.
+    /// Holds every room.
     pub redis: RedisServer,
 }
 
-impl Stage {
-    /// Starts everything and waits until it answers.
+impl Harness {
+    /// Starts every part and waits until all of them listen.
     pub async fn start(settings: &Settings) -> Result<Self> {
         std::fs::create_dir_all(&settings.folder)?;
         let secrets = Arc::new(Secrets::make()?);
         let redis = RedisServer::start().await;
-        let [own, app_address] = [free_address()?, free_address()?];
-        let app_url = format!("http://{app_address}");
         let launch = Launch { settings, secrets: &secrets, redis: redis.address() };
-        let place = ["--app", "spin.toml", "--app-listen", &app_address.to_string()];
-        let mut app = launch.process("app", own, &place)?;
+        let mut app = launch.start("app", &["--app", "spin.toml", "--app-listen", ANY_PORT])?;
+        let app_url = format!("http://{}", app.wait_for_field("serving", "address").await?);
         let api = Api::new(app_url.clone(), secrets.operator_token.clone());
-        let began = Instant::now();
-        while !api.is_up().await {
-            wait_for(&mut app, began).await?;
-        }
         let mut bridges = Vec::new();
         for number in 1..=settings.bridges {
-            let address = free_address()?;
-            let mut process = launch.process(&format!("bridge-{number}"), address, &["--app", &app_url])?;
-            while TcpStream::connect(address).await.is_err() {
-                wait_for(&mut process, began).await?;
-            }
+            let mut process = launch.start(&format!("bridge-{number}"), &["--app", &app_url])?;
+            let address = process.wait_for_field("bridge.started", "listen").await?.parse()?;
             bridges.push(Bridge { address, process });
         }
         Ok(Self { api, secrets, bridges, app, redis })
@@ -88,7 +82,7 @@ impl Stage {
     }
 }
 
-/// The bridge's program that was built last for debugging, or the one in `ROLLCALL_BINARY`.
+/// The bridge's program of the last debug build, or the program in `ROLLCALL_BINARY`.
 pub fn debug_binary() -> PathBuf {
     match std::env::var_os("ROLLCALL_BINARY") {
         Some(binary) => binary.into(),
@@ -100,21 +94,7 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-async fn wait_for(process: &mut Process, began: Instant) -> Result<()> {
-    process.check()?;
-    if began.elapsed() > START_LIMIT {
-        bail!("{} does not answer within {} s", process.name, START_LIMIT.as_secs());
-    }
-    sleep(Duration::from_millis(50)).await;
-    Ok(())
-}
-
-fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?)
-}
-
-/// How processes are started.
+/// Starts processes with the settings of this run.
 struct Launch<'a> {
     settings: &'a Settings,
     secrets: &'a Secrets,
@@ -122,16 +102,16 @@ struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    fn process(&self, name: &str, listen: SocketAddr, place: &[&str]) -> Result<Process> {
+    fn start(&self, name: &str, arguments: &[&str]) -> Result<Process> {
         let Settings { binary, folder, grace, ping, .. } = self.settings;
         let ms = |duration: Duration| duration.as_millis().to_string();
         let mut command = Command::new(binary);
         command
             .current_dir(root())
-            .args(["bridge", "--listen", &listen.to_string()])
-            .args(place)
+            .args(["bridge", "--listen", ANY_PORT])
+            .args(arguments)
             .env("NO_COLOR", "1")
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", LOG_FILTER)
             .env("ROLLCALL_BRIDGE_SECRET", &self.secrets.bridge_secret)
             .env("ROLLCALL_REDIS_URL", format!("redis://{}", self.redis))
             // All clients come from this machine.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
-use rollcall_load::{soak, stage};
+use rollcall_load::{harness, soak};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Holds many sockets for a while, with everything that clients do, and checks what they are told.
@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
 
 /// Returns whether everything was found good. A signal stops it all, the processes too.
 async fn run(cli: Cli) -> Result<bool> {
-    let binary = cli.bridge_binary.unwrap_or_else(stage::debug_binary);
+    let binary = cli.bridge_binary.unwrap_or_else(harness::debug_binary);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

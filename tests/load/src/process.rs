@@ -1,18 +1,26 @@
-//! A running program: whether it still runs, and how much memory it holds.
+//! A running program: its log, whether it still runs, and how much memory it holds.
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::sleep,
+};
+
+/// How long the app may take to start; compiling the components is part of it.
+const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A running program. Dropping it kills it.
 pub struct Process {
     /// What people call it.
     pub name: String,
+    log: PathBuf,
     pid: u32,
     child: Child,
 }
@@ -27,13 +35,30 @@ pub struct Memory {
 }
 
 impl Process {
-    /// Starts a program. What it prints goes into a file of its name in the folder.
+    /// Starts a program. A file with its name in the folder gets its output.
     pub fn start(name: &str, mut command: Command, folder: &Path) -> Result<Self> {
-        let log = File::create(folder.join(format!("{name}.log")))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        let log = folder.join(format!("{name}.log"));
+        let output = File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let pid = child.id().with_context(|| format!("{name} has stopped at once"))?;
-        Ok(Self { name: name.to_owned(), pid, child })
+        Ok(Self { name: name.to_owned(), log, pid, child })
+    }
+
+    /// Waits until the program has logged an event, and returns a field of it.
+    pub async fn wait_for_field(&mut self, event: &str, field: &str) -> Result<String> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let log = fs::read_to_string(&self.log)?;
+            if let Some(value) = field_of(&log, event, field) {
+                return Ok(value.to_owned());
+            }
+            self.check().with_context(|| format!("its log is {}", self.log.display()))?;
+            if Instant::now() > deadline {
+                bail!("{} does not log {event} within {} s:\n{log}", self.name, START_DEADLINE.as_secs());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Fails if it has stopped by itself.
@@ -52,6 +77,14 @@ impl Process {
     }
 }
 
+/// Of a log with the line `… bridge.started listen=127.0.0.1:8080`, the address. A line that is not complete yet does
+/// not count.
+fn field_of<'a>(log: &'a str, event: &str, field: &str) -> Option<&'a str> {
+    let mut lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let mut words = lines.find(|line| line.contains(event))?.split_whitespace();
+    words.find_map(|word| word.strip_prefix(field)?.strip_prefix('='))
+}
+
 impl Memory {
     fn read(status: &str) -> Option<Self> {
         let field = |name: &str| {
@@ -65,6 +98,15 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_read_from_complete_lines() {
+        let log = "INFO serving address=127.0.0.1:1\nINFO bridge.started listen=127.0.0.1:2 node_id=a\n";
+        assert_eq!(field_of(log, "bridge.started", "listen"), Some("127.0.0.1:2"));
+        assert_eq!(field_of(log, "serving", "address"), Some("127.0.0.1:1"));
+        assert_eq!(field_of(log, "serving", "listen"), None);
+        assert_eq!(field_of("INFO serving address=127.0.0.1:1", "serving", "address"), None);
+    }
 
     #[test]
     fn memory_is_read_from_what_the_kernel_tells() {

@@ -1,4 +1,4 @@
-//! A whole run: the stage, the crowd, the measuring, the end.
+//! A whole run: the start, the crowd, the measuring, the end.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,11 +13,12 @@ use tokio::{
 use crate::{
     board::Board,
     client::Client,
-    director, limits,
+    director,
+    harness::{Harness, Settings},
+    limits,
     memory::Samples,
     redis_keys,
     report::{self, Measured},
-    stage::{Settings, Stage},
     tally::Tally,
     verdict::{self, Check},
     world::World,
@@ -72,7 +73,7 @@ pub struct Options {
 
 /// A run that is under way.
 struct Run {
-    stage: Stage,
+    harness: Harness,
     world: Arc<World>,
     seed: u64,
     began: Instant,
@@ -90,15 +91,15 @@ pub async fn run(options: &Options, binary: PathBuf, folder: PathBuf) -> Result<
     println!("Soak: {sockets} sockets in {rooms} rooms for {} s, --seed {seed}", length.as_secs());
 
     let settings = Settings { binary, folder, bridges: options.bridges.max(1), grace: GRACE, ping: PING };
-    let stage = Stage::start(&settings).await?;
+    let harness = Harness::start(&settings).await?;
     let dwell = Duration::from_secs_f64(f64::from(u32::try_from(sockets)?) / options.rate.max(0.1));
-    let addresses = stage.bridges.iter().map(|bridge| bridge.address).collect();
-    let tally = Tally::new(stage.bridges.len())?;
-    let secrets = Arc::clone(&stage.secrets);
+    let addresses = harness.bridges.iter().map(|bridge| bridge.address).collect();
+    let tally = Tally::new(harness.bridges.len())?;
+    let secrets = Arc::clone(&harness.secrets);
     let world = Arc::new(World::new(addresses, Board::new(rooms), tally, secrets, [dwell, PING * 3]));
-    director::open(&stage.api, &world).await?;
-    let idle_kib = resident_kib(&stage)?;
-    let run = Run { stage, world, seed, began: Instant::now(), idle_kib, samples: vec![], most_held: 0 };
+    director::open(&harness.api, &world).await?;
+    let idle_kib = resident_kib(&harness)?;
+    let run = Run { harness, world, seed, began: Instant::now(), idle_kib, samples: vec![], most_held: 0 };
     run.play(sockets, length).await
 }
 
@@ -109,7 +110,7 @@ impl Run {
             crowd.spawn(Client::new(Arc::clone(&self.world), number, self.seed).live());
         }
         let mut operators = JoinSet::new();
-        let (api, world) = (&self.stage.api, &self.world);
+        let (api, world) = (&self.harness.api, &self.world);
         let room_life = ROOM_LIFE.min(length / 2);
         let rng = || Rng::with_seed(self.seed.rotate_left(32));
         operators.spawn(director::turn_rooms(api.clone(), Arc::clone(world), rng(), room_life));
@@ -119,7 +120,7 @@ impl Run {
         self.watch(COMING_LIMIT, has_come).await?;
         // Of the crowd that is there, and not of the one that comes.
         self.world.tally.forget_latencies();
-        self.samples = vec![Samples::default(); self.stage.bridges.len()];
+        self.samples = vec![Samples::default(); self.harness.bridges.len()];
         let (began, events) = (Instant::now(), self.world.tally.events.get());
         self.watch(length, |_| false).await?;
         let events_per_second = events_per_second(self.world.tally.events.get() - events, began.elapsed());
@@ -140,14 +141,14 @@ impl Run {
         let mut second = 0_u64;
         while Instant::now() < end && !is_enough(self) {
             seconds.tick().await;
-            self.stage.check()?;
+            self.harness.check()?;
             self.most_held = self.most_held.max(self.world.tally.held());
-            let resident = resident_kib(&self.stage)?;
+            let resident = resident_kib(&self.harness)?;
             for (samples, kib) in self.samples.iter_mut().zip(&resident) {
                 samples.push(*kib);
             }
             if second.is_multiple_of(LINE_EVERY_SECONDS) {
-                let names = self.stage.bridges.iter().map(|bridge| bridge.process.name.clone());
+                let names = self.harness.bridges.iter().map(|bridge| bridge.process.name.clone());
                 let memory: Vec<_> = names.zip(resident).collect();
                 println!("{}", report::line(self.began.elapsed(), &self.world.tally, &memory));
             }
@@ -159,11 +160,11 @@ impl Run {
     async fn judge(&mut self, sockets: usize, events_per_second: f64) -> Result<bool> {
         let tally = &self.world.tally;
         let measured = self.measured()?;
-        let mut redis = self.stage.redis.connection().await;
+        let mut redis = self.harness.redis.connection().await;
         let limit = PING * 2 + GRACE + LEASE_AND_SWEEP;
-        let ghosts = verdict::of_ghosts(&self.stage.api, &mut redis, limit).await?;
+        let ghosts = verdict::of_ghosts(&self.harness.api, &mut redis, limit).await?;
         let scripts = redis_keys::scripts_run(&mut redis).await?;
-        self.stage.check()?;
+        self.harness.check()?;
 
         let mut checks: Vec<Check> = verdict::of_faults(tally);
         checks.push(verdict::of_crowd(self.most_held, sockets));
@@ -178,7 +179,7 @@ impl Run {
     }
 
     fn measured(&self) -> Result<Vec<Measured>> {
-        let bridges = self.stage.bridges.iter().zip(&self.world.tally.sockets);
+        let bridges = self.harness.bridges.iter().zip(&self.world.tally.sockets);
         bridges
             .zip(self.idle_kib.iter().zip(&self.samples))
             .map(|((bridge, sockets), (&idle_kib, samples))| {
@@ -203,8 +204,8 @@ fn sockets_allowed(wanted: usize) -> Result<usize> {
     Ok(wanted.min(allowed))
 }
 
-fn resident_kib(stage: &Stage) -> Result<Vec<u64>> {
-    stage.bridges.iter().map(|bridge| Ok(bridge.process.memory()?.resident_kib)).collect()
+fn resident_kib(harness: &Harness) -> Result<Vec<u64>> {
+    harness.bridges.iter().map(|bridge| Ok(bridge.process.memory()?.resident_kib)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "events of one run are far below 2^52")]

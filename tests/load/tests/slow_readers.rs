@@ -11,8 +11,8 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use rollcall_load::{
     connection::{Connection, Ended},
+    harness::{Harness, Settings, debug_binary},
     limits,
-    stage::{Settings, Stage, debug_binary},
     wire::{Incoming, Transport},
     witness::Witness,
 };
@@ -81,18 +81,18 @@ enum Heard {
 async fn who_does_not_read_costs_little_and_is_closed_and_who_reads_misses_nothing() {
     limits::raise_open_files().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let stage = stage_in(folder.path(), LONG).await;
-    let mut heard = healthy_readers(&stage).await;
-    let sockets = open_slow(&stage).await;
-    let before_kib = stage.bridges[0].process.memory().unwrap().resident_kib;
-    let cost_kib = || peak_kib(&stage).saturating_sub(before_kib) / SLOW as u64;
+    let harness = start_harness(folder.path(), LONG).await;
+    let mut heard = healthy_readers(&harness).await;
+    let sockets = open_slow(&harness).await;
+    let before_kib = harness.bridges[0].process.memory().unwrap().resident_kib;
+    let cost_kib = || peak_kib(&harness).saturating_sub(before_kib) / SLOW as u64;
 
     let mut asleep = enter_slow(sockets, &cost_kib).await;
     let mut awake = JoinSet::new();
     let mut rounds = 0;
     while !asleep.is_empty() {
         assert!(rounds < ROUNDS, "{} slow readers are still there after {rounds} rounds", asleep.len());
-        try_join_all((0..ROOMS).map(|room| say_much(&stage, room))).await.unwrap();
+        try_join_all((0..ROOMS).map(|room| say_much(&harness, room))).await.unwrap();
         rounds += 1;
         while let Ok(told) = heard.try_recv() {
             if let Some(reader) = lost(told).and_then(|user| asleep.remove(&user)) {
@@ -110,9 +110,9 @@ async fn who_does_not_read_costs_little_and_is_closed_and_who_reads_misses_nothi
         returning.push(reader);
     }
     assert!(told_why > 0, "nobody could read why");
-    let back = come_back(&stage, returning.into_iter().step_by(RETURNING).collect()).await;
+    let back = come_back(&harness, returning.into_iter().step_by(RETURNING).collect()).await;
     for room in 0..ROOMS {
-        stage.api.notice(&name(room), LAST_WORDS).await.unwrap();
+        harness.api.notice(&name(room), LAST_WORDS).await.unwrap();
     }
     everybody_hears_the_last_words(&mut heard).await;
     assert_bound(cost_kib());
@@ -121,7 +121,7 @@ async fn who_does_not_read_costs_little_and_is_closed_and_who_reads_misses_nothi
          rounds, {told_why} of {} WebSockets told why; {back} came back with their tokens; {HEALTHY} healthy readers \
          missed nothing",
         before_kib / 1024,
-        peak_kib(&stage) / 1024,
+        peak_kib(&harness) / 1024,
         cost_kib(),
         SLOW / 2,
     );
@@ -132,23 +132,23 @@ async fn who_does_not_read_costs_little_and_is_closed_and_who_reads_misses_nothi
 async fn who_takes_nothing_is_lost_even_if_nothing_more_is_said() {
     limits::raise_open_files().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let stage = stage_in(folder.path(), PING).await;
-    let mut heard = healthy_readers(&stage).await;
+    let harness = start_harness(folder.path(), PING).await;
+    let mut heard = healthy_readers(&harness).await;
     let mut asleep = Vec::new();
     for transport in Transport::ALL {
-        asleep.push(fall_asleep(&stage, "first", transport).await);
+        asleep.push(fall_asleep(&harness, "first", transport).await);
     }
     for _ in 0..LEAD {
-        say_much(&stage, 0).await.unwrap();
+        say_much(&harness, 0).await.unwrap();
     }
     for transport in Transport::ALL {
-        asleep.push(fall_asleep(&stage, "second", transport).await);
+        asleep.push(fall_asleep(&harness, "second", transport).await);
     }
     let mut missing: HashSet<String> = asleep.iter().map(|(user, _)| user.clone()).collect();
     let all = missing.len();
     // When there is no place for one of the first, there is little for the others, and nothing more comes.
     while missing.len() == all {
-        say_much(&stage, 0).await.unwrap();
+        say_much(&harness, 0).await.unwrap();
         while let Ok(told) = heard.try_recv() {
             lost(told).map(|user| missing.remove(&user));
         }
@@ -161,30 +161,30 @@ async fn who_takes_nothing_is_lost_even_if_nothing_more_is_said() {
 }
 
 /// Enters the first room, and does not read from then on.
-async fn fall_asleep(stage: &Stage, name_of_kind: &str, transport: Transport) -> (String, Connection) {
+async fn fall_asleep(harness: &Harness, name_of_kind: &str, transport: Transport) -> (String, Connection) {
     let user = format!("{name_of_kind}-{transport:?}");
-    let mut connection = open(stage, &user, transport, Some(TINY_BYTES)).await.unwrap();
+    let mut connection = open(harness, &user, transport, Some(TINY_BYTES)).await.unwrap();
     ask(&mut connection, "room:join", &json!({"groupId": name(0)})).await.unwrap();
     (user, connection)
 }
 
-async fn stage_in(folder: &std::path::Path, ping: Duration) -> Stage {
+async fn start_harness(folder: &std::path::Path, ping: Duration) -> Harness {
     let settings =
         Settings { binary: debug_binary(), folder: folder.to_owned(), bridges: 1, grace: LONG, ping };
-    let stage = Stage::start(&settings).await.unwrap();
+    let harness = Harness::start(&settings).await.unwrap();
     for room in 0..ROOMS {
         let definition = json!({"endAt": 4_000_000_000_000_u64, "leaderId": "nobody"});
-        stage.api.define(&name(room), definition).await.unwrap();
+        harness.api.define(&name(room), definition).await.unwrap();
     }
-    stage
+    harness
 }
 
 fn name(room: usize) -> String {
     format!("busy-{room}")
 }
 
-fn peak_kib(stage: &Stage) -> u64 {
-    stage.bridges[0].process.memory().unwrap().peak_kib
+fn peak_kib(harness: &Harness) -> u64 {
+    harness.bridges[0].process.memory().unwrap().peak_kib
 }
 
 fn assert_bound(cost_kib: u64) {
@@ -201,13 +201,13 @@ fn lost(told: Heard) -> Option<String> {
 }
 
 async fn open(
-    stage: &Stage,
+    harness: &Harness,
     user: &str,
     transport: Transport,
     buffer: Option<u32>,
 ) -> Result<Connection, Ended> {
-    let token = stage.secrets.token_for(user).unwrap();
-    Connection::open(stage.bridges[0].address, transport, &token, buffer).await
+    let token = harness.secrets.token_for(user).unwrap();
+    Connection::open(harness.bridges[0].address, transport, &token, buffer).await
 }
 
 /// Asks for something and returns the data of its ack; events that come before it are passed over.
@@ -229,12 +229,12 @@ async fn ask(connection: &mut Connection, event: &str, data: &Value) -> Result<B
 }
 
 /// Puts healthy readers into all rooms, on both transports. They tell what they hear.
-async fn healthy_readers(stage: &Stage) -> UnboundedReceiver<Heard> {
+async fn healthy_readers(harness: &Harness) -> UnboundedReceiver<Heard> {
     let (tell, heard) = unbounded_channel();
     for number in 0..HEALTHY {
         let user = format!("healthy-{number}");
         let transport = Transport::ALL[number / ROOMS % 2];
-        let mut connection = open(stage, &user, transport, None).await.unwrap();
+        let mut connection = open(harness, &user, transport, None).await.unwrap();
         let mut witness = Witness::new(user);
         let join = json!({"groupId": name(number % ROOMS)});
         let ack = ask(&mut connection, "room:join", &join).await.unwrap();
@@ -266,17 +266,17 @@ async fn hear(mut connection: Connection, mut witness: Witness, tell: UnboundedS
 }
 
 /// The longest notice that there can be.
-async fn say_much(stage: &Stage, room: usize) -> anyhow::Result<()> {
+async fn say_much(harness: &Harness, room: usize) -> anyhow::Result<()> {
     let text = "\u{1d11e}".repeat(MAX_NOTICE_CHARS);
-    assert!(stage.api.notice(&name(room), &text).await?, "the room is live");
+    assert!(harness.api.notice(&name(room), &text).await?, "the room is live");
     Ok(())
 }
 
 /// The sockets of those who will not read, still outside of every room.
-async fn open_slow(stage: &Stage) -> Vec<(String, Transport, Connection)> {
+async fn open_slow(harness: &Harness) -> Vec<(String, Transport, Connection)> {
     stream::iter((0..SLOW).map(|number| async move {
         let (user, transport) = (format!("slow-{number}"), Transport::ALL[number % 2]);
-        let connection = open(stage, &user, transport, Some(TINY_BYTES)).await?;
+        let connection = open(harness, &user, transport, Some(TINY_BYTES)).await?;
         Ok::<_, Ended>((user, transport, connection))
     }))
     .buffer_unordered(AT_ONCE)
@@ -330,9 +330,9 @@ fn is_told_why(reader: &SlowReader, end: &Ended) -> bool {
 }
 
 /// How many came back: all that were to.
-async fn come_back(stage: &Stage, readers: Vec<SlowReader>) -> usize {
+async fn come_back(harness: &Harness, readers: Vec<SlowReader>) -> usize {
     let back: Vec<()> = stream::iter(readers.into_iter().map(|reader| async move {
-        let mut connection = open(stage, &reader.user, reader.transport, None).await?;
+        let mut connection = open(harness, &reader.user, reader.transport, None).await?;
         let join = json!({"groupId": reader.room, "resumeToken": reader.resume_token});
         let ack = ask(&mut connection, "room:join", &join).await?;
         let ack: Value = serde_json::from_str(ack.get()).unwrap();

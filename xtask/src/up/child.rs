@@ -22,12 +22,15 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts it in a process group of its own, so that the terminal's Ctrl-C reaches only this program, which
-    /// then stops its children in order.
+    /// Starts a program.
     pub fn start(name: &'static str, command: Command) -> Result<Self> {
-        let mut command = bound_to_this_process(command);
-        let process = command.process_group(0).spawn().with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { name, process })
+        let process = prepare(command).spawn().with_context(|| format!("cannot start {name}"))?;
+        Ok(Self::adopt(name, process))
+    }
+
+    /// Takes over a program that was started with a prepared command.
+    pub fn adopt(name: &'static str, process: process::Child) -> Self {
+        Self { name, process }
     }
 
     /// Fails if it has stopped by itself.
@@ -64,9 +67,17 @@ impl Drop for Child {
     }
 }
 
+/// Puts the program into a process group of its own, so that the terminal's Ctrl-C reaches only this program, which
+/// then stops its children in order.
+pub fn prepare(command: Command) -> Command {
+    let mut command = bind_to_this_process(command);
+    command.process_group(0);
+    command
+}
+
 /// Has the kernel stop it when this program is killed. `setpriv` comes with every Debian; without it, a killed
 /// `up` leaves its children behind.
-fn bound_to_this_process(command: Command) -> Command {
+fn bind_to_this_process(command: Command) -> Command {
     if shell::which("setpriv").is_none() {
         return command;
     }

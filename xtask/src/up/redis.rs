@@ -1,18 +1,15 @@
 //! The Redis to use: the one in `REDIS_URL`, else a private one.
 
 use std::{
-    fs,
-    net::{TcpListener, TcpStream},
+    fs::{self, File},
     path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use rollcall_servers::{candidate_ports, redis_server, start_redis};
 use url::Url;
 
-use super::child::Child;
+use super::child::{self, Child};
 
 /// A Redis, and its process if it is a private one.
 pub struct Redis {
@@ -34,20 +31,14 @@ impl Redis {
     fn start(folder: &Path) -> Result<Self> {
         let data = folder.join("redis");
         fs::create_dir_all(&data)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = data.join("redis.log");
-        let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--appendonly", "yes"]);
-        command.arg("--dir").arg(&data).arg("--logfile").arg(&log);
-        let mut process = Child::start("redis-server", command)?;
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            process.check().with_context(|| format!("its log is {}", log.display()))?;
-            if began.elapsed() > Duration::from_secs(10) {
-                bail!("redis-server does not answer; its log is {}", log.display());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let log = File::options().create(true).append(true).read(true).open(&log)?;
+        let (process, port) = start_redis(&log, candidate_ports(), |port| {
+            let mut command = redis_server(port);
+            command.args(["--appendonly", "yes", "--dir"]).arg(&data);
+            child::prepare(command)
+        })?;
+        let process = Child::adopt("redis-server", process);
         Ok(Self { url: Url::parse(&format!("redis://127.0.0.1:{port}"))?, process: Some(process) })
     }
 
@@ -91,6 +82,17 @@ mod tests {
         assert_eq!(parts("redis://cache"), owned("redis", "", "cache:6379"));
         assert_eq!(parts("rediss://kim:p%40ss@cache:6380"), owned("rediss", "kim:p%40ss@", "cache:6380"));
         assert_eq!(parts("redis://:secret@cache:6379"), owned("redis", ":secret@", "cache:6379"));
+    }
+
+    #[test]
+    fn a_private_server_keeps_its_data_and_its_log_in_the_folder() {
+        let folder = std::env::temp_dir().join(format!("rollcall-up-{}", std::process::id()));
+        drop(Redis::start(&folder).unwrap());
+        let log = fs::read_to_string(folder.join("redis/redis.log")).unwrap();
+        let has_data = folder.join("redis/appendonlydir").is_dir();
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(log.contains("Ready to accept connections") && log.contains("ready to exit"), "{log}");
+        assert!(has_data);
     }
 
     #[test]
