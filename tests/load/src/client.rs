@@ -7,11 +7,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    client_kind::{ClientKind, Parting, Return},
     connection::Ended,
-    temperament::{Parting, Return, Temperament},
+    event_checker::Fault,
     visit::{Visit, Visitor},
     wire::Transport,
-    witness::Fault,
     world::World,
 };
 
@@ -31,7 +31,7 @@ const NOT_READING: Duration = Duration::from_secs(3);
 pub struct Client {
     world: Arc<World>,
     rng: Rng,
-    temperament: Temperament,
+    kind: ClientKind,
     transport: Transport,
     bridge: usize,
     number: usize,
@@ -50,10 +50,10 @@ impl Client {
     /// A client whose choices follow from the seed and its number.
     pub fn new(world: Arc<World>, number: usize, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let temperament = Temperament::any(&mut rng);
+        let kind = ClientKind::any(&mut rng);
         let transport = Transport::ALL[number % 2];
         let bridge = number / 2 % world.bridges.len();
-        Self { world, rng, temperament, transport, bridge, number, generation: 0, ticket: None }
+        Self { world, rng, kind, transport, bridge, number, generation: 0, ticket: None }
     }
 
     /// Lives until everybody has to go.
@@ -101,13 +101,13 @@ impl Client {
                 stayed = self.stay(visit, &room) => stayed?,
                 () = over.cancelled() => {}
             }
-            let parting = self.temperament.parting(&mut self.rng);
+            let parting = self.kind.parting(&mut self.rng);
             if parting != Parting::Properly {
                 return Ok(parting);
             }
             visit.leave().await?;
             self.ticket = None;
-            if self.temperament != Temperament::Restless || over.is_cancelled() {
+            if self.kind != ClientKind::Restless || over.is_cancelled() {
                 return Ok(Parting::Properly);
             }
         }
@@ -118,7 +118,7 @@ impl Client {
         for _ in 0..TRIES {
             let ticket = self.ticket.take();
             let room =
-                ticket.as_ref().map_or_else(|| self.world.board.any(&mut self.rng), |it| it.room.clone());
+                ticket.as_ref().map_or_else(|| self.world.rooms.any(&mut self.rng), |it| it.room.clone());
             let resume = ticket.as_ref().and_then(|ticket| ticket.resume_token.as_deref());
             match visit.enter(&room, resume).await? {
                 Ok(token) => {
@@ -140,20 +140,20 @@ impl Client {
 
     async fn stay(&mut self, visit: &mut Visit, room: &str) -> Result<(), Ended> {
         let until = Instant::now() + self.dwell();
-        match self.temperament {
-            Temperament::Slow => {
+        match self.kind {
+            ClientKind::Slow => {
                 while Instant::now() < until {
                     sleep(NOT_READING).await;
                     visit.listen(Instant::now() + NOT_READING).await?;
                 }
             }
-            Temperament::Pushy => {
+            ClientKind::Pushy => {
                 for _ in 0..REQUESTS_AT_ONCE {
                     visit.press("room:join", &json!({"groupId": room})).await?;
                 }
             }
-            Temperament::Babbling => visit.say(rubbish(&mut self.rng, self.transport)).await?,
-            Temperament::Steady | Temperament::Restless | Temperament::Unlucky => {}
+            ClientKind::Babbling => visit.say(rubbish(&mut self.rng, self.transport)).await?,
+            ClientKind::Steady | ClientKind::Restless | ClientKind::Unlucky => {}
         }
         visit.listen(until).await
     }
@@ -186,13 +186,13 @@ impl Client {
     }
 
     fn take_note(&self, ended: Ended) {
-        let tally = &self.world.tally;
+        let counters = &self.world.counters;
         match ended {
-            Ended::Closed(code, reason) => tally.code(&format!("close {code} {reason}")),
-            Ended::Goodbye => tally.code("goodbye"),
-            Ended::Refused(code) => tally.code(&code),
-            Ended::Lost(why) => tally.code(&why),
-            Ended::Nonsense(what) => tally.fault(Fault::Speech(what)),
+            Ended::Closed(code, reason) => counters.code(&format!("close {code} {reason}")),
+            Ended::Goodbye => counters.code("goodbye"),
+            Ended::Refused(code) => counters.code(&code),
+            Ended::Lost(why) => counters.code(&why),
+            Ended::Nonsense(what) => counters.fault(Fault::Speech(what)),
         }
     }
 }

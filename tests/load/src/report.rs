@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets::NOTHING};
 
-use crate::{memory::RULE, tally::Tally, verdict::Check};
+use crate::{checks::Check, counters::Counters, memory::RULE};
 
 /// What was measured of one bridge.
 #[derive(Debug, Clone)]
@@ -30,25 +30,31 @@ impl Measured {
 }
 
 /// The line that is printed now and then.
-pub fn line(elapsed: Duration, tally: &Tally, memory_kib: &[(String, u64)]) -> String {
+pub fn line(elapsed: Duration, counters: &Counters, memory_kib: &[(String, u64)]) -> String {
     let memory: Vec<String> =
         memory_kib.iter().map(|(name, kib)| format!("{name} {} MiB", kib / 1024)).collect();
-    let faults = tally.numbering_faults.get() + tally.member_faults.get() + tally.speech_faults.get();
+    let faults =
+        counters.numbering_faults.get() + counters.member_faults.get() + counters.speech_faults.get();
     format!(
         "{:>5} s  sockets {}  joins {} (p50 {:.1} ms, p99 {:.1} ms)  events {}  refused {}  faults {faults}  {}",
         elapsed.as_secs(),
-        tally.held(),
-        tally.joins.get(),
-        tally.join_ms(0.5),
-        tally.join_ms(0.99),
-        tally.events.get(),
-        tally.codes().values().sum::<u64>(),
+        counters.held(),
+        counters.joins.get(),
+        counters.join_ms(0.5),
+        counters.join_ms(0.99),
+        counters.events.get(),
+        counters.codes().values().sum::<u64>(),
         memory.join(", "),
     )
 }
 
 /// The table at the end.
-pub fn summary(tally: &Tally, measured: &[Measured], scripts_run: u64, events_per_second: f64) -> String {
+pub fn summary(
+    counters: &Counters,
+    measured: &[Measured],
+    scripts_run: u64,
+    events_per_second: f64,
+) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     let mut row = |what: &str, value: String| {
@@ -56,14 +62,14 @@ pub fn summary(tally: &Tally, measured: &[Measured], scripts_run: u64, events_pe
     };
     let sockets: usize = measured.iter().map(|bridge| bridge.sockets).sum();
     row("sockets held at most", sockets.to_string());
-    row("sockets opened", tally.opened.get().to_string());
-    row("joins, of which recovered", format!("{}, {}", tally.joins.get(), tally.recovered.get()));
-    row("join latency p50, p99", format!("{:.1}, {:.1} ms", tally.join_ms(0.5), tally.join_ms(0.99)));
-    row("leaves", tally.leaves.get().to_string());
-    row("connections lost", tally.losses.get().to_string());
-    row("rooms ended", tally.rooms_ended.get().to_string());
-    row("events received", format!("{} ({events_per_second:.0} a second)", tally.events.get()));
-    row("app calls of clients", tally.app_calls().to_string());
+    row("sockets opened", counters.opened.get().to_string());
+    row("joins, of which recovered", format!("{}, {}", counters.joins.get(), counters.recovered.get()));
+    row("join latency p50, p99", format!("{:.1}, {:.1} ms", counters.join_ms(0.5), counters.join_ms(0.99)));
+    row("leaves", counters.leaves.get().to_string());
+    row("connections lost", counters.losses.get().to_string());
+    row("rooms ended", counters.rooms_ended.get().to_string());
+    row("events received", format!("{} ({events_per_second:.0} a second)", counters.events.get()));
+    row("app calls of clients", counters.app_calls().to_string());
     row("scripts run in Redis", format!("{scripts_run} (with sweeps and heartbeats)"));
     for bridge in measured {
         let Measured { name, idle_kib, peak_kib, late_quarters_kib: (third, last), .. } = bridge;
@@ -71,7 +77,7 @@ pub fn summary(tally: &Tally, measured: &[Measured], scripts_run: u64, events_pe
         row(&format!("{name}: peak per socket"), format!("{:.1} KiB", bridge.kib_per_socket()));
         row(&format!("{name}: quarters 3, 4"), format!("{:.1}, {:.1} MiB", third / 1024.0, last / 1024.0));
     }
-    for (code, count) in tally.codes() {
+    for (code, count) in counters.codes() {
         row(&format!("ended or refused: {code}"), count.to_string());
     }
     for column in table.column_iter_mut() {
@@ -81,7 +87,7 @@ pub fn summary(tally: &Tally, measured: &[Measured], scripts_run: u64, events_pe
 }
 
 /// What was checked, and how many checks passed.
-pub fn verdict(checks: &[Check]) -> String {
+pub fn format_checks(checks: &[Check]) -> String {
     let mut lines: Vec<String> = checks
         .iter()
         .map(|check| {

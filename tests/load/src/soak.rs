@@ -11,16 +11,15 @@ use tokio::{
 };
 
 use crate::{
-    board::Board,
+    checks::{self, Check},
     client::Client,
-    director,
+    counters::Counters,
     harness::{Harness, Settings},
     limits,
     memory::Samples,
-    redis_keys,
+    open_rooms::OpenRooms,
+    operators, redis_keys,
     report::{self, Measured},
-    tally::Tally,
-    verdict::{self, Check},
     world::World,
 };
 
@@ -94,10 +93,10 @@ pub async fn run(options: &Options, binary: PathBuf, folder: PathBuf) -> Result<
     let harness = Harness::start(&settings).await?;
     let dwell = Duration::from_secs_f64(f64::from(u32::try_from(sockets)?) / options.rate.max(0.1));
     let addresses = harness.bridges.iter().map(|bridge| bridge.address).collect();
-    let tally = Tally::new(harness.bridges.len())?;
+    let counters = Counters::new(harness.bridges.len())?;
     let secrets = Arc::clone(&harness.secrets);
-    let world = Arc::new(World::new(addresses, Board::new(rooms), tally, secrets, [dwell, PING * 3]));
-    director::open(&harness.api, &world).await?;
+    let world = Arc::new(World::new(addresses, OpenRooms::new(rooms), counters, secrets, [dwell, PING * 3]));
+    operators::define_rooms(&harness.api, &world).await?;
     let idle_kib = resident_kib(&harness)?;
     let run = Run { harness, world, seed, began: Instant::now(), idle_kib, samples: vec![], most_held: 0 };
     run.play(sockets, length).await
@@ -113,17 +112,17 @@ impl Run {
         let (api, world) = (&self.harness.api, &self.world);
         let room_life = ROOM_LIFE.min(length / 2);
         let rng = || Rng::with_seed(self.seed.rotate_left(32));
-        operators.spawn(director::turn_rooms(api.clone(), Arc::clone(world), rng(), room_life));
-        operators.spawn(director::operate(api.clone(), Arc::clone(world), rng()));
+        operators.spawn(operators::replace_rooms(api.clone(), Arc::clone(world), rng(), room_life));
+        operators.spawn(operators::send_notices(api.clone(), Arc::clone(world), rng()));
 
-        let has_come = |run: &Self| run.world.tally.held() * 100 >= sockets * 95;
+        let has_come = |run: &Self| run.world.counters.held() * 100 >= sockets * 95;
         self.watch(COMING_LIMIT, has_come).await?;
         // Of the crowd that is there, and not of the one that comes.
-        self.world.tally.forget_latencies();
+        self.world.counters.forget_latencies();
         self.samples = vec![Samples::default(); self.harness.bridges.len()];
-        let (began, events) = (Instant::now(), self.world.tally.events.get());
+        let (began, events) = (Instant::now(), self.world.counters.events.get());
         self.watch(length, |_| false).await?;
-        let events_per_second = events_per_second(self.world.tally.events.get() - events, began.elapsed());
+        let events_per_second = events_per_second(self.world.counters.events.get() - events, began.elapsed());
 
         println!("Everybody goes.");
         self.world.over.cancel();
@@ -131,7 +130,7 @@ impl Run {
             done??;
         }
         crowd.join_all().await;
-        self.judge(sockets, events_per_second).await
+        self.check(sockets, events_per_second).await
     }
 
     /// Tells how it goes, until the time is over or something is so.
@@ -142,7 +141,7 @@ impl Run {
         while Instant::now() < end && !is_enough(self) {
             seconds.tick().await;
             self.harness.check()?;
-            self.most_held = self.most_held.max(self.world.tally.held());
+            self.most_held = self.most_held.max(self.world.counters.held());
             let resident = resident_kib(&self.harness)?;
             for (samples, kib) in self.samples.iter_mut().zip(&resident) {
                 samples.push(*kib);
@@ -150,36 +149,36 @@ impl Run {
             if second.is_multiple_of(LINE_EVERY_SECONDS) {
                 let names = self.harness.bridges.iter().map(|bridge| bridge.process.name.clone());
                 let memory: Vec<_> = names.zip(resident).collect();
-                println!("{}", report::line(self.began.elapsed(), &self.world.tally, &memory));
+                println!("{}", report::line(self.began.elapsed(), &self.world.counters, &memory));
             }
             second += 1;
         }
         Ok(())
     }
 
-    async fn judge(&mut self, sockets: usize, events_per_second: f64) -> Result<bool> {
-        let tally = &self.world.tally;
+    async fn check(&mut self, sockets: usize, events_per_second: f64) -> Result<bool> {
+        let counters = &self.world.counters;
         let measured = self.measured()?;
         let mut redis = self.harness.redis.connection().await;
         let limit = PING * 2 + GRACE + LEASE_AND_SWEEP;
-        let ghosts = verdict::of_ghosts(&self.harness.api, &mut redis, limit).await?;
+        let ghosts = checks::check_ghosts(&self.harness.api, &mut redis, limit).await?;
         let scripts = redis_keys::scripts_run(&mut redis).await?;
         self.harness.check()?;
 
-        let mut checks: Vec<Check> = verdict::of_faults(tally);
-        checks.push(verdict::of_crowd(self.most_held, sockets));
-        checks.extend(measured.iter().zip(&self.samples).map(|(it, of)| verdict::of_memory(&it.name, of)));
+        let mut checks: Vec<Check> = checks::check_faults(counters);
+        checks.push(checks::check_crowd(self.most_held, sockets));
+        checks.extend(measured.iter().zip(&self.samples).map(|(it, of)| checks::check_memory(&it.name, of)));
         checks.extend(ghosts);
-        println!("\n{}", report::summary(tally, &measured, scripts, events_per_second));
-        for fault in tally.faults() {
+        println!("\n{}", report::summary(counters, &measured, scripts, events_per_second));
+        for fault in counters.faults() {
             println!("fault: {fault}");
         }
-        println!("\n{}", report::verdict(&checks));
+        println!("\n{}", report::format_checks(&checks));
         Ok(checks.iter().all(|check| check.is_ok))
     }
 
     fn measured(&self) -> Result<Vec<Measured>> {
-        let bridges = self.harness.bridges.iter().zip(&self.world.tally.sockets);
+        let bridges = self.harness.bridges.iter().zip(&self.world.counters.sockets);
         bridges
             .zip(self.idle_kib.iter().zip(&self.samples))
             .map(|((bridge, sockets), (&idle_kib, samples))| {

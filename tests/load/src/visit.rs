@@ -1,4 +1,4 @@
-//! One client's time on one socket. Whatever it hears goes to its witness.
+//! One client's time on one socket. Each event goes to its checker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     connection::{Connection, Ended},
+    event_checker::{EventChecker, Fault},
     wire::{Incoming, Transport},
-    witness::{Fault, Witness},
     world::World,
 };
 
@@ -24,7 +24,7 @@ pub struct Visit {
     world: Arc<World>,
     bridge: usize,
     connection: Connection,
-    witness: Witness,
+    checker: EventChecker,
     is_dismissed: bool,
 }
 
@@ -59,10 +59,10 @@ impl Visit {
         let token = world.secrets.token_for(user).map_err(|error| Ended::Lost(error.to_string()))?;
         let _door = world.doors.acquire().await;
         let connection = Connection::open(world.bridges[bridge], transport, &token, None).await?;
-        world.tally.sockets[bridge].add();
-        world.tally.opened.add();
-        let witness = Witness::new(user.to_owned());
-        Ok(Self { world: Arc::clone(world), bridge, connection, witness, is_dismissed: false })
+        world.counters.sockets[bridge].add();
+        world.counters.opened.add();
+        let checker = EventChecker::new(user.to_owned());
+        Ok(Self { world: Arc::clone(world), bridge, connection, checker, is_dismissed: false })
     }
 
     /// Joins a room. Returns the token to come back with, or the code of the refusal.
@@ -78,13 +78,13 @@ impl Visit {
             Ok(ack) => ack,
             Err(code) => return Ok(Err(code)),
         };
-        self.world.tally.joined_in(began.elapsed());
-        self.world.tally.joins.add();
-        self.note(|witness| witness.entered(&ack));
+        self.world.counters.joined_in(began.elapsed());
+        self.world.counters.joins.add();
+        self.note(|checker| checker.entered(&ack));
         let welcome: Welcome =
             serde_json::from_str(ack.get()).map_err(|error| Ended::Nonsense(format!("{error} in {ack}")))?;
         if welcome.recovered {
-            self.world.tally.recovered.add();
+            self.world.counters.recovered.add();
         }
         Ok(Ok(welcome.resume_token))
     }
@@ -92,8 +92,8 @@ impl Visit {
     /// Leaves the room for good.
     pub async fn leave(&mut self) -> Result<(), Ended> {
         if self.ask("room:leave", &json!({})).await?.is_ok() {
-            self.world.tally.leaves.add();
-            self.witness.left();
+            self.world.counters.leaves.add();
+            self.checker.left();
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Visit {
         match serde_json::from_str(data.get()) {
             Ok(Ack { success: true, data: Some(data), .. }) => Ok(Ok(data)),
             Ok(Ack { success: false, code: Some(code), .. }) => {
-                self.world.tally.code(&code);
+                self.world.counters.code(&code);
                 Ok(Err(code))
             }
             _ => Err(Ended::Nonsense(format!("an ack that is none: {data}"))),
@@ -154,9 +154,9 @@ impl Visit {
     fn hear(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Event { name, data } => {
-                self.world.tally.events.add();
+                self.world.counters.events.add();
                 self.is_dismissed |= LAST_EVENTS.contains(&name.as_str());
-                self.note(|witness| witness.told(&name, &data));
+                self.note(|checker| checker.told(&name, &data));
             }
             // An answer that nobody waits for.
             Incoming::Ack { data, .. } => drop(self.outcome(&data)),
@@ -164,18 +164,18 @@ impl Visit {
         }
     }
 
-    fn note(&mut self, judge: impl FnOnce(&mut Witness) -> Result<(), Fault>) {
-        if let Err(fault) = judge(&mut self.witness) {
-            self.world.tally.fault(fault);
+    fn note(&mut self, check: impl FnOnce(&mut EventChecker) -> Result<(), Fault>) {
+        if let Err(fault) = check(&mut self.checker) {
+            self.world.counters.fault(fault);
         }
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.world.tally.sockets[self.bridge].remove();
-        if self.witness.position().is_some() && !self.is_dismissed {
-            self.world.tally.losses.add();
+        self.world.counters.sockets[self.bridge].remove();
+        if self.checker.position().is_some() && !self.is_dismissed {
+            self.world.counters.losses.add();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{board::Board, tally::Tally, tokens::Secrets};
+use crate::{counters::Counters, open_rooms::OpenRooms, tokens::Secrets};
 
 /// How many clients may be connecting or entering a room at once, so that a run begins with a queue and not with a
 /// storm.
@@ -16,9 +16,9 @@ pub struct World {
     /// The bridges.
     pub bridges: Vec<SocketAddr>,
     /// The rooms that are open.
-    pub board: Board,
-    /// What happened so far.
-    pub tally: Tally,
+    pub rooms: OpenRooms,
+    /// Counts what happened so far.
+    pub counters: Counters,
     /// Who signs tokens.
     pub secrets: Arc<Secrets>,
     /// How long a client stays as it is, on average.
@@ -35,12 +35,12 @@ impl World {
     /// A world in which nothing has happened.
     pub fn new(
         bridges: Vec<SocketAddr>,
-        board: Board,
-        tally: Tally,
+        rooms: OpenRooms,
+        counters: Counters,
         secrets: Arc<Secrets>,
         [dwell, silence]: [Duration; 2],
     ) -> Self {
         let (doors, over) = (Semaphore::new(DOORS), CancellationToken::new());
-        Self { bridges, board, tally, secrets, dwell, silence, doors, over }
+        Self { bridges, rooms, counters, secrets, dwell, silence, doors, over }
     }
 }

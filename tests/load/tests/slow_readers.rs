@@ -11,10 +11,10 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use rollcall_load::{
     connection::{Connection, Ended},
+    event_checker::EventChecker,
     harness::{Harness, Settings, debug_binary},
     limits,
     wire::{Incoming, Transport},
-    witness::Witness,
 };
 use rollcall_protocol::api::MAX_NOTICE_CHARS;
 use serde_json::{Value, json, value::RawValue};
@@ -235,22 +235,22 @@ async fn healthy_readers(harness: &Harness) -> UnboundedReceiver<Heard> {
         let user = format!("healthy-{number}");
         let transport = Transport::ALL[number / ROOMS % 2];
         let mut connection = open(harness, &user, transport, None).await.unwrap();
-        let mut witness = Witness::new(user);
+        let mut checker = EventChecker::new(user);
         let join = json!({"groupId": name(number % ROOMS)});
         let ack = ask(&mut connection, "room:join", &join).await.unwrap();
-        witness.entered(&ack).unwrap();
-        tokio::spawn(hear(connection, witness, tell.clone()));
+        checker.entered(&ack).unwrap();
+        tokio::spawn(hear(connection, checker, tell.clone()));
     }
     heard
 }
 
-async fn hear(mut connection: Connection, mut witness: Witness, tell: UnboundedSender<Heard>) {
+async fn hear(mut connection: Connection, mut checker: EventChecker, tell: UnboundedSender<Heard>) {
     let last = loop {
         let (event, data) = match connection.next().await {
             Ok(Incoming::Event { name, data }) => (name, data),
             other => break Heard::Wrong(format!("a healthy reader got {other:?}")),
         };
-        if let Err(fault) = witness.told(&event, &data) {
+        if let Err(fault) = checker.told(&event, &data) {
             break Heard::Wrong(format!("{fault:?}"));
         }
         let data: Value = serde_json::from_str(data.get()).unwrap();

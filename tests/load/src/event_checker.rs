@@ -1,4 +1,4 @@
-//! Whether what one client is told of its room fits together: the numbering, the counts and the lists of members.
+//! Checks that the events of one connection are consistent: the numbering, the counts and the lists of members.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -53,7 +53,7 @@ struct Change {
 
 /// What one connection knows of the room that it is in.
 #[derive(Debug)]
-pub struct Witness {
+pub struct EventChecker {
     user: String,
     known: Option<Known>,
     /// The latest of what was told, in short.
@@ -69,7 +69,7 @@ struct Known {
     members: Option<BTreeSet<String>>,
 }
 
-impl Witness {
+impl EventChecker {
     /// For a user outside of every room.
     pub fn new(user: String) -> Self {
         Self { user, known: None, trail: VecDeque::new() }
@@ -224,13 +224,13 @@ mod tests {
         raw(json!({"epoch": 1, "seq": seq, "count": members.len(), "change": change, "members": members}))
     }
 
-    fn kim_among(members: &[&str]) -> Witness {
-        let mut witness = Witness::new("kim".to_owned());
+    fn kim_among(members: &[&str]) -> EventChecker {
+        let mut checker = EventChecker::new("kim".to_owned());
         let members: Vec<_> = members.iter().map(|user| json!({"userId": user})).collect();
-        witness
+        checker
             .entered(&raw(json!({"epoch": 1, "seq": 5, "count": members.len(), "members": members})))
             .unwrap();
-        witness
+        checker
     }
 
     #[test]
@@ -273,14 +273,14 @@ mod tests {
         let mut kim = kim_among(&["kim", "lea"]);
         let ghost = change(6, "left", "lea", &["ali", "kim"]);
         assert!(matches!(kim.told(event, &ghost), Err(Fault::Members(_))));
-        let mut lea = Witness::new("lea".to_owned());
+        let mut lea = EventChecker::new("lea".to_owned());
         let ack = raw(json!({"epoch": 1, "seq": 5, "count": 1, "members": [{"userId": "kim"}]}));
         assert!(matches!(lea.entered(&ack), Err(Fault::Members(_))));
     }
 
     #[test]
     fn without_a_list_the_count_still_has_to_follow() {
-        let mut kim = Witness::new("kim".to_owned());
+        let mut kim = EventChecker::new("kim".to_owned());
         kim.entered(&raw(json!({"epoch": 1, "seq": 5, "count": 300}))).unwrap();
         let entered = |seq: u64, count: u64| {
             let change = json!({"type": "entered", "users": [{"userId": "ali"}]});

@@ -1,4 +1,4 @@
-//! What happened so far, counted.
+//! Counters of what happened so far.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
-use crate::witness::Fault;
+use crate::event_checker::Fault;
 
 /// The longest time that is told apart, in microseconds.
 const LONGEST_US: u64 = 120_000_000;
@@ -67,7 +67,7 @@ impl Sockets {
 }
 
 /// What happened so far.
-pub struct Tally {
+pub struct Counters {
     /// By bridge.
     pub sockets: Vec<Sockets>,
     /// Sockets that were opened.
@@ -95,7 +95,7 @@ pub struct Tally {
     join_us: Mutex<Histogram<u64>>,
 }
 
-impl Tally {
+impl Counters {
     /// For so many bridges.
     pub fn new(bridges: usize) -> Result<Self> {
         Ok(Self {

@@ -1,4 +1,4 @@
-//! Whether a run was good.
+//! Checks the results of a run.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 
-use crate::{api::Api, memory::Samples, redis_keys, tally::Tally};
+use crate::{api::Api, counters::Counters, memory::Samples, redis_keys};
 
 /// How often to look whether the last ghost is gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -29,11 +29,11 @@ impl Check {
 }
 
 /// What clients were told.
-pub fn of_faults(tally: &Tally) -> Vec<Check> {
+pub fn check_faults(counters: &Counters) -> Vec<Check> {
     let counters = [
-        ("no gap in any client's numbering", &tally.numbering_faults),
-        ("members' lists and counts follow from acks and changes", &tally.member_faults),
-        ("nothing was said that no client can read", &tally.speech_faults),
+        ("no gap in any client's numbering", &counters.numbering_faults),
+        ("members' lists and counts follow from acks and changes", &counters.member_faults),
+        ("nothing was said that no client can read", &counters.speech_faults),
     ];
     counters
         .map(|(name, counter)| Check::new(name, format!("{} faults", counter.get()), counter.get() == 0))
@@ -41,12 +41,12 @@ pub fn of_faults(tally: &Tally) -> Vec<Check> {
 }
 
 /// Whether the crowd was ever as large as it was to be, but for those on their way at the moment.
-pub fn of_crowd(held: usize, wanted: usize) -> Check {
+pub fn check_crowd(held: usize, wanted: usize) -> Check {
     Check::new("the sockets were held at once", format!("{held} of {wanted}"), held * 100 >= wanted * 95)
 }
 
 /// Whether a bridge's memory is flat.
-pub fn of_memory(bridge: &str, samples: &Samples) -> Check {
+pub fn check_memory(bridge: &str, samples: &Samples) -> Check {
     let (third, last) = samples.late_quarters();
     let found = format!("{:.1} MiB, then {:.1} MiB", third / 1024.0, last / 1024.0);
     Check::new(format!("memory of {bridge} is flat"), found, samples.are_flat())
@@ -54,7 +54,11 @@ pub fn of_memory(bridge: &str, samples: &Samples) -> Check {
 
 /// Whether anybody is left when everybody has gone, by the API and by Redis. Waits for as long as it may take until
 /// a lost member is gone.
-pub async fn of_ghosts(api: &Api, redis: &mut MultiplexedConnection, limit: Duration) -> Result<[Check; 2]> {
+pub async fn check_ghosts(
+    api: &Api,
+    redis: &mut MultiplexedConnection,
+    limit: Duration,
+) -> Result<[Check; 2]> {
     let end = Instant::now() + limit;
     loop {
         let occupied = api.occupied().await?;

@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 /// A kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Temperament {
+pub enum ClientKind {
     /// Comes, stays and mostly leaves properly.
     Steady,
     /// Goes from room to room on one socket.
@@ -41,7 +41,7 @@ pub enum Return {
     Never,
 }
 
-impl Temperament {
+impl ClientKind {
     /// Any of them: of a hundred clients, 40 are steady, 20 restless, 25 unlucky, and 5 each of the others.
     pub fn any(rng: &mut Rng) -> Self {
         match rng.u8(..100) {
