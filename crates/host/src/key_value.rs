@@ -131,21 +131,25 @@ fn failed(error: RedisError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_redis::TestRedis;
+    use rollcall_servers::RedisServer;
+
+    fn connect(redis: &RedisServer) -> redis::Connection {
+        redis::Client::open(redis.url()).unwrap().get_connection().unwrap()
+    }
 
     #[tokio::test]
     async fn a_key_is_a_redis_key() {
-        let redis = TestRedis::start();
+        let redis = RedisServer::start().unwrap();
         let store = KeyValue::new(&redis.url()).unwrap();
         store.query::<()>(Cmd::set("a", b"\x00binary".to_vec())).await.unwrap();
-        let value: Vec<u8> = redis::Cmd::get("a").query(&mut redis.connect()).unwrap();
+        let value: Vec<u8> = redis::Cmd::get("a").query(&mut connect(&redis)).unwrap();
         assert_eq!(value, b"\x00binary");
     }
 
     #[tokio::test]
     async fn all_keys_are_listed_once() {
-        let redis = TestRedis::start();
-        let mut direct = redis.connect();
+        let redis = RedisServer::start().unwrap();
+        let mut direct = connect(&redis);
         for n in 0..2500 {
             redis::cmd("SET").arg(format!("key-{n}")).arg(n).exec(&mut direct).unwrap();
         }
@@ -155,11 +159,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_connection_comes_back() {
-        let redis = TestRedis::start();
+        let redis = RedisServer::start().unwrap();
         let store = KeyValue::new(&redis.url()).unwrap();
         store.query::<()>(Cmd::set("a", 1)).await.unwrap();
         let kill = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").to_owned();
-        kill.exec(&mut redis.connect()).unwrap();
+        kill.exec(&mut connect(&redis)).unwrap();
         let mut found = store.query::<Option<i64>>(Cmd::get("a")).await;
         for _ in 0..3 {
             if found.is_ok() {

@@ -28,8 +28,6 @@ mod runtime;
 mod server;
 mod state;
 mod template;
-#[cfg(test)]
-mod test_redis;
 mod variables;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{TestRedis, application, rollcall, wasm};
+use crate::support::{RedisServer, application, connect, rollcall, wasm};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_runs() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     host.fire_cron("sweep").await.unwrap();
     assert!(evaluations(&redis) > 0);
@@ -15,7 +15,7 @@ async fn the_sweep_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schedule_runs_the_sweep_until_told_to_end() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     host.run_cron(async {
         while evaluations(&redis) == 0 {
@@ -28,7 +28,7 @@ async fn the_schedule_runs_the_sweep_until_told_to_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_cannot_connect_where_it_may_not() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = application(&redis, &sweep(&redis, &wasm("sweep"), "redis://elsewhere:6379")).await.unwrap();
     let error = host.fire_cron("sweep").await.unwrap_err().to_string();
     assert!(error.contains("redis_url is not allowed"), "{error}");
@@ -42,7 +42,7 @@ async fn a_component_cannot_connect_where_it_may_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_without_schedule_cannot_be_fired() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     let error = host.fire_cron("join").await.unwrap_err().to_string();
     assert!(error.contains("[[trigger.cron]]"), "{error}");
@@ -51,7 +51,7 @@ async fn a_component_without_schedule_cannot_be_fired() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_is_not_built_says_how_to_build_it() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let loaded = application(&redis, &sweep(&redis, "missing.wasm", "redis://a:1")).await;
     let error = format!("{:#}", loaded.err().unwrap());
     assert!(error.contains("missing.wasm") && error.contains("cargo xtask build"), "{error}");
@@ -59,13 +59,13 @@ async fn a_component_that_is_not_built_says_how_to_build_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_http_component_cannot_be_on_a_schedule() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let loaded = application(&redis, &sweep(&redis, &wasm("rooms"), "redis://a:1")).await;
     let error = format!("{:#}", loaded.err().unwrap());
     assert!(error.contains("does not handle cron events"), "{error}");
 }
 
-fn sweep(redis: &TestRedis, wasm: &str, allowed: &str) -> String {
+fn sweep(redis: &RedisServer, wasm: &str, allowed: &str) -> String {
     format!(
         "[[trigger.cron]]\ncron_expression = '* * * * * *'\ncomponent = 'sweep'\n\
          [component.sweep]\nsource = '{wasm}'\nallowed_outbound_hosts = ['{allowed}']\n\
@@ -76,7 +76,7 @@ fn sweep(redis: &TestRedis, wasm: &str, allowed: &str) -> String {
 }
 
 /// How many scripts have run.
-fn evaluations(redis: &TestRedis) -> usize {
-    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut redis.connect()).unwrap();
+fn evaluations(redis: &RedisServer) -> usize {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut connect(redis)).unwrap();
     stats.lines().filter(|line| line.starts_with("cmdstat_eval") || line.starts_with("cmdstat_fcall")).count()
 }

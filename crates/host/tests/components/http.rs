@@ -1,6 +1,6 @@
 //! HTTP components, run as in production.
 
-use crate::support::{OPERATOR_TOKEN, TestRedis, application, request, rollcall, text, wasm};
+use crate::support::{OPERATOR_TOKEN, RedisServer, application, connect, request, rollcall, text, wasm};
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,14 +12,14 @@ const DEFINITION: &str = r#"{"endAt":4102444800000,"leaderId":"kim","duplicates"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_is_kept_in_the_key_value_store() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
 
     let put = host.handle(request("PUT", "/rooms/x", DEFINITION)).await;
     assert_eq!(put.status(), StatusCode::CREATED, "{}", text(&put));
     let got = host.handle(request("GET", "/rooms/x", "")).await;
     assert_eq!((got.status(), text(&got)), (StatusCode::OK, DEFINITION));
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*session*").query(&mut redis.connect()).unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*session*").query(&mut connect(&redis)).unwrap();
     assert_eq!(keys.len(), 1, "{keys:?}");
 
     let deleted = host.handle(request("DELETE", "/rooms/x", "")).await;
@@ -31,7 +31,7 @@ async fn a_definition_is_kept_in_the_key_value_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsigned_event_is_refused() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     for path in ["/events/connect", "/events/join", "/events/leave", "/events/disconnect"] {
         let response = host.handle(request("POST", path, "{}")).await;
@@ -42,7 +42,7 @@ async fn an_unsigned_event_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_without_route_is_not_found() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     assert_eq!(host.handle(request("GET", "/nowhere", "")).await.status(), StatusCode::NOT_FOUND);
     host.close().await;
@@ -50,7 +50,7 @@ async fn a_path_without_route_is_not_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_requests_than_an_instance_takes_are_all_answered() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     let calls = (0..500).map(|n| {
         let host = host.clone();
@@ -61,14 +61,14 @@ async fn more_requests_than_an_instance_takes_are_all_answered() {
     for call in futures_util::future::join_all(calls).await {
         assert_eq!(call.unwrap(), StatusCode::CREATED);
     }
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*session*").query(&mut redis.connect()).unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*session*").query(&mut connect(&redis)).unwrap();
     assert_eq!(keys.len(), 500);
     host.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_without_the_store_cannot_open_it() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let manifest = format!(
         "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'rooms'\n[component.rooms]\nsource = '{}'\n\
          [component.rooms.variables]\noperator_tokens = '{}'\ncors_origins = ''\nredis_timeout_ms = '2000'\n",
@@ -83,7 +83,7 @@ async fn a_component_without_the_store_cannot_open_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_answers_and_ends_when_told() {
-    let redis = TestRedis::start();
+    let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

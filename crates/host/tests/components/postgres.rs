@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     postgres_server::TestPostgres,
-    support::{BRIDGE_SECRET, TestRedis, rollcall_with, text},
+    support::{BRIDGE_SECRET, RedisServer, rollcall_with, text},
 };
 
 const TABLES: &str = r#"
@@ -27,16 +27,16 @@ const TABLES: &str = r#"
 "#;
 
 struct Service {
-    redis: TestRedis,
+    redis: RedisServer,
     postgres: TestPostgres,
     entries: std::cell::Cell<u32>,
 }
 
 impl Service {
     async fn start() -> Self {
-        let postgres = TestPostgres::start().await;
+        let postgres = TestPostgres::start();
         postgres.connect().await.batch_execute(TABLES).await.unwrap();
-        Self { redis: TestRedis::start(), postgres, entries: std::cell::Cell::new(0) }
+        Self { redis: RedisServer::start().unwrap(), postgres, entries: std::cell::Cell::new(0) }
     }
 
     async fn host(&self, more: &[(&str, &str)]) -> Host {
@@ -154,7 +154,7 @@ async fn a_database_that_is_down_is_found_again() {
     service.join(&host, "10", "2").await.unwrap();
     service.postgres.stop();
     assert_eq!(service.join(&host, "10", "1").await.unwrap_err(), "UNAVAILABLE");
-    service.postgres.resume().await;
+    service.postgres.resume();
     let mut joined = service.join(&host, "10", "1").await;
     for _ in 0..3 {
         if joined.is_ok() {

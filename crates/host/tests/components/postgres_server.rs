@@ -1,12 +1,13 @@
 //! A real PostgreSQL server of its own for a test.
 
 use std::{
-    net::TcpListener,
+    fs::File,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Child, Command},
 };
 
+use rollcall_servers::{Launch, candidate_ports};
 use tokio_postgres::{Client, NoTls};
 
 /// With characters that a URL must encode.
@@ -15,46 +16,38 @@ const PASSWORD: &str = "open@sesame/ ü";
 /// Ends with the test.
 pub(crate) struct TestPostgres {
     folder: tempfile::TempDir,
+    log: File,
     port: u16,
     process: Option<Child>,
 }
 
 impl TestPostgres {
-    pub(crate) async fn start() -> Self {
+    /// Starts a server and waits until it accepts connections.
+    pub(crate) fn start() -> Self {
+        Self::start_on(candidate_ports())
+    }
+
+    fn start_on(ports: impl IntoIterator<Item = u16>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).unwrap();
         if is_root() {
             run(Command::new("chown").args(["-R", "postgres"]).arg(folder.path()));
         }
-        let mut server = Self { folder, port, process: None };
+        let data = folder.path().join("data");
         let mut init = program("initdb");
         init.args(["--username=study", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync", "--pwfile"]);
-        run(init.arg(password).arg("--pgdata").arg(server.data()));
-        server.resume().await;
-        server
+        run(init.arg(password).arg("--pgdata").arg(&data));
+        let log = tempfile::tempfile().unwrap();
+        let started = launch(&log).start_on_free_port(ports, |port| postgres(&data, port));
+        let (process, port) = started.unwrap();
+        Self { folder, log, port, process: Some(process) }
     }
 
-    /// Starts it, or starts it again.
-    pub(crate) async fn resume(&mut self) {
-        let mut postgres = program("postgres");
-        postgres.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        postgres.args([
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "fsync=off",
-            "-c",
-            "unix_socket_directories=",
-        ]);
-        postgres.stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(postgres.spawn().unwrap());
-        let start = Instant::now();
-        while self.try_connect().await.is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "postgres does not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    /// Starts a stopped server again, on its port.
+    pub(crate) fn resume(&mut self) {
+        let started = launch(&self.log).start(postgres(&self.folder.path().join("data"), self.port));
+        self.process = Some(started.unwrap().expect("no other process has taken the port"));
     }
 
     /// Ends it at once, with all connections.
@@ -75,19 +68,11 @@ impl TestPostgres {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        self.try_connect().await.unwrap()
-    }
-
-    async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.port).user("study").password(PASSWORD).dbname("postgres");
-        let (client, connection) = config.connect(NoTls).await?;
+        let (client, connection) = config.connect(NoTls).await.unwrap();
         tokio::spawn(connection);
-        Ok(client)
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        client
     }
 }
 
@@ -95,6 +80,20 @@ impl Drop for TestPostgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn launch(log: &File) -> Launch<'_> {
+    Launch { ready: "database system is ready to accept connections", log }
+}
+
+fn postgres(data: &Path, port: u16) -> Command {
+    let mut postgres = program("postgres");
+    postgres.arg("-D").arg(data).args(["-p", &port.to_string()]);
+    let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "lc_messages=C"];
+    for setting in settings {
+        postgres.args(["-c", setting]);
+    }
+    postgres
 }
 
 /// The newest that Debian has installed; they lie in no folder of `PATH`.
@@ -126,4 +125,24 @@ fn is_root() -> bool {
 fn run(command: &mut Command) {
     let output = command.output().expect("PostgreSQL must be installed: run `cargo xtask setup --tests`");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_server_whose_port_is_taken_starts_on_another_and_can_be_resumed_there() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = listener.local_addr().unwrap().port();
+    let mut server = TestPostgres::start_on([taken].into_iter().chain(candidate_ports()));
+    assert_ne!(server.port, taken);
+    let postmaster = async |server: &TestPostgres| -> String {
+        let client = server.connect().await;
+        client
+            .query_one("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)", &[])
+            .await
+            .unwrap()
+            .get(0)
+    };
+    assert_eq!(postmaster(&server).await, server.process.as_ref().unwrap().id().to_string());
+    server.stop();
+    server.resume();
+    assert_eq!(postmaster(&server).await, server.process.as_ref().unwrap().id().to_string());
 }

@@ -1,8 +1,5 @@
 //! An application for a test: Rollcall's own components with a Redis of their own.
 
-#[path = "../../src/test_redis.rs"]
-mod test_redis;
-
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -11,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use rollcall_host::{Host, Options};
-pub(crate) use test_redis::TestRedis;
+pub(crate) use rollcall_servers::RedisServer;
 
 pub(crate) const OPERATOR_TOKEN: &str = "operator-token-of-the-tests";
 
@@ -29,12 +26,12 @@ pub(crate) fn wasm(component: &str) -> String {
 }
 
 /// Rollcall as its own manifest declares it.
-pub(crate) async fn rollcall(redis: &TestRedis) -> Host {
+pub(crate) async fn rollcall(redis: &RedisServer) -> Host {
     rollcall_with(redis, &[]).await
 }
 
 /// Rollcall with variables set beside those that it needs.
-pub(crate) async fn rollcall_with(redis: &TestRedis, more: &[(&str, &str)]) -> Host {
+pub(crate) async fn rollcall_with(redis: &RedisServer, more: &[(&str, &str)]) -> Host {
     let address = redis.address();
     let needed = [
         ("redis_address", address.as_str()),
@@ -47,7 +44,7 @@ pub(crate) async fn rollcall_with(redis: &TestRedis, more: &[(&str, &str)]) -> H
 }
 
 /// The application of a manifest that is only for this test.
-pub(crate) async fn application(redis: &TestRedis, manifest: &str) -> anyhow::Result<Host> {
+pub(crate) async fn application(redis: &RedisServer, manifest: &str) -> anyhow::Result<Host> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spin.toml");
     std::fs::write(&path, format!("spin_manifest_version = 2\n[application]\nname = \"test\"\n{manifest}"))
@@ -57,10 +54,15 @@ pub(crate) async fn application(redis: &TestRedis, manifest: &str) -> anyhow::Re
 
 async fn load(
     manifest: PathBuf,
-    redis: &TestRedis,
+    redis: &RedisServer,
     variables: BTreeMap<String, String>,
 ) -> anyhow::Result<Host> {
     Host::load(Options { manifest, variables, key_value_redis: redis.url() }).await
+}
+
+/// A connection to the server.
+pub(crate) fn connect(redis: &RedisServer) -> redis::Connection {
+    redis::Client::open(redis.url()).unwrap().get_connection().unwrap()
 }
 
 pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Bytes> {
