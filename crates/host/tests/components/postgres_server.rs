@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command},
 };
 
