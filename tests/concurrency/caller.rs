@@ -6,7 +6,7 @@ use rollcall_protocol::{
     definition::SessionDefinition,
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
-use rollcall_rooms::{Failure, Rooms, rooms::Swept, sessions::Expected};
+use rollcall_rooms::{Error, Rooms, definitions::Expected, rooms::ShardSweep};
 use rollcall_tests::redis_server::{RedisPort, connect};
 
 use crate::{
@@ -49,8 +49,8 @@ impl Caller {
                 entry: join.entry_id.to_string(),
                 ack: Ack::of(&joined),
             },
-            Err(Failure::Refused(refusal)) => What::JoinRefused(refusal.code),
-            Err(Failure::Unavailable(reason)) => What::Failed(reason),
+            Err(Error::Refused(refusal)) => What::JoinRefused(refusal.code),
+            Err(Error::Unavailable(reason)) => What::Failed(reason),
         };
         self.keep(room, began, what);
     }
@@ -114,14 +114,14 @@ impl Caller {
         self.succeeded(lease)
     }
 
-    pub async fn sweep(&mut self) -> Option<Swept> {
+    pub async fn sweep(&mut self) -> Option<ShardSweep> {
         let swept = self.rooms.sweep(SHARD).await;
         self.log.sweeps += 1;
         self.succeeded(swept)
     }
 
     /// A thread that stopped here would keep the others waiting at the gate.
-    fn succeeded<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+    fn succeeded<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         result.map_err(|failure| self.log.failures.push(failure.to_string())).ok()
     }
 
@@ -134,17 +134,17 @@ impl Caller {
     }
 }
 
-fn closed(membership: &Membership, failure: Option<Failure>) -> What {
+fn closed(membership: &Membership, failure: Option<Error>) -> What {
     match failure {
         None => What::Closed { entry: membership.entry_id.to_string() },
         Some(failure) => What::Failed(failure.to_string()),
     }
 }
 
-fn changed(failure: Option<Failure>) -> What {
+fn changed(failure: Option<Error>) -> What {
     match failure {
         None => What::Changed(Ok(())),
-        Some(Failure::Refused(refusal)) => What::Changed(Err(refusal.code)),
-        Some(Failure::Unavailable(reason)) => What::Failed(reason),
+        Some(Error::Refused(refusal)) => What::Changed(Err(refusal.code)),
+        Some(Error::Unavailable(reason)) => What::Failed(reason),
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use rollcall_protocol::{RoomId, UserId, definition::StoredDefinition};
 use rollcall_rooms::{
-    Failure,
-    directory::{Definitions, Directory},
+    Error,
+    definitions::{DefinitionSource, DefinitionStore},
 };
 
 #[derive(Default)]
@@ -21,23 +21,23 @@ impl Store {
     }
 }
 
-impl Directory for &Store {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionSource for &Store {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.session())
     }
 }
 
-impl Definitions for &Store {
-    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionStore for &Store {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.session())
     }
 
-    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Failure> {
+    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Error> {
         self.lock().replace(session.clone());
         Ok(())
     }
 
-    async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
+    async fn delete(&self, _: &RoomId) -> Result<(), Error> {
         self.lock().take();
         Ok(())
     }

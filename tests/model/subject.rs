@@ -11,9 +11,8 @@ use rollcall_protocol::{
     fanout,
 };
 use rollcall_rooms::{
-    Failure, Rooms, Settings,
-    directory::{Definitions, Directory},
-    sessions::Expected,
+    Error, Rooms, Settings,
+    definitions::{DefinitionSource, DefinitionStore, Expected},
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
 use serde_json::{Value, json};
@@ -68,26 +67,26 @@ impl Store {
     }
 }
 
-impl Directory for &Store {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionSource for &Store {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
         let mut kept = self.0.borrow_mut();
         let reads_old = std::mem::take(&mut kept.reads_old);
         Ok(if reads_old { kept.before.clone() } else { kept.current.clone() })
     }
 }
 
-impl Definitions for &Store {
-    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionStore for &Store {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.0.borrow().current.clone())
     }
 
-    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Failure> {
+    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Error> {
         Store::put(self, session.clone());
         let dies = std::mem::take(&mut self.0.borrow_mut().dies);
-        if dies { Err(Failure::Unavailable("dead".to_owned())) } else { Ok(()) }
+        if dies { Err(Error::Unavailable("dead".to_owned())) } else { Ok(()) }
     }
 
-    async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
+    async fn delete(&self, _: &RoomId) -> Result<(), Error> {
         let mut kept = self.0.borrow_mut();
         kept.before = kept.current.take();
         Ok(())
@@ -241,13 +240,13 @@ impl Subject {
     }
 }
 
-fn answer(result: Result<Value, Failure>) -> Value {
+fn answer(result: Result<Value, Error>) -> Value {
     result.unwrap_or_else(failed)
 }
 
-fn failed(failure: Failure) -> Value {
+fn failed(failure: Error) -> Value {
     match failure {
-        Failure::Refused(refusal) => wire::refused(refusal.code),
-        Failure::Unavailable(reason) => json!({ "unavailable": reason }),
+        Error::Refused(refusal) => wire::refused(refusal.code),
+        Error::Unavailable(reason) => json!({ "unavailable": reason }),
     }
 }

@@ -2,11 +2,12 @@
 
 use rollcall_protocol::{
     ErrorCode,
+    attendance::{self, Attendance},
     client::Profile,
     definition::{self, SessionDefinition},
     event,
 };
-use rollcall_rooms::attendance::{self, Attendance};
+use rollcall_rooms::attendance::{StayRecord, summarize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,7 +83,7 @@ pub fn answer(answer: &Answer, room: Option<RoomNo>) -> Value {
             }
             reading
         }
-        Answer::Stays(stays) => attendance(&Attendance::of(stays.iter().map(stay).collect())),
+        Answer::Stays(stays) => attendance(&summarize(stays.iter().map(stay).collect())),
     }
 }
 
@@ -94,9 +95,8 @@ pub fn swept(settled: u32, late_ms: u64, more: bool, due_in_ms: Option<u64>) -> 
     json!({ "settled": settled, "lateMs": late_ms, "more": more, "dueInMs": due_in_ms })
 }
 
-/// With the user ids, which its JSON leaves out.
 pub fn attendance(attendance: &Attendance) -> Value {
-    json!(format!("{attendance:?}"))
+    json!(attendance)
 }
 
 fn welcome(welcome: &Welcome) -> Value {
@@ -122,10 +122,9 @@ fn state(state: &State) -> Value {
     with_roster(json, &state.roster)
 }
 
-fn stay(stay: &Stay) -> attendance::Stay {
-    attendance::Stay {
-        user_id: id(stay.person.user),
-        user_name: stay.person.name.to_owned(),
+fn stay(stay: &Stay) -> StayRecord {
+    let (user_id, user_name) = (id(stay.person.user), stay.person.name.to_owned());
+    let stay = attendance::Stay {
         epoch: stay.epoch,
         entered_at: stay.entered_at,
         left_at: stay.left_at,
@@ -137,7 +136,8 @@ fn stay(stay: &Stay) -> attendance::Stay {
             Ending::Removed => attendance::Ending::Removed,
             Ending::Ended => attendance::Ending::Ended,
         }),
-    }
+    };
+    StayRecord { user_id, user_name, stay }
 }
 
 pub fn event(event: &Event, room: RoomNo) -> Value {

@@ -1,7 +1,7 @@
 //! Who was there, from when to when.
 
+use rollcall_protocol::attendance::{Attendee, Ending};
 use rollcall_protocol::definition::SessionDefinition;
-use rollcall_rooms::attendance::{Attendee, Ending};
 
 use crate::story::{END, MINUTE, START, Story, definition};
 

@@ -4,7 +4,10 @@ use rollcall_protocol::{
     ErrorCode, RoomId,
     definition::{SessionDefinition, StoredDefinition},
 };
-use rollcall_rooms::{Failure, directory::Definitions, sessions::Expected};
+use rollcall_rooms::{
+    Error,
+    definitions::{DefinitionStore, Expected},
+};
 use serde_json::json;
 
 use crate::story::{END, MINUTE, START, Story, definition, ids};
@@ -211,16 +214,16 @@ async fn a_change_that_is_meant_for_another_definition_is_refused_and_locks_nobo
 /// Fails in the middle of a change.
 struct BrokenStore;
 
-impl Definitions for BrokenStore {
-    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionStore for BrokenStore {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
         Ok(None)
     }
 
-    async fn put(&self, _: &RoomId, _: &StoredDefinition) -> Result<(), Failure> {
-        Err(Failure::Unavailable("broken".into()))
+    async fn put(&self, _: &RoomId, _: &StoredDefinition) -> Result<(), Error> {
+        Err(Error::Unavailable("broken".into()))
     }
 
-    async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
-        Err(Failure::Unavailable("broken".into()))
+    async fn delete(&self, _: &RoomId) -> Result<(), Error> {
+        Err(Error::Unavailable("broken".into()))
     }
 }

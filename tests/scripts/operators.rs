@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rollcall_protocol::{ErrorCode, api::Notice};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 
 use crate::story::{MINUTE, START, Story};
 
@@ -40,7 +40,7 @@ async fn rooms_that_are_over_are_not_listed_and_a_made_up_place_is_refused() {
     room.at(60 * MINUTE);
     assert_eq!(room.rooms().list(None, 10).await.unwrap().rooms.len(), 0);
     for after in ["", "x", "x:y"] {
-        let Err(Failure::Refused(refusal)) = room.rooms().list(Some(after), 10).await else {
+        let Err(Error::Refused(refusal)) = room.rooms().list(Some(after), 10).await else {
             panic!("{after}")
         };
         assert_eq!(refusal.code, ErrorCode::Malformed);
@@ -67,7 +67,7 @@ async fn a_notice_reaches_the_room_while_it_is_live() {
     let mut room = Story::begin().await;
     let notice = Notice { text: "Five \"minutes\" 🦉".to_owned() };
     let algebra = "algebra".parse().unwrap();
-    let Err(Failure::Refused(refusal)) = room.rooms().notify(&algebra, &notice).await else {
+    let Err(Error::Refused(refusal)) = room.rooms().notify(&algebra, &notice).await else {
         panic!("not live")
     };
     assert_eq!(refusal.code, ErrorCode::NotLive);

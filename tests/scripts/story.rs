@@ -6,17 +6,16 @@ use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
 use rollcall_protocol::{
     ErrorCode, NodeId, ResumeHash, RoomId, UserId,
+    attendance::Attendance,
     client::{Joined, Profile},
     definition::{Duplicates, SessionDefinition, StoredDefinition},
     event::{EntryRef, Heartbeat, Join, Membership, Read, RoomSnapshot},
     fanout::{self, Envelope},
 };
 use rollcall_rooms::{
-    Failure, Rooms, Settings,
-    attendance::Attendance,
-    directory::{Definitions, Directory},
-    rooms::Swept,
-    sessions::Expected,
+    Error, Rooms, Settings,
+    definitions::{DefinitionSource, DefinitionStore, Expected},
+    rooms::ShardSweep,
     shard,
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
@@ -51,23 +50,23 @@ pub struct Story {
     session: RefCell<Option<StoredDefinition>>,
 }
 
-impl Directory for &Story {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionSource for &Story {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.session.borrow().clone())
     }
 }
 
-impl Definitions for &Story {
-    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Failure> {
+impl DefinitionStore for &Story {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.session.borrow().clone())
     }
 
-    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Failure> {
+    async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Error> {
         self.session.replace(Some(session.clone()));
         Ok(())
     }
 
-    async fn delete(&self, _: &RoomId) -> Result<(), Failure> {
+    async fn delete(&self, _: &RoomId) -> Result<(), Error> {
         self.session.take();
         Ok(())
     }
@@ -207,7 +206,7 @@ impl Story {
     }
 
     /// A user tries to enter, and may fail in any way.
-    pub async fn try_join(&self, name: &str) -> Result<Joined, Failure> {
+    pub async fn try_join(&self, name: &str) -> Result<Joined, Error> {
         self.rooms().join(&self, &self.entering(name)).await
     }
 
@@ -237,7 +236,7 @@ impl Story {
         self.rooms().disconnect(&entry(name)).await.unwrap();
     }
 
-    pub async fn sweep(&self) -> Swept {
+    pub async fn sweep(&self) -> ShardSweep {
         self.rooms().sweep(self.shard()).await.unwrap()
     }
 
@@ -291,10 +290,10 @@ fn read(payload: &str) -> Event {
     }
 }
 
-fn code(failure: Failure) -> ErrorCode {
+fn code(failure: Error) -> ErrorCode {
     match failure {
-        Failure::Refused(refusal) => refusal.code,
-        Failure::Unavailable(reason) => panic!("{reason}"),
+        Error::Refused(refusal) => refusal.code,
+        Error::Unavailable(reason) => panic!("{reason}"),
     }
 }
 

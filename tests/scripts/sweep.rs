@@ -1,4 +1,4 @@
-use rollcall_rooms::rooms::Swept;
+use rollcall_rooms::rooms::ShardSweep;
 
 use crate::story::{END, MINUTE, START, Story, ids};
 
@@ -17,7 +17,7 @@ async fn members_whose_grace_period_ran_out_leave() {
 
     room.at(30_250);
     let due_in_ms = Some(50 * MINUTE - 30_250);
-    assert_eq!(room.sweep().await, Swept { settled: 1, late_ms: 250, more: false, due_in_ms });
+    assert_eq!(room.sweep().await, ShardSweep { settled: 1, late_ms: 250, more: false, due_in_ms });
     let events = room.events().await;
     assert_eq!(events.len(), 1, "those who leave together are announced together");
     assert_eq!(events[0].data["change"]["type"], "graceExpired");

@@ -2,7 +2,7 @@
 
 use rollcall_guest::{events, http::Response, identity};
 use rollcall_protocol::{client::Identity, event::Connect};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
@@ -10,6 +10,6 @@ async fn handle(request: Request) -> Response {
     events::handle_without_limit(request, identify).await
 }
 
-async fn identify(connect: Connect) -> Result<Identity, Failure> {
+async fn identify(connect: Connect) -> Result<Identity, Error> {
     identity::verify(&connect.token).await
 }

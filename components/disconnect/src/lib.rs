@@ -2,7 +2,7 @@
 
 use rollcall_guest::{events, http::Response, redis};
 use rollcall_protocol::{client::Done, event::Disconnect};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
@@ -10,6 +10,6 @@ async fn handle(request: Request) -> Response {
     events::handle_each(request, disconnect).await
 }
 
-async fn disconnect(Disconnect(membership): Disconnect) -> Result<Done, Failure> {
+async fn disconnect(Disconnect(membership): Disconnect) -> Result<Done, Error> {
     redis::rooms().await?.disconnect(&membership).await
 }

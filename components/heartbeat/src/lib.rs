@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 use rollcall_guest::{events, http::Response, redis};
 use rollcall_protocol::event::{Heartbeat, Lease};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
@@ -13,7 +13,7 @@ async fn handle(request: Request) -> Response {
 
 /// Runs one script per shard, because a bridge may hold connections in every shard. The calls pipeline on one
 /// connection. The first call runs alone, so that it alone connects to Redis and loads the script.
-async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Failure> {
+async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Error> {
     let rooms = redis::rooms().await?;
     let mut calls = rooms.shards().map(|shard| rooms.heartbeat(shard, &heartbeat));
     let mut leases = try_join_all(calls.next()).await?;

@@ -7,7 +7,7 @@ use rollcall_guest::{
     redis,
 };
 use rollcall_protocol::{client::Joined, event::Join};
-use rollcall_rooms::{Failure, grant::Granted};
+use rollcall_rooms::{Error, definitions::TokenDefinitions};
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
@@ -15,11 +15,11 @@ async fn handle(request: Request) -> Response {
     events::handle(request, join).await
 }
 
-async fn join(join: Join) -> Result<Joined, Failure> {
+async fn join(join: Join) -> Result<Joined, Error> {
     let rooms = redis::rooms().await?;
     match Source::configured().await? {
         Source::KeyValue => rooms.join(&KeyValueDefinitions::open().await?, &join).await,
         Source::Postgres => rooms.join(&PostgresDefinitions::open().await?, &join).await,
-        Source::Token => rooms.join(&Granted(join.grant.as_ref()), &join).await,
+        Source::Token => rooms.join(&TokenDefinitions(join.grant.as_ref()), &join).await,
     }
 }

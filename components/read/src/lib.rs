@@ -5,7 +5,7 @@ use rollcall_protocol::{
     ErrorCode,
     event::{MAX_ENTRIES, Read, RoomSnapshot},
 };
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
@@ -13,7 +13,7 @@ async fn handle(request: Request) -> Response {
     events::handle(request, read).await
 }
 
-async fn read(read: Read) -> Result<RoomSnapshot, Failure> {
+async fn read(read: Read) -> Result<RoomSnapshot, Error> {
     if read.entries.len() > MAX_ENTRIES {
         return Err(ErrorCode::Malformed.into());
     }

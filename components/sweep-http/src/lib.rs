@@ -1,4 +1,4 @@
-//! `POST /sweep`: settles what is overdue, for platforms that have no cron trigger.
+//! `POST /sweep`: settles rooms that are due, on platforms without a cron trigger.
 
 use rollcall_guest::{
     bearer::{self, Tokens},
@@ -6,7 +6,7 @@ use rollcall_guest::{
     http::{self, Response},
     redis, sweep,
 };
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::{
     http::{Method, Request, StatusCode},
     http_service,
@@ -19,14 +19,14 @@ thread_local! {
 #[http_service]
 async fn handle(request: Request) -> Response {
     let context = http::request_context(&request);
-    context.within(async { answer(request).await.unwrap_or_else(http::problem) }).await
+    context.within(async { handle_request(request).await.unwrap_or_else(http::problem) }).await
 }
 
-async fn answer(request: Request) -> Result<Response, Failure> {
+async fn handle_request(request: Request) -> Result<Response, Error> {
     if *request.method() != Method::POST {
         return Ok(http::method_not_allowed("POST"));
     }
     bearer::authorize(request.headers(), &TOKENS, "sweep_tokens").await?;
-    let swept = events::within_time_limit(async { sweep::run(&*redis::rooms().await?).await }).await?;
-    Ok(http::json(StatusCode::OK, &swept))
+    let report = events::within_time_limit(async { sweep::run(&*redis::rooms().await?).await }).await?;
+    Ok(http::json(StatusCode::OK, &report))
 }

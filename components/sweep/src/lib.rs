@@ -1,4 +1,4 @@
-//! Runs every second: settles the rooms that are overdue although nobody calls.
+//! Runs every second and settles rooms that are due although no call arrives.
 
 #[allow(clippy::crate_in_macro_def, reason = "generated code")]
 mod bindings {
@@ -22,7 +22,7 @@ bindings::export!(Sweep);
 
 impl Guest for Sweep {
     async fn handle_cron_event(_: Metadata) -> Result<(), Error> {
-        let swept = async { sweep::run(&*redis::rooms().await?).await };
-        swept.await.map(|_| ()).map_err(|failure| Error::Other(failure.to_string()))
+        let work = async { sweep::run(&*redis::rooms().await?).await };
+        work.await.map(|_| ()).map_err(|error| Error::Other(error.to_string()))
     }
 }

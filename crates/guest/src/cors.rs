@@ -1,11 +1,11 @@
-//! Which pages of other origins may use the API from a browser.
+//! Use of the API by pages of other origins.
 
 use hyperium::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, HeaderName, ORIGIN, VARY,
 };
 use rollcall_protocol::{ErrorCode, origin::OriginPolicy};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::http::{HeaderValue, Request, StatusCode};
 
 use crate::{
@@ -13,18 +13,18 @@ use crate::{
     variables,
 };
 
-/// The origin of a page that may use the API.
+/// An origin whose pages may use the API.
 pub struct AllowedOrigin(HeaderValue);
 
 impl AllowedOrigin {
-    /// The origin of a request, if it comes from a page. Pages that the variable `cors_origins` does not allow are
-    /// refused, by the same rules as at a bridge.
-    pub async fn of(request: &Request) -> Result<Option<Self>, Failure> {
+    /// Reads the origin of a request from a page. Refuses origins that the variable `cors_origins` does not allow, by the
+    /// same rules as a bridge.
+    pub async fn of(request: &Request) -> Result<Option<Self>, Error> {
         let Some(origin) = request.headers().get(ORIGIN) else { return Ok(None) };
         let list = variables::get("cors_origins").await?;
         let policy =
             OriginPolicy::parse(list.split_whitespace()).map_err(|error| variables::misconfigured(&error))?;
-        // Spin tells the host in the URL where a client's header does not get through.
+        // Where the client's header does not arrive, Spin puts the host into the URL.
         let authority = request.uri().authority().and_then(|it| HeaderValue::from_str(it.as_str()).ok());
         let host = request.headers().get(HOST).or(authority.as_ref());
         if !policy.allows(origin, host) {
@@ -34,7 +34,7 @@ impl AllowedOrigin {
     }
 }
 
-/// Answers the question that a browser asks before the request itself.
+/// Responds to the request that a browser sends before the actual request.
 pub fn preflight(origin: Option<&AllowedOrigin>) -> Response {
     let mut response = http::empty(StatusCode::NO_CONTENT);
     if origin.is_some() {
@@ -48,10 +48,10 @@ pub fn preflight(origin: Option<&AllowedOrigin>) -> Response {
     mark(response, origin)
 }
 
-/// Lets the page of an allowed origin read an answer.
+/// Lets the page of an allowed origin read a response.
 pub fn mark(mut response: Response, origin: Option<&AllowedOrigin>) -> Response {
     let headers = response.headers_mut();
-    // Caches must not give one origin's answer to another.
+    // Caches must not give one origin's response to another.
     headers.insert(VARY, HeaderValue::from_static("origin"));
     if let Some(AllowedOrigin(origin)) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -11,7 +11,7 @@ use rollcall_protocol::{
     client::Done,
     event::AppEvent,
 };
-use rollcall_rooms::{Failure, settings::parse_setting};
+use rollcall_rooms::{Error, settings::parse_setting};
 use spin_sdk::http::Request;
 
 use crate::{
@@ -28,7 +28,7 @@ thread_local! {
 /// Handles a call that delivers one event, within the time limit.
 pub async fn handle<E: AppEvent>(
     request: Request,
-    apply: impl AsyncFnOnce(E) -> Result<E::Response, Failure>,
+    apply: impl AsyncFnOnce(E) -> Result<E::Response, Error>,
 ) -> Response {
     handle_without_limit(request, async |event| within_time_limit(apply(event)).await).await
 }
@@ -36,7 +36,7 @@ pub async fn handle<E: AppEvent>(
 /// Handles a call that delivers one event and needs no other server.
 pub async fn handle_without_limit<E: AppEvent>(
     mut request: Request,
-    apply: impl AsyncFnOnce(E) -> Result<E::Response, Failure>,
+    apply: impl AsyncFnOnce(E) -> Result<E::Response, Error>,
 ) -> Response {
     let context = http::request_context(&request);
     let result = async {
@@ -49,7 +49,7 @@ pub async fn handle_without_limit<E: AppEvent>(
 /// Handles a call that delivers one event or a batch of events, within the time limit.
 pub async fn handle_each<E: AppEvent<Response = Done> + Clone>(
     mut request: Request,
-    apply: impl AsyncFn(E) -> Result<Done, Failure>,
+    apply: impl AsyncFn(E) -> Result<Done, Error>,
 ) -> Response {
     if !batch::is_batch(request.headers()) {
         return handle(request, async |event| apply(event).await).await;
@@ -65,7 +65,7 @@ pub async fn handle_each<E: AppEvent<Response = Done> + Clone>(
 /// Applies the events of a batch. Returns one outcome for each event.
 async fn apply_all<E: Clone>(
     events: Vec<BatchedEvent<E>>,
-    apply: impl AsyncFn(E) -> Result<Done, Failure>,
+    apply: impl AsyncFn(E) -> Result<Done, Error>,
 ) -> Outcomes {
     let results: Vec<OnceCell<Result<Done, Refusal>>> = events.iter().map(|_| OnceCell::new()).collect();
     let apply_one =
@@ -82,8 +82,8 @@ async fn apply_all<E: Clone>(
         join_all(waiting.map(apply_one)).await;
         Ok(())
     };
-    if let Err(failure) = within_time_limit(apply_all).await {
-        http::refuse(failure);
+    if let Err(error) = within_time_limit(apply_all).await {
+        http::refuse(error);
     }
     let outcomes = events.into_iter().zip(results).map(|(BatchedEvent { id, .. }, result)| {
         // Redis may have applied an event whose result is missing. The bridge retries the event.
@@ -93,13 +93,13 @@ async fn apply_all<E: Clone>(
     Outcomes { outcomes: outcomes.collect() }
 }
 
-async fn receive(request: &mut Request) -> Result<(Rc<Vec<Secret>>, Bytes), Failure> {
+async fn receive(request: &mut Request) -> Result<(Rc<Vec<Secret>>, Bytes), Error> {
     let secrets = PerInstance::get(&SECRETS, read_secrets).await?;
     let body = http::read_body(request, MAX_BODY_BYTES).await?;
     Ok((secrets, body))
 }
 
-async fn read_secrets() -> Result<Vec<Secret>, Failure> {
+async fn read_secrets() -> Result<Vec<Secret>, Error> {
     let list = variables::get("bridge_secrets").await?;
     call::parse_secrets(&list).map_err(|error| variables::misconfigured(&error))
 }
@@ -107,7 +107,7 @@ async fn read_secrets() -> Result<Vec<Secret>, Failure> {
 /// Limits work to the component's variable `redis_timeout_ms`, because Spin sets no limit on calls of Redis.
 ///
 /// Redis may still apply a call that the function no longer waits for. Bridges may repeat every event safely.
-pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let limit = variables::get("redis_timeout_ms").await?;
     let limit_ms = parse_setting("redis_timeout_ms", &limit, 1..=30_000)
         .map_err(|error| variables::misconfigured(&error))?;
@@ -116,7 +116,7 @@ pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Failure>>
         Either::Left((result, _)) => result,
         Either::Right(_) => {
             crate::redis::forget_connection();
-            Err(Failure::Unavailable(format!("no answer from Redis within {limit_ms} ms")))
+            Err(Error::Unavailable(format!("no answer from Redis within {limit_ms} ms")))
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Bodies with a limit, and answers in JSON.
+//! Bodies with a limit, and responses in JSON.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyperium::header::{ALLOW, CONTENT_TYPE};
 use rollcall_protocol::{ErrorCode, Refusal, api::Problem, client::Ack};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use serde::Serialize;
 use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
 
 use crate::log::{self, RequestContext};
 
-/// An answer with a whole body.
+/// A response with a whole body.
 pub type Response = hyperium::Response<FullBody<Bytes>>;
 
-/// Reads a whole body, but no more than `max_bytes` of it: Spin sets no limit of its own.
+/// Reads a whole body of at most `max_bytes`, because Spin does not limit bodies.
 pub async fn read_body(request: &mut Request, max_bytes: usize) -> Result<Bytes, Refusal> {
     let mut read = BytesMut::new();
     while let Some(frame) = request.body_mut().frame().await {
@@ -32,12 +32,12 @@ pub fn request_context(request: &Request) -> RequestContext {
     RequestContext::read(|name| request.headers().get(name)?.to_str().ok())
 }
 
-/// Answers with JSON.
+/// Responds with JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     typed(status, "application/json", body)
 }
 
-/// Answers with a text that is there already.
+/// Responds with a constant text.
 pub fn text(status: StatusCode, content_type: &'static str, text: &'static str) -> Response {
     let mut response = Response::new(FullBody::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
@@ -45,41 +45,41 @@ pub fn text(status: StatusCode, content_type: &'static str, text: &'static str) 
     response
 }
 
-/// Answers without a body.
+/// Responds without a body.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(FullBody::default());
     *response.status_mut() = status;
     response
 }
 
-/// Answers with an ack.
-pub fn ack<T: Serialize>(result: Result<T, Failure>) -> Response {
+/// Responds with an ack.
+pub fn ack<T: Serialize>(result: Result<T, Error>) -> Response {
     let result = result.map_err(refuse);
     let status = result.as_ref().map_or_else(|refusal| refusal.code.status(), |_| StatusCode::OK);
     json(status, &Ack::from(result))
 }
 
-/// Answers with Problem Details (RFC 9457).
-pub fn problem(failure: Failure) -> Response {
-    let Refusal { code, message } = refuse(failure);
+/// Responds with Problem Details (RFC 9457).
+pub fn problem(error: Error) -> Response {
+    let Refusal { code, message } = refuse(error);
     let (title, status) = (code.message().to_owned(), code.status().as_u16());
     let problem = Problem { title, status, detail: message, code };
     typed(code.status(), "application/problem+json", &problem)
 }
 
-/// Answers a method that the path does not have with those that it has.
+/// Refuses a method and lists the methods of the path.
 pub fn method_not_allowed(methods: &'static str) -> Response {
     let mut response = problem(ErrorCode::MethodNotAllowed.into());
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-/// What the caller is told. What only operators should know goes to the log instead.
-pub(crate) fn refuse(failure: Failure) -> Refusal {
-    if let Failure::Unavailable(reason) = &failure {
+/// Turns an error into the refusal for the caller, and logs details that only operators may see.
+pub(crate) fn refuse(error: Error) -> Refusal {
+    if let Error::Unavailable(reason) = &error {
         log::error(format_args!("unavailable: {reason}"));
     }
-    failure.into_refusal()
+    error.into_refusal()
 }
 
 fn typed(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {

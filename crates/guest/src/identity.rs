@@ -1,9 +1,9 @@
-//! Who a token speaks for.
+//! Verification of clients' tokens.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rollcall_protocol::client::Identity;
-use rollcall_rooms::{Failure, settings::parse_setting, token::TokenKeys};
+use rollcall_rooms::{Error, settings::parse_setting, token::TokenKeys};
 
 use crate::{
     instance::PerInstance,
@@ -15,12 +15,12 @@ thread_local! {
 }
 
 /// Verifies a token with the keys in the component's variables.
-pub async fn verify(token: &str) -> Result<Identity, Failure> {
+pub async fn verify(token: &str) -> Result<Identity, Error> {
     let keys = PerInstance::get(&KEYS, read_keys).await?;
     Ok(keys.verify(token, now_s())?)
 }
 
-async fn read_keys() -> Result<TokenKeys, Failure> {
+async fn read_keys() -> Result<TokenKeys, Error> {
     let leeway_s = parse_setting("jwt_leeway_s", &get("jwt_leeway_s").await?, 0..=3600)
         .map_err(|error| misconfigured(&error))?;
     let (issuer, audience) = (get("jwt_issuer").await?, get("jwt_audience").await?);

@@ -1,24 +1,24 @@
-//! What an instance keeps between the calls that it serves.
+//! Values that an instance keeps between requests.
 
 use std::{cell::RefCell, rc::Rc, thread::LocalKey};
 
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 
-/// A value that is made at the first call and kept. Calls of one instance take turns at every await, so two may
-/// make it at once; the later one wins, and both are right.
+/// A value that the first request makes and the instance keeps. Requests of one instance take turns at every await, so
+/// two requests may make the value at once; the instance keeps the later value, and both are correct.
 pub struct PerInstance<T>(RefCell<Option<Rc<T>>>);
 
 impl<T: 'static> PerInstance<T> {
-    /// Nothing made yet.
+    /// No value yet.
     pub const fn new() -> Self {
         Self(RefCell::new(None))
     }
 
-    /// The value, made now if it is not there.
+    /// Returns the value, and makes the value if there is none.
     pub async fn get(
         kept: &'static LocalKey<Self>,
-        make: impl AsyncFnOnce() -> Result<T, Failure>,
-    ) -> Result<Rc<T>, Failure> {
+        make: impl AsyncFnOnce() -> Result<T, Error>,
+    ) -> Result<Rc<T>, Error> {
         if let Some(value) = kept.with(|kept| kept.0.borrow().clone()) {
             return Ok(value);
         }

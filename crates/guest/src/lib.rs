@@ -1,18 +1,18 @@
-//! What the components share at their edge to Spin: variables, Redis, the key-value store, HTTP.
+//! Adapters between the components and Spin: variables, Redis, the key-value store, HTTP.
 //!
 //! | module | what it adapts |
 //! |---|---|
 //! | [`variables`] | Spin's variables to settings, read once per instance |
 //! | [`redis`] | Spin's Redis interface to the port of `rollcall-rooms` |
-//! | [`definitions`] | where session definitions come from |
-//! | [`events`] | an HTTP request to a bridge's event, and the answer back |
-//! | [`bearer`] | callers that show a bearer token |
-//! | [`identity`] | who a token speaks for |
-//! | [`cors`] | which pages of other origins may read answers |
-//! | [`sweep`] | sweeping all shards |
-//! | [`instance`] | what an instance keeps between calls |
-//! | [`http`] | bodies with a limit, answers in JSON |
-//! | [`log`] | log lines that say which request they belong to |
+//! | [`definitions`] | Spin's key-value store and PostgreSQL interface to sources of definitions |
+//! | [`events`] | an HTTP request to an event of a bridge, and its result to the response |
+//! | [`bearer`] | bearer tokens to permissions |
+//! | [`identity`] | a client's token to its user |
+//! | [`cors`] | requests from pages of other origins |
+//! | [`sweep`] | a sweep of all shards |
+//! | [`instance`] | values that an instance keeps between requests |
+//! | [`http`] | bodies with a limit, responses in JSON |
+//! | [`log`] | log lines that name their request |
 
 #[cfg(feature = "http")]
 pub mod bearer;

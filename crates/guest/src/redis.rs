@@ -1,25 +1,25 @@
-//! Spin's Redis interface as the port of `rollcall-rooms`.
+//! Spin's Redis interface as the Redis port of `rollcall-rooms`.
 
 use std::{cell::RefCell, rc::Rc};
 
 use rollcall_rooms::{
-    Failure, Rooms,
+    Error, Rooms,
     redis::{Redis, RedisError},
 };
-use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
+use spin_sdk::redis::{self, Connection, RedisParameter, RedisResult};
 
 use crate::{instance::PerInstance, variables};
 
 thread_local! {
-    /// The instance's one connection. Opening one is a TCP connection and a handshake each time, and calls on it
-    /// pipeline, so it is kept for the life of the instance.
+    /// The instance's only connection. The instance keeps the connection, because opening one costs a TCP connection
+    /// and a handshake, and calls on one connection pipeline.
     static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
 
     static ROOMS: PerInstance<Rooms<SpinRedis>> = const { PerInstance::new() };
 }
 
-/// The rooms behind the Redis that the component's variables name.
-pub async fn rooms() -> Result<Rc<Rooms<SpinRedis>>, Failure> {
+/// The rooms in the Redis of the component's variables.
+pub async fn rooms() -> Result<Rc<Rooms<SpinRedis>>, Error> {
     PerInstance::get(&ROOMS, async || {
         let settings = variables::settings().await?;
         let redis = SpinRedis { url: variables::get("redis_url").await? };
@@ -28,12 +28,12 @@ pub async fn rooms() -> Result<Rc<Rooms<SpinRedis>>, Failure> {
     .await
 }
 
-/// Lets the next call open a new connection, since the kept one may be broken.
+/// Drops the connection, which may be broken. The next call opens a new one.
 pub(crate) fn forget_connection() {
     CONNECTION.set(None);
 }
 
-/// Redis, through the connection that the instance keeps.
+/// Redis, through the instance's connection.
 pub struct SpinRedis {
     url: String,
 }
@@ -44,8 +44,8 @@ impl SpinRedis {
             return Ok(kept);
         }
         let opened = Connection::open(&self.url).await.map_err(|error| match error {
-            // The URL holds the password, so it stays out of the message.
-            Error::InvalidAddress => {
+            // The URL holds the password and must not appear in the message.
+            redis::Error::InvalidAddress => {
                 RedisError::Failed("redis_url is not allowed or cannot be reached".into())
             }
             error => RedisError::Failed(format!("cannot connect: {error}")),
@@ -63,7 +63,7 @@ impl Redis for SpinRedis {
             arguments.iter().map(|&bytes| RedisParameter::Binary(bytes.to_vec())).collect();
         match connection.execute(name, parameters).await {
             Ok(reply) => Ok(reply.into_iter().map(bytes).collect()),
-            Err(Error::Other(text)) if text.contains("NoScriptError") || text.contains("NOSCRIPT") => {
+            Err(redis::Error::Other(text)) if text.contains("NoScriptError") || text.contains("NOSCRIPT") => {
                 Err(RedisError::NoScript)
             }
             Err(error) => {

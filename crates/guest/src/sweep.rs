@@ -1,12 +1,12 @@
-//! Settling what is overdue although nobody calls.
+//! Sweeps: settling rooms that are due although no call arrives.
 
 use futures_util::future::join_all;
 use rollcall_protocol::api::SweepReport;
-use rollcall_rooms::{Failure, Rooms, redis::Redis};
+use rollcall_rooms::{Error, Rooms, redis::Redis};
 
-/// Sweeps all shards at once: the calls pipeline on the instance's one connection. A shard whose sweep fails does not
-/// keep the others from theirs.
-pub async fn run<R: Redis>(rooms: &Rooms<R>) -> Result<SweepReport, Failure> {
+/// Sweeps all shards at once; the calls pipeline on the instance's connection. The sweep of one shard may fail without
+/// stopping the others.
+pub async fn run<R: Redis>(rooms: &Rooms<R>) -> Result<SweepReport, Error> {
     let shards = join_all(rooms.shards().map(|shard| sweep_shard(rooms, shard))).await;
     let mut report = SweepReport::default();
     for shard in shards {
@@ -21,7 +21,7 @@ pub async fn run<R: Redis>(rooms: &Rooms<R>) -> Result<SweepReport, Failure> {
     Ok(report)
 }
 
-async fn sweep_shard<R: Redis>(rooms: &Rooms<R>, shard: u64) -> Result<SweepReport, Failure> {
+async fn sweep_shard<R: Redis>(rooms: &Rooms<R>, shard: u64) -> Result<SweepReport, Error> {
     let mut report = SweepReport::default();
     loop {
         let swept = rooms.sweep(shard).await?;

@@ -1,19 +1,19 @@
-//! Where a component may connect to: its `allowed_outbound_hosts`.
+//! The hosts that a component may connect to: its `allowed_outbound_hosts`.
 
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The places a component may connect to.
+/// The hosts that a component may connect to.
 #[derive(Debug, Default)]
 pub(crate) struct AllowedHosts(Vec<AllowedHost>);
 
 #[derive(Debug)]
 struct AllowedHost {
-    /// `None` is any.
+    /// `None` allows any.
     scheme: Option<String>,
     host: Host,
-    /// `None` is any.
+    /// `None` allows any.
     ports: Option<Range<u32>>,
 }
 
@@ -21,14 +21,14 @@ struct AllowedHost {
 enum Host {
     Any,
     Exactly(String),
-    /// Holds the dot before the domain.
+    /// The domain with its leading dot.
     SubdomainOf(String),
-    /// The application's own HTTP routes: never a Redis.
+    /// The application's own HTTP routes, which are never a Redis.
     Itself,
 }
 
 impl AllowedHosts {
-    /// Reads the entries, whose variables are already filled in.
+    /// Parses the entries, which hold no variables any more.
     pub(crate) fn parse(entries: &[String]) -> Result<Self> {
         let entries = entries.iter().map(|entry| {
             AllowedHost::parse(entry.trim()).with_context(|| {
@@ -38,10 +38,10 @@ impl AllowedHosts {
         Ok(Self(entries.collect::<Result<_>>()?))
     }
 
-    /// Whether the component may connect to a Redis. What is not the URL of a host is never allowed.
+    /// Whether the component may connect to a Redis. Only the URL of a host is ever allowed.
     ///
-    /// The client's own parser reads the URL: another one could see another host in it than the client
-    /// connects to.
+    /// The client's own parser reads the URL, because another parser could see a host that differs from the host that the
+    /// client connects to.
     pub(crate) fn allows(&self, url: &str) -> bool {
         let Some(url) = redis::parse_redis_url(url) else { return false };
         let Some(host) = url.host_str() else { return false };
@@ -49,7 +49,7 @@ impl AllowedHosts {
         self.allows_host(url.scheme(), host, port)
     }
 
-    /// Whether the component may connect to a host in some way.
+    /// Whether the component may connect to a host by a scheme.
     pub(crate) fn allows_host(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
         self.0.iter().any(|allowed| allowed.allows(scheme, host, port))
     }
@@ -120,7 +120,7 @@ fn parse_scheme(scheme: &str) -> Result<Option<String>> {
     Ok(Some(scheme.to_owned()))
 }
 
-/// A range is written `80..90`, and does not have its end in it.
+/// Parses a range, as in `80..90`, which excludes its end.
 fn parse_ports(port: &str, scheme: &str) -> Result<Option<Range<u32>>> {
     if port == "*" {
         return Ok(None);
@@ -139,7 +139,7 @@ fn parse_ports(port: &str, scheme: &str) -> Result<Option<Range<u32>>> {
     }
 }
 
-/// Spin's list: `rediss` is not in it.
+/// Spin's list, which lacks `rediss`.
 fn well_known_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),

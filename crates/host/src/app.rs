@@ -1,4 +1,4 @@
-//! Loads an application: from its manifest to components that can be called.
+//! Loads an application from its manifest.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,7 +31,7 @@ pub(crate) struct App {
 type Compiled = BTreeMap<String, (Arc<Grants>, InstancePre<State>)>;
 
 impl App {
-    /// Reads the manifest and compiles the components that it calls, all at once.
+    /// Reads the manifest and compiles its components concurrently.
     pub(crate) async fn load(options: Options) -> Result<Self> {
         let manifest = Manifest::read(&options.manifest)?;
         let variables = variables::values(&manifest.variables, options.variables)?;

@@ -20,10 +20,10 @@ use crate::{
     state::{Grants, State},
 };
 
-/// When to look again for the next tick of a schedule that has none.
+/// The pause before another look at a schedule without a next tick.
 const FAR_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A component that runs on a schedule, a new instance each time.
+/// A component on a schedule. Each run has a new instance.
 pub(crate) struct CronComponent {
     runtime: Runtime,
     component: Arc<Grants>,
@@ -63,11 +63,11 @@ impl CronComponent {
     }
 }
 
-/// When a component runs.
+/// The times of a component's runs.
 pub(crate) struct Schedule(Cron);
 
 impl Schedule {
-    /// Understands six fields, seconds first.
+    /// Parses six fields, seconds first.
     pub(crate) fn parse(expression: &str) -> Result<Self> {
         let parser = CronParser::builder().seconds(Seconds::Required).build();
         let cron = parser.parse(expression);
@@ -77,12 +77,12 @@ impl Schedule {
         Ok(Self(cron))
     }
 
-    /// The first tick after `time`; `None` when there is no more.
+    /// The first tick after `time`; `None` after the last tick.
     fn next(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.find_next_occurrence(&time, false).ok()
     }
 
-    /// Runs `component` at each tick, whether or not the last run has ended. Missed ticks are not made up for.
+    /// Runs `component` at each tick, even while the previous run lasts, and skips missed ticks.
     pub(crate) async fn run(&self, component: &Arc<CronComponent>) {
         let mut last = Utc::now();
         loop {
@@ -113,7 +113,7 @@ mod tests {
         time.parse().unwrap()
     }
 
-    /// A component whose handler is this code, with a tenth of a second for it.
+    /// A component with this code as its handler and a limit of a tenth of a second.
     fn component(code: &str) -> CronComponent {
         let wat = format!(
             r#"(component
@@ -160,7 +160,7 @@ mod tests {
             let endless = endless.clone();
             async move { endless.fire(Utc::now()).await }
         });
-        // On one thread with the endless one.
+        // Both handlers share one thread.
         let mut turns = 0;
         while !firing.is_finished() {
             tokio::time::sleep(Duration::from_millis(1)).await;

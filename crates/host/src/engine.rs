@@ -1,4 +1,4 @@
-//! Wasmtime, set up for components that yield, and what they may import.
+//! Wasmtime's engine for components that yield, and the imports of components.
 
 use std::{path::Path, time::Duration};
 
@@ -10,16 +10,16 @@ use wasmtime::{
 
 use crate::{bindings::Imports, state::State};
 
-/// How long a guest may compute before it gives way to others on its thread.
+/// How long a guest may compute before it yields its thread.
 const TICK: Duration = Duration::from_millis(10);
 
-/// An engine whose clock ticks for as long as it lives.
+/// An engine with a clock of its own.
 pub(crate) fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true).epoch_interruption(true);
     let engine = Engine::new(&config)?;
     let ticking = engine.weak();
-    // A thread and not a task: a guest that computes could keep the task from running.
+    // A computing guest could block a task, but not a thread.
     let tick = move || {
         while let Some(engine) = ticking.upgrade() {
             engine.increment_epoch();
@@ -31,7 +31,7 @@ pub(crate) fn engine() -> Result<Engine> {
     Ok(engine)
 }
 
-/// All that a component may import; whether it may use it is decided when it does.
+/// Everything that a component may import. The host checks permissions at each use.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -23,10 +23,10 @@ use crate::{
     state::{Grants, State},
 };
 
-/// A guest that sends more is taken to be broken.
+/// The host treats a guest with a larger response as broken.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// A component that answers HTTP requests.
+/// A component that handles HTTP requests.
 pub(crate) struct HttpComponent {
     name: String,
     handler: ProxyHandler<Instances>,
@@ -42,7 +42,7 @@ impl HttpComponent {
         Ok(Self { name, handler })
     }
 
-    /// The component's answer, or one with status 500 or 504 in its place.
+    /// The component's response, or a response with the status 500 or 504.
     pub(crate) async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let limit = self.handler.state().runtime.time_limit;
         match timeout(limit, self.answer(request)).await {
@@ -68,7 +68,7 @@ impl HttpComponent {
     }
 }
 
-/// Names the host in the URI, where guests look for it.
+/// Puts the host into the URI, where guests look for it.
 fn absolute(mut request: Request<Bytes>) -> Result<Request<Bytes>> {
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);

@@ -1,4 +1,4 @@
-//! When instances of HTTP components start, take requests, and end.
+//! The lives of instances of HTTP components.
 
 use std::{
     pin::Pin,
@@ -26,10 +26,10 @@ const MAX_REQUESTS: usize = 128;
 const MAX_CONCURRENT_REQUESTS: usize = 16;
 /// As in Spin.
 const MAX_IDLE: Duration = Duration::from_secs(1);
-/// By how much a request's own limit comes before the instance's, which fails all its requests.
+/// How much earlier than an instance's limit, which fails all of its requests, a request's own limit applies.
 const MERCY: Duration = Duration::from_secs(1);
 
-/// Makes the instances of one component.
+/// Starts the instances of one component.
 pub(crate) struct Instances {
     pub(crate) runtime: Runtime,
     pub(crate) component: Arc<Grants>,
@@ -50,7 +50,7 @@ impl HandlerState for Instances {
     }
 }
 
-/// How many requests an instance takes.
+/// The number of requests that an instance takes.
 pub(crate) struct Worker {
     component: Arc<Grants>,
     time_limit: Duration,
@@ -86,12 +86,12 @@ impl WorkerState for Worker {
     }
 }
 
-/// When an instance ends although it did not fail.
+/// The end of an instance that has not failed.
 pub(crate) struct Expiration {
     time_limit: Duration,
     timer: Pin<Box<Sleep>>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Dropped after the instance, by which the host knows how many there still are.
+    /// The host counts instances by these tokens, each of which outlives its instance.
     _running: TaskTrackerToken,
 }
 

@@ -1,4 +1,4 @@
-//! Key-value stores in Redis, laid out as by Spin's own Redis provider: a key is a Redis key, nothing added.
+//! Key-value stores in Redis with the layout of Spin's own Redis provider: each key is a Redis key without a prefix.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     state::State,
 };
 
-/// The only store there is.
+/// The only store.
 const DEFAULT: &str = "default";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many keys Redis looks at in one step of listing them, so that it stays free for others.
+/// How many keys Redis visits in one step of a list, so that a long list does not block Redis.
 const SCAN_COUNT: usize = 1000;
 
-/// The kept connection to the Redis that holds all stores; it reconnects by itself.
+/// The connection to the Redis of all stores, which reconnects by itself.
 #[derive(Clone)]
 pub(crate) struct KeyValue(ConnectionManager);
 
@@ -33,7 +33,7 @@ type Opened = Resource<OpenStore>;
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl KeyValue {
-    /// Connects when first used, so that an application without key-value stores needs no Redis for them.
+    /// Connects at the first use, so that an application without key-value stores needs no Redis.
     pub(crate) fn new(url: &str) -> Result<Self> {
         let client = Client::open(url).context("key_value_redis must be like \"redis://host:6379\"")?;
         let config = ConnectionManagerConfig::new()
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_url_is_told() {
+    fn an_unusable_url_is_an_error() {
         let error = KeyValue::new("localhost:6379").err().unwrap().to_string();
         assert!(error.contains("key_value_redis"), "{error}");
     }

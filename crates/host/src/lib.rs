@@ -1,10 +1,10 @@
-//! Runs the components of a `spin.toml` in this process, as Spin would.
+//! Runs the components of a `spin.toml` in this process, as Spin does.
 //!
-//! - `manifest`, `template`, `variables`, `routes`, `allowed_hosts` read what an application is;
-//! - `app` loads it, with the `engine`; `runtime` is what its components share;
-//! - `http` and `instances` run HTTP components, `cron` those on a schedule, each with a `state` of its own;
-//! - `redis` (with `reply`), `postgres`, `key_value`, `variables` and `output` are what components can call;
-//! - `server` puts HTTP/1.1 in front.
+//! - `manifest`, `template`, `variables`, `routes`, `allowed_hosts` read the description of an application;
+//! - `app` loads an application with the `engine`; all components share a `runtime`;
+//! - `http` and `instances` run HTTP components, `cron` runs components on a schedule; each instance has a `state`;
+//! - `redis` (with `reply`), `postgres`, `key_value`, `variables` and `output` implement the imports of components;
+//! - `server` serves HTTP/1.1.
 //!
 //! Components get no files, no environment, no sockets and no outbound HTTP.
 
@@ -41,27 +41,27 @@ use futures_util::future::join_all;
 use tokio::net::TcpListener;
 pub use variables::variables_from_env;
 
-/// What to run, and with what.
+/// The options of an application.
 pub struct Options {
-    /// The `spin.toml`; the paths in it are relative to it.
+    /// The path of the `spin.toml`. Paths in the file are relative to the file.
     pub manifest: PathBuf,
-    /// Values of the application's variables by name; see [`variables_from_env`].
+    /// The values of the application's variables by name; see [`variables_from_env`].
     pub variables: BTreeMap<String, String>,
-    /// URL of the Redis that holds the key-value stores.
+    /// The URL of the Redis with the key-value stores.
     pub key_value_redis: String,
 }
 
-/// A running application. Clones are the same application.
+/// A running application. Clones share the application.
 #[derive(Clone)]
 pub struct Host(Arc<App>);
 
 impl Host {
-    /// Loads the application; an error says what to do about it.
+    /// Loads the application. Errors name a remedy.
     pub async fn load(options: Options) -> Result<Self> {
         App::load(options).await.map(|app| Self(Arc::new(app)))
     }
 
-    /// The answer of the component whose route matches.
+    /// Routes a request and returns the component's response.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let component = self.0.routes.find(request.uri().path()).and_then(|name| self.0.http.get(name));
         let Some(component) = component else {
@@ -70,7 +70,7 @@ impl Host {
         component.handle(request).await
     }
 
-    /// Answers HTTP/1.1 requests until `shutdown`, and those that are then under way.
+    /// Serves HTTP/1.1 until `shutdown`, and finishes the requests in progress.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
         let address = listener.local_addr().context("cannot listen")?;
         tracing::info!(%address, "serving");
@@ -78,7 +78,7 @@ impl Host {
         Ok(())
     }
 
-    /// Runs components on their schedules until `shutdown`. Errors are only logged.
+    /// Runs components on their schedules until `shutdown`, and logs their errors.
     pub async fn run_cron(&self, shutdown: impl Future<Output = ()>) {
         let schedules = join_all(self.0.cron.iter().map(|(schedule, component)| schedule.run(component)));
         tokio::select! {
@@ -87,7 +87,7 @@ impl Host {
         }
     }
 
-    /// Runs a component as for a tick that is due now.
+    /// Runs a component as if its tick were due now.
     pub async fn fire_cron(&self, component: &str) -> Result<()> {
         let found = self.0.cron.iter().find(|(_, candidate)| candidate.name() == component);
         let (_, component) =
@@ -95,7 +95,7 @@ impl Host {
         component.fire(Utc::now()).await
     }
 
-    /// Waits until no instance runs any more; call it last, before the async runtime ends.
+    /// Waits for the end of all instances. Callers must wait before the async runtime ends.
     pub async fn close(self) {
         self.0.runtime.close().await;
     }

@@ -1,4 +1,4 @@
-//! `spin.toml`, as much of it as the host acts on.
+//! The part of `spin.toml` that the host uses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-/// A manifest of version 2. What is not listed here (builds, watches, which variables are secret) does not change what runs.
+/// A manifest of version 2. The other entries (builds, watches, secrecy of variables) do not affect the host.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Manifest {
     spin_manifest_version: u32,
@@ -28,7 +28,7 @@ pub(crate) struct Variable {
     pub(crate) required: bool,
 }
 
-/// What calls components.
+/// The triggers, which call components.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Triggers {
@@ -52,7 +52,7 @@ pub(crate) struct CronTrigger {
     pub(crate) component: String,
 }
 
-/// A component and what it may use.
+/// A component and its permissions.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Component {
     pub(crate) source: PathBuf,
@@ -65,7 +65,7 @@ pub(crate) struct Component {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest. Sources come out relative to where the process runs, not to the manifest.
+    /// Reads and checks a manifest. The returned sources are relative to the process's folder, not to the manifest's.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the manifest {}", path.display()))?;
@@ -101,7 +101,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The names of the components that a trigger calls; the others are not loaded.
+    /// The names of the components with a trigger. The host loads no others.
     pub(crate) fn called(&self) -> BTreeSet<&str> {
         let http = self.trigger.http.iter().map(|trigger| trigger.component.as_str());
         http.chain(self.trigger.cron.iter().map(|trigger| trigger.component.as_str())).collect()

@@ -1,4 +1,4 @@
-//! What a component prints, as log lines.
+//! A component's output as log lines.
 
 use std::{
     io,
@@ -15,17 +15,17 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// A longer line is logged in pieces, so that a component that never ends its line cannot fill the memory.
+/// The longest piece of a line. The host logs longer lines in pieces, so that an endless line cannot fill the memory.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 
-/// Where a line came from.
+/// The source of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Stdout,
     Stderr,
 }
 
-/// One of an instance's two outputs. Clones write to the same one.
+/// One of an instance's two outputs. Clones share the output.
 #[derive(Clone)]
 pub(crate) struct Output(Arc<Lines>);
 
@@ -65,7 +65,7 @@ impl Drop for Lines {
     }
 }
 
-/// Hands on each line that the bytes end, and each that has grown too long; keeps what is left.
+/// Logs each finished or overlong line, and keeps the rest.
 fn split(unfinished: &mut Vec<u8>, bytes: &[u8], mut line: impl FnMut(&[u8])) {
     for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
         for piece in piece.chunks(MAX_LINE_BYTES) {

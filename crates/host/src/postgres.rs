@@ -1,4 +1,4 @@
-//! Outbound PostgreSQL, without TLS: this host is for development, beside its database.
+//! Outbound PostgreSQL without TLS, because this host is for development beside its database.
 
 #![allow(clippy::result_large_err, reason = "the interface's own error")]
 
@@ -22,7 +22,7 @@ use crate::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// All rows of an answer are held at once.
+/// The most rows of a result, because the host holds all rows at once.
 const MAX_ROWS: usize = 10_000;
 
 /// A connection that a component has opened.
@@ -52,7 +52,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         let is_allowed =
             |host: &str, port: u16| component.allowed_hosts.allows_host("postgres", host, Some(port));
         if !all_hosts(&config, is_allowed) {
-            // The address may hold a password, so it is not logged.
+            // The address may hold a password and must not be logged.
             tracing::warn!(component = component.name, "postgres address not in allowed_outbound_hosts");
             return Ok(Err(Error::ConnectionFailed("the address is not allowed".to_owned())));
         }
@@ -85,12 +85,12 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
     }
 }
 
-/// Whether each host of an address is one that it may name. The client tries them in turn.
+/// Whether all hosts of an address are allowed, because the client tries all hosts in turn.
 fn all_hosts(config: &Config, is_allowed: impl Fn(&str, u16) -> bool) -> bool {
     let ports = config.get_ports();
     let port_of = |index: usize| ports.get(index).or_else(|| ports.first()).copied().unwrap_or(5432);
     let hosts = config.get_hosts();
-    // An address beside the name would be where the connection really goes.
+    // The client would connect to an address beside the name instead of the name.
     !hosts.is_empty()
         && config.get_hostaddrs().is_empty()
         && hosts.iter().enumerate().all(|(index, host)| match host {
@@ -193,7 +193,7 @@ fn value(row: &Row, index: usize) -> Result<DbValue, Error> {
     }
 }
 
-/// A value as the server sent it.
+/// A value in the server's format.
 struct Raw(Vec<u8>);
 
 impl<'a> FromSql<'a> for Raw {
@@ -221,7 +221,7 @@ fn query_failed(error: tokio_postgres::Error) -> Error {
     })
 }
 
-/// What went wrong and why. Neither holds the address or what it is opened with.
+/// An error and its cause, which hold neither the address nor credentials.
 fn told(error: &tokio_postgres::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),

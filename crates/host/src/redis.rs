@@ -1,4 +1,4 @@
-//! Outbound Redis: each `open` is a connection of its own, on which concurrent calls pipeline.
+//! Outbound Redis. Each `open` makes a connection, on which concurrent calls pipeline.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
     async fn open(accessor: &Accessor<T, Self>, address: String) -> Answer<Opened> {
         let component = accessor.with(|mut access| access.get().component.clone());
         if !component.allowed_hosts.allows(&address) {
-            // The address may hold a password, so it is not logged.
+            // The address may hold a password and must not be logged.
             tracing::warn!(component = component.name, "redis address not in allowed_outbound_hosts");
             return Ok(Err(Error::InvalidAddress));
         }
@@ -107,7 +107,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
     }
 }
 
-/// No limit on the time for a reply: Spin has none, and a component that relies on one would hang there.
+/// Sets no limit for replies, because Spin sets none: a component that relied on a limit would hang in Spin.
 async fn connect(address: &str) -> Result<MultiplexedConnection, Error> {
     let client = Client::open(address).map_err(|_| Error::InvalidAddress)?;
     let config =

@@ -1,10 +1,10 @@
-//! Redis replies and errors in the form in which Spin gives them to components.
+//! Redis replies and errors in Spin's form.
 
 use redis::{ErrorKind, FromRedisValue, ParsingError, RedisError, ServerErrorKind, Value};
 
 use crate::bindings::redis::{Error, RedisResult};
 
-/// A reply without its structure: the elements of nested arrays follow one another.
+/// Flattens a reply: the elements of nested arrays follow one another.
 #[derive(Debug)]
 pub(crate) struct FlatReply(pub(crate) Vec<RedisResult>);
 
@@ -35,7 +35,7 @@ fn flatten(value: Value, flat: &mut Vec<RedisResult>) -> Result<(), ParsingError
     Ok(())
 }
 
-/// The error as Spin words it; components look for `NoScriptError` and for their own scripts' codes.
+/// Words an error as Spin does, because components look for `NoScriptError` and for the codes of their scripts.
 ///
 /// Spin uses an older version of the same client, which worded errors differently.
 pub(crate) fn error(error: RedisError) -> Error {

@@ -1,4 +1,4 @@
-//! Which component answers a path.
+//! Routes of components.
 
 use anyhow::{Result, ensure};
 
@@ -12,10 +12,10 @@ struct Route {
     component: String,
 }
 
-/// Ordered from the least to the most specific: of two patterns that match a path, the greater one wins.
+/// Ordered from the least to the most specific. Of two matching patterns, the greater pattern wins.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
-    /// `...`: any number of segments, also none.
+    /// `...`: any number of segments, including none.
     Rest,
     /// `:name`: one segment.
     Any,
@@ -26,7 +26,7 @@ enum Segment {
 }
 
 impl Routes {
-    /// Understands exact paths, `:name` for one segment and a last `...` for the rest.
+    /// Parses a path with `:name` for one segment and a final `...` for the rest.
     pub(crate) fn new<'a>(routes: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self> {
         let mut sorted = Vec::new();
         for (pattern, component) in routes {

@@ -1,4 +1,4 @@
-//! What all components share: the engine, the limits, and the end.
+//! The state that all components share: the engine, the limits and the shutdown.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     /// How long a call may take.
     pub(crate) time_limit: Duration,
-    /// Cancelled when idle instances shall end at once.
+    /// The shutdown cancels this token to end idle instances.
     pub(crate) closing: CancellationToken,
     /// Holds a token for each instance.
     pub(crate) running: TaskTracker,
 }
 
 impl Runtime {
-    /// For the components that are compiled with `engine`.
+    /// A runtime for components that `engine` has compiled.
     pub(crate) fn new(engine: Engine) -> Self {
         Self {
             engine,

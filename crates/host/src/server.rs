@@ -21,14 +21,14 @@ use tokio::{
 
 use crate::{Host, http::plain, runtime::TIME_LIMIT};
 
-/// Twice what the largest request of an operator needs.
+/// Twice the size of an operator's largest request.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// How long a client may take to send a request's head, and again for its body.
 const READ_LIMIT: Duration = Duration::from_secs(30);
-/// Out of file descriptors, for example: some come back soon.
+/// The pause after a failed `accept`, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown`, then lets the requests that are under way finish.
+/// Serves until `shutdown`, then finishes the requests in progress.
 pub(crate) async fn serve(host: Host, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -77,7 +77,7 @@ async fn answer(host: Host, request: Request<Incoming>) -> Result<Response<Full<
 
 async fn read(request: Request<Incoming>) -> Result<Request<Bytes>, Response<Bytes>> {
     let (head, body) = request.into_parts();
-    // A client that announces too much is told before it sends anything.
+    // Refuses a body by its announced length, before the client sends the body.
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(too_large());
     }

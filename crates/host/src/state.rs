@@ -1,4 +1,4 @@
-//! What belongs to one instance of a component.
+//! The state of one instance.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,10 +17,10 @@ use crate::{
     output::{Output, Source},
 };
 
-/// As on Akamai Functions, so that what runs here runs there.
+/// The limit of Akamai Functions, so that the same components run there.
 const MAX_MEMORY_BYTES: usize = 128 * 1024 * 1024;
 
-/// What a component may do and know; the same for all its instances.
+/// The permissions and variables of a component, which all its instances share.
 pub(crate) struct Grants {
     pub(crate) name: String,
     pub(crate) variables: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub(crate) struct Grants {
     pub(crate) key_value: KeyValue,
 }
 
-/// What the host keeps for one instance.
+/// The state of one instance.
 pub(crate) struct State {
     pub(crate) component: Arc<Grants>,
     pub(crate) table: ResourceTable,
@@ -59,8 +59,8 @@ impl State {
         };
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limits);
-        // A guest that computes without end gives way at each tick. Tokio's own yielding lets timers and sockets
-        // have their turn too; a task that merely wakes itself would keep them waiting for 61 ticks.
+        // An endlessly computing guest yields at each tick. Tokio's own yield also runs timers and sockets; a task
+        // that merely wakes itself would delay timers and sockets for 61 ticks.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))

@@ -1,10 +1,10 @@
-//! Text with `{{ variable }}` in it.
+//! Templates with `{{ variable }}`.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-/// Puts the variables' values into a template.
+/// Replaces the variables of a template by their values.
 pub(crate) fn fill(template: &str, values: &BTreeMap<String, String>) -> Result<String> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;

@@ -1,4 +1,4 @@
-//! Variables: where the application's values come from, and how a component reads its own.
+//! Variables of the application and of its components.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
 
 const ENV_PREFIX: &str = "SPIN_VARIABLE_";
 
-/// Takes the variables out of an environment, where each is called `SPIN_VARIABLE_` and its name in capitals.
+/// Reads the variables in an environment, named `SPIN_VARIABLE_` and the variable's name in capitals.
 pub fn variables_from_env(env: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     env.into_iter()
         .filter_map(|(name, value)| {
@@ -23,7 +23,7 @@ pub fn variables_from_env(env: impl IntoIterator<Item = (String, String)>) -> BT
         .collect()
 }
 
-/// The values of the application's variables: the given ones, else the defaults.
+/// Determines the values of the application's variables: given values before defaults.
 pub(crate) fn values(
     declared: &BTreeMap<String, Variable>,
     mut given: BTreeMap<String, String>,
@@ -43,7 +43,7 @@ pub(crate) fn values(
     Ok(values)
 }
 
-/// Refuses names that Spin refuses. The text is what a component is told.
+/// Refuses the names that Spin refuses. The error is the text for the component.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let reason = match name.chars().find(|&c| !is_allowed(c)) {

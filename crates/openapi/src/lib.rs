@@ -1,7 +1,7 @@
-//! Describes the HTTP API as an OpenAPI 3.1 document, from the types that the API itself reads and writes.
+//! Describes the HTTP API as an OpenAPI 3.1 document, generated from the types of the API.
 //!
-//! The document is kept in `docs/openapi.json`, which the component `rooms` serves; `cargo xtask openapi` writes it
-//! anew, and a test holds it to the code.
+//! The component `api` serves the document from `docs/openapi.json`. `cargo xtask openapi` writes the file, and a test
+//! compares the file with the code.
 
 mod paths;
 
@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-/// The document, as it is served.
+/// Generates the document.
 pub fn document() -> String {
     let mut text = Api::openapi().to_pretty_json().unwrap_or_default();
     text.push('\n');
@@ -44,7 +44,7 @@ pub fn document() -> String {
 )]
 struct Api;
 
-/// The ways to say who calls.
+/// The kinds of tokens.
 struct Tokens;
 
 impl Modify for Tokens {

@@ -1,4 +1,4 @@
-//! What the HTTP API for operators takes and answers, beside definitions.
+//! Requests and responses of the operators' HTTP API, beside definitions and attendance.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +19,11 @@ pub struct LiveRoom {
     pub id: RoomId,
     /// The session.
     pub epoch: u64,
-    /// When it started, in milliseconds since 1970.
+    /// When the session started, in milliseconds since 1970.
     pub started_at: u64,
-    /// When it ends.
+    /// When the session ends.
     pub end_at: u64,
-    /// How many are in it.
+    /// The number of members.
     pub count: u32,
 }
 
@@ -31,41 +31,41 @@ pub struct LiveRoom {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveRooms {
-    /// The rooms; in no order that means anything, but in the same one each time.
+    /// The rooms, in a meaningless but constant order.
     pub rooms: Vec<LiveRoom>,
-    /// What to ask for as `after` to get the next page; none if this is the last.
+    /// The value of `after` for the next page; none on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// How things are in a room: what `room:state` tells, and who asks for its members.
+/// The state of a room: the payload of `room:state`, and the response to a request for its members.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomState {
     /// The room.
     pub group_id: RoomId,
-    /// Everybody in it, in the order in which they came; left out of rooms above the roster limit.
+    /// The members, in the order of entering; absent in rooms above the roster limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
-    /// How many there are.
+    /// The number of members.
     pub count: u32,
     /// When the session ends.
     pub end_at: u64,
-    /// How many milliseconds from now that is.
+    /// The milliseconds until then.
     pub remain_ms: u64,
-    /// Who leads the session.
+    /// The leader of the session.
     pub leader_id: UserId,
-    /// Who acts as host; nobody in an empty room.
+    /// The current host; none in an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_id: Option<UserId>,
     /// The session.
     pub epoch: u64,
-    /// The last event that this includes.
+    /// The last event that this state includes.
     pub seq: u64,
 }
 
-/// A user in a room.
+/// A member of a room.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,11 +77,11 @@ pub struct Member {
     /// The role, if the token named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_role: Option<String>,
-    /// When they entered.
+    /// When the user entered.
     pub joined_at: u64,
-    /// Whether they have a connection.
+    /// Whether the user has a connection.
     pub state: MemberState,
-    /// Until when they may come back; only while reconnecting.
+    /// Until when the user may return; only while reconnecting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_until: Option<u64>,
 }
@@ -91,85 +91,87 @@ pub struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MemberState {
-    /// There is one.
+    /// The member has a connection.
     Present,
-    /// It was lost, and the grace period runs.
+    /// The connection was lost, and the grace period runs.
     Reconnecting,
 }
 
-/// What a sweep of all shards did.
+/// The result of a sweep of all shards.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepReport {
-    /// How many rooms were due.
+    /// The number of rooms that were due.
     pub settled: u32,
-    /// By how many milliseconds the first of them was overdue.
+    /// How many milliseconds the first of them was overdue.
     pub late_ms: u64,
-    /// In how many milliseconds something is due next, as far as is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The milliseconds until a room is due next, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_in_ms: Option<u64>,
 }
 
-/// Why a call was refused (Problem Details, RFC 9457).
+/// A refusal (Problem Details, RFC 9457).
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What the code means.
+    /// The meaning of the code.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What was wrong this time.
+    /// The reason of this refusal.
     pub detail: String,
-    /// What programs look at.
+    /// The code, for programs.
     pub code: ErrorCode,
 }
 
-/// What is said to a room.
+/// A notice to all members of a room.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
-    /// Plain text; clients must show it as such.
+    /// Plain text, which clients must not interpret.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000, pattern = r"\S"))]
     pub text: String,
 }
 
 impl Notice {
-    /// Whether it has a length that can be shown.
+    /// Whether the text is not blank and not too long.
     pub fn is_valid(&self) -> bool {
         !self.text.trim().is_empty() && self.text.chars().count() <= MAX_NOTICE_CHARS
     }
 }
 
-/// A change of a definition: what it names is replaced, and `null` takes away what may be missing (JSON Merge Patch,
-/// RFC 7396).
+/// A change of a definition (JSON Merge Patch, RFC 7396): named members are replaced, and `null` removes a member.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DefinitionPatch {
     /// When the session ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
         schema(minimum = 1_000_000_000_000_u64, maximum = 99_999_999_999_999_u64)
     )]
     pub end_at: Option<u64>,
-    /// Who leads it.
+    /// The leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub leader_id: Option<UserId>,
-    /// Who may enter.
-    #[serde(default, deserialize_with = "even_null")]
+    /// The users who may enter; `null` admits everybody.
+    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub members: Option<Option<Vec<UserId>>>,
-    /// What a second connection of a user means.
+    /// What happens when a present user connects again.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
-    /// How many may be in the room.
-    #[serde(default, deserialize_with = "even_null")]
+    /// The most members at once; `null` removes the limit.
+    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub capacity: Option<Option<u32>>,
 }
 
-/// Tells `null` from what is not there.
-fn even_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+/// Distinguishes `null` from an absent member.
+fn deserialize_present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
@@ -180,15 +182,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_is_told_from_what_is_not_there() {
+    fn null_differs_from_an_absent_member_in_both_directions() {
         let patch = |json| serde_json::from_str::<DefinitionPatch>(json).unwrap();
         assert_eq!(patch("{}").capacity, None);
         assert_eq!(patch(r#"{"capacity": null}"#).capacity, Some(None));
         assert_eq!(patch(r#"{"capacity": 7}"#).capacity, Some(Some(7)));
+        for json in ["{}", r#"{"capacity":null}"#, r#"{"endAt":1900000000000,"members":["kim"]}"#] {
+            assert_eq!(serde_json::to_string(&patch(json)).unwrap(), json);
+        }
     }
 
     #[test]
-    fn a_notice_has_something_to_say_and_not_too_much() {
+    fn a_notice_is_neither_blank_nor_too_long() {
         let notice = |text: &str| Notice { text: text.to_owned() };
         assert!(notice("Five minutes left").is_valid());
         assert!(!notice(" \n").is_valid());

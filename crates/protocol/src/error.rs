@@ -1,4 +1,4 @@
-//! Why something was refused: one code each, stable, with whether trying again can help.
+//! Refusals: stable codes, and whether a retry can help.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! error_codes {
     ($($name:ident $code:literal $status:ident retry:$retry:literal $message:literal)*) => {
-        /// The stable codes of refusals. `docs/protocol.md` holds the same table, and a test keeps it so.
+        /// The stable codes of refusals. A test compares them with the table in `docs/protocol.md`.
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -19,22 +19,22 @@ macro_rules! error_codes {
             /// All codes, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The code as it is sent.
+            /// The code on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// What it means, for a developer who reads it in a log.
+            /// The meaning, for developers who read logs.
             pub fn message(self) -> &'static str {
                 match self { $(Self::$name => $message,)* }
             }
 
-            /// The HTTP status of an answer with this code.
+            /// The HTTP status of a response with this code.
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
 
-            /// Whether the same request may succeed later without a change to it.
+            /// Whether the unchanged request may succeed later.
             pub fn may_retry(self) -> bool {
                 match self { $(Self::$name => $retry,)* }
             }
@@ -80,18 +80,18 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// A refusal as it is sent: the code, and a sentence for people.
+/// A refusal: a code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Refusal {
-    /// What programs look at.
+    /// The code, for programs.
     pub code: ErrorCode,
-    /// What people read. Not stable.
+    /// The sentence, for people; not stable.
     pub message: String,
 }
 
 impl Refusal {
-    /// A refusal that says more than its code's own sentence does.
+    /// A refusal with a sentence of its own instead of the code's.
     pub fn because(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }

@@ -14,7 +14,7 @@ pub trait AppEvent: Serialize + DeserializeOwned {
     /// The kind, which chooses the component.
     const KIND: EventKind;
 
-    /// What the app answers.
+    /// The response of the app.
     type Response: Serialize + DeserializeOwned;
 }
 

@@ -1,4 +1,4 @@
-//! What a script publishes to a room's channel, and bridges hand to the sockets in it.
+//! Events that a script publishes to a room's channel and bridges send to the room's sockets.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ pub fn channel(room: &RoomId) -> String {
     format!("{CHANNEL_PREFIX}{room}")
 }
 
-/// What all such channels begin with.
+/// The common prefix of all such channels.
 pub const CHANNEL_PREFIX: &str = "rollcall:events:";
 
 /// One event on its way to the sockets in a room.
@@ -19,19 +19,19 @@ pub const CHANNEL_PREFIX: &str = "rollcall:events:";
 pub struct Envelope {
     /// The event's name, `room:started` and so on.
     pub event: String,
-    /// Names the session that `seq` counts in.
+    /// The session that `seq` counts in.
     pub epoch: u64,
-    /// Rises by one with each event of a session.
+    /// Rises by one with every event of a session.
     pub seq: u64,
-    /// The one connection that does not get it: it has learned the same from its ack.
+    /// The only connection that does not get the event, because its ack holds the same news.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<EntryId>,
-    /// The one connection that gets it, whatever its place in the numbering: it is about that connection alone.
+    /// The only connection that gets the event, whatever `seq`, because the event concerns that connection alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<EntryId>,
-    /// Whether the sockets that get it are closed after it.
+    /// Whether a bridge closes the sockets after the event.
     #[serde(default)]
     pub closes: bool,
-    /// The payload, passed on as it is. It holds `epoch` and `seq` too.
+    /// The payload, unchanged. The payload holds `epoch` and `seq` too.
     pub data: Box<RawValue>,
 }

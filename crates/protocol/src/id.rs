@@ -1,22 +1,22 @@
-//! Ids, parsed once at the edge, so that they cannot be mixed up or malformed behind it.
+//! Ids. Each id has a type of its own, and parsing validates each id once.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// The longest id that is accepted, in bytes.
+/// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
-/// Why a text is not an id.
+/// A text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
-    /// Nothing in it.
+    /// The text is empty.
     #[error("an id must not be empty")]
     Empty,
-    /// More than [`MAX_ID_BYTES`].
+    /// The text is longer than [`MAX_ID_BYTES`].
     #[error("an id must not be longer than {MAX_ID_BYTES} bytes")]
     TooLong,
-    /// Control characters would end up in keys, channels and logs.
+    /// The text holds a control character, which must not reach keys, channels or logs.
     #[error("an id must not contain control characters")]
     ControlCharacter,
 }
@@ -43,7 +43,7 @@ macro_rules! id {
         pub struct $name(pub(crate) String);
 
         impl $name {
-            /// Takes a text as an id.
+            /// Parses an id.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check(&text)?;
@@ -79,7 +79,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A room: one study group's session.
+    /// A room of one study group.
     RoomId
 }
 id! {
@@ -87,26 +87,25 @@ id! {
     UserId
 }
 id! {
-    /// One coming-in of a user to a room; the id of the join event that did it.
+    /// One entry of a user into a room; the id of its join event.
     ///
-    /// Whoever holds the membership is known by it: a later call or deadline names the entry that it means,
-    /// and one that is not current changes nothing.
+    /// Later calls and deadlines name their entry. A call about an entry that is no longer current changes nothing.
     EntryId
 }
 id! {
-    /// An event that a bridge tells of. It is the same each time that the event is delivered.
+    /// An event of a bridge. Every delivery of the same event carries the same id.
     EventId
 }
 id! {
-    /// One bridge process, from its start to its end.
+    /// One bridge process, from start to end.
     NodeId
 }
 id! {
-    /// What is kept of a resume token: its hash.
+    /// The hash of a resume token.
     ResumeHash
 }
 
-/// Study platforms number their users and groups or name them; both are the same id here.
+/// Some study platforms number their users and groups, others name them. A number and its text are the same id.
 struct TextOrInteger;
 
 impl de::Visitor<'_> for TextOrInteger {

@@ -13,9 +13,11 @@
 //! | [`resume`] | resume tokens |
 //! | [`definition`] | definitions of sessions |
 //! | [`api`] | requests and responses of the HTTP API |
+//! | [`attendance`] | the attendance of a room |
 //! | [`error`] | refusals, with stable codes |
 
 pub mod api;
+pub mod attendance;
 pub mod batch;
 mod body;
 pub mod call;

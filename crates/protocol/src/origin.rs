@@ -1,49 +1,49 @@
-//! Which pages may talk to a bridge or to the HTTP API. A browser tells the page's origin truthfully; other clients
-//! need not, and are held by their tokens alone.
+//! Origins whose pages may use a bridge or the HTTP API. Browsers report the origin of a page truthfully; for other
+//! clients, only tokens count.
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 
-/// Whose pages may come.
+/// The origins whose pages may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginPolicy {
-    /// Pages that came from the host that they talk to.
+    /// The host that the page connects to.
     SameOrigin,
-    /// Pages of these origins.
+    /// These origins.
     Listed(Vec<Origin>),
-    /// All pages.
+    /// All origins.
     Any,
 }
 
-/// An origin in a list, or many of them. In lower case.
+/// A listed origin or pattern, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// This one: `https://study.example`.
+    /// One origin: `https://study.example`.
     Exact(String),
-    /// All with one label more: `https://*.preview.example.com`.
+    /// All origins with one more label: `https://*.preview.example.com`.
     OneLabel {
-        /// What stands before the label: `https://`.
+        /// The part before the label: `https://`.
         scheme: String,
-        /// What stands behind it: `.preview.example.com`.
+        /// The part after the label: `.preview.example.com`.
         domain: String,
     },
 }
 
-/// A text that does not name origins.
+/// A list of origins is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {
-    /// It is no origin.
+    /// A text is not an origin.
     #[error(
         "the origin {0:?} must be a scheme, a host and perhaps a port, as in https://study.example; the first label of \
          a host with three or more may be *"
     )]
     Malformed(String),
-    /// The star allows all, and something is listed beside it.
+    /// The list holds more than the star.
     #[error("the origin \"*\" allows all: list nothing beside it")]
     BesideAny,
 }
 
 impl OriginPolicy {
-    /// Takes a list of origins, or `*` alone.
+    /// Parses a list of origins, or `*` alone.
     pub fn parse<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidOrigin> {
         let origins: Vec<&str> = origins.into_iter().map(str::trim).filter(|text| !text.is_empty()).collect();
         match origins.as_slice() {
@@ -54,12 +54,12 @@ impl OriginPolicy {
         }
     }
 
-    /// Whether a request with these headers may go on. One without an origin is not from a page.
+    /// Whether a request with these headers may proceed. A request without an origin does not come from a page.
     pub fn admits(&self, headers: &HeaderMap) -> bool {
         headers.get_all(header::ORIGIN).iter().all(|origin| self.allows(origin, headers.get(header::HOST)))
     }
 
-    /// Whether pages of an origin may talk to this host.
+    /// Whether pages of an origin may use this host.
     pub fn allows(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let origin = origin.to_ascii_lowercase();
@@ -81,7 +81,7 @@ impl Origin {
         let origin = text.to_ascii_lowercase();
         let parts = origin.split_once("://*.");
         let plain = match parts {
-            // A label of its own would let in the pages of everybody who has a domain there.
+            // `*.com` would admit the pages of every domain under `com`.
             Some((_, domain)) if !domain.contains('.') => return Err(malformed()),
             Some((scheme, domain)) => format!("{scheme}://{domain}"),
             None => origin.clone(),
@@ -97,7 +97,7 @@ impl Origin {
         })
     }
 
-    /// `origin` in lower case.
+    /// Whether the pattern covers an origin in lower case.
     fn covers(&self, origin: &str) -> bool {
         match self {
             Self::Exact(listed) => listed == origin,
@@ -112,7 +112,7 @@ impl Origin {
 fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
-    // Nothing else may stand there, not even what reading a URI leaves out, as a fragment.
+    // Rejects everything after the authority, including a fragment, which the parser drops.
     text == format!("{scheme}://{authority}") && !authority.as_str().contains(['@', '*'])
 }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_origin_among_several_is_enough() {
+    fn a_request_with_one_bad_origin_is_refused() {
         let mut headers = HeaderMap::new();
         headers.append(header::ORIGIN, "https://a.example".parse().unwrap());
         headers.append(header::ORIGIN, "https://evil.example".parse().unwrap());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_origin_is_refused_at_the_start() {
+    fn a_text_that_is_not_an_origin_is_refused() {
         for text in [
             "a.example",
             "https://a.example/",
@@ -236,6 +236,6 @@ mod tests {
         ] {
             assert!(!admits(&policy, origin), "{origin}");
         }
-        assert!(admits(&policy, "https://xn--bcher-kva.preview.example.com"), "a name in other letters");
+        assert!(admits(&policy, "https://xn--bcher-kva.preview.example.com"), "a name in another script");
     }
 }

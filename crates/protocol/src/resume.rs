@@ -1,4 +1,4 @@
-//! Resume tokens: who holds one may take the place of the entry that it was given for.
+//! Resume tokens: the holder of a token may replace the entry of the token.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::ResumeHash;
 
-/// As many characters as 32 bytes make.
+/// The Base64 length of 32 bytes.
 const CHARS: usize = 43;
 
 /// 32 random bytes, in URL-safe Base64.
@@ -15,12 +15,12 @@ const CHARS: usize = 43;
 pub struct ResumeToken(String);
 
 impl ResumeToken {
-    /// A token of random bytes.
+    /// Makes a token of random bytes.
     pub fn new(random: [u8; 32]) -> Self {
         Self(URL_SAFE_NO_PAD.encode(random))
     }
 
-    /// What the app and Redis are told instead of the token. Random as it is, it needs no salt.
+    /// The hash, which the app and Redis get instead of the token. A random token needs no salt.
     pub fn hash(&self) -> ResumeHash {
         ResumeHash(URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0)))
     }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_token_is_refused() {
+    fn a_text_that_cannot_be_a_token_is_refused() {
         for json in [r#""""#, r#""short""#, "7", "null"] {
             assert!(serde_json::from_str::<ResumeToken>(json).is_err(), "{json}");
         }

@@ -1,31 +1,27 @@
-//! The rules of a room, and the use cases that apply them: plain code without I/O of its own.
+//! The rules of a room and the use cases that apply the rules, free of I/O.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`redis`] | the port to Redis, and how a script is run through it |
-//! | [`directory`] | the ports to session definitions |
-//! | [`grant`] | session definitions from tokens |
-//! | [`token`] | who a client's token speaks for |
+//! | [`redis`] | the port to Redis, and runs of scripts through it |
+//! | [`definitions`] | definitions of sessions: their sources and stores, and changes |
+//! | [`token`] | verification of clients' tokens |
 //! | [`settings`] | durations and limits of a deployment |
-//! | [`rooms`] | entering, leaving, losing a connection, reading, sweeping |
-//! | [`sessions`] | changing what a session is |
-//! | [`attendance`] | who was there, from when to when |
-//! | [`script`] | the Lua scripts, which change a room in one atomic step each |
-//! | [`shard`] | which keys belong together |
-//! | [`failure`] | why a use case did not succeed |
+//! | [`rooms`] | use cases: join, leave, disconnect, read, heartbeat, sweep, operators' calls |
+//! | [`attendance`] | sums of attendance |
+//! | [`script`] | the Lua scripts, each of which changes a room in one atomic step |
+//! | [`shard`] | the assignment of rooms to shards |
+//! | [`error`] | errors of use cases |
 
 pub mod attendance;
-pub mod directory;
-pub mod failure;
-pub mod grant;
+pub mod definitions;
+pub mod error;
 pub mod redis;
 pub mod rooms;
 pub mod script;
-pub mod sessions;
 pub mod settings;
 pub mod shard;
 pub mod token;
 
-pub use failure::Failure;
+pub use error::Error;
 pub use rooms::Rooms;
 pub use settings::Settings;

@@ -1,40 +1,40 @@
 //! The port to Redis.
 
-use crate::{Failure, script::Script};
+use crate::{Error, script::Script};
 
-/// A connection to Redis. Spin's interface implements it in the components, redis-rs in tests.
+/// A connection to Redis. Components implement the trait with Spin's interface, tests with redis-rs.
 ///
-/// Futures need not be `Send`: a component has one thread.
+/// Futures need not be `Send`, because a component has one thread.
 #[allow(async_fn_in_trait)]
 pub trait Redis {
-    /// Runs one command. Returns the reply's elements in order, as bytes.
+    /// Runs one command. Returns the elements of the reply as bytes.
     async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError>;
 }
 
-/// Why a command failed.
+/// A command failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisError {
-    /// Redis does not know the script by its hash: it was restarted, or this is the first call.
+    /// Redis does not know the hash of the script, because Redis was restarted or this call is the first.
     #[error("the script is not loaded")]
     NoScript,
-    /// Anything else.
+    /// Any other error.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Runs a script by its hash, and by its text where Redis does not know it yet.
+/// Runs a script by its hash, or by its text where Redis does not know the hash yet.
 pub(crate) async fn run(
     redis: &impl Redis,
     script: &Script,
     key: &str,
     settings: &str,
     call: &str,
-) -> Result<Vec<Vec<u8>>, Failure> {
+) -> Result<Vec<Vec<u8>>, Error> {
     let mut arguments = [script.sha1(), "1", key, settings, call].map(str::as_bytes);
     let mut reply = redis.command("EVALSHA", &arguments).await;
     if reply == Err(RedisError::NoScript) {
         arguments[0] = script.text().as_bytes();
         reply = redis.command("EVAL", &arguments).await;
     }
-    reply.map_err(|error| Failure::Unavailable(format!("{}: {error}", script.name())))
+    reply.map_err(|error| Error::Unavailable(format!("{}: {error}", script.name())))
 }

@@ -1,8 +1,9 @@
-//! What can happen to a room. Each use case is one run of one script.
+//! The use cases of a room. Each use case runs one script.
 
 use rollcall_protocol::{
     EntryId, ErrorCode, NodeId, Refusal, ResumeHash, RoomId, UserId,
     api::{LiveRoom, LiveRooms, Notice},
+    attendance::Attendance,
     client::{Done, Joined, Profile},
     definition::{Duplicates, StoredDefinition},
     event::{Heartbeat, Join, Lease, Membership, Read, RoomSnapshot},
@@ -11,21 +12,21 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    Failure, Settings,
-    attendance::{Attendance, Stay},
-    directory::{self, Directory},
+    Error, Settings,
+    attendance::{self, StayRecord},
+    definitions::{self, DefinitionSource},
     redis::{self, Redis},
     script::{self, Script},
     shard,
 };
 
-/// How many rooms one run of the sweep settles per shard before it lets others have their turn.
+/// The most rooms that one run of the sweep script settles, so that a long sweep does not block Redis.
 const SWEEP_BATCH: u32 = 100;
 
-/// How often a join goes back to the definition when the room goes by another revision.
-const READINGS: usize = 3;
+/// How often a join reads the definition while the room has another revision.
+const MAX_DEFINITION_READS: usize = 3;
 
-/// All rooms, behind one Redis.
+/// All rooms in one Redis.
 pub struct Rooms<R> {
     redis: R,
     shards: u64,
@@ -60,7 +61,7 @@ struct ListCall {
     limit: u32,
 }
 
-/// What a definition says of the room itself.
+/// The part of a definition that a room stores.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Terms<'a> {
@@ -84,54 +85,51 @@ impl<'a> From<&'a StoredDefinition> for Terms<'a> {
     }
 }
 
-/// What a script answered.
-enum Answer<T> {
+/// The reply of a script that did not refuse.
+enum ScriptReply<T> {
     Done(T),
-    /// The room goes by another revision of its definition.
+    /// The room has this other revision of its definition.
     Revision(u64),
 }
 
-/// What a sweep of one shard did.
+/// The result of a sweep of one shard.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Swept {
-    /// How many rooms were due.
+pub struct ShardSweep {
+    /// The number of rooms that were due.
     pub settled: u32,
-    /// By how many milliseconds the first of them was overdue.
+    /// How long the first of them was overdue.
     pub late_ms: u64,
-    /// Whether more are due already.
+    /// Whether more rooms are due.
     pub more: bool,
-    /// In how many milliseconds the shard is next due.
+    /// The milliseconds until the shard is due next.
     pub due_in_ms: Option<u64>,
 }
 
 impl<R: Redis> Rooms<R> {
-    /// All rooms, behind the given Redis.
-    pub fn new(redis: R, settings: &Settings) -> Result<Self, Failure> {
+    /// All rooms in the given Redis.
+    pub fn new(redis: R, settings: &Settings) -> Result<Self, Error> {
         Ok(Self { redis, shards: settings.shards, settings_json: to_json(settings)? })
     }
 
-    /// Enters a user into a room, or brings them back within their grace period.
-    pub async fn join(&self, directory: &impl Directory, join: &Join) -> Result<Joined, Failure> {
-        for _ in 0..READINGS {
-            let session = directory::admit(directory, &join.room_id, &join.profile.user_id).await?;
-            match self.enter(&session, join).await? {
-                Answer::Done(joined) => return Ok(joined),
-                // Whoever changed the definition has not come to the room yet, or never will.
-                Answer::Revision(known) if known < session.revision => {
-                    self.apply(&join.room_id, &session).await?;
+    /// Enters a user into a room, or resumes the user's membership within the grace period.
+    pub async fn join(&self, source: &impl DefinitionSource, join: &Join) -> Result<Joined, Error> {
+        for _ in 0..MAX_DEFINITION_READS {
+            let stored = definitions::admit(source, &join.room_id, &join.profile.user_id).await?;
+            match self.enter(&stored, join).await? {
+                ScriptReply::Done(joined) => return Ok(joined),
+                // The change of the definition has not reached the room yet, or broke off.
+                ScriptReply::Revision(known) if known < stored.revision => {
+                    self.apply(&join.room_id, &stored).await?;
                 }
-                // What was read has been changed since.
-                Answer::Revision(_) => {}
+                // The definition has changed since the read.
+                ScriptReply::Revision(_) => {}
             }
         }
-        Err(Failure::Unavailable(format!(
-            "room {} goes by a newer definition than the store's",
-            join.room_id
-        )))
+        Err(Error::Unavailable(format!("room {} has a newer definition than the store", join.room_id)))
     }
 
-    async fn enter(&self, session: &StoredDefinition, join: &Join) -> Result<Answer<Joined>, Failure> {
+    async fn enter(&self, stored: &StoredDefinition, join: &Join) -> Result<ScriptReply<Joined>, Error> {
         let call = JoinCall {
             room_id: &join.room_id,
             profile: &join.profile,
@@ -140,33 +138,33 @@ impl<R: Redis> Rooms<R> {
             resume_hash: &join.resume_hash,
             resumes: join.resumes.as_ref(),
             replaces: join.replaces.as_ref(),
-            terms: session.into(),
+            terms: stored.into(),
         };
-        self.ask(&script::JOIN, self.shard_of(&join.room_id), &call).await
+        self.call(&script::JOIN, self.shard_of(&join.room_id), &call).await
     }
 
-    /// Takes a member out of a room for good.
-    pub async fn leave(&self, membership: &Membership) -> Result<Done, Failure> {
+    /// Removes a member who leaves for good.
+    pub async fn leave(&self, membership: &Membership) -> Result<Done, Error> {
         self.run(&script::LEAVE, self.shard_of(&membership.room_id), membership).await
     }
 
     /// Starts the grace period of a member whose connection was lost.
-    pub async fn disconnect(&self, membership: &Membership) -> Result<Done, Failure> {
+    pub async fn disconnect(&self, membership: &Membership) -> Result<Done, Error> {
         self.run(&script::DISCONNECT, self.shard_of(&membership.room_id), membership).await
     }
 
-    /// Reads a room, and which of a bridge's entries in it are still current.
-    pub async fn read(&self, read: &Read) -> Result<RoomSnapshot, Failure> {
+    /// Reads a room, and checks which of a bridge's entries are current.
+    pub async fn read(&self, read: &Read) -> Result<RoomSnapshot, Error> {
         self.run(&script::READ, self.shard_of(&read.room_id), read).await
     }
 
     /// Prolongs or ends a node's lease in one shard.
-    pub async fn heartbeat(&self, shard: u64, heartbeat: &Heartbeat) -> Result<Lease, Failure> {
+    pub async fn heartbeat(&self, shard: u64, heartbeat: &Heartbeat) -> Result<Lease, Error> {
         self.run(&script::HEARTBEAT, shard, heartbeat).await
     }
 
-    /// Settles a batch of rooms that are due in one shard.
-    pub async fn sweep(&self, shard: u64) -> Result<Swept, Failure> {
+    /// Settles some of the rooms that are due in one shard.
+    pub async fn sweep(&self, shard: u64) -> Result<ShardSweep, Error> {
         #[derive(Serialize)]
         struct SweepCall {
             limit: u32,
@@ -174,14 +172,14 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::SWEEP, shard, &SweepCall { limit: SWEEP_BATCH }).await
     }
 
-    /// How things are in a room. Refuses with `NOT_LIVE` if no session is.
-    pub async fn state(&self, room: &RoomId) -> Result<Box<RawValue>, Failure> {
+    /// Reads the state of a room. Refuses with `NOT_LIVE` if no session is live.
+    pub async fn state(&self, room: &RoomId) -> Result<Box<RawValue>, Error> {
         let read = Read { room_id: room.clone(), entries: Vec::new() };
         Ok(self.read(&read).await?.room.ok_or(ErrorCode::NotLive)?)
     }
 
-    /// Live rooms, a page at a time. `after` is the `next` of the page before.
-    pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<LiveRooms, Failure> {
+    /// Lists a page of live rooms. `after` is the `next` of the previous page.
+    pub async fn list(&self, after: Option<&str>, limit: u32) -> Result<LiveRooms, Error> {
         let malformed = || Refusal::because(ErrorCode::Malformed, "after is not from a page of rooms");
         let (mut shard, mut after) = match after {
             None => (0, None),
@@ -204,8 +202,8 @@ impl<R: Redis> Rooms<R> {
         Ok(LiveRooms { rooms, next })
     }
 
-    /// Puts a member out. The session's definition may let them in again.
-    pub async fn kick(&self, room: &RoomId, user: &UserId) -> Result<Done, Failure> {
+    /// Removes a member, who may enter again if the definition still admits them.
+    pub async fn kick(&self, room: &RoomId, user: &UserId) -> Result<Done, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct KickCall<'a> {
@@ -215,8 +213,8 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::KICK, self.shard_of(room), &KickCall { room_id: room, user_id: user }).await
     }
 
-    /// Says something to everybody in a room. Refuses with `NOT_LIVE` if nobody would hear it.
-    pub async fn notify(&self, room: &RoomId, notice: &Notice) -> Result<Done, Failure> {
+    /// Sends a notice to all members of a room. Refuses with `NOT_LIVE` if no session is live.
+    pub async fn notify(&self, room: &RoomId, notice: &Notice) -> Result<Done, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct NoticeCall<'a> {
@@ -227,11 +225,11 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::NOTICE, self.shard_of(room), &call).await
     }
 
-    /// Who was in a room, and is.
-    pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Failure> {
-        let stays: Vec<Stay> =
+    /// Reads the attendance of a room.
+    pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Error> {
+        let records: Vec<StayRecord> =
             self.run(&script::ATTENDANCE, self.shard_of(room), &RoomCall { room_id: room }).await?;
-        Ok(Attendance::of(stays))
+        Ok(attendance::summarize(records))
     }
 
     /// The numbers of all shards.
@@ -252,29 +250,29 @@ impl<R: Redis> Rooms<R> {
         script: &Script,
         shard: u64,
         call: &impl Serialize,
-    ) -> Result<T, Failure> {
-        match self.ask(script, shard, call).await? {
-            Answer::Done(result) => Ok(result),
-            Answer::Revision(_) => Err(unreadable(script, &"a revision")),
+    ) -> Result<T, Error> {
+        match self.call(script, shard, call).await? {
+            ScriptReply::Done(result) => Ok(result),
+            ScriptReply::Revision(_) => Err(unreadable(script, &"a revision")),
         }
     }
 
-    async fn ask<T: DeserializeOwned>(
+    async fn call<T: DeserializeOwned>(
         &self,
         script: &Script,
         shard: u64,
         call: &impl Serialize,
-    ) -> Result<Answer<T>, Failure> {
+    ) -> Result<ScriptReply<T>, Error> {
         let key = shard::deadlines_key(shard);
         let reply = redis::run(&self.redis, script, &key, &self.settings_json, &to_json(call)?).await?;
         let reply: Vec<&[u8]> = reply.iter().map(Vec::as_slice).collect();
         match reply.as_slice() {
-            [b"OK", json] => {
-                serde_json::from_slice(json).map(Answer::Done).map_err(|error| unreadable(script, &error))
-            }
-            [b"REVISION", json] => {
-                serde_json::from_slice(json).map(Answer::Revision).map_err(|error| unreadable(script, &error))
-            }
+            [b"OK", json] => serde_json::from_slice(json)
+                .map(ScriptReply::Done)
+                .map_err(|error| unreadable(script, &error)),
+            [b"REVISION", json] => serde_json::from_slice(json)
+                .map(ScriptReply::Revision)
+                .map_err(|error| unreadable(script, &error)),
             [code] => Err(refusal_code(code).map_err(|error| unreadable(script, &error))?.into()),
             _ => Err(unreadable(script, &"neither a result nor a code")),
         }
@@ -286,11 +284,11 @@ fn refusal_code(code: &[u8]) -> Result<ErrorCode, serde_json::Error> {
     ErrorCode::deserialize(serde_json::Value::from(code))
 }
 
-fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+fn to_json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value)
-        .map_err(|error| Failure::Unavailable(format!("cannot be written as JSON: {error}")))
+        .map_err(|error| Error::Unavailable(format!("cannot be written as JSON: {error}")))
 }
 
-fn unreadable(script: &Script, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Unavailable(format!("{}: the reply cannot be read: {error}", script.name()))
+fn unreadable(script: &Script, error: &dyn std::fmt::Display) -> Error {
+    Error::Unavailable(format!("{}: the reply cannot be read: {error}", script.name()))
 }

@@ -1,43 +1,43 @@
 //! Durations and limits of a deployment.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
 
 use serde::Serialize;
 
-/// For how long an entry that is over is remembered, so that late copies of its events change nothing: twice the
-/// five minutes for which a signed call is valid.
+/// How long a room remembers a closed entry and ignores late copies of its events: twice the five minutes for which a
+/// signed call is valid.
 const CLOSED_ENTRY_MS: u64 = 10 * 60 * 1000;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What the scripts are told with each call. Durations are in milliseconds.
+/// The settings that every script call carries. Durations are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    /// How long a member whose connection was lost may stay away.
+    /// How long a member may stay away after a lost connection.
     pub grace_ms: u64,
-    /// How long a bridge node's connections count as live after it was last heard of.
+    /// How long a heartbeat keeps a bridge node's connections alive.
     pub lease_ms: u64,
-    /// How long before the end members are reminded.
+    /// How long before the end members get a reminder.
     pub reminder_lead_ms: u64,
-    /// Up to how many members a room's events carry the whole list.
+    /// The largest room whose events carry the whole list of members.
     pub roster_limit: u64,
-    /// How long what is left of a room is kept after its end when nobody clears it.
+    /// How long Redis keeps an ended room that no sweep clears.
     pub retention_ms: u64,
-    /// Into how many shards rooms are spread.
+    /// The number of shards.
     pub shards: u64,
-    /// About how many stays a room's attendance holds; the oldest make way.
+    /// The approximate number of stays that the attendance of a room holds.
     pub attendance_limit: u64,
-    /// How long attendance is kept after the end.
+    /// How long Redis keeps attendance after the end.
     pub attendance_ms: u64,
-    /// For how long an entry that is over is remembered.
+    /// How long a room remembers a closed entry.
     pub closed_entry_ms: u64,
-    /// The time to act at, in milliseconds since 1970; without it, Redis's own clock.
+    /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
 }
 
-/// A setting that cannot be used.
+/// A setting is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the variable {name} must be a whole number from {min} to {max}, and is {value:?}")]
 pub struct InvalidSetting {
@@ -45,6 +45,26 @@ pub struct InvalidSetting {
     value: String,
     min: u64,
     max: u64,
+}
+
+/// A list of settings is not usable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSettings {
+    /// A word is not `name=value`.
+    #[error("settings: {0:?} is not of the form name=value")]
+    NotASetting(String),
+    /// A setting appears twice.
+    #[error("settings: {0} appears twice")]
+    Repeated(String),
+    /// A setting is missing.
+    #[error("settings: {0} is missing")]
+    Missing(&'static str),
+    /// A name is not that of a setting.
+    #[error("settings: there is no setting {0}")]
+    Unknown(String),
+    /// A value is out of range.
+    #[error(transparent)]
+    Value(#[from] InvalidSetting),
 }
 
 /// Reads a whole number within a range.
@@ -61,40 +81,46 @@ pub fn parse_setting(
     })
 }
 
-impl Settings {
-    /// The names of the variables that settings are read from.
-    pub const VARIABLES: [&str; 8] = [
-        "grace_ms",
-        "lease_ms",
-        "reminder_lead_ms",
-        "roster_limit",
-        "retention_ms",
-        "shards",
-        "attendance_limit",
-        "attendance_ms",
-    ];
+impl FromStr for Settings {
+    type Err = InvalidSettings;
 
-    /// Reads the settings from the values of [`Self::VARIABLES`], in that order.
-    pub fn read(values: [&str; 8]) -> Result<Self, InvalidSetting> {
-        let mut variables = Self::VARIABLES.into_iter().zip(values);
-        let mut next = |range| {
-            let (name, value) = variables.next().unwrap_or_default();
-            parse_setting(name, value, range)
+    /// Reads a list of all settings: `name=value`, separated by white space.
+    fn from_str(list: &str) -> Result<Self, InvalidSettings> {
+        let mut values = read_pairs(list)?;
+        let mut take = |name, range| -> Result<u64, InvalidSettings> {
+            let value = values.remove(name).ok_or(InvalidSettings::Missing(name))?;
+            Ok(parse_setting(name, value, range)?)
         };
-        Ok(Self {
-            grace_ms: next(0..=DAY_MS)?,
-            lease_ms: next(1000..=DAY_MS)?,
-            reminder_lead_ms: next(0..=DAY_MS)?,
-            // Redis's Lua unpacks no more than about 8,000 values at once.
-            roster_limit: next(0..=5000)?,
-            // Less, and a sweep that is a little late would find nothing left to end.
-            retention_ms: next(60_000..=30 * DAY_MS)?,
-            shards: next(1..=4096)?,
-            attendance_limit: next(1..=100_000)?,
-            attendance_ms: next(60_000..=400 * DAY_MS)?,
+        let settings = Self {
+            grace_ms: take("grace_ms", 0..=DAY_MS)?,
+            lease_ms: take("lease_ms", 1000..=DAY_MS)?,
+            reminder_lead_ms: take("reminder_lead_ms", 0..=DAY_MS)?,
+            // Redis's Lua cannot unpack more than about 8,000 values at once.
+            roster_limit: take("roster_limit", 0..=5000)?,
+            // A shorter time could clear a room before a late sweep ends its session.
+            retention_ms: take("retention_ms", 60_000..=30 * DAY_MS)?,
+            shards: take("shards", 1..=4096)?,
+            attendance_limit: take("attendance_limit", 1..=100_000)?,
+            attendance_ms: take("attendance_ms", 60_000..=400 * DAY_MS)?,
             ..Self::default()
-        })
+        };
+        match values.into_keys().next() {
+            Some(unknown) => Err(InvalidSettings::Unknown(unknown.to_owned())),
+            None => Ok(settings),
+        }
     }
+}
+
+fn read_pairs(list: &str) -> Result<BTreeMap<&str, &str>, InvalidSettings> {
+    let mut pairs = BTreeMap::new();
+    for word in list.split_whitespace() {
+        let (name, value) =
+            word.split_once('=').ok_or_else(|| InvalidSettings::NotASetting(word.to_owned()))?;
+        if pairs.insert(name, value).is_some() {
+            return Err(InvalidSettings::Repeated(name.to_owned()));
+        }
+    }
+    Ok(pairs)
 }
 
 impl Default for Settings {
@@ -117,36 +143,67 @@ impl Default for Settings {
 
 #[cfg(test)]
 mod tests {
+    use toml::Table;
+
     use super::*;
 
-    fn read(name: &str, value: &str) -> Result<Settings, InvalidSetting> {
-        let defaults = ["30000", "15000", "600000", "256", "3600000", "16", "10000", "604800000"];
-        let mut values = Settings::VARIABLES.into_iter().zip(defaults);
-        Settings::read(std::array::from_fn(|_| {
-            let (variable, default) = values.next().unwrap();
-            if variable == name { value } else { default }
-        }))
+    const DEFAULTS: &str = "grace_ms=30000 lease_ms=15000 reminder_lead_ms=600000 roster_limit=256 \
+        retention_ms=3600000 shards=16 attendance_limit=10000 attendance_ms=604800000";
+
+    fn error(list: &str) -> String {
+        list.parse::<Settings>().unwrap_err().to_string()
+    }
+
+    fn manifest() -> Table {
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../spin.toml"))
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_manifest() {
-        let manifest =
-            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../spin.toml")).unwrap();
-        let default = |name: &str| {
-            let line = manifest.lines().find(|line| line.starts_with(&format!("{name} = {{"))).unwrap();
-            line.split('"').nth(1).unwrap()
-        };
-        assert_eq!(Settings::read(Settings::VARIABLES.map(default)).unwrap(), Settings::default());
+    fn a_list_names_each_setting_once() {
+        assert_eq!(DEFAULTS.parse(), Ok(Settings::default()));
+        let changed = DEFAULTS.replace("grace_ms=30000", "grace_ms=1");
+        assert_eq!(changed.parse(), Ok(Settings { grace_ms: 1, ..Settings::default() }));
+    }
+
+    #[test]
+    fn a_missing_an_unknown_and_a_repeated_setting_are_refused_by_name() {
+        assert_eq!(error(&DEFAULTS.replace("shards=16", "")), "settings: shards is missing");
+        assert_eq!(error(&format!("{DEFAULTS} grace=1")), "settings: there is no setting grace");
+        assert_eq!(error(&format!("{DEFAULTS} grace_ms=1")), "settings: grace_ms appears twice");
+        let spaced = DEFAULTS.replace("grace_ms=30000", "grace_ms=30 000");
+        assert_eq!(error(&spaced), r#"settings: "000" is not of the form name=value"#);
     }
 
     #[test]
     fn numbers_out_of_range_are_refused_by_name() {
-        let error = read("shards", "0").unwrap_err();
+        let message = r#"the variable shards must be a whole number from 1 to 4096, and is "0""#;
+        assert_eq!(error(&DEFAULTS.replace("shards=16", "shards=0")), message);
+        for (good, bad) in [("grace_ms=30000", "grace_ms=-1"), ("roster_limit=256", "roster_limit=")] {
+            assert!(DEFAULTS.replace(good, bad).parse::<Settings>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_components_that_use_redis_have_the_same_settings_of_the_manifest() {
+        let manifest = manifest();
+        let components = manifest["component"].as_table().unwrap().values();
+        let variables: Vec<_> =
+            components.filter_map(|component| component["variables"].as_table()).collect();
+        let lists: Vec<_> = variables.iter().filter_map(|variables| variables.get("settings")).collect();
+        assert!(!lists.is_empty() && lists.iter().all(|list| *list == lists[0]));
         assert_eq!(
-            error.to_string(),
-            r#"the variable shards must be a whole number from 1 to 4096, and is "0""#
+            lists.len(),
+            variables.iter().filter(|variables| variables.contains_key("redis_url")).count()
         );
-        assert!(read("grace_ms", "-1").is_err());
-        assert!(read("roster_limit", "many").is_err());
+
+        let mut list = lists[0].as_str().unwrap().to_owned();
+        for (name, variable) in manifest["variables"].as_table().unwrap() {
+            let default = variable.get("default").and_then(toml::Value::as_str).unwrap_or_default();
+            list = list.replace(&format!("{name}={{{{ {name} }}}}"), &format!("{name}={default}"));
+        }
+        assert_eq!(list.parse(), Ok(Settings::default()));
     }
 }

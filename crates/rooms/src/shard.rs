@@ -1,18 +1,18 @@
-//! Which keys belong together: a shard is the unit of atomicity and of sweeping.
+//! Shards: the unit of atomicity and of sweeps.
 
 use rollcall_protocol::RoomId;
 
-/// A room's shard. It depends on the id alone, so every instance agrees.
+/// The shard of a room. Only the id decides, so all instances agree.
 pub fn of(room: &RoomId, shards: u64) -> u64 {
     u64::from(crc32fast::hash(room.as_str().as_bytes())) % shards
 }
 
-/// The key of a shard's deadlines. The braces keep all of a shard's keys in one slot behind a cluster proxy.
+/// The key of a shard's deadlines. The braces keep all keys of a shard in one slot of a cluster.
 pub fn deadlines_key(shard: u64) -> String {
     format!("rollcall:{{{shard}}}:deadlines")
 }
 
-/// The key that is there while a change of a room's definition is under way.
+/// The key that locks a room's definition during a change.
 pub(crate) fn revising_key(shard: u64, room: &RoomId) -> String {
     format!("rollcall:{{{shard}}}:revising:{room}")
 }

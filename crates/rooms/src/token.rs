@@ -1,4 +1,4 @@
-//! Who a client's token speaks for.
+//! Verification of clients' tokens.
 
 use std::collections::HashSet;
 
@@ -19,13 +19,13 @@ use rollcall_protocol::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The longest token that is looked at, in bytes.
+/// The longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The longest name that others are shown, in bytes.
+/// The longest name of a user, in bytes.
 const MAX_NAME_BYTES: usize = 256;
 
-/// The keys that tokens are verified with, and what tokens must say.
+/// Verifies tokens by keys, issuer and audience.
 pub struct TokenKeys {
     keys: Vec<(Option<String>, Key)>,
     issuer: Option<String>,
@@ -43,16 +43,16 @@ enum Key {
     EdDsa(Ed25519PublicKey),
 }
 
-/// A key set that cannot be used.
+/// A key set is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeys {
-    /// Not JSON, or not a key set.
+    /// The text is not a key set in JSON.
     #[error("jwt_keys is not a JSON Web Key Set: {0}")]
     NotAKeySet(String),
-    /// A set without keys would refuse everybody.
+    /// The set is empty and would refuse everybody.
     #[error("jwt_keys holds no key")]
     Empty,
-    /// One key of the set. Which one, counted from 1, and what is wrong with it.
+    /// A key is not usable: its position, counted from 1, and the reason.
     #[error("key {0} of jwt_keys: {1}")]
     Key(usize, String),
 }
@@ -70,7 +70,7 @@ struct KeyHeader {
     k: Option<String>,
 }
 
-/// What a token says of its user, beyond the registered claims.
+/// The claims about the user, besides the registered claims.
 #[derive(serde::Serialize, Deserialize)]
 struct UserClaims {
     #[serde(rename = "userId")]
@@ -83,7 +83,7 @@ struct UserClaims {
     grant: Option<Grant>,
 }
 
-/// Platforms number their roles or name them.
+/// Some platforms number their roles, others name them.
 #[derive(serde::Serialize, Deserialize)]
 #[serde(untagged)]
 enum Role {
@@ -92,9 +92,9 @@ enum Role {
 }
 
 impl TokenKeys {
-    /// Reads a JSON Web Key Set (RFC 7517). Each key names its algorithm with `alg`; a token cannot choose it.
+    /// Parses a JSON Web Key Set (RFC 7517). Each key names its algorithm with `alg`, so that no token can choose it.
     ///
-    /// An empty issuer or audience accepts any.
+    /// An empty issuer or audience accepts all tokens.
     pub fn parse(key_set: &str, issuer: &str, audience: &str, leeway_s: u64) -> Result<Self, InvalidKeys> {
         let set: KeySet =
             serde_json::from_str(key_set).map_err(|error| InvalidKeys::NotAKeySet(place(&error)))?;
@@ -108,9 +108,9 @@ impl TokenKeys {
         Ok(Self { keys, issuer: given(issuer), audience: given(audience), leeway_s })
     }
 
-    /// Tells who a token speaks for. `now_s` is the time in seconds since 1970.
+    /// Verifies a token and returns its user. `now_s` is the time in seconds since 1970.
     ///
-    /// Refuses with `TOKEN_MISSING`, `TOKEN_EXPIRED`, or `TOKEN_INVALID` for everything else.
+    /// Refuses with `TOKEN_MISSING` or `TOKEN_EXPIRED`, and otherwise with `TOKEN_INVALID`.
     pub fn verify(&self, token: &str, now_s: u64) -> Result<Identity, Refusal> {
         if token.is_empty() {
             return Err(ErrorCode::TokenMissing.into());
@@ -122,7 +122,7 @@ impl TokenKeys {
             let definition = SessionDefinition::from(grant);
             definition.validate().map_err(|error| invalid(&format!("rollcall: {error}")))?;
         }
-        // The same leeway that let it in: else a token just past its end would connect and be closed at once.
+        // Without the leeway, a bridge would close a connection at once whose token has just expired.
         Ok(Identity { profile: profile(claims)?, expires_at_s: expires_at_s + self.leeway_s, grant })
     }
 
@@ -141,7 +141,7 @@ impl TokenKeys {
         Err(refusal)
     }
 
-    /// A token that names its key is tried with that one alone.
+    /// Selects the key that the token names, or all keys if the token names none.
     fn keys_for(&self, token_kid: Option<&str>) -> impl Iterator<Item = &Key> {
         self.keys
             .iter()
@@ -180,7 +180,7 @@ impl Key {
     }
 }
 
-/// Where a key set is wrong. The error's own text would repeat what stands there, which may be a secret.
+/// Describes an error by its position. The error's own text quotes the input, which may be a secret.
 fn place(error: &serde_json::Error) -> String {
     format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
 }
@@ -201,7 +201,7 @@ fn parse_key(jwk: &str) -> Result<(Option<String>, Key), String> {
     Ok((header.kid, key))
 }
 
-/// RFC 7518, section 3.2: a key at least as long as the hash.
+/// Reads a shared key. RFC 7518, section 3.2, demands a key at least as long as the hash.
 fn shared_secret(header: &KeyHeader, min_bytes: usize) -> Result<Vec<u8>, String> {
     let encoded = header.k.as_deref().ok_or(r#""k" is missing"#)?;
     let secret =
@@ -236,7 +236,7 @@ fn invalid(message: &str) -> Refusal {
     Refusal::because(ErrorCode::TokenInvalid, message)
 }
 
-/// Says that a token expired, since that is what clients can mend, and little else to strangers.
+/// Tells clients of an expired token, which they can replace, and strangers nothing else.
 fn refuse(error: &jwt_simple::Error) -> Refusal {
     match error.downcast_ref::<JWTError>() {
         Some(JWTError::TokenHasExpired) => ErrorCode::TokenExpired.into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_rooms::attendance::{Attendance, Ending};
+use rollcall_protocol::attendance::{Attendance, Ending};
 
 use super::{Rule, Violation, replay::Past};
 use crate::event::{Change, Event, News};
@@ -19,10 +19,11 @@ pub struct Stay {
 }
 
 pub fn stays(attendance: &Attendance) -> Vec<Stay> {
-    let stays = attendance.attendees.iter().flat_map(|attendee| &attendee.stays);
-    let stays = stays.map(|stay| Stay {
+    let attendees = attendance.attendees.iter();
+    let stays = attendees.flat_map(|attendee| attendee.stays.iter().map(move |stay| (attendee, stay)));
+    let stays = stays.map(|(attendee, stay)| Stay {
         epoch: stay.epoch,
-        user: stay.user_id.to_string(),
+        user: attendee.user_id.to_string(),
         drops: stay.drops,
         ending: stay.ending.map(named),
     });

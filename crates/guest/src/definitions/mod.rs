@@ -1,30 +1,30 @@
-//! Where session definitions come from.
+//! Sources of definitions.
 
 mod key_value;
 #[cfg(feature = "postgres")]
 mod postgres;
 
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 
 pub use self::key_value::KeyValueDefinitions;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresDefinitions;
 use crate::variables;
 
-/// Where session definitions come from.
+/// The configured source of definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Spin's key-value store, which the HTTP API writes.
     KeyValue,
-    /// The token of each user who enters.
+    /// The token of each entering user.
     Token,
     /// The study service's own tables.
     Postgres,
 }
 
 impl Source {
-    /// What the variable `sessions` says.
-    pub async fn configured() -> Result<Self, Failure> {
+    /// Reads the variable `sessions`.
+    pub async fn configured() -> Result<Self, Error> {
         match variables::get("sessions").await?.as_str() {
             "kv" => Ok(Self::KeyValue),
             "token" => Ok(Self::Token),

@@ -1,4 +1,4 @@
-//! Session definitions in the study service's own tables, through a query that is configuration.
+//! Definitions in the study service's own tables, through a configured query.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -6,25 +6,25 @@ use rollcall_protocol::{
     RoomId, UserId,
     definition::{Duplicates, SessionDefinition, StoredDefinition},
 };
-use rollcall_rooms::{Failure, directory::Directory};
-use spin_sdk::pg::{Connection, Decode, Error, ParameterValue, Row};
+use rollcall_rooms::{Error, definitions::DefinitionSource};
+use spin_sdk::pg::{self, Connection, Decode, ParameterValue, Row};
 
 use crate::variables;
 
 thread_local! {
-    /// The instance's one connection, for the life of the instance. Calls that run at once take turns on it.
+    /// The instance's idle connection. A query takes the connection, so concurrent queries open further ones.
     static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
 }
 
-/// Session definitions behind the query in the variable `postgres_query`.
+/// Definitions from the query in the variable `postgres_query`.
 pub struct PostgresDefinitions {
     connection: Rc<Connection>,
     query: String,
 }
 
 impl PostgresDefinitions {
-    /// Connects, unless the instance is connected already.
-    pub async fn open() -> Result<Self, Failure> {
+    /// Takes the idle connection, or opens a connection.
+    pub async fn open() -> Result<Self, Error> {
         let query = variables::get("postgres_query").await?;
         if let Some(kept) = CONNECTION.take() {
             return Ok(Self { connection: kept, query });
@@ -34,14 +34,14 @@ impl PostgresDefinitions {
         Ok(Self { connection: Rc::new(opened), query })
     }
 
-    /// Nobody else has the connection meanwhile; one that failed, or was given up, is not used again.
-    async fn ask(&self, room: &RoomId, user: &UserId) -> Result<Option<Row>, Failure> {
+    /// Returns the connection only after success, so that no other query uses a broken connection.
+    async fn query(&self, room: &RoomId, user: &UserId) -> Result<Option<Row>, Error> {
         let parameters: Vec<ParameterValue> =
             [room.as_str(), user.as_str()].map(|id| ParameterValue::Str(id.to_owned())).into();
-        let failed = |error: Error| unavailable("the query failed", &error);
+        let failed = |error: pg::Error| unavailable("the query failed", &error);
         let mut result = self.connection.query(self.query.clone(), parameters).await.map_err(failed)?;
         let row = result.next().await;
-        // A stream that has ended is not to be asked again.
+        // A stream that has ended must not be polled again.
         while row.is_some() && result.next().await.is_some() {}
         result.result().await.map_err(failed)?;
         CONNECTION.set(Some(Rc::clone(&self.connection)));
@@ -49,15 +49,15 @@ impl PostgresDefinitions {
     }
 }
 
-impl Directory for PostgresDefinitions {
-    async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<StoredDefinition>, Failure> {
-        let Some(row) = self.ask(room, user).await? else { return Ok(None) };
-        // A group that has no time has no session.
+impl DefinitionSource for PostgresDefinitions {
+    async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<StoredDefinition>, Error> {
+        let Some(row) = self.query(room, user).await? else { return Ok(None) };
+        // A group without an end has no session.
         let Some(end_at) = column::<Option<i64>>(&row, "end_at_ms")? else { return Ok(None) };
         let end_at = u64::try_from(end_at).map_err(|error| unusable("end_at_ms", &error))?;
         let leader = column::<Option<String>>(&row, "leader_id")?;
         let leader_id = leader.unwrap_or_default().parse().map_err(|error| unusable("leader_id", &error))?;
-        // Of the list, only what it says of this one user: it is asked anew for each.
+        // The query says of one user only whether the user is a member.
         let is_member = column::<Option<bool>>(&row, "is_member")?.unwrap_or(false);
         let members = Some(if is_member { vec![user.clone()] } else { Vec::new() });
         let definition = SessionDefinition {
@@ -72,7 +72,7 @@ impl Directory for PostgresDefinitions {
     }
 }
 
-fn duplicates(row: &Row) -> Result<Duplicates, Failure> {
+fn duplicates(row: &Row) -> Result<Duplicates, Error> {
     match optional::<String>(row, "duplicates")?.as_deref() {
         None | Some("refuse") => Ok(Duplicates::Refuse),
         Some("takeover") => Ok(Duplicates::Takeover),
@@ -81,23 +81,23 @@ fn duplicates(row: &Row) -> Result<Duplicates, Failure> {
     }
 }
 
-fn column<T: Decode>(row: &Row, name: &'static str) -> Result<T, Failure> {
-    row.get(name).ok_or_else(|| unusable(name, &"it is missing, or of another type"))
+fn column<T: Decode>(row: &Row, name: &'static str) -> Result<T, Error> {
+    row.get(name).ok_or_else(|| unusable(name, &"the column is missing or has another type"))
 }
 
-/// A column that the query may leave out.
-fn optional<T>(row: &Row, name: &'static str) -> Result<Option<T>, Failure>
+/// Reads a column that the query may omit.
+fn optional<T>(row: &Row, name: &'static str) -> Result<Option<T>, Error>
 where
     Option<T>: Decode,
 {
     Ok(row.get::<Option<T>>(name).flatten())
 }
 
-fn unusable(what: &str, error: &dyn std::fmt::Display) -> Failure {
+fn unusable(what: &str, error: &dyn std::fmt::Display) -> Error {
     variables::misconfigured(&format!("postgres_query: {what}: {error}"))
 }
 
-/// The text of an error, which names no address and no password.
-fn unavailable(what: &str, error: &Error) -> Failure {
-    Failure::Unavailable(format!("PostgreSQL: {what}: {error}"))
+/// Spin's errors name neither addresses nor passwords.
+fn unavailable(what: &str, error: &pg::Error) -> Error {
+    Error::Unavailable(format!("PostgreSQL: {what}: {error}"))
 }

@@ -60,7 +60,7 @@ async fn a_component_that_is_not_built_says_how_to_build_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_http_component_cannot_be_on_a_schedule() {
     let redis = RedisServer::start().unwrap();
-    let loaded = application(&redis, &sweep(&redis, &wasm("rooms"), "redis://a:1")).await;
+    let loaded = application(&redis, &sweep(&redis, &wasm("api"), "redis://a:1")).await;
     let error = format!("{:#}", loaded.err().unwrap());
     assert!(error.contains("does not handle cron events"), "{error}");
 }
@@ -69,13 +69,13 @@ fn sweep(redis: &RedisServer, wasm: &str, allowed: &str) -> String {
     format!(
         "[[trigger.cron]]\ncron_expression = '* * * * * *'\ncomponent = 'sweep'\n\
          [component.sweep]\nsource = '{wasm}'\nallowed_outbound_hosts = ['{allowed}']\n\
-         [component.sweep.variables]\nredis_url = '{}'\ngrace_ms = '30000'\nlease_ms = '15000'\nreminder_lead_ms = '600000'\n\
-         roster_limit = '256'\nretention_ms = '3600000'\nshards = '4'\nattendance_limit = '10'\nattendance_ms = '60000'\n",
+         [component.sweep.variables]\nredis_url = '{}'\nsettings = 'grace_ms=30000 lease_ms=15000 reminder_lead_ms=600000 \
+         roster_limit=256 retention_ms=3600000 shards=4 attendance_limit=10 attendance_ms=60000'\n",
         redis.url()
     )
 }
 
-/// How many scripts have run.
+/// The number of scripts that have run.
 fn evaluations(redis: &RedisServer) -> usize {
     let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut connect(redis)).unwrap();
     stats.lines().filter(|line| line.starts_with("cmdstat_eval") || line.starts_with("cmdstat_fcall")).count()

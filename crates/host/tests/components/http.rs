@@ -70,9 +70,9 @@ async fn more_requests_than_an_instance_takes_are_all_answered() {
 async fn a_component_without_the_store_cannot_open_it() {
     let redis = RedisServer::start().unwrap();
     let manifest = format!(
-        "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'rooms'\n[component.rooms]\nsource = '{}'\n\
-         [component.rooms.variables]\noperator_tokens = '{}'\ncors_origins = ''\nredis_timeout_ms = '2000'\n",
-        wasm("rooms"),
+        "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'api'\n[component.api]\nsource = '{}'\n\
+         [component.api.variables]\noperator_tokens = '{}'\ncors_origins = ''\nredis_timeout_ms = '2000'\n",
+        wasm("api"),
         OPERATOR_TOKEN,
     );
     let host = application(&redis, &manifest).await.unwrap();

@@ -1,4 +1,4 @@
-//! What each component can reach at all, read from the built files.
+//! The imports of the built components.
 
 use wasmtime::{Config, Engine, component::Component};
 
@@ -43,5 +43,5 @@ fn no_component_imports_more_of_spin_than_it_needs() {
     assert_eq!(spin_imports("heartbeat"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("read"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("sweep_http"), [REDIS, VARIABLES]);
-    assert_eq!(spin_imports("rooms"), [KEY_VALUE, POSTGRES, REDIS, VARIABLES]);
+    assert_eq!(spin_imports("api"), [KEY_VALUE, POSTGRES, REDIS, VARIABLES]);
 }

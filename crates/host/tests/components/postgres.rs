@@ -1,4 +1,4 @@
-//! Sessions from PostgreSQL: the component that joins, the tables of a study service, and a real server.
+//! Definitions from PostgreSQL: the component `join`, the tables of a study service and a real server.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Service {
         rollcall_with(&self.redis, &variables).await
     }
 
-    /// What a join is answered: its data, or the code of its refusal.
+    /// Joins, and returns the data of the ack or the code of the refusal.
     async fn join(&self, host: &Host, room: &str, user: &str) -> Result<Value, String> {
         self.entries.set(self.entries.get() + 1);
         let entry = format!("entry-{}", self.entries.get());
@@ -120,7 +120,7 @@ async fn ids_are_only_ever_compared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_query_is_ones_own() {
+async fn the_query_is_configurable() {
     let service = Service::start().await;
     let query = "SELECT 4102444800000::bigint AS end_at_ms, 'lea' AS leader_id, $2 <> 'mallory' AS is_member, \
                  1 AS capacity, 'takeover' AS duplicates WHERE $1 = 'algebra'";
@@ -160,7 +160,7 @@ async fn a_database_that_is_down_is_found_again() {
         if joined.is_ok() {
             break;
         }
-        // Other instances may still hold a connection that has ended.
+        // Other instances may still hold a broken connection.
         joined = service.join(&host, "10", "1").await;
     }
     assert_eq!(joined.unwrap()["count"], 2);

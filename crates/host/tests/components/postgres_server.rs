@@ -1,4 +1,4 @@
-//! A real PostgreSQL server of its own for a test.
+//! Starts a PostgreSQL server for one test.
 
 use std::{
     fs::File,
@@ -10,10 +10,10 @@ use std::{
 use rollcall_servers::{Launch, candidate_ports};
 use tokio_postgres::{Client, NoTls};
 
-/// With characters that a URL must encode.
+/// A password with characters that a URL must encode.
 const PASSWORD: &str = "open@sesame/ ü";
 
-/// Ends with the test.
+/// The server ends with the test.
 pub(crate) struct TestPostgres {
     folder: tempfile::TempDir,
     log: File,
@@ -50,7 +50,7 @@ impl TestPostgres {
         self.process = Some(started.unwrap().expect("no other process has taken the port"));
     }
 
-    /// Ends it at once, with all connections.
+    /// Kills the server and all connections.
     pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = Command::new("kill").args(["-QUIT", &process.id().to_string()]).status();
@@ -96,7 +96,7 @@ fn postgres(data: &Path, port: u16) -> Command {
     postgres
 }
 
-/// The newest that Debian has installed; they lie in no folder of `PATH`.
+/// The newest version that Debian has installed, outside of `PATH`.
 fn program(name: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<_> = versions.map(|version| version.path().join("bin").join(name)).collect();
@@ -112,7 +112,7 @@ fn as_somebody(program: &Path) -> Command {
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=QUIT"]).arg(program);
-    // A folder that it may enter.
+    // A folder that the server's user may enter.
     command.current_dir("/");
     command
 }

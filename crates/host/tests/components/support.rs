@@ -1,4 +1,4 @@
-//! An application for a test: Rollcall's own components with a Redis of their own.
+//! Applications for tests, each with a Redis of its own.
 
 use std::{
     collections::BTreeMap,
@@ -18,19 +18,19 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Where `cargo xtask build` puts a component.
+/// The file of a component that `cargo xtask build` has built.
 pub(crate) fn wasm(component: &str) -> String {
     let path = project().join(format!("target/wasm32-wasip2/component/{component}.wasm"));
     assert!(path.is_file(), "{} does not exist: run `cargo xtask build`", path.display());
     path.display().to_string()
 }
 
-/// Rollcall as its own manifest declares it.
+/// Loads Rollcall with the variables that it requires.
 pub(crate) async fn rollcall(redis: &RedisServer) -> Host {
     rollcall_with(redis, &[]).await
 }
 
-/// Rollcall with variables set beside those that it needs.
+/// Loads Rollcall with further variables.
 pub(crate) async fn rollcall_with(redis: &RedisServer, more: &[(&str, &str)]) -> Host {
     let address = redis.address();
     let needed = [
@@ -43,7 +43,7 @@ pub(crate) async fn rollcall_with(redis: &RedisServer, more: &[(&str, &str)]) ->
     load(project().join("spin.toml"), redis, variables.collect()).await.unwrap()
 }
 
-/// The application of a manifest that is only for this test.
+/// Loads an application from a manifest in the test.
 pub(crate) async fn application(redis: &RedisServer, manifest: &str) -> anyhow::Result<Host> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spin.toml");

@@ -1,4 +1,4 @@
-//! The HTTP API: defines, changes and ends sessions, and tells who is and was there.
+//! The HTTP API: defines, changes and ends sessions, and reports members and attendance.
 
 mod caller;
 mod definitions;
@@ -11,7 +11,7 @@ use rollcall_guest::{
     http::{self, Response},
 };
 use rollcall_protocol::{ErrorCode, Refusal};
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use spin_sdk::{
     http::{Method, Request, StatusCode},
     http_service,
@@ -19,7 +19,7 @@ use spin_sdk::{
 
 use self::path::Resource;
 
-/// What anybody may read: how the API is used.
+/// The description of the API, which everybody may read.
 const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
 
 #[http_service]
@@ -30,15 +30,15 @@ async fn handle(request: Request) -> Response {
 async fn respond(request: Request) -> Response {
     let origin = match AllowedOrigin::of(&request).await {
         Ok(origin) => origin,
-        Err(failure) => return cors::mark(http::problem(failure), None),
+        Err(error) => return cors::mark(http::problem(error), None),
     };
     if request.method() == Method::OPTIONS {
         return cors::preflight(origin.as_ref());
     }
-    cors::mark(answer(request).await.unwrap_or_else(http::problem), origin.as_ref())
+    cors::mark(handle_request(request).await.unwrap_or_else(http::problem), origin.as_ref())
 }
 
-async fn answer(mut request: Request) -> Result<Response, Failure> {
+async fn handle_request(mut request: Request) -> Result<Response, Error> {
     let resource = Resource::parse(request.uri().path())?;
     let method = request.method().clone();
     if let (Resource::Description, &Method::GET) = (&resource, &method) {
@@ -61,8 +61,8 @@ async fn answer(mut request: Request) -> Result<Response, Failure> {
     }
 }
 
-/// Answers with what a use case gives, within the component's time limit.
-async fn answer_with(work: impl Future<Output = Result<Response, Failure>>) -> Result<Response, Failure> {
+/// Responds with the result of a use case, within the component's time limit.
+async fn respond_with(work: impl Future<Output = Result<Response, Error>>) -> Result<Response, Error> {
     events::within_time_limit(work).await
 }
 

@@ -1,11 +1,11 @@
-//! What a path names.
+//! Paths and queries.
 
 use rollcall_protocol::{ErrorCode, Refusal, RoomId, UserId};
 use serde::de::DeserializeOwned;
 
 use crate::malformed;
 
-/// What a path names.
+/// A resource of the API.
 pub enum Resource {
     /// `/openapi.json`
     Description,
@@ -26,7 +26,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// What can be done with it.
+    /// The methods of the resource.
     pub fn methods(&self) -> &'static str {
         match self {
             Self::Description | Self::Rooms | Self::Members(_) | Self::Attendance(_) => "GET, OPTIONS",
@@ -36,7 +36,7 @@ impl Resource {
         }
     }
 
-    /// Reads a path. An id may hold any character, percent-encoded.
+    /// Parses a path. Ids are percent-encoded.
     pub fn parse(path: &str) -> Result<Self, Refusal> {
         let segments: Vec<_> = path.split('/').skip(1).collect();
         Ok(match segments.as_slice() {
@@ -58,7 +58,7 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(segment: &str) -> Result<
     id.parse().map_err(malformed)
 }
 
-/// Reads the parameters after the path.
+/// Parses a query.
 pub fn query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, Refusal> {
     serde_urlencoded::from_str(query.unwrap_or_default()).map_err(malformed)
 }

@@ -1,4 +1,4 @@
-//! Definitions: what a session is.
+//! Requests about definitions.
 
 use rollcall_guest::{
     definitions::KeyValueDefinitions,
@@ -10,37 +10,37 @@ use rollcall_protocol::{
     api::DefinitionPatch,
     definition::{SessionDefinition, StoredDefinition},
 };
-use rollcall_rooms::{Failure, directory::Definitions, sessions::Expected};
+use rollcall_rooms::{Error, definitions::DefinitionStore, definitions::Expected};
 use serde::de::DeserializeOwned;
 use spin_sdk::http::{HeaderMap, HeaderValue, Request, StatusCode};
 
-use crate::{answer_with, malformed};
+use crate::{malformed, respond_with};
 
-/// Room for the longest list of members that a definition may hold.
+/// Enough for the longest list of members of a definition.
 const MAX_DEFINITION_BYTES: usize = 2 * 1024 * 1024;
 
-pub async fn get(room: &RoomId) -> Result<Response, Failure> {
-    answer_with(async {
-        let session = KeyValueDefinitions::open().await?.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
-        Ok(describe(StatusCode::OK, &session))
+pub async fn get(room: &RoomId) -> Result<Response, Error> {
+    respond_with(async {
+        let stored = KeyValueDefinitions::open().await?.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+        Ok(describe(StatusCode::OK, &stored))
     })
     .await
 }
 
-pub async fn put(room: &RoomId, request: &mut Request) -> Result<Response, Failure> {
+pub async fn put(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
     let expected = expected(request.headers())?;
     let definition: SessionDefinition = read_json(request).await?;
     change(room, expected, |_, _| Ok(definition)).await
 }
 
-pub async fn patch(room: &RoomId, request: &mut Request) -> Result<Response, Failure> {
+pub async fn patch(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
     let expected = expected(request.headers())?;
     let patch: DefinitionPatch = read_json(request).await?;
     change(room, expected, |definition, _| Ok(definition.ok_or(ErrorCode::NoSuchRoom)?.patched(patch))).await
 }
 
-/// Ends the session now, and sees to it that no join begins it anew.
-pub async fn end(room: &RoomId) -> Result<Response, Failure> {
+/// Ends the session now. The definition ends too, so that no join starts the session again.
+pub async fn end(room: &RoomId) -> Result<Response, Error> {
     let ended = change(room, Expected::Anything, |definition, now| {
         let definition = definition.ok_or(ErrorCode::NoSuchRoom)?;
         Ok(SessionDefinition { end_at: definition.end_at.min(now), ..definition })
@@ -49,9 +49,9 @@ pub async fn end(room: &RoomId) -> Result<Response, Failure> {
     Ok(http::empty(StatusCode::NO_CONTENT))
 }
 
-pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Failure> {
+pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Error> {
     let expected = expected(request.headers())?;
-    answer_with(async {
+    respond_with(async {
         let store = KeyValueDefinitions::open().await?;
         redis::rooms().await?.undefine(&store, room, expected).await?;
         Ok(http::empty(StatusCode::NO_CONTENT))
@@ -62,17 +62,17 @@ pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Failur
 async fn change(
     room: &RoomId,
     expected: Expected,
-    change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Failure>,
-) -> Result<Response, Failure> {
-    answer_with(async {
+    change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Error>,
+) -> Result<Response, Error> {
+    respond_with(async {
         let store = KeyValueDefinitions::open().await?;
         let valid = |definition, now| {
             let definition = change(definition, now)?;
             definition.validate().map_err(malformed)?;
             Ok(definition)
         };
-        let (session, is_new) = redis::rooms().await?.change(&store, room, expected, valid).await?;
-        Ok(describe(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &session))
+        let (stored, is_new) = redis::rooms().await?.change(&store, room, expected, valid).await?;
+        Ok(describe(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &stored))
     })
     .await
 }
@@ -82,7 +82,7 @@ async fn read_json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Refu
     serde_json::from_slice(&body).map_err(malformed)
 }
 
-/// Which definition a request is meant for (RFC 9110, conditional requests). An entity tag is the revision.
+/// Reads the condition of a request (RFC 9110, conditional requests). The entity tag of a definition is its revision.
 fn expected(headers: &HeaderMap) -> Result<Expected, Refusal> {
     let text = |name| headers.get(name).map(HeaderValue::to_str).transpose().map_err(malformed);
     match (text("if-match")?, text("if-none-match")?) {
@@ -90,7 +90,7 @@ fn expected(headers: &HeaderMap) -> Result<Expected, Refusal> {
         (Some("*"), None) => Ok(Expected::Something),
         (None, Some("*")) => Ok(Expected::Nothing),
         (Some(tag), None) => {
-            // A tag that is none of ours is that of no definition.
+            // No definition has the revision 0, so a foreign tag matches none.
             let revision = tag.trim_matches('"').parse().unwrap_or(0);
             Ok(Expected::Revision(revision))
         }
@@ -98,9 +98,9 @@ fn expected(headers: &HeaderMap) -> Result<Expected, Refusal> {
     }
 }
 
-fn describe(status: StatusCode, session: &StoredDefinition) -> Response {
-    let mut response = http::json(status, &session.definition);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", session.revision)) {
+fn describe(status: StatusCode, stored: &StoredDefinition) -> Response {
+    let mut response = http::json(status, &stored.definition);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", stored.revision)) {
         response.headers_mut().insert("etag", tag);
     }
     response

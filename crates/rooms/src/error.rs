@@ -1,26 +1,26 @@
-//! Why a use case did not succeed.
+//! Errors of use cases.
 
 use rollcall_protocol::{ErrorCode, Refusal};
 
-/// Why a use case did not succeed.
+/// A use case did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The rules say no.
+pub enum Error {
+    /// A rule forbids the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Something it needs does not answer. The text is for the log, not for the client.
+    /// A part of the service does not respond. The text is for the log, never for clients.
     #[error("unavailable: {0}")]
     Unavailable(String),
 }
 
-impl From<ErrorCode> for Failure {
+impl From<ErrorCode> for Error {
     fn from(code: ErrorCode) -> Self {
         Self::Refused(code.into())
     }
 }
 
-impl Failure {
-    /// What the client is told.
+impl Error {
+    /// The refusal that clients may see.
     pub fn into_refusal(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! Authorization of callers.
 
 use rollcall_guest::{
     bearer::{self, Tokens},
@@ -6,7 +6,7 @@ use rollcall_guest::{
     events, identity,
 };
 use rollcall_protocol::{ErrorCode, RoomId};
-use rollcall_rooms::{Failure, directory, grant::Granted};
+use rollcall_rooms::{Error, definitions, definitions::TokenDefinitions};
 use spin_sdk::http::{HeaderMap, Method};
 
 use crate::path::Resource;
@@ -15,11 +15,11 @@ thread_local! {
     static TOKENS: Tokens = const { Tokens::new() };
 }
 
-/// Lets operators do everything, and users read the rooms that they may enter.
-pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method) -> Result<(), Failure> {
+/// Permits operators everything, and users to read the rooms that they may enter.
+pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method) -> Result<(), Error> {
     let presented = bearer::presented(headers).ok_or(ErrorCode::Unauthorized)?;
     match resource {
-        // Operators' tokens hold no dots; those of users, which are JWTs, hold two.
+        // A user's token is a JWT with two dots. An operator's token has no dots.
         Resource::Room(room) | Resource::Members(room)
             if *method == Method::GET && presented.split('.').count() == 3 =>
         {
@@ -29,13 +29,13 @@ pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method
     }
 }
 
-async fn authorize_user(token: &str, room: &RoomId) -> Result<(), Failure> {
+async fn authorize_user(token: &str, room: &RoomId) -> Result<(), Error> {
     let identity = identity::verify(token).await?;
     let user = &identity.profile.user_id;
     let admitted = match Source::configured().await? {
-        Source::KeyValue => directory::admit(&KeyValueDefinitions::open().await?, room, user).await,
-        Source::Postgres => directory::admit(&PostgresDefinitions::open().await?, room, user).await,
-        Source::Token => directory::admit(&Granted(identity.grant.as_ref()), room, user).await,
+        Source::KeyValue => definitions::admit(&KeyValueDefinitions::open().await?, room, user).await,
+        Source::Postgres => definitions::admit(&PostgresDefinitions::open().await?, room, user).await,
+        Source::Token => definitions::admit(&TokenDefinitions(identity.grant.as_ref()), room, user).await,
     };
     admitted.map(drop)
 }

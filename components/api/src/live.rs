@@ -1,4 +1,4 @@
-//! Rooms as they are now, and were.
+//! Requests about live rooms and attendance.
 
 use rollcall_guest::{
     http::{self, Response},
@@ -8,13 +8,13 @@ use rollcall_protocol::{
     RoomId, UserId,
     api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice},
 };
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 use serde::Deserialize;
 use spin_sdk::http::{Request, StatusCode};
 
-use crate::{answer_with, malformed, path};
+use crate::{malformed, path, respond_with};
 
-/// Room for the longest notice, however its characters are written.
+/// Enough for the longest notice in any JSON notation of its characters.
 const MAX_NOTICE_BYTES: usize = MAX_NOTICE_CHARS * 12 + 100;
 
 #[derive(Deserialize)]
@@ -24,45 +24,45 @@ struct Page {
     limit: Option<u32>,
 }
 
-pub async fn list(query: Option<&str>) -> Result<Response, Failure> {
+pub async fn list(query: Option<&str>) -> Result<Response, Error> {
     let Page { after, limit } = path::query(query)?;
     let limit = limit.unwrap_or(100);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(malformed(format!("limit must be from 1 to {MAX_PAGE}")).into());
     }
-    answer_with(async {
+    respond_with(async {
         let rooms = redis::rooms().await?.list(after.as_deref(), limit).await?;
         Ok(http::json(StatusCode::OK, &rooms))
     })
     .await
 }
 
-pub async fn members(room: &RoomId) -> Result<Response, Failure> {
-    answer_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.state(room).await?)) }).await
+pub async fn members(room: &RoomId) -> Result<Response, Error> {
+    respond_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.state(room).await?)) }).await
 }
 
-pub async fn kick(room: &RoomId, user: &UserId) -> Result<Response, Failure> {
-    answer_with(async {
+pub async fn kick(room: &RoomId, user: &UserId) -> Result<Response, Error> {
+    respond_with(async {
         redis::rooms().await?.kick(room, user).await?;
         Ok(http::empty(StatusCode::NO_CONTENT))
     })
     .await
 }
 
-pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Failure> {
+pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
     let body = http::read_body(request, MAX_NOTICE_BYTES).await?;
     let notice: Notice = serde_json::from_slice(&body).map_err(malformed)?;
     if !notice.is_valid() {
         return Err(malformed(format!("text must be from 1 to {MAX_NOTICE_CHARS} characters")).into());
     }
-    answer_with(async {
+    respond_with(async {
         redis::rooms().await?.notify(room, &notice).await?;
         Ok(http::empty(StatusCode::NO_CONTENT))
     })
     .await
 }
 
-pub async fn attendance(room: &RoomId) -> Result<Response, Failure> {
-    answer_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.attendance(room).await?)) })
+pub async fn attendance(room: &RoomId) -> Result<Response, Error> {
+    respond_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.attendance(room).await?)) })
         .await
 }

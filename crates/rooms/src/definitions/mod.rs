@@ -1,0 +1,11 @@
+//! Definitions of sessions: their sources and stores, and changes of them.
+
+mod change;
+mod ports;
+mod token;
+
+pub use self::{
+    change::Expected,
+    ports::{DefinitionSource, DefinitionStore, admit},
+    token::TokenDefinitions,
+};
