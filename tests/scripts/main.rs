@@ -5,6 +5,7 @@ mod changes;
 mod disconnect;
 mod duplicates;
 mod end;
+mod errors;
 mod expiry;
 mod join;
 mod late;

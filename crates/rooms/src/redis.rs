@@ -36,5 +36,8 @@ pub(crate) async fn run(
         arguments[0] = script.text().as_bytes();
         reply = redis.command("EVAL", &arguments).await;
     }
-    reply.map_err(|error| Error::Unavailable(format!("{}: {error}", script.name())))
+    reply.map_err(|error| {
+        let error = script.trace_lines(&error.to_string());
+        Error::Unavailable(format!("{}: {error}", script.name()))
+    })
 }

@@ -1,17 +1,23 @@
-//! The Lua scripts. Each is one file under `scripts/`, after what all share and its own includes.
+//! The Lua scripts. `build.rs` assembles each file in `scripts/` with its includes, and writes a static for it.
 
 use std::sync::OnceLock;
+
+use rollcall_lua::{Part, locate};
+
+/// What Redis calls the text of a script in its errors.
+const CHUNK: &str = "user_script:";
 
 /// A script that Redis runs as one atomic step.
 pub struct Script {
     name: &'static str,
     text: &'static str,
+    parts: &'static [Part<'static>],
     sha1: OnceLock<String>,
 }
 
 impl Script {
-    const fn new(name: &'static str, text: &'static str) -> Self {
-        Self { name, text, sha1: OnceLock::new() }
+    const fn new(name: &'static str, text: &'static str, parts: &'static [Part<'static>]) -> Self {
+        Self { name, text, parts, sha1: OnceLock::new() }
     }
 
     /// The file's name without its ending.
@@ -24,84 +30,68 @@ impl Script {
         self.text
     }
 
-    /// The hash that Redis knows it by.
+    /// The hash by which Redis knows the script.
     pub fn sha1(&self) -> &str {
         self.sha1.get_or_init(|| sha1_smol::Sha1::from(self.text).digest().to_string())
     }
+
+    /// Replaces each line of the whole text that an error of Redis names by the file and line that it comes from.
+    pub(crate) fn trace_lines(&self, error: &str) -> String {
+        let mut chunks = error.split(CHUNK);
+        let mut traced = chunks.next().unwrap_or_default().to_owned();
+        for chunk in chunks {
+            let digits = chunk.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = chunk.split_at(digits);
+            match number.parse().ok().and_then(|line| locate(self.parts, line)) {
+                Some((file, line)) => traced.push_str(&format!("{file}:{line}")),
+                None => traced.extend([CHUNK, number]),
+            }
+            traced.push_str(rest);
+        }
+        traced
+    }
 }
 
-macro_rules! script {
-    ($(#[$doc:meta])* $name:ident = $file:literal with $($include:literal)*) => {
-        $(#[$doc])*
-        pub static $name: Script = Script::new(
-            $file,
-            concat!(
-                include_str!("scripts/include/call.lua"),
-                include_str!("scripts/include/room.lua"),
-                include_str!("scripts/include/epoch.lua"),
-                include_str!("scripts/include/publish.lua"),
-                include_str!("scripts/include/host.lua"),
-                include_str!("scripts/include/attendance.lua"),
-                include_str!("scripts/include/lease.lua"),
-                include_str!("scripts/include/entry.lua"),
-                include_str!("scripts/include/grace.lua"),
-                include_str!("scripts/include/settle.lua"),
-                $(include_str!(concat!("scripts/include/", $include, ".lua")),)*
-                include_str!(concat!("scripts/", $file, ".lua")),
-            ),
-        );
-    };
-}
+include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 
-script! {
-    /// Enters a user, or brings them back.
-    JOIN = "join" with "lapse" "terms"
-}
-script! {
-    /// Takes a member out for good.
-    LEAVE = "leave" with
-}
-script! {
-    /// Starts a member's grace period.
-    DISCONNECT = "disconnect" with
-}
-script! {
-    /// Prolongs or ends a node's lease in a shard.
-    HEARTBEAT = "heartbeat" with "lapse"
-}
-script! {
-    /// Settles what is due in a shard.
-    SWEEP = "sweep" with "lapse"
-}
-script! {
-    /// Begins a change of a definition.
-    REVISE = "revise" with
-}
-script! {
-    /// Applies a changed definition to a live room.
-    DEFINE = "define" with "terms"
-}
-script! {
-    /// Ends a session.
-    END = "end" with
-}
-script! {
-    /// Reads a room's state.
-    READ = "read" with
-}
-script! {
-    /// Lists live rooms.
-    LIST = "list" with
-}
-script! {
-    /// Puts a member out.
-    KICK = "kick" with
-}
-script! {
-    /// Says something to everybody in a room.
-    NOTICE = "notice" with
-}
-script! {
-    /// Reads who was in a room.
-    ATTENDANCE = "attendance" with
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SCRIPT: Script = Script::new(
+        "join",
+        "",
+        &[Part { file: "include/room.lua", first_line: 1 }, Part { file: "join.lua", first_line: 11 }],
+    );
+
+    #[test]
+    fn each_line_in_an_error_is_traced_to_its_file_at_the_borders_too() {
+        for (line, origin) in [
+            (1, "include/room.lua:1"),
+            (10, "include/room.lua:10"),
+            (11, "join.lua:1"),
+            (123, "join.lua:113"),
+        ] {
+            let error = format!("ERR user_script:{line}: too many script: f00, on @user_script:{line}.");
+            let traced = format!("ERR {origin}: too many script: f00, on @{origin}.");
+            assert_eq!(SCRIPT.trace_lines(&error), traced);
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_line_of_the_script_stays_as_it_is() {
+        for error in ["", "connection refused", "ERR user_script: no line", "ERR user_script:0: no such line"]
+        {
+            assert_eq!(SCRIPT.trace_lines(error), error);
+        }
+    }
+
+    #[test]
+    fn every_script_ends_with_its_own_file() {
+        for script in [&JOIN, &LEAVE, &LIST] {
+            let last = script.parts.last().unwrap();
+            assert_eq!(last.file, format!("{}.lua", script.name()));
+            assert!(last.first_line < script.text().lines().count());
+        }
+    }
 }

@@ -8,6 +8,8 @@
 --          oldest end first; one that is not over has no ending, and its leftAt is now or when the connection was lost
 -- Events   whatever was overdue
 
+--- @include "settle"
+
 local room = open(call.roomId)
 settle(room)
 schedule(room)

@@ -10,6 +10,9 @@
 -- Events   room:leaderChanged, room:removed to those who are put out, room:participantsChanged, room:hostChanged,
 --          room:rescheduled; or room:ended
 
+--- @include "settle"
+--- @include "terms"
+
 local room = open(call.roomId)
 local terms = call.terms
 

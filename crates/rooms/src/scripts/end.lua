@@ -7,6 +7,8 @@
 -- Returns  {'OK', '{}'}, also when the room is not live
 -- Events   room:ended
 
+--- @include "settle"
+
 local room = open(call.roomId)
 settle(room)
 if room.is_live then

@@ -8,6 +8,8 @@
 --          connections that the node held before were taken for lost
 -- Events   room:participantReconnecting, for each connection that is lost by it
 
+--- @include "lapse"
+
 if call.isLeaving then
   -- The sweep takes the rest: a goodbye must not hold up the shard.
   if redis.call('ZSCORE', LEASES, call.nodeId) then

@@ -18,6 +18,9 @@
 -- Events   room:started, or room:participantsChanged, or room:participantReconnected; room:hostChanged;
 --          room:replaced to the entry whose place is taken
 
+--- @include "lapse"
+--- @include "terms"
+
 -- All of a user's entries are read and written together.
 local MAX_SHARED = 16
 

@@ -7,6 +7,8 @@
 -- Returns  {'OK', '{}'}, also when the user is not in the room
 -- Events   room:removed to the user's connections, room:participantsChanged, room:hostChanged
 
+--- @include "settle"
+
 local room = open(call.roomId)
 settle(room)
 if room.is_live and presence_of(room, call.userId) then

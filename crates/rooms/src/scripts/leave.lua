@@ -7,6 +7,8 @@
 -- Returns  {'OK', '{}'}, also when the entry is not current: then nothing changes
 -- Events   room:participantsChanged, room:hostChanged
 
+--- @include "settle"
+
 local room = open(call.roomId)
 settle(room)
 local presence = room.is_live and presence_of(room, call.userId)

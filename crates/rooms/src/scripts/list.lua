@@ -7,6 +7,8 @@
 -- Returns  {'OK', JSON list of {id, epoch, startedAt, endAt, count}}
 -- Events   none: a room that is over and has not been settled yet is left out
 
+--- @include "room"
+
 local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(ids)
 

@@ -8,6 +8,8 @@
 --          {'NOT_LIVE'}  nobody would hear it
 -- Events   room:notice
 
+--- @include "settle"
+
 local room = open(call.roomId)
 settle(room)
 schedule(room)

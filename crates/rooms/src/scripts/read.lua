@@ -7,6 +7,8 @@
 -- Returns  {'OK', JSON {room?, gone}}: the room's state while it is live, and the entries that are not current
 -- Events   whatever was overdue
 
+--- @include "settle"
+
 local room = open(call.roomId)
 
 local function is_gone(seat)

@@ -9,6 +9,8 @@
 --          {'CONFLICT'}  another change is under way
 -- Events   none
 
+--- @include "epoch"
+
 -- How long a change may take whose caller dies in the middle.
 local CHANGE_LIMIT_MS = 5000
 

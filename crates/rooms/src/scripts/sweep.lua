@@ -9,6 +9,8 @@
 --          whether more are due, and in how long the shard is next due
 -- Events   whatever was overdue
 
+--- @include "lapse"
+
 local function first_due(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge)
 end

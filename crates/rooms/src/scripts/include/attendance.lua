@@ -1,5 +1,7 @@
 -- Attendance: one record in the room's stream for each stay, written in the script that ends it.
 
+--- @include "call"
+
 -- A member's stay so far, until the given time or until the connection was lost, if it is.
 local function stay(user, user_name, presence, until_ms)
   local left_at = presence.lostAt or until_ms

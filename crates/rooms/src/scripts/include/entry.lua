@@ -1,5 +1,9 @@
 -- Members and their entries. Entries fence every call: only one that is current can leave or be lost.
 
+--- @include "attendance"
+--- @include "host"
+--- @include "lease"
+
 -- Closes an entry for good. Copies of its events that arrive later, even of the join itself, then find it closed
 -- and change nothing. It is remembered longer than a signed call stays valid.
 local function close_entry(room, entry_id)

@@ -1,5 +1,7 @@
 -- Names for sessions, leases and revisions: times of this shard that only rise.
 
+--- @include "room"
+
 -- No two are the same, even if Redis's clock steps back between them.
 local function new_epoch()
   local key = SHARD .. 'epoch'

@@ -1,5 +1,7 @@
 -- Lost connections.
 
+--- @include "entry"
+
 -- A member has lost an entry, as of the given time. They stay while they have another; else their grace period
 -- starts.
 local function after_loss(room, user, presence, lost_at)

@@ -1,6 +1,8 @@
 -- The host is the leader while in the room, else the one who has been there longest.
 -- Members within their grace period count: they are expected back.
 
+--- @include "publish"
+
 -- Finds the host anew. Returns whether it changed; an empty room has none.
 local function elect_host(room)
   local host = room.leader

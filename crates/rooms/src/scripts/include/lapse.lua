@@ -1,5 +1,7 @@
 -- Nodes that are gone.
 
+--- @include "settle"
+
 -- Settles rooms in which a node holds entries although its lease has ended, as many as the limit allows, and forgets
 -- the node after the last. Returns how many.
 local function lapse_node(node, limit)

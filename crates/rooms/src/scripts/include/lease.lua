@@ -1,6 +1,8 @@
 -- Node leases. A bridge that is killed cannot say which connections are lost, so it holds them only for as long as it
 -- keeps saying that it is there.
 
+--- @include "epoch"
+
 -- Node → until when its connections count as live.
 local LEASES = SHARD .. 'leases'
 -- Node → since when it has had its lease without a break.

@@ -1,5 +1,7 @@
 -- Room events. Publishing in the script that changes the room gives events the order of the changes.
 
+--- @include "call"
+
 -- The member list as JSON, in the order in which they came, or nil above the roster limit: a list in every event
 -- makes the bytes sent grow with the square of the room.
 local function roster(room, count)

@@ -1,6 +1,8 @@
 -- One room and its keys. They are derived from the shard's key instead of being declared one by one: the braces
 -- in it keep them all in one slot, and the sweep learns only here which rooms it is about.
 
+--- @include "call"
+
 local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 
 -- What is kept for as long as the session lives. The kind comes before the id, so that no id can make one key of

@@ -1,6 +1,8 @@
 -- Brings a room up to now: whatever is overdue in it happens first, so that nothing depends on the sweep for
 -- correctness, only for happening when nobody calls.
 
+--- @include "grace"
+
 local function lapse_grace(room, until_ms)
   local users = redis.call('ZRANGEBYSCORE', room.grace, '-inf', until_ms)
   if #users > 0 then

@@ -1,5 +1,7 @@
 -- A room's terms: what the session's definition says of it.
 
+--- @include "call"
+
 local function set_end(room, end_at)
   room.end_at = end_at
   redis.call('HSET', room.key, 'endAt', end_at)

@@ -1,0 +1,11 @@
+//! Assembles Lua scripts from files that include each other, and finds the file and line behind a line of the result.
+//!
+//! A file names what it includes in lines of the form `--- @include "room"`, which stands for `include/room.lua`.
+
+mod include_error;
+mod part;
+mod sources;
+
+pub use include_error::IncludeError;
+pub use part::{Part, locate};
+pub use sources::{Assembled, Sources};
