@@ -7,5 +7,5 @@ mod part;
 mod sources;
 
 pub use include_error::IncludeError;
-pub use part::{Part, locate};
+pub use part::{Part, locate, trace_lines};
 pub use sources::{Assembled, Sources};

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use rollcall_lua::{Part, locate};
+use rollcall_lua::{Part, trace_lines};
 
 /// What Redis calls the text of a script in its errors.
 const CHUNK: &str = "user_script:";
@@ -37,18 +37,7 @@ impl Script {
 
     /// Replaces each line of the whole text that an error of Redis names by the file and line that it comes from.
     pub(crate) fn trace_lines(&self, error: &str) -> String {
-        let mut chunks = error.split(CHUNK);
-        let mut traced = chunks.next().unwrap_or_default().to_owned();
-        for chunk in chunks {
-            let digits = chunk.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = chunk.split_at(digits);
-            match number.parse().ok().and_then(|line| locate(self.parts, line)) {
-                Some((file, line)) => traced.push_str(&format!("{file}:{line}")),
-                None => traced.extend([CHUNK, number]),
-            }
-            traced.push_str(rest);
-        }
-        traced
+        trace_lines(self.parts, CHUNK, error)
     }
 }
 
@@ -58,40 +47,13 @@ include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 mod tests {
     use super::*;
 
-    static SCRIPT: Script = Script::new(
-        "join",
-        "",
-        &[Part { file: "include/room.lua", first_line: 1 }, Part { file: "join.lua", first_line: 11 }],
-    );
-
     #[test]
-    fn each_line_in_an_error_is_traced_to_its_file_at_the_borders_too() {
-        for (line, origin) in [
-            (1, "include/room.lua:1"),
-            (10, "include/room.lua:10"),
-            (11, "join.lua:1"),
-            (123, "join.lua:113"),
-        ] {
-            let error = format!("ERR user_script:{line}: too many script: f00, on @user_script:{line}.");
-            let traced = format!("ERR {origin}: too many script: f00, on @{origin}.");
-            assert_eq!(SCRIPT.trace_lines(&error), traced);
-        }
-    }
-
-    #[test]
-    fn an_error_without_a_line_of_the_script_stays_as_it_is() {
-        for error in ["", "connection refused", "ERR user_script: no line", "ERR user_script:0: no such line"]
-        {
-            assert_eq!(SCRIPT.trace_lines(error), error);
-        }
-    }
-
-    #[test]
-    fn every_script_ends_with_its_own_file() {
-        for script in [&JOIN, &LEAVE, &LIST] {
-            let last = script.parts.last().unwrap();
-            assert_eq!(last.file, format!("{}.lua", script.name()));
-            assert!(last.first_line < script.text().lines().count());
+    fn an_error_names_the_file_that_a_line_of_the_text_comes_from() {
+        for script in [&JOIN, &LIST] {
+            let own = script.parts.last().unwrap().first_line;
+            let error = format!("ERR user_script:{own}: on @user_script:{}.", own - 1);
+            let traced = script.trace_lines(&error);
+            assert!(traced.starts_with(&format!("ERR {}.lua:1: on @include/", script.name())), "{traced}");
         }
     }
 }

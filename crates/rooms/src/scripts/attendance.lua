@@ -1,17 +1,18 @@
--- Reads who was in a room: the stays that are over, and those that are not.
+-- Reads the attendance of a room: stays that are over, and stays that go on.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId
 --
--- Returns  {'OK', JSON list of stays}: {userId, userName, enteredAt, leftAt, presentMs, drops, epoch, ending?}, the
---          oldest end first; one that is not over has no ending, and its leftAt is now or when the connection was lost
+-- Returns  {'OK', JSON list of stays}  stay: {userId, userName, enteredAt, leftAt, presentMs, drops, epoch, ending?}.
+--                                      Stays that are over come first, ordered by their end. A stay that goes on has
+--                                      no ending; its leftAt is now, or the time when the connection was lost
+--
 -- Events   whatever was overdue
 
 --- @include "settle"
 
-local room = open(call.roomId)
-settle(room)
+local room = load_settled_room(call.roomId)
 schedule(room)
 
 local stays = {}
@@ -20,7 +21,7 @@ for _, record in ipairs(redis.call('XRANGE', room.attendance, '-', '+')) do
 end
 if room.is_live then
   for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
-    local record = stay(user, member_of(room, user).userName, presence_of(room, user), now)
+    local record = build_stay(user, load_member(room, user).userName, load_presence(room, user), now)
     record.epoch = room.epoch
     table.insert(stays, cjson.encode(record))
   end

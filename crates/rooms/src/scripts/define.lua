@@ -1,64 +1,71 @@
--- Applies a changed definition to a room that is live. A revision that is not newer than the room's changes nothing.
+-- Applies a changed session definition to a live room, unless the room has the same or a newer revision.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
 --          attendanceMs
--- ARGV[2]  call: roomId, terms {revision, endAt, leaderId, duplicates, capacity?}, members? (who may be there; without
---          it, everybody)
+-- ARGV[2]  call: roomId; terms {revision, endAt, leaderId, duplicates, capacity?};
+--          members?: users who may be in the room; everybody without it
 --
--- Returns  {'OK', '{}'}
--- Events   room:leaderChanged, room:removed to those who are put out, room:participantsChanged, room:hostChanged,
---          room:rescheduled; or room:ended
+-- Returns  {'OK', '{}'}  also when nothing changes
+--
+-- Events   whatever was overdue; then
+--          room:leaderChanged        the leader is another user
+--          room:removed              to each connection of a member who is not listed
+--          room:participantsChanged  members who are not listed are removed
+--          room:hostChanged          the host is another member
+--          room:rescheduled          the end moved
+--          room:ended                instead of all of these: the new end has passed
 
 --- @include "settle"
 --- @include "terms"
 
-local room = open(call.roomId)
-local terms = call.terms
-
--- Who is in the room and not in the new list.
-local function unlisted()
-  local listed = { [terms.leaderId] = true }
+-- Returns members of the room who are not in the new list. The leader need not be listed.
+local function find_unlisted(room)
+  local listed = { [call.terms.leaderId] = true }
   for _, user in ipairs(call.members) do
     listed[user] = true
   end
-  local users = {}
+  local unlisted = {}
   for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
     if not listed[user] then
-      table.insert(users, user)
+      table.insert(unlisted, user)
     end
   end
-  return users
+  return unlisted
 end
 
-local function apply()
-  if terms.endAt <= now then
-    return finish(room, 'ended')
+local function kick_unlisted(room)
+  local unlisted = call.members and find_unlisted(room) or {}
+  if #unlisted > 0 then
+    kick_members(room, unlisted)
   end
-  local had_leader, had_end = room.leader, room.end_at
-  set_terms(room, terms)
-  if room.leader ~= had_leader then
+end
+
+local function apply_terms(room)
+  if call.terms.endAt <= now then
+    return end_session(room, 'ended')
+  end
+  local old_leader, old_end = room.leader, room.end_at
+  set_terms(room, call.terms)
+  if room.leader ~= old_leader then
     publish(room, 'room:leaderChanged', { leaderId = room.leader }, {})
   end
-  local users = call.members and unlisted() or {}
-  if #users > 0 then
-    put_out(room, users)
-  end
+  kick_unlisted(room)
   if room.host and elect_host(room) then
     publish_host(room)
   end
-  if room.end_at ~= had_end then
+  if room.end_at ~= old_end then
     local data = { groupId = room.id, endAt = room.end_at, remainMs = room.end_at - now }
     publish(room, 'room:rescheduled', data, {})
-    expire(room)
+    set_ttl(room)
   end
 end
 
-settle(room)
-if room.is_live and terms.revision > room.revision then
-  apply()
+local room = load_settled_room(call.roomId)
+if room.is_live and call.terms.revision > room.revision then
+  apply_terms(room)
 end
 schedule(room)
--- The change is through; see revise.lua.
-redis.call('DEL', key_of('revising', room.id))
+-- Frees the lock that revise.lua took.
+redis.call('DEL', build_key('revising', room.id))
 return { 'OK', '{}' }

@@ -1,23 +1,24 @@
--- Starts the grace period of a member whose connection was lost, unless they have another.
+-- Takes a lost connection from a member. The grace period starts unless the member has another connection.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId, userId, entryId
 --
--- Returns  {'OK', '{}'}, also when the entry is not current: then nothing changes
--- Events   room:participantReconnecting
+-- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on
+--
+-- Events   whatever was overdue; then
+--          room:participantReconnecting  the grace period starts
 
 --- @include "settle"
 
-local room = open(call.roomId)
-settle(room)
-local presence = room.is_live and presence_of(room, call.userId)
+local room = load_settled_room(call.roomId)
+local presence = room.is_live and load_presence(room, call.userId)
 local index = presence and find_entry(presence, call.entryId)
 if index then
   drop_entry(room, presence, index)
-  after_loss(room, call.userId, presence, now)
+  save_after_disconnect(room, call.userId, presence, now)
 end
--- Also when the bridge never learned whether its join arrived: should it still come, it comes too late.
+-- Also for an unconfirmed join, which may still arrive and must not enter then.
 close_entry(room, call.entryId)
 schedule(room)
 return { 'OK', '{}' }

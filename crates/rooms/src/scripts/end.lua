@@ -4,15 +4,17 @@
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId
 --
--- Returns  {'OK', '{}'}, also when the room is not live
--- Events   room:ended
+-- Returns  {'OK', '{}'}  also for a room that is not live
+--
+-- Events   whatever was overdue; then
+--          room:ended  the session was live
 
 --- @include "settle"
 
-local room = open(call.roomId)
-settle(room)
+local room = load_settled_room(call.roomId)
 if room.is_live then
-  finish(room, 'ended')
+  end_session(room, 'ended')
 end
-redis.call('DEL', key_of('revising', room.id))
+-- Frees the lock that revise.lua took.
+redis.call('DEL', build_key('revising', room.id))
 return { 'OK', '{}' }

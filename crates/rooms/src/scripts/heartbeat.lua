@@ -1,25 +1,27 @@
--- Prolongs the lease of a bridge node in one shard, or ends it when the node says goodbye.
+-- Prolongs the lease of a bridge node in one shard, or ends the lease of a node that stops.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: nodeId, isLeaving
 --
--- Returns  {'OK', JSON {since}}: since when the node has had its lease without a break. When that has changed, all
---          connections that the node held before were taken for lost
--- Events   room:participantReconnecting, for each connection that is lost by it
+-- Returns  {'OK', JSON {since}}  since: start of the node's unbroken lease, 0 for a node that stops. A start that
+--                                differs from the last reply's means that all earlier connections count as lost
+--
+-- Events   whatever was overdue in rooms of a node whose lease has ended; among it
+--          room:participantReconnecting  a member lost the last connection
 
---- @include "lapse"
+--- @include "node_expiry"
 
 if call.isLeaving then
-  -- The sweep takes the rest: a goodbye must not hold up the shard.
+  -- The sweep settles the other rooms: a node that stops must not block the shard.
   if redis.call('ZSCORE', LEASES, call.nodeId) then
     redis.call('ZADD', LEASES, 'LT', now, call.nodeId)
-    lapse_node(call.nodeId, 100)
+    expire_node(call.nodeId, 100)
   end
   return { 'OK', cjson.encode({ since = 0 }) }
 end
 
-lapse_ended_lease(call.nodeId)
+expire_ended_lease(call.nodeId)
 ensure_lease(call.nodeId)
 redis.call('ZADD', LEASES, now + settings.leaseMs, call.nodeId)
 return { 'OK', cjson.encode({ since = tonumber(redis.call('HGET', LEASED_SINCE, call.nodeId)) }) }

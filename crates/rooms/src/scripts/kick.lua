@@ -1,18 +1,21 @@
--- Puts a member out of a room. The session's definition may let them in again.
+-- Removes a member from a room against the member's will. The session definition may admit the user again.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId, userId
 --
--- Returns  {'OK', '{}'}, also when the user is not in the room
--- Events   room:removed to the user's connections, room:participantsChanged, room:hostChanged
+-- Returns  {'OK', '{}'}  also for a user who is not in the room
+--
+-- Events   whatever was overdue; then
+--          room:removed              to each connection of the member
+--          room:participantsChanged  the member is removed
+--          room:hostChanged          the member was host
 
 --- @include "settle"
 
-local room = open(call.roomId)
-settle(room)
-if room.is_live and presence_of(room, call.userId) then
-  put_out(room, { call.userId })
+local room = load_settled_room(call.roomId)
+if room.is_live and load_presence(room, call.userId) then
+  kick_members(room, { call.userId })
 end
 schedule(room)
 return { 'OK', '{}' }

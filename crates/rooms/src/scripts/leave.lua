@@ -1,23 +1,25 @@
--- Takes a member out of a room for good; one of several connections only itself.
+-- Removes a member from a room for good, or only one connection of a member with several.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId, userId, entryId
 --
--- Returns  {'OK', '{}'}, also when the entry is not current: then nothing changes
--- Events   room:participantsChanged, room:hostChanged
+-- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on
+--
+-- Events   whatever was overdue; then
+--          room:participantsChanged  the member's last connection leaves
+--          room:hostChanged          the member was host
 
 --- @include "settle"
 
-local room = open(call.roomId)
-settle(room)
-local presence = room.is_live and presence_of(room, call.userId)
+local room = load_settled_room(call.roomId)
+local presence = room.is_live and load_presence(room, call.userId)
 local index = presence and find_entry(presence, call.entryId)
 if index and #presence.entries > 1 then
   drop_entry(room, presence, index)
   save_presence(room, call.userId, presence)
 elseif index then
-  remove(room, { call.userId }, 'left')
+  remove_members(room, { call.userId }, 'left')
 end
 close_entry(room, call.entryId)
 schedule(room)

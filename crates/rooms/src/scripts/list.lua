@@ -1,18 +1,16 @@
--- Lists the live rooms of a shard, in the order of their ids.
+-- Lists the live rooms of a shard, ordered by id.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?
--- ARGV[2]  call: after? (an id), limit
+-- ARGV[2]  call: after? (the id before the first listed one), limit
 --
--- Returns  {'OK', JSON list of {id, epoch, startedAt, endAt, count}}
--- Events   none: a room that is over and has not been settled yet is left out
+-- Returns  {'OK', JSON list of {id, epoch, startedAt, endAt, count}}  without rooms whose end is overdue
+--
+-- Events   none
 
 --- @include "room"
 
-local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
-table.sort(ids)
-
-local function describe(room)
+local function encode_live_room(room)
   return cjson.encode({
     id = room.id,
     epoch = room.epoch,
@@ -22,15 +20,18 @@ local function describe(room)
   })
 end
 
+local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
+table.sort(ids)
+
 local rooms = {}
 for _, id in ipairs(ids) do
   if #rooms == call.limit then
     break
   end
   if not call.after or id > call.after then
-    local room = open(id)
+    local room = load_room(id)
     if room.is_live and now < room.end_at then
-      table.insert(rooms, describe(room))
+      table.insert(rooms, encode_live_room(room))
     end
   end
 end

@@ -1,17 +1,18 @@
--- Says something to everybody in a room.
+-- Publishes an operator's text to all members of a room.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId, text
 --
--- Returns  {'OK', '{}'}
---          {'NOT_LIVE'}  nobody would hear it
--- Events   room:notice
+-- Returns  {'OK', '{}'}  the text is published
+--          {'NOT_LIVE'}  the room is not live, so nobody would get the text
+--
+-- Events   whatever was overdue; then
+--          room:notice  the room is live
 
 --- @include "settle"
 
-local room = open(call.roomId)
-settle(room)
+local room = load_settled_room(call.roomId)
 schedule(room)
 if not room.is_live then
   return { 'NOT_LIVE' }

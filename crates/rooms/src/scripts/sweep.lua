@@ -1,47 +1,58 @@
--- Settles the rooms of a shard that are due, and those that hold connections of nodes whose lease has ended. Safe to
--- run twice at once: what is settled is due no more.
+-- Settles the rooms of a shard that are due, and the rooms of nodes whose lease has ended.
+--
+-- Two sweeps at once are safe, because a settled room is no longer due.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
--- ARGV[2]  call: limit, how many rooms at the most
+-- ARGV[2]  call: limit (most rooms to settle)
 --
--- Returns  {'OK', JSON {settled, lateMs, more, dueInMs?}}: how many rooms were due, how late the first of them was,
---          whether more are due, and in how long the shard is next due
+-- Returns  {'OK', JSON {settled, lateMs, more, dueInMs?}}  settled: number of rooms that were due; lateMs: how long
+--                                                          the first was overdue; more: whether other rooms are due;
+--                                                          dueInMs: time until the shard's next deadline
+--
 -- Events   whatever was overdue
 
---- @include "lapse"
+--- @include "node_expiry"
 
-local function first_due(key)
+local function find_first(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge)
 end
 
-local function next_due()
-  return math.min(first_due(KEYS[1]), first_due(LEASES))
+local function find_next_deadline()
+  return math.min(find_first(KEYS[1]), find_first(LEASES))
 end
 
-local late_ms = math.max(0, now - next_due())
-local settled = 0
-
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, call.limit)) do
-  local room = open(id)
-  if not room.is_live then
-    -- Its keys have expired: it ended while nobody swept.
-    redis.call('ZREM', KEYS[1], id)
+local function settle_due_rooms(limit)
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit)
+  for _, id in ipairs(ids) do
+    local room = load_room(id)
+    if not room.is_live then
+      -- The room's keys expired: its session ended while nobody swept.
+      redis.call('ZREM', KEYS[1], id)
+    end
+    settle(room)
+    schedule(room)
   end
-  settle(room)
-  schedule(room)
-  settled = settled + 1
+  return #ids
 end
 
-for _, node in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, call.limit)) do
-  if settled < call.limit then
-    settled = settled + lapse_node(node, call.limit - settled)
+local function expire_nodes(limit)
+  local settled = 0
+  for _, node in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, call.limit)) do
+    if settled < limit then
+      settled = settled + expire_node(node, limit - settled)
+    end
   end
+  return settled
 end
 
-local due = next_due()
-local report = { settled = settled, lateMs = late_ms, more = due <= now }
-if due < math.huge then
-  report.dueInMs = math.max(0, due - now)
+local late_ms = math.max(0, now - find_next_deadline())
+local settled_rooms = settle_due_rooms(call.limit)
+settled_rooms = settled_rooms + expire_nodes(call.limit - settled_rooms)
+
+local deadline = find_next_deadline()
+local report = { settled = settled_rooms, lateMs = late_ms, more = deadline <= now }
+if deadline < math.huge then
+  report.dueInMs = math.max(0, deadline - now)
 end
 return { 'OK', cjson.encode(report) }

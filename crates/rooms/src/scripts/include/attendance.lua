@@ -1,24 +1,24 @@
--- Attendance: one record in the room's stream for each stay, written in the script that ends it.
+-- Attendance: one record per stay in the room's stream, written by the script that ends the stay.
 
 --- @include "call"
 
--- A member's stay so far, until the given time or until the connection was lost, if it is.
-local function stay(user, user_name, presence, until_ms)
+-- Returns a member's stay until the given time, or until the connection was lost if the member has none.
+local function build_stay(user, user_name, presence, until_ms)
   local left_at = presence.lostAt or until_ms
   return {
     userId = user,
     userName = user_name,
     enteredAt = presence.joinedAt,
     leftAt = left_at,
-    -- Never less than nothing, even if Redis's clock steps back.
+    -- Never negative, even if Redis's clock steps back.
     presentMs = math.max(0, left_at - presence.joinedAt - presence.awayMs),
     drops = presence.drops,
   }
 end
 
--- ending: left, graceExpired, removed or ended.
-local function attended(room, user, user_name, presence, ending, until_ms)
-  local record = stay(user, user_name, presence, until_ms)
+-- ending: left, graceExpired, removed or ended
+local function record_stay(room, user, user_name, presence, ending, until_ms)
+  local record = build_stay(user, user_name, presence, until_ms)
   record.ending, record.epoch = ending, room.epoch
   redis.call('XADD', room.attendance, 'MAXLEN', '~', settings.attendanceLimit, '*', 'stay', cjson.encode(record))
   redis.call('PEXPIREAT', room.attendance, math.max(now, room.end_at) + settings.attendanceMs)

@@ -1,9 +1,9 @@
--- Names for sessions, leases and revisions: times of this shard that only rise.
+-- Numbers that name sessions, leases and revisions: times that only rise within a shard.
 
 --- @include "room"
 
--- No two are the same, even if Redis's clock steps back between them.
-local function new_epoch()
+-- Returns a number that the shard has never given out, even if Redis's clock steps back.
+local function next_epoch()
   local key = SHARD .. 'epoch'
   local epoch = math.max(now, tonumber(redis.call('GET', key) or 0) + 1)
   redis.call('SET', key, string.format('%.0f', epoch))

@@ -1,9 +1,9 @@
--- The host is the leader while in the room, else the one who has been there longest.
--- Members within their grace period count: they are expected back.
+-- The host is the leader while the leader is in the room, else the member who entered first. Members within the grace
+-- period count, because they are expected back.
 
 --- @include "publish"
 
--- Finds the host anew. Returns whether it changed; an empty room has none.
+-- Elects the host. Returns whether the room has a new one; an empty room has none.
 local function elect_host(room)
   local host = room.leader
   if redis.call('HEXISTS', room.members, host) == 0 then

@@ -1,50 +1,52 @@
--- Node leases. A bridge that is killed cannot say which connections are lost, so it holds them only for as long as it
--- keeps saying that it is there.
+-- Node leases. A bridge that is killed cannot report its lost connections, so they count as live only until the
+-- bridge's lease ends.
 
 --- @include "epoch"
 
--- Node → until when its connections count as live.
+-- Sorted set: node → end of the lease.
 local LEASES = SHARD .. 'leases'
--- Node → since when it has had its lease without a break.
+-- Hash: node → start of the unbroken lease.
 local LEASED_SINCE = SHARD .. 'leased'
 
--- The rooms of this shard in which a node holds entries.
-local function held_by(node)
+-- Returns the key of the rooms in which a node has entries.
+local function build_node_key(node)
   return SHARD .. 'node:' .. node
 end
 
--- None of the keys outlives a node for long, even if nobody sweeps.
-local function remember_node(node)
-  for _, key in ipairs({ LEASES, LEASED_SINCE, held_by(node) }) do
+-- Makes the keys of a node that is gone expire, even if nobody sweeps.
+local function set_node_ttl(node)
+  for _, key in ipairs({ LEASES, LEASED_SINCE, build_node_key(node) }) do
     redis.call('PEXPIRE', key, settings.leaseMs + settings.retentionMs)
   end
 end
 
--- When a node's lease ends. Without one, its connections are lost as of now.
-local function lease_end(node)
+-- Returns the end of a node's lease: now for a node without one, which loses its connections at once.
+local function get_lease_end(node)
   return tonumber(redis.call('ZSCORE', LEASES, node) or now)
 end
 
--- Whoever is let in through a node gives it a lease if it has none, so nobody is ever present without one.
+-- Grants a lease to a node that has none.
 local function ensure_lease(node)
   if redis.call('ZADD', LEASES, 'NX', now + settings.leaseMs, node) == 1 then
-    redis.call('HSET', LEASED_SINCE, node, new_epoch())
+    redis.call('HSET', LEASED_SINCE, node, next_epoch())
   end
-  remember_node(node)
+  set_node_ttl(node)
 end
 
-local function hold(room, entry)
+-- Counts a new entry of a node in a room. The node gets a lease, so that no member is ever present without one.
+local function acquire(room, entry)
   ensure_lease(entry.nodeId)
   if redis.call('HINCRBY', room.nodes, entry.nodeId, 1) == 1 then
     redis.call('PEXPIREAT', room.nodes, room.end_at + settings.retentionMs)
-    redis.call('SADD', held_by(entry.nodeId), room.id)
-    redis.call('PEXPIRE', held_by(entry.nodeId), settings.leaseMs + settings.retentionMs)
+    redis.call('SADD', build_node_key(entry.nodeId), room.id)
+    redis.call('PEXPIRE', build_node_key(entry.nodeId), settings.leaseMs + settings.retentionMs)
   end
 end
 
-local function let_go(room, entry)
+-- Counts an entry of a node in a room no longer.
+local function release(room, entry)
   if redis.call('HINCRBY', room.nodes, entry.nodeId, -1) == 0 then
     redis.call('HDEL', room.nodes, entry.nodeId)
-    redis.call('SREM', held_by(entry.nodeId), room.id)
+    redis.call('SREM', build_node_key(entry.nodeId), room.id)
   end
 end

@@ -1,10 +1,10 @@
--- Room events. Publishing in the script that changes the room gives events the order of the changes.
+-- Room events. The script that changes the room publishes the event, so events have the order of the changes.
 
 --- @include "call"
 
--- The member list as JSON, in the order in which they came, or nil above the roster limit: a list in every event
--- makes the bytes sent grow with the square of the room.
-local function roster(room, count)
+-- Returns the member list as JSON, in order of entering, or nil above the roster limit: with a list in every event,
+-- the bytes sent would grow with the square of the room's size.
+local function encode_roster(room, count)
   if count > settings.rosterLimit then
     return nil
   end
@@ -15,8 +15,8 @@ local function roster(room, count)
   return '[' .. table.concat(redis.call('HMGET', room.members, unpack(users)), ',') .. ']'
 end
 
--- Encodes a table that is not empty, with a value that is JSON already spliced in.
-local function encode(object, name, json)
+-- Encodes a table, which must not be empty, and adds a field whose value is JSON already.
+local function encode_with(object, name, json)
   local text = cjson.encode(object)
   if not json then
     return text
@@ -24,20 +24,20 @@ local function encode(object, name, json)
   return '{"' .. name .. '":' .. json .. ',' .. string.sub(text, 2)
 end
 
--- A room as acks and readings tell of it, with what else they say.
-local function describe(room, data)
+-- Returns the room as acks and snapshots show it, with the fields of `data` added.
+local function encode_room(room, data)
   data.count = redis.call('HLEN', room.members)
   data.endAt, data.remainMs = room.end_at, room.end_at - now
   data.leaderId, data.hostId, data.epoch = room.leader, room.host, room.epoch
-  return encode(data, 'members', roster(room, data.count))
+  return encode_with(data, 'members', encode_roster(room, data.count))
 end
 
-local function send(room, envelope, json)
-  redis.call('PUBLISH', 'rollcall:events:' .. room.id, encode(envelope, 'data', json))
+local function publish_envelope(room, envelope, json)
+  redis.call('PUBLISH', 'rollcall:events:' .. room.id, encode_with(envelope, 'data', json))
 end
 
--- Tells everybody in the room.
--- options: except (an entry that does not get it), closes (whether sockets are closed after it),
+-- Publishes an event to the whole room.
+-- options: except (an entry that does not get the event), closes (whether the bridge closes the sockets afterwards),
 -- members (the member list as JSON)
 local function publish(room, event, data, options)
   room.seq = redis.call('HINCRBY', room.key, 'seq', 1)
@@ -49,19 +49,19 @@ local function publish(room, event, data, options)
     except = options.except,
     closes = options.closes or false,
   }
-  send(room, envelope, encode(data, 'members', options.members))
+  publish_envelope(room, envelope, encode_with(data, 'members', options.members))
 end
 
--- Tells one entry why its socket is closed. It has no place in the numbering, since nobody else hears of it.
-local function dismiss(room, entry_id, event)
+-- Tells one entry why the bridge closes its socket. The event takes no sequence number, because nobody else gets it.
+local function publish_close(room, entry_id, event)
   local envelope = { event = event, epoch = room.epoch, seq = room.seq, only = entry_id, closes = true }
-  send(room, envelope, cjson.encode({ groupId = room.id }))
+  publish_envelope(room, envelope, cjson.encode({ groupId = room.id }))
 end
 
--- Tells the room that its members changed. kind: entered, left, graceExpired or removed; users: who, as
--- {userId, userName}.
+-- Publishes a change of the member list. kind: entered, left, graceExpired or removed; users: list of
+-- {userId, userName}
 local function publish_change(room, kind, users, except)
   local count = redis.call('HLEN', room.members)
   local data = { change = { type = kind, users = users }, count = count }
-  publish(room, 'room:participantsChanged', data, { except = except, members = roster(room, count) })
+  publish(room, 'room:participantsChanged', data, { except = except, members = encode_roster(room, count) })
 end

@@ -1,32 +1,32 @@
--- One room and its keys. They are derived from the shard's key instead of being declared one by one: the braces
--- in it keep them all in one slot, and the sweep learns only here which rooms it is about.
+-- A room and its keys. Scripts derive the keys from the shard's key instead of declaring each one: the braces in the
+-- shard's key keep all of them in one slot, and the sweep finds out only inside the script which rooms are due.
 
 --- @include "call"
 
 local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 
--- What is kept for as long as the session lives. The kind comes before the id, so that no id can make one key of
--- another.
+-- Kinds of keys that last as long as the session.
 local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes' }
 
-local function key_of(kind, id)
+-- The kind comes before the id, so that no room id can imitate a key of another room.
+local function build_key(kind, id)
   return SHARD .. kind .. ':' .. id
 end
 
-local function open(id)
-  local key = key_of('room', id)
+local function load_room(id)
+  local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
     'duplicates', 'capacity')
   return {
     id = id,
     key = key,
-    members = key_of('members', id),
-    entries = key_of('entries', id),
-    order = key_of('order', id),
-    grace = key_of('grace', id),
-    nodes = key_of('nodes', id),
-    closed = key_of('closed', id),
-    attendance = key_of('attendance', id),
+    members = build_key('members', id),
+    entries = build_key('entries', id),
+    order = build_key('order', id),
+    grace = build_key('grace', id),
+    nodes = build_key('nodes', id),
+    closed = build_key('closed', id),
+    attendance = build_key('attendance', id),
     is_live = fields[1] and true,
     epoch = tonumber(fields[1] or 0),
     seq = tonumber(fields[2] or 0),
@@ -40,28 +40,28 @@ local function open(id)
   }
 end
 
--- Notes when the room is next due for the sweep.
+-- Stores the room's next deadline, at which the sweep settles the room.
 local function schedule(room)
   if not room.is_live then
     return
   end
-  local due = room.end_at
+  local deadline = room.end_at
   if room.reminder_at > 0 then
-    due = math.min(due, room.reminder_at)
+    deadline = math.min(deadline, room.reminder_at)
   end
   local grace = redis.call('ZRANGE', room.grace, 0, 0, 'WITHSCORES')
   if grace[2] then
-    due = math.min(due, tonumber(grace[2]))
+    deadline = math.min(deadline, tonumber(grace[2]))
   end
-  redis.call('ZADD', KEYS[1], due, room.id)
+  redis.call('ZADD', KEYS[1], deadline, room.id)
 end
 
--- Lets what there is of a room vanish some time after the end, even if nobody ever clears it.
-local function expire(room)
+-- Makes the room's keys expire some time after the session's end, even if no script ever deletes them.
+local function set_ttl(room)
   for _, kind in ipairs(LIVE_KINDS) do
-    redis.call('PEXPIREAT', key_of(kind, room.id), room.end_at + settings.retentionMs)
+    redis.call('PEXPIREAT', build_key(kind, room.id), room.end_at + settings.retentionMs)
   end
-  -- GT alone would never touch a key that has no expiry yet.
+  -- GT skips a key without an expiry, hence NX first.
   redis.call('PEXPIREAT', KEYS[1], room.end_at + settings.retentionMs, 'NX')
   redis.call('PEXPIREAT', KEYS[1], room.end_at + settings.retentionMs, 'GT')
 end

@@ -1,16 +1,17 @@
--- Brings a room up to now: whatever is overdue in it happens first, so that nothing depends on the sweep for
--- correctness, only for happening when nobody calls.
+-- Brings a room up to now: whatever is overdue happens first. Correctness then never depends on the sweep, which only
+-- makes things happen on time while nobody calls.
 
---- @include "grace"
+--- @include "disconnects"
+--- @include "removal"
 
-local function lapse_grace(room, until_ms)
+local function expire_grace_periods(room, until_ms)
   local users = redis.call('ZRANGEBYSCORE', room.grace, '-inf', until_ms)
   if #users > 0 then
-    remove(room, users, 'graceExpired')
+    remove_members(room, users, 'graceExpired')
   end
 end
 
-local function remind(room)
+local function publish_reminder(room)
   if room.reminder_at == 0 or now < room.reminder_at then
     return
   end
@@ -19,18 +20,14 @@ local function remind(room)
   publish(room, 'room:reminder', { groupId = room.id, endAt = room.end_at, remainMs = room.end_at - now }, {})
 end
 
--- reason: time, or ended by an operator.
-local function finish(room, reason)
+-- reason: time, or ended (by an operator)
+local function end_session(room, reason)
   publish(room, 'room:ended', { groupId = room.id, reason = reason }, { closes = true })
   for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
-    local presence, user_name = presence_of(room, user), member_of(room, user).userName
-    while #presence.entries > 0 do
-      drop_entry(room, presence, 1)
-    end
-    attended(room, user, user_name, presence, 'ended', math.min(now, room.end_at))
+    end_stay(room, user, 'ended', math.min(now, room.end_at))
   end
   for _, kind in ipairs(LIVE_KINDS) do
-    redis.call('DEL', key_of(kind, room.id))
+    redis.call('DEL', build_key(kind, room.id))
   end
   redis.call('ZREM', KEYS[1], room.id)
   -- The same call may start the next session in this room.
@@ -42,10 +39,17 @@ local function settle(room)
     return
   end
   local until_ms = math.min(now, room.end_at)
-  lapse_leases(room, until_ms)
-  lapse_grace(room, until_ms)
+  drop_expired_entries(room, until_ms)
+  expire_grace_periods(room, until_ms)
   if now >= room.end_at then
-    return finish(room, 'time')
+    return end_session(room, 'time')
   end
-  remind(room)
+  publish_reminder(room)
+end
+
+-- Loads a room and settles it. Most scripts begin like this.
+local function load_settled_room(id)
+  local room = load_room(id)
+  settle(room)
+  return room
 end

@@ -1,11 +1,11 @@
--- A room's terms: what the session's definition says of it.
+-- A room's terms: the part of the session definition that the room stores.
 
 --- @include "call"
 
 local function set_end(room, end_at)
   room.end_at = end_at
   redis.call('HSET', room.key, 'endAt', end_at)
-  -- Within the lead there is no reminder: members read the same from what they have just been told.
+  -- An end within the reminder's lead gets no reminder: the event that announces the end says the same.
   local reminder_at = end_at - settings.reminderLeadMs
   if reminder_at > now then
     room.reminder_at = reminder_at

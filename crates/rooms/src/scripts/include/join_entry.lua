@@ -1,0 +1,42 @@
+-- What all ways to join have in common: the member, the entry and the ack.
+
+--- @include "entry"
+--- @include "publish"
+
+local USER = call.profile.userId
+
+-- `seq` is the last event that the ack includes. It defaults to the room's last event, because the ack shows the room
+-- as it is now: with a lower number, the client would also get events that are older than the ack.
+local function build_ack(room, entry, seq)
+  return { 'OK', encode_room(room, { seq = seq or room.seq, first = entry.first, recovered = entry.recovered }) }
+end
+
+-- The entry stores what its ack said, so that a join delivered twice gets the same ack. The presented token stays
+-- valid beside the entry's own, because the client may never have received the ack with the new one.
+local function add_entry(room, presence, is_first, is_recovered)
+  local entry = {
+    entryId = call.entryId,
+    nodeId = call.nodeId,
+    resumeHashes = { call.resumeHash, call.resumes },
+    first = is_first,
+    recovered = is_recovered,
+  }
+  table.insert(presence.entries, entry)
+  acquire(room, entry)
+  save_presence(room, USER, presence)
+  return entry
+end
+
+local function save_present_member(room, joined_at)
+  local member = call.profile
+  member.joinedAt, member.state = joined_at, 'present'
+  save_member(room, USER, member)
+end
+
+-- Adds the user to the room. Returns the presence, which has no entry yet. The order of entering is a count: with
+-- times, which members can share, the first member might not stay host.
+local function add_member(room)
+  redis.call('ZADD', room.order, redis.call('HINCRBY', room.key, 'entered', 1), USER)
+  save_present_member(room, now)
+  return { entries = {}, joinedAt = now, drops = 0, awayMs = 0 }
+end

@@ -1,0 +1,50 @@
+-- Joins of users who are not in the room.
+
+--- @include "epoch"
+--- @include "host"
+--- @include "join_entry"
+--- @include "terms"
+
+-- Sequence number in the ack of the member who starts the session: no event, so the client also gets room:started.
+local BEFORE_STARTED = 0
+
+local function start_session(room)
+  room.is_live, room.epoch, room.seq, room.end_at = true, next_epoch(), 0, 0
+  redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now)
+  set_terms(room, call.terms)
+  local presence = add_member(room)
+  elect_host(room)
+  local entry = add_entry(room, presence, true, false)
+  schedule(room)
+  set_ttl(room)
+  local data = {
+    groupId = room.id,
+    startedAt = now,
+    endAt = room.end_at,
+    leaderId = room.leader,
+    hostId = room.host,
+    count = 1,
+  }
+  publish(room, 'room:started', data, { members = encode_roster(room, 1) })
+  return build_ack(room, entry, BEFORE_STARTED)
+end
+
+local function enter_live_room(room)
+  local presence = add_member(room)
+  local had_host = room.host
+  local is_host_new = elect_host(room)
+  publish_change(room, 'entered', { { userId = USER, userName = call.profile.userName } }, call.entryId)
+  local entry, seq = add_entry(room, presence, false, false), room.seq
+  if not had_host then
+    -- An empty room has no keys for members, so these are new.
+    set_ttl(room)
+  elseif is_host_new then
+    publish_host(room)
+  end
+  return build_ack(room, entry, seq)
+end
+
+-- The leader may enter a full room.
+local function is_full(room)
+  return room.capacity and USER ~= room.leader and redis.call('HLEN', room.members) >= room.capacity
+end

@@ -1,0 +1,42 @@
+-- Ends stays of members.
+
+--- @include "attendance"
+--- @include "entry"
+--- @include "host"
+
+-- Closes all entries of a member and records the stay. Returns the user's name. ending: as in attendance.lua
+local function end_stay(room, user, ending, until_ms)
+  local presence, user_name = load_presence(room, user), load_member(room, user).userName
+  while #presence.entries > 0 do
+    drop_entry(room, presence, 1)
+  end
+  record_stay(room, user, user_name, presence, ending, until_ms)
+  return user_name
+end
+
+-- Removes members from the room and tells those who stay. kind: left, graceExpired or removed
+local function remove_members(room, users, kind)
+  local removed = {}
+  for _, user in ipairs(users) do
+    table.insert(removed, { userId = user, userName = end_stay(room, user, kind, now) })
+    redis.call('HDEL', room.members, user)
+    redis.call('HDEL', room.entries, user)
+    redis.call('ZREM', room.order, user)
+    redis.call('ZREM', room.grace, user)
+  end
+  local is_host_new = elect_host(room)
+  publish_change(room, kind, removed)
+  if is_host_new then
+    publish_host(room)
+  end
+end
+
+-- Removes members against their will. Their bridges close the connections.
+local function kick_members(room, users)
+  for _, user in ipairs(users) do
+    for _, entry in ipairs(load_presence(room, user).entries) do
+      publish_close(room, entry.entryId, 'room:removed')
+    end
+  end
+  remove_members(room, users, 'removed')
+end
