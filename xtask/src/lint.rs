@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::{
-    components,
+    components, lint_lua,
     setup::{
         cargo_deny, node,
         wasm::{self, Compiler},
@@ -20,6 +20,7 @@ pub fn run() -> Result<()> {
     shell::run(Command::new("cargo").args(["clippy", "--all-targets", "--", "--deny", "warnings"]))?;
     lint_components()?;
     lint_javascript()?;
+    lint_lua::run()?;
     lint_dependencies()
 }
 

@@ -4,6 +4,7 @@
 mod components;
 mod fuzz;
 mod lint;
+mod lint_lua;
 mod setup;
 mod shell;
 mod soak;

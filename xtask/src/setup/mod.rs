@@ -5,6 +5,7 @@ pub mod cargo_fuzz;
 pub mod chromium;
 mod debian;
 mod faketime;
+pub mod luacheck;
 pub mod node;
 mod postgres;
 mod python;
