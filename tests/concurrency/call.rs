@@ -1,4 +1,4 @@
-//! What was asked of rooms, and what they answered.
+//! Calls to rooms, and their replies.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use crate::event::{Roster, number, text};
 
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Both since the run began.
+    /// Time since the run began, as in `finished`.
     pub began: Duration,
     pub finished: Duration,
-    pub what: What,
+    pub outcome: Outcome,
 }
 
 #[derive(Debug, Clone)]
-pub enum What {
+pub enum Outcome {
     Joined {
         user: String,
         entry: String,
         ack: Ack,
     },
     JoinRefused(ErrorCode),
-    /// An entry left or was lost: it is over, whether it was current or not.
+    /// A leave or a disconnect, which closes the entry even if it was not current.
     Closed {
         entry: String,
     },
     Read {
-        seats: Vec<String>,
+        entries: Vec<String>,
         gone: Vec<String>,
         view: Option<View>,
     },
     /// A change of the definition.
     Changed(Result<(), ErrorCode>),
-    /// What must not happen, whatever the order.
+    /// A failure, which must not happen in any order of calls.
     Failed(String),
 }
 
@@ -45,7 +45,7 @@ pub struct Ack {
     pub recovered: bool,
 }
 
-/// A room as an answer shows it.
+/// A room as a reply shows it.
 #[derive(Debug, Clone)]
 pub struct View {
     pub epoch: u64,

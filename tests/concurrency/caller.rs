@@ -1,4 +1,4 @@
-//! One thread's way to the rooms: every call and its outcome are kept.
+//! Calls of one thread, recorded with their outcomes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,100 +10,100 @@ use rollcall_rooms::{Error, Rooms, definitions::Expected, rooms::ShardSweep};
 use rollcall_tests::redis_server::{RedisPort, connect};
 
 use crate::{
-    call::{Ack, Call, View, What},
+    call::{Ack, Call, Outcome, View},
     checker::{self, Stay},
+    harness::Harness,
     ids::{NODES, ROOMS, SHARD, id, settings},
-    stage::Stage,
 };
 
 pub struct Caller {
-    pub stage: Arc<Stage>,
+    pub harness: Arc<Harness>,
     rooms: Rooms<RedisPort>,
     pub log: Log,
 }
 
-/// What a thread did.
+/// The record of a thread.
 #[derive(Default)]
 pub struct Log {
     pub calls: [Vec<Call>; ROOMS.len()],
     pub heartbeats: usize,
     pub sweeps: usize,
-    pub broken_leases: usize,
-    /// Of heartbeats and sweeps, which are never refused.
+    pub lost_leases: usize,
+    /// Failures of heartbeats and sweeps, which are never refused.
     pub failures: Vec<String>,
 }
 
 impl Caller {
-    pub async fn connect(stage: Arc<Stage>) -> Self {
-        let redis = RedisPort(connect(&stage.redis).await);
+    pub async fn connect(harness: Arc<Harness>) -> Self {
+        let redis = RedisPort(connect(&harness.redis).await);
         let rooms = Rooms::new(redis, &settings()).expect("settings that can be written");
-        Self { stage, rooms, log: Log::default() }
+        Self { harness, rooms, log: Log::default() }
     }
 
     pub async fn join(&mut self, room: usize, join: &Join) {
-        let began = self.stage.began.elapsed();
-        let joined = self.rooms.join(&&self.stage.places[room].store, join).await;
-        let what = match joined {
-            Ok(joined) => What::Joined {
+        let began = self.harness.began.elapsed();
+        let joined = self.rooms.join(&&self.harness.rooms[room].store, join).await;
+        let outcome = match joined {
+            Ok(joined) => Outcome::Joined {
                 user: join.profile.user_id.to_string(),
                 entry: join.entry_id.to_string(),
                 ack: Ack::of(&joined),
             },
-            Err(Error::Refused(refusal)) => What::JoinRefused(refusal.code),
-            Err(Error::Unavailable(reason)) => What::Failed(reason),
+            Err(Error::Refused(refusal)) => Outcome::JoinRefused(refusal.code),
+            Err(Error::Unavailable(reason)) => Outcome::Failed(reason),
         };
-        self.keep(room, began, what);
+        self.record(room, began, outcome);
     }
 
     pub async fn leave(&mut self, room: usize, membership: &Membership) {
-        let began = self.stage.began.elapsed();
+        let began = self.harness.began.elapsed();
         let left = self.rooms.leave(membership).await;
-        self.keep(room, began, closed(membership, left.err()));
+        self.record(room, began, closed(membership, left.err()));
     }
 
     pub async fn disconnect(&mut self, room: usize, membership: &Membership) {
-        let began = self.stage.began.elapsed();
+        let began = self.harness.began.elapsed();
         let lost = self.rooms.disconnect(membership).await;
-        self.keep(room, began, closed(membership, lost.err()));
+        self.record(room, began, closed(membership, lost.err()));
     }
 
-    pub async fn read(&mut self, room: usize, seats: Vec<EntryRef>) {
-        let began = self.stage.began.elapsed();
-        let read = Read { room_id: id(ROOMS[room].id), entries: seats };
-        let what = match self.rooms.read(&read).await {
-            Ok(reading) => What::Read {
-                seats: read.entries.iter().map(|seat| seat.entry_id.to_string()).collect(),
+    pub async fn read(&mut self, room: usize, entries: Vec<EntryRef>) {
+        let began = self.harness.began.elapsed();
+        let read = Read { room_id: id(ROOMS[room].id), entries };
+        let outcome = match self.rooms.read(&read).await {
+            Ok(reading) => Outcome::Read {
+                entries: read.entries.iter().map(|entry| entry.entry_id.to_string()).collect(),
                 view: View::of(&reading),
                 gone: reading.gone.iter().map(ToString::to_string).collect(),
             },
-            Err(failure) => What::Failed(failure.to_string()),
+            Err(failure) => Outcome::Failed(failure.to_string()),
         };
-        self.keep(room, began, what);
+        self.record(room, began, outcome);
     }
 
     pub async fn define(&mut self, room: usize, definition: SessionDefinition) {
-        let began = self.stage.began.elapsed();
-        let store = &self.stage.places[room].store;
+        let began = self.harness.began.elapsed();
+        let store = &self.harness.rooms[room].store;
         let defined = self.rooms.define(&store, &id(ROOMS[room].id), definition).await;
-        self.keep(room, began, changed(defined.err()));
+        self.record(room, began, changed(defined.err()));
     }
 
     pub async fn undefine(&mut self, room: usize) {
-        let began = self.stage.began.elapsed();
-        let store = &self.stage.places[room].store;
+        let began = self.harness.began.elapsed();
+        let store = &self.harness.rooms[room].store;
         let undefined = self.rooms.undefine(&store, &id(ROOMS[room].id), Expected::Anything).await;
-        self.keep(room, began, changed(undefined.err()));
+        self.record(room, began, changed(undefined.err()));
     }
 
-    /// Returns whether the node's lease was broken in between.
+    /// Returns whether the node lost its lease before the heartbeat.
     pub async fn heartbeat(&mut self, node: usize) -> bool {
         let lease = self.send_heartbeat(NODES[node], false).await;
-        let is_broken = lease.is_some_and(|lease| self.stage.nodes.leased_since(node, lease.since));
-        self.log.broken_leases += usize::from(is_broken);
-        is_broken
+        let is_lost = lease.is_some_and(|lease| self.harness.nodes.set_leased_since(node, lease.since));
+        self.log.lost_leases += usize::from(is_lost);
+        is_lost
     }
 
-    pub async fn say_goodbye(&mut self, node: &str) {
+    pub async fn stop_node(&mut self, node: &str) {
         self.send_heartbeat(node, true).await;
     }
 
@@ -111,17 +111,17 @@ impl Caller {
         let heartbeat = Heartbeat { node_id: id(node), is_leaving };
         let lease = self.rooms.heartbeat(SHARD, &heartbeat).await;
         self.log.heartbeats += 1;
-        self.succeeded(lease)
+        self.check(lease)
     }
 
     pub async fn sweep(&mut self) -> Option<ShardSweep> {
         let swept = self.rooms.sweep(SHARD).await;
         self.log.sweeps += 1;
-        self.succeeded(swept)
+        self.check(swept)
     }
 
-    /// A thread that stopped here would keep the others waiting at the gate.
-    fn succeeded<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+    /// Records a failure instead of panicking: other threads wait for this one at the barrier.
+    fn check<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         result.map_err(|failure| self.log.failures.push(failure.to_string())).ok()
     }
 
@@ -129,22 +129,22 @@ impl Caller {
         checker::stays(&self.rooms.attendance(&id(ROOMS[room].id)).await.expect("never refused"))
     }
 
-    fn keep(&mut self, room: usize, began: Duration, what: What) {
-        self.log.calls[room].push(Call { began, finished: self.stage.began.elapsed(), what });
+    fn record(&mut self, room: usize, began: Duration, outcome: Outcome) {
+        self.log.calls[room].push(Call { began, finished: self.harness.began.elapsed(), outcome });
     }
 }
 
-fn closed(membership: &Membership, failure: Option<Error>) -> What {
+fn closed(membership: &Membership, failure: Option<Error>) -> Outcome {
     match failure {
-        None => What::Closed { entry: membership.entry_id.to_string() },
-        Some(failure) => What::Failed(failure.to_string()),
+        None => Outcome::Closed { entry: membership.entry_id.to_string() },
+        Some(failure) => Outcome::Failed(failure.to_string()),
     }
 }
 
-fn changed(failure: Option<Error>) -> What {
+fn changed(failure: Option<Error>) -> Outcome {
     match failure {
-        None => What::Changed(Ok(())),
-        Some(Error::Refused(refusal)) => What::Changed(Err(refusal.code)),
-        Some(Error::Unavailable(reason)) => What::Failed(reason),
+        None => Outcome::Changed(Ok(())),
+        Some(Error::Refused(refusal)) => Outcome::Changed(Err(refusal.code)),
+        Some(Error::Unavailable(reason)) => Outcome::Failed(reason),
     }
 }

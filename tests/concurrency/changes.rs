@@ -1,4 +1,4 @@
-//! How sessions change while they are live, and how the next one in the same room begins.
+//! Changes of live sessions, and definitions of new ones.
 
 use rollcall_protocol::{UserId, definition::SessionDefinition};
 
@@ -11,19 +11,19 @@ use crate::{
 pub fn new_session(room: usize, random: &mut fastrand::Rng) -> SessionDefinition {
     SessionDefinition {
         end_at: now_ms() + random.u64(400..1100),
-        leader_id: any_user(random),
+        leader_id: pick_user(random),
         members: None,
         duplicates: ROOMS[room].duplicates,
         capacity: ROOMS[room].capacity,
     }
 }
 
-/// Changes what a room is defined as, in one way or another.
+/// Changes or deletes the room's definition.
 pub async fn change(caller: &mut Caller, room: usize, random: &mut fastrand::Rng) {
-    let current = caller.stage.places[room].store.session().map(|session| session.definition);
+    let current = caller.harness.rooms[room].store.session().map(|session| session.definition);
     let definition = match current.filter(|definition| definition.end_at > now_ms()) {
         None => new_session(room, random),
-        Some(definition) => changed(definition, random),
+        Some(definition) => pick_change(definition, random),
     };
     if random.u8(..16) == 0 {
         caller.undefine(room).await;
@@ -32,20 +32,20 @@ pub async fn change(caller: &mut Caller, room: usize, random: &mut fastrand::Rng
     }
 }
 
-fn changed(definition: SessionDefinition, random: &mut fastrand::Rng) -> SessionDefinition {
+fn pick_change(definition: SessionDefinition, random: &mut fastrand::Rng) -> SessionDefinition {
     match random.u8(..16) {
         0..4 => SessionDefinition { end_at: now_ms() + random.u64(210..700), ..definition },
         4 => SessionDefinition { end_at: now_ms(), ..definition },
-        5..9 => SessionDefinition { leader_id: any_user(random), ..definition },
-        9..14 => SessionDefinition { members: Some(some_users(random)), ..definition },
-        _ => SessionDefinition { members: None, leader_id: any_user(random), ..definition },
+        5..9 => SessionDefinition { leader_id: pick_user(random), ..definition },
+        9..14 => SessionDefinition { members: Some(pick_users(random)), ..definition },
+        _ => SessionDefinition { members: None, leader_id: pick_user(random), ..definition },
     }
 }
 
-fn any_user(random: &mut fastrand::Rng) -> UserId {
+fn pick_user(random: &mut fastrand::Rng) -> UserId {
     id(USERS[random.usize(..USERS.len())])
 }
 
-fn some_users(random: &mut fastrand::Rng) -> Vec<UserId> {
+fn pick_users(random: &mut fastrand::Rng) -> Vec<UserId> {
     random.choose_multiple(USERS, USERS.len() / 2).into_iter().map(id).collect()
 }

@@ -1,17 +1,17 @@
-//! Whether what one room told and answered is something that the rules allow.
+//! Checks whether the rules allow the events and replies of one room.
 //!
 //! | file | what it checks |
 //! |---|---|
-//! | `state` | each event by what came before it: who is in, who is host, when it ends |
-//! | `replay` | sessions: their numbering, their beginning and their end |
-//! | `answers` | what joins and reads were told, by the events |
-//! | `attendance` | who was there, by the events and by the room's attendance |
-//! | `order` | answers among each other, by when they were asked for |
+//! | `state` | each event against the room's state: members, host, end |
+//! | `replay` | sessions: sequence numbers, start and end |
+//! | `replies` | replies to joins and reads against the events |
+//! | `attendance` | the room's attendance against the events |
+//! | `order` | replies against each other, by the times of the calls |
 
-mod answers;
 mod attendance;
 mod order;
 mod replay;
+mod replies;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -21,13 +21,13 @@ use std::fmt::Debug;
 pub use self::attendance::{Stay, stays};
 use crate::{call::Call, event::Event};
 
-/// All that was told by one room, in order, all that it was asked, in any order, and its attendance in the end.
+/// All events of one room in order, all calls in any order, and the attendance at the end.
 #[derive(Default)]
 pub struct History {
     pub events: Vec<Event>,
     pub calls: Vec<Call>,
     pub stays: Vec<Stay>,
-    /// How many find a place, besides the leader.
+    /// Most members, besides the leader.
     pub capacity: Option<u32>,
 }
 
@@ -37,7 +37,7 @@ pub enum Rule {
     EpochsRise,
     SessionsBeginWithStarted,
     SessionsEndWithEnded,
-    OneIsFirst,
+    OneMemberIsFirst,
     OnlyMembersLeave,
     OnlyOthersEnter,
     FullRoomsLetOnlyTheLeaderIn,
@@ -50,21 +50,21 @@ pub enum Rule {
     OneReminderForEachEnd,
     HostIsElected,
     OnlyEndsClose,
-    EntriesAreDismissedOnce,
+    EntriesAreClosedOnce,
     EntriesHaveAcks,
     AcksFitEvents,
     AcksAreAlike,
-    AnswersAreExact,
-    AnswersGoForward,
+    RepliesAreExact,
+    RepliesGoForward,
     AttendanceIsComplete,
     ClosedEntriesStayClosed,
-    CallsAreAnswered,
+    CallsSucceed,
 }
 
 #[derive(Debug)]
 pub struct Violation {
     pub rule: Rule,
-    /// What shows it.
+    /// The events or calls that show the violation.
     pub excerpt: String,
 }
 
@@ -75,8 +75,8 @@ impl Violation {
 }
 
 pub fn check(history: &History) -> Result<(), Violation> {
-    let past = replay::replay(&history.events, history.capacity)?;
-    answers::check(&history.calls, &past)?;
-    attendance::check(&history.stays, &past)?;
+    let replay = replay::replay(&history.events, history.capacity)?;
+    replies::check(&history.calls, &replay)?;
+    attendance::check(&history.stays, &replay)?;
     order::check(&history.calls)
 }

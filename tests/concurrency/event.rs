@@ -1,22 +1,22 @@
-//! What rooms tell, as it was received.
+//! Events of rooms, as received.
 
 use rollcall_protocol::fanout::Envelope;
 use serde_json::Value;
 
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Never before it was published. In milliseconds since 1970.
+    /// Milliseconds since 1970, never before the event was published.
     pub received_at: u64,
     pub epoch: u64,
     pub seq: u64,
     pub except: Option<String>,
     pub only: Option<String>,
     pub closes: bool,
-    pub news: News,
+    pub kind: EventKind,
 }
 
 #[derive(Debug, Clone)]
-pub enum News {
+pub enum EventKind {
     Started { end_at: u64, leader: String, host: String, roster: Roster },
     Changed { change: Change, users: Vec<String>, roster: Roster },
     Reconnecting { user: String, grace_until: u64 },
@@ -27,7 +27,7 @@ pub enum News {
     Reminder { end_at: u64 },
     Ended { in_time: bool },
     Replaced,
-    PutOut,
+    Removed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Change {
     Removed,
 }
 
-/// Who is in a room.
+/// The members of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roster {
     pub count: usize,
@@ -48,7 +48,7 @@ pub struct Roster {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub user: String,
-    /// Of one who is reconnecting.
+    /// Set while the member is reconnecting.
     pub grace_until: Option<u64>,
 }
 
@@ -67,12 +67,12 @@ impl Event {
             except: except.map(|entry| entry.to_string()),
             only: only.map(|entry| entry.to_string()),
             closes,
-            news: News::read(&event, &data),
+            kind: EventKind::read(&event, &data),
         }
     }
 }
 
-impl News {
+impl EventKind {
     fn read(event: &str, data: &Value) -> Self {
         match event {
             "room:started" => Self::Started {
@@ -98,14 +98,14 @@ impl News {
             "room:reminder" => Self::Reminder { end_at: number(&data["endAt"]) },
             "room:ended" => Self::Ended { in_time: data["reason"] == "time" },
             "room:replaced" => Self::Replaced,
-            "room:removed" => Self::PutOut,
-            _ => panic!("nobody knows the event {event}"),
+            "room:removed" => Self::Removed,
+            _ => panic!("unknown event {event}"),
         }
     }
 
-    /// Whether it is about one connection alone.
-    pub fn is_dismissal(&self) -> bool {
-        matches!(self, Self::Replaced | Self::PutOut)
+    /// Whether the event tells one entry why its socket is closed.
+    pub fn is_close_notice(&self) -> bool {
+        matches!(self, Self::Replaced | Self::Removed)
     }
 
     pub fn roster(&self) -> Option<&Roster> {
@@ -125,7 +125,7 @@ impl Change {
             "left" => Self::Left,
             "graceExpired" => Self::GraceExpired,
             "removed" => Self::Removed,
-            kind => panic!("nobody knows the change {kind}"),
+            kind => panic!("unknown change {kind}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What Redis holds of rooms once all sessions are over.
+//! Ghosts: keys that Redis still has after all sessions have ended.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::time;
 
 use crate::{caller::Caller, changes, ids::ROOMS};
 
-/// What outlives sessions, by the kind of key.
-const REMAINS: &[&str] = &["closed", "attendance", "epoch"];
+/// Kinds of keys that outlive sessions.
+const LASTING_KINDS: &[&str] = &["closed", "attendance", "epoch"];
 
-/// How often to look whether anything is due, before what is left is a ghost.
+/// Most sweeps after which nothing may be due.
 const SWEEPS: usize = 300;
 
-/// Ends all sessions, every other one by letting its time run out, and sweeps until nothing is due, not even a lease.
+/// Ends all sessions, half of them by their end, and sweeps until nothing is due, not even a lease.
 pub async fn end_all(caller: &mut Caller) {
     for room in 0..ROOMS.len() {
         if room % 2 == 0 {
@@ -32,14 +32,14 @@ pub async fn end_all(caller: &mut Caller) {
     }
 }
 
-/// The keys that are left and should not be.
-pub async fn ghosts(redis: &Client) -> Vec<String> {
+/// Finds keys that should not exist any more.
+pub async fn find(redis: &Client) -> Vec<String> {
     let mut redis = connect(redis).await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.expect("Redis is up");
-    keys.into_iter().filter(|key| !REMAINS.contains(&kind(key))).collect()
+    keys.into_iter().filter(|key| !LASTING_KINDS.contains(&kind(key))).collect()
 }
 
-/// Of `rollcall:{0}:members:algebra`, the `members`.
+/// The kind of a key: `members` for `rollcall:{0}:members:algebra`.
 fn kind(key: &str) -> &str {
     key.split(':').nth(2).unwrap_or(key)
 }

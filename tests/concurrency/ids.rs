@@ -1,4 +1,4 @@
-//! What the run is about: few rooms, users and nodes, so that the threads meet, and short times, so that much happens.
+//! Rooms, users, nodes and times of the run: few, so that the threads meet, and short, so that much happens.
 
 use std::{
     fmt::Debug,
@@ -11,7 +11,7 @@ use rollcall_rooms::Settings;
 
 pub const THREADS: usize = 16;
 
-/// How long one round of all threads takes.
+/// Length of a round of all threads.
 pub const ROUND: Duration = Duration::from_millis(1500);
 
 pub struct Room {
@@ -30,14 +30,14 @@ pub const ROOMS: [Room; 4] = [
 pub const USERS: [&str; 12] =
     ["ada", "ben", "cem", "dora", "emil", "fay", "gus", "hana", "ida", "jan", "kim", "lea"];
 
-/// For how long some users do not come to some rooms.
+/// Time for which some users stay away from some rooms.
 pub const ABSENCE: Duration = Duration::from_millis(300);
 
 pub const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 pub const SHARD: u64 = 0;
 
-/// One shard, so that all rooms share their leases and deadlines.
+/// Settings with one shard, so that all rooms share leases and deadlines.
 pub fn settings() -> Settings {
     Settings { grace_ms: 150, lease_ms: 300, reminder_lead_ms: 200, shards: 1, ..Settings::default() }
 }
@@ -46,7 +46,7 @@ pub fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().expect("an id")
 }
 
-/// Redis's own clock, which is that of this machine.
+/// This machine's clock, which is also Redis's.
 pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis() as u64
 }

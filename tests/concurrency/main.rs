@@ -1,35 +1,35 @@
-//! Many threads at once on the same few rooms, in real time. Afterwards a checker proves from what was told and
-//! answered that the history is one that the rules allow.
+//! Many threads call the same few rooms at once, in real time. Afterwards, a checker proves that the rules allow the
+//! recorded events and replies.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `ids` | what the run is about, and the limits |
-//! | `stage`, `store`, `pool`, `nodes`, `due` | what the threads share |
-//! | `hammer`, `changes` | what a thread does |
-//! | `caller` | how it does it, and keeps what came of it |
-//! | `recorder` | listens to all rooms |
-//! | `event`, `call` | what was told and answered |
-//! | `checker` | whether the rules allow it |
-//! | `ghosts` | what Redis holds in the end |
-//! | `tally` | how often what happened |
+//! | `ids` | rooms, users, nodes, times and limits |
+//! | `harness`, `store`, `pool`, `nodes`, `interval` | state that the threads share |
+//! | `worker`, `changes` | the random calls of a thread |
+//! | `caller` | makes calls and records their outcomes |
+//! | `recorder` | records the events of all rooms |
+//! | `event`, `call` | events, calls and replies |
+//! | `checker` | checks events and replies against the rules |
+//! | `ghosts` | keys that are left at the end |
+//! | `counts` | counts of what happened |
 //!
-//! `ROLLCALL_CONCURRENCY_SECONDS` tells how long to run.
+//! `ROLLCALL_CONCURRENCY_SECONDS` sets the length of the run.
 
 mod call;
 mod caller;
 mod changes;
 mod checker;
-mod due;
+mod counts;
 mod event;
 mod ghosts;
-mod hammer;
+mod harness;
 mod ids;
+mod interval;
 mod nodes;
 mod pool;
 mod recorder;
-mod stage;
 mod store;
-mod tally;
+mod worker;
 
 use std::{io::Write, sync::Arc, thread, time::Duration};
 
@@ -39,19 +39,19 @@ use tokio::runtime::Builder;
 use crate::{
     caller::{Caller, Log},
     checker::{History, Stay},
+    counts::Counts,
+    harness::Harness,
     ids::{ROOMS, THREADS},
     recorder::{Recorder, Recording},
-    stage::Stage,
-    tally::Tally,
 };
 
 const SECONDS: u64 = 10;
 
-/// In less, it is chance what is reached.
+/// A shorter run may miss some outcomes.
 const ENOUGH_SECONDS: u64 = 8;
 
-/// What a run came to.
-struct Outcome {
+/// The record of a run.
+struct RunResult {
     logs: Vec<Log>,
     recording: Recording,
     stays: Vec<Vec<Stay>>,
@@ -62,35 +62,35 @@ struct Outcome {
 fn whatever_many_threads_do_at_once_the_history_is_one_that_the_rules_allow() {
     let seconds = std::env::var("ROLLCALL_CONCURRENCY_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let Outcome { logs, recording, stays, ghosts } = runtime.block_on(run(Duration::from_secs(seconds)));
+    let RunResult { logs, recording, stays, ghosts } = runtime.block_on(run(Duration::from_secs(seconds)));
     let failures: Vec<&String> = logs.iter().flat_map(|log| &log.failures).collect();
     assert!(failures.is_empty(), "{failures:?}");
-    let mut tally = Tally::default();
-    logs.iter().for_each(|log| tally.count_log(log));
+    let mut counts = Counts::default();
+    logs.iter().for_each(|log| counts.count_log(log));
     for (room, history) in ROOMS.iter().zip(histories(logs, recording, stays)) {
-        tally.count(&history);
+        counts.count(&history);
         if let Err(violation) = checker::check(&history) {
             panic!("{}: {:?} is broken by {}", room.id, violation.rule, violation.excerpt);
         }
     }
-    report(&tally, ghosts.len());
+    report(&counts, ghosts.len());
     assert!(ghosts.is_empty(), "{ghosts:?}");
-    let missing = tally.missing();
+    let missing = counts.missing();
     assert!(seconds < ENOUGH_SECONDS || missing.is_empty(), "never happened: {missing:?}");
 }
 
-async fn run(length: Duration) -> Outcome {
+async fn run(length: Duration) -> RunResult {
     let server = RedisServer::start().await;
     let recorder = Recorder::start(server.client()).await;
-    let stage = Arc::new(Stage::new(server.client(), length));
+    let harness = Arc::new(Harness::new(server.client(), length));
     let threads: Vec<_> = (0..THREADS)
         .map(|number| {
-            let stage = stage.clone();
-            thread::spawn(move || hammer::hammer(number, stage))
+            let harness = harness.clone();
+            thread::spawn(move || worker::run(number, harness))
         })
         .collect();
     let mut logs: Vec<Log> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    let mut caller = Caller::connect(stage).await;
+    let mut caller = Caller::connect(harness).await;
     ghosts::end_all(&mut caller).await;
     let mut stays = Vec::new();
     for room in 0..ROOMS.len() {
@@ -98,7 +98,7 @@ async fn run(length: Duration) -> Outcome {
     }
     logs.push(caller.log);
     let recording = recorder.stop(&server.client()).await;
-    Outcome { logs, recording, stays, ghosts: ghosts::ghosts(&server.client()).await }
+    RunResult { logs, recording, stays, ghosts: ghosts::find(&server.client()).await }
 }
 
 fn histories(mut logs: Vec<Log>, recording: Recording, stays: Vec<Vec<Stay>>) -> Vec<History> {
@@ -111,25 +111,25 @@ fn histories(mut logs: Vec<Log>, recording: Recording, stays: Vec<Vec<Stay>>) ->
         .collect()
 }
 
-/// Past libtest, which keeps what a test that passes prints to itself.
-fn report(tally: &Tally, ghosts: usize) {
+/// Writes to the terminal directly, because libtest hides the output of a test that passes.
+fn report(counts: &Counts, ghosts: usize) {
     let text = format!(
         "concurrency: {} calls by {THREADS} threads on {} rooms, {} sessions, {} events, {} recovered, \
          {} graces expired, ghosts: {ghosts}\n",
-        readable(tally.of("call")),
+        format_number(counts.of("call")),
         ROOMS.len(),
-        tally.of("started"),
-        readable(tally.of("event")),
-        readable(tally.of("recovered")),
-        tally.of("grace expired"),
+        counts.of("started"),
+        format_number(counts.of("event")),
+        format_number(counts.of("recovered")),
+        counts.of("grace expired"),
     );
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
-/// With a comma before the thousands.
-fn readable(number: usize) -> String {
+/// Formats a number with commas between thousands.
+fn format_number(number: usize) -> String {
     if number < 1000 {
         return number.to_string();
     }
-    format!("{},{:03}", readable(number / 1000), number % 1000)
+    format!("{},{:03}", format_number(number / 1000), number % 1000)
 }

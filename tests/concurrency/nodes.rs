@@ -1,20 +1,20 @@
-//! The bridge nodes: some fall silent for longer than a lease, and find on their return that it was broken.
+//! Bridge nodes. Some send no heartbeat for longer than a lease, and lose their lease.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use crate::{due::Due, ids::NODES};
+use crate::{ids::NODES, interval::Interval};
 
 const SILENCE_EVERY_MS: u64 = 800;
-/// Well beyond a lease and a grace period.
+/// Longer than a lease and a grace period.
 const SILENCE: Duration = Duration::from_millis(500);
 
 pub struct Nodes {
     began: Instant,
     nodes: [Node; NODES.len()],
-    next_silence: Due,
+    next_silence: Interval,
 }
 
 #[derive(Default)]
@@ -25,21 +25,21 @@ struct Node {
 
 impl Nodes {
     pub fn new() -> Self {
-        Self { began: Instant::now(), nodes: Default::default(), next_silence: Due::new() }
+        Self { began: Instant::now(), nodes: Default::default(), next_silence: Interval::new() }
     }
 
-    /// Now and then, the node that falls silent from now on.
-    pub fn fall_silent(&self, random: &mut fastrand::Rng) -> Option<&'static str> {
+    /// Picks a node that sends no heartbeats from now on, once per interval.
+    pub fn pick_silent(&self, random: &mut fastrand::Rng) -> Option<&'static str> {
         let node = random.usize(..NODES.len());
-        self.next_silence.take(SILENCE_EVERY_MS).then(|| {
+        self.next_silence.restart_if_over(SILENCE_EVERY_MS).then(|| {
             let until = self.began.elapsed() + SILENCE;
             self.nodes[node].silent_until_ms.store(until.as_millis() as u64, Ordering::Relaxed);
             NODES[node]
         })
     }
 
-    /// One that is not silent, if possible.
-    pub fn awake(&self, random: &mut fastrand::Rng) -> usize {
+    /// Picks a node that is not silent, if possible.
+    pub fn pick_awake(&self, random: &mut fastrand::Rng) -> usize {
         let node = random.usize(..NODES.len());
         (node..node + NODES.len())
             .map(|node| node % NODES.len())
@@ -52,8 +52,8 @@ impl Nodes {
         now < self.nodes[node].silent_until_ms.load(Ordering::Relaxed)
     }
 
-    /// Notes since when a node has its lease. Returns whether it had another before.
-    pub fn leased_since(&self, node: usize, since: u64) -> bool {
+    /// Stores the start of a node's lease. Returns whether the node had another lease before.
+    pub fn set_leased_since(&self, node: usize, since: u64) -> bool {
         let before = self.nodes[node].leased_since.swap(since, Ordering::Relaxed);
         before != 0 && before != since
     }

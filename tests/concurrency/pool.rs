@@ -1,4 +1,4 @@
-//! The joins of one room that were sent of late. Any thread takes up what any other began: copies, leaves, losses.
+//! Recent joins of one room. Any thread may copy, leave or disconnect an entry of any other thread.
 
 use std::{
     collections::VecDeque,
@@ -9,10 +9,10 @@ use rollcall_protocol::event::Join;
 
 use crate::ids::USERS;
 
-/// How many of each user: enough that most of them are over.
+/// Joins kept per user: enough that most entries are closed.
 const CAPACITY: usize = 6;
 
-/// The newest first. By user, so that those who seldom come are not crowded out.
+/// The newest first. Per user, so that rare users keep theirs.
 type Joins = [VecDeque<Join>; USERS.len()];
 
 #[derive(Default)]
@@ -25,14 +25,14 @@ impl Pool {
         joins.truncate(CAPACITY);
     }
 
-    /// One of them, and whose it is; often the newest.
-    pub fn any(&self, random: &mut fastrand::Rng) -> Option<(usize, Join)> {
+    /// Picks a join and its user; often the newest join.
+    pub fn pick(&self, random: &mut fastrand::Rng) -> Option<(usize, Join)> {
         let user = random.usize(..USERS.len());
         let place = if random.bool() { 0 } else { random.usize(..CAPACITY) };
         Some((user, self.lock()[user].get(place)?.clone()))
     }
 
-    /// The newest of each user.
+    /// The newest join of each user.
     pub fn newest(&self) -> Vec<(usize, Join)> {
         let joins = self.lock();
         let newest =

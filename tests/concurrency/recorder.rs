@@ -1,4 +1,4 @@
-//! Listens to all rooms from before the first call until after the last.
+//! Records the events of all rooms, from before the first call until after the last.
 
 use std::thread::{self, JoinHandle};
 
@@ -13,8 +13,8 @@ use crate::{
     ids::{ROOMS, now_ms},
 };
 
-/// A channel like those of rooms, and none of them.
-const NO_MORE: &str = "rollcall:events:";
+/// A channel that no room has.
+const END_CHANNEL: &str = "rollcall:events:";
 
 pub type Recording = [Vec<Event>; ROOMS.len()];
 
@@ -35,8 +35,12 @@ impl Recorder {
 
     pub async fn stop(self, redis: &Client) -> Recording {
         let mut redis = connect(redis).await;
-        let () =
-            redis::cmd("PUBLISH").arg(NO_MORE).arg("").query_async(&mut redis).await.expect("Redis is up");
+        let () = redis::cmd("PUBLISH")
+            .arg(END_CHANNEL)
+            .arg("")
+            .query_async(&mut redis)
+            .await
+            .expect("Redis is up");
         self.thread.join().expect("all events can be read")
     }
 }
@@ -50,7 +54,7 @@ async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
     while let Some(message) = messages.next().await {
         let received_at = now_ms();
         let channel = message.get_channel_name();
-        if channel == NO_MORE {
+        if channel == END_CHANNEL {
             return recording;
         }
         let room = ROOMS.iter().position(|room| channel.strip_prefix(CHANNEL_PREFIX) == Some(room.id));

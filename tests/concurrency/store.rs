@@ -1,4 +1,4 @@
-//! Where the definition of one room's session is kept.
+//! The store of one room's session definition.
 
 use std::sync::{Mutex, MutexGuard};
 

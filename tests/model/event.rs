@@ -1,26 +1,26 @@
-//! What a room tells its members.
+//! Events that a room publishes to its members.
 
-use crate::ids::{Entry, Time, User};
+use crate::ids::{EntryId, Time, User};
 
 /// One event, in its session's numbering.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     pub epoch: u64,
     pub seq: u64,
-    pub to: To,
-    pub news: News,
+    pub to: Recipients,
+    pub kind: EventKind,
 }
 
-/// Who gets it.
+/// Members who get an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum To {
+pub enum Recipients {
     Everybody,
-    AllBut(Entry),
-    Only(Entry),
+    AllBut(EntryId),
+    Only(EntryId),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum EventKind {
     Started { at: Time, end_at: Time, leader: User, host: User, roster: Roster },
     Changed { change: Change, users: Vec<Person>, roster: Roster, count: usize },
     Reconnecting { person: Person, grace_until: Time },
@@ -54,19 +54,19 @@ pub struct Person {
     pub name: &'static str,
 }
 
-/// Everybody in the room, in the order in which they came; none if they are too many to list.
+/// The members in order of entering; none above the roster limit.
 pub type Roster = Option<Vec<Listed>>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     pub person: Person,
     pub joined_at: Time,
-    /// Until when a lost connection is waited for.
+    /// End of the grace period of a member without a connection.
     pub grace_until: Option<Time>,
 }
 
-impl News {
-    /// Whether whoever gets it is put out.
+impl EventKind {
+    /// Whether the bridge closes the sockets that get the event.
     pub fn closes(&self) -> bool {
         matches!(self, Self::Ended(_) | Self::Replaced | Self::Removed)
     }

@@ -1,4 +1,4 @@
-//! Nodes, and for how long their connections count as live.
+//! Leases of nodes: their connections count as live until the lease ends.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ pub struct Leases(BTreeMap<Node, Lease>);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lease {
     pub until: Time,
-    /// Names the unbroken time since which the node has it.
+    /// Start of the unbroken lease.
     pub since: u64,
 }
 
-/// Gives names to sessions, leases and revisions: times that only rise.
+/// Numbers for sessions, leases and revisions: times that only rise.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Names {
+pub struct Epochs {
     pub last: u64,
 }
 
-impl Names {
+impl Epochs {
     pub fn next(&mut self, now: Time) -> u64 {
         self.last = now.max(self.last + 1);
         self.last
@@ -36,30 +36,30 @@ impl Leases {
         self.0.get(node).copied()
     }
 
-    /// When a node's lease ends. Nobody is ever present through a node that has none.
+    /// End of a node's lease. A node with entries always has one.
     pub fn end_of(&self, node: Node) -> Time {
         self.0[node].until
     }
 
-    /// Gives a lease to a node that has none.
-    pub fn ensure(&mut self, node: Node, names: &mut Names, now: Time) -> Lease {
-        *self.0.entry(node).or_insert_with(|| Lease { until: now + LEASE, since: names.next(now) })
+    /// Grants a lease to a node that has none.
+    pub fn ensure(&mut self, node: Node, epochs: &mut Epochs, now: Time) -> Lease {
+        *self.0.entry(node).or_insert_with(|| Lease { until: now + LEASE, since: epochs.next(now) })
     }
 
-    pub fn prolong(&mut self, node: Node, now: Time) {
+    pub fn extend(&mut self, node: Node, now: Time) {
         self.0.entry(node).and_modify(|lease| lease.until = now + LEASE);
     }
 
     /// Ends a lease now, unless it has ended already.
-    pub fn cut_short(&mut self, node: Node, now: Time) {
+    pub fn end(&mut self, node: Node, now: Time) {
         self.0.entry(node).and_modify(|lease| lease.until = lease.until.min(now));
     }
 
-    pub fn forget(&mut self, node: Node) {
+    pub fn remove(&mut self, node: Node) {
         self.0.remove(node);
     }
 
-    /// The nodes whose lease has ended, the one that ended first in front.
+    /// Nodes whose lease has ended, ordered by the end.
     pub fn ended(&self, now: Time) -> Vec<Node> {
         let mut ended: Vec<_> = self.iter().filter(|(_, lease)| lease.until <= now).collect();
         ended.sort_by_key(|(node, lease)| (lease.until, *node));
@@ -70,7 +70,7 @@ impl Leases {
         self.0.values().map(|lease| lease.until).min()
     }
 
-    /// Those that have not ended.
+    /// Leases that have not ended.
     pub fn valid(&self, now: Time) -> Self {
         Self(self.iter().filter(|(_, lease)| lease.until > now).collect())
     }

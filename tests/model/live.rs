@@ -1,12 +1,12 @@
-//! A session that is live: who is in it, and what they are told.
+//! A live session: its members, and the events that they get.
 
 use rollcall_protocol::definition::Duplicates;
 
 use crate::{
-    event::{Change, Event, Listed, News, Person, Reason, Roster, To},
-    ids::{Entry, GRACE, LEAD, Node, ROSTER_LIMIT, Time, User},
+    event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
+    history::{Ending, History},
+    ids::{EntryId, GRACE, Node, REMINDER_LEAD, ROSTER_LIMIT, Time, User},
     lease::Leases,
-    past::{Ending, Past},
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -17,14 +17,14 @@ pub struct Live {
     pub terms: Terms,
     pub reminder_at: Option<Time>,
     pub host: Option<User>,
-    /// In the order in which they came.
+    /// In order of entering.
     pub members: Vec<Member>,
 }
 
-/// What a definition says of the room itself.
+/// The part of the session definition that the room stores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
-    /// Zero where its source has none.
+    /// Zero if the source has no revisions.
     pub revision: u64,
     pub end_at: Time,
     pub leader: User,
@@ -36,20 +36,20 @@ pub struct Terms {
 pub struct Member {
     pub person: Person,
     pub joined_at: Time,
-    /// Without any, the member is within the grace period.
-    pub seats: Vec<Seat>,
+    /// A member without entries is within the grace period.
+    pub entries: Vec<Entry>,
     pub lost_at: Option<Time>,
     pub drops: u32,
     pub away: Time,
 }
 
-/// A current entry of a member, and how it came in.
+/// A current entry of a member.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seat {
-    pub entry: Entry,
+pub struct Entry {
+    pub id: EntryId,
     pub node: Node,
-    /// What it can be resumed with: its own token, and the one that it came with.
-    pub tokens: Vec<Entry>,
+    /// Tokens that can resume the entry: its own, and the one that its join presented.
+    pub tokens: Vec<EntryId>,
     pub first: bool,
     pub recovered: bool,
 }
@@ -59,13 +59,13 @@ impl Member {
         self.lost_at.map(|lost_at| lost_at + GRACE)
     }
 
-    pub fn seat(&self, entry: Entry) -> Option<usize> {
-        self.seats.iter().position(|seat| seat.entry == entry)
+    pub fn find_entry(&self, id: EntryId) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.id == id)
     }
 }
 
 impl Live {
-    pub fn begin(epoch: u64, terms: Terms, now: Time) -> Self {
+    pub fn start(epoch: u64, terms: Terms, now: Time) -> Self {
         let mut live = Self {
             epoch,
             started_at: now,
@@ -75,16 +75,16 @@ impl Live {
             host: None,
             members: Vec::new(),
         };
-        live.plan_reminder(now);
+        live.schedule_reminder(now);
         live
     }
 
-    /// Within the lead there is none.
-    fn plan_reminder(&mut self, now: Time) {
-        self.reminder_at = Some(self.terms.end_at - LEAD).filter(|&at| at > now);
+    /// An end within the reminder's lead gets no reminder.
+    fn schedule_reminder(&mut self, now: Time) {
+        self.reminder_at = Some(self.terms.end_at - REMINDER_LEAD).filter(|&at| at > now);
     }
 
-    pub fn place_of(&self, user: User) -> Option<usize> {
+    pub fn index_of(&self, user: User) -> Option<usize> {
         self.members.iter().position(|member| member.person.user == user)
     }
 
@@ -92,8 +92,8 @@ impl Live {
         self.members.iter().find(|member| member.person.user == user)
     }
 
-    pub fn seats(&self) -> impl Iterator<Item = (User, &Seat)> {
-        self.members.iter().flat_map(|member| member.seats.iter().map(|seat| (member.person.user, seat)))
+    pub fn entries(&self) -> impl Iterator<Item = (User, &Entry)> {
+        self.members.iter().flat_map(|member| member.entries.iter().map(|entry| (member.person.user, entry)))
     }
 
     pub fn roster(&self) -> Roster {
@@ -105,70 +105,76 @@ impl Live {
         (self.members.len() <= ROSTER_LIMIT).then(|| listed.collect())
     }
 
-    /// When something in it is next due, as far as it is known without looking at leases.
+    /// The next deadline, apart from ends of leases.
     pub fn due(&self) -> Time {
         let graces = self.members.iter().filter_map(Member::grace_until);
         graces.chain(self.reminder_at).fold(self.terms.end_at, Time::min)
     }
 
-    pub fn tell(&mut self, past: &mut Past, to: To, news: News) {
+    pub fn publish(&mut self, history: &mut History, to: Recipients, kind: EventKind) {
         self.seq += 1;
-        past.events.push(Event { epoch: self.epoch, seq: self.seq, to, news });
+        history.events.push(Event { epoch: self.epoch, seq: self.seq, to, kind });
     }
 
-    /// Tells one connection why it is closed, which takes no number.
-    pub fn tell_one(&self, past: &mut Past, entry: Entry, news: News) {
-        past.events.push(Event { epoch: self.epoch, seq: self.seq, to: To::Only(entry), news });
+    /// Tells one entry why its socket is closed. The event takes no sequence number.
+    pub fn publish_close(&self, history: &mut History, entry: EntryId, kind: EventKind) {
+        history.events.push(Event { epoch: self.epoch, seq: self.seq, to: Recipients::Only(entry), kind });
     }
 
-    pub fn tell_change(&mut self, past: &mut Past, to: To, change: Change, users: Vec<Person>) {
+    pub fn publish_change(
+        &mut self,
+        history: &mut History,
+        to: Recipients,
+        change: Change,
+        users: Vec<Person>,
+    ) {
         let (roster, count) = (self.roster(), self.members.len());
-        self.tell(past, to, News::Changed { change, users, roster, count });
+        self.publish(history, to, EventKind::Changed { change, users, roster, count });
     }
 
-    /// The leader is host while in the room, else whoever has been there longest. Returns a host that is new.
-    pub fn elect(&mut self) -> Option<Person> {
+    /// Elects the leader if in the room, else the member who entered first. Returns a new host.
+    pub fn elect_host(&mut self) -> Option<Person> {
         let leader = self.member(self.terms.leader);
         let host = leader.or(self.members.first()).map(|member| member.person);
         let before = std::mem::replace(&mut self.host, host.map(|host| host.user));
         host.filter(|host| Some(host.user) != before)
     }
 
-    pub fn tell_new_host(&mut self, past: &mut Past) {
-        if let Some(host) = self.elect() {
-            self.tell(past, To::Everybody, News::HostChanged { host });
+    pub fn publish_new_host(&mut self, history: &mut History) {
+        if let Some(host) = self.elect_host() {
+            self.publish(history, Recipients::Everybody, EventKind::HostChanged { host });
         }
     }
 
-    /// The connections of nodes that are gone are lost, as of when their leases ended.
-    pub fn lose_connections(&mut self, past: &mut Past, leases: &Leases, until: Time, now: Time) {
-        for place in 0..self.members.len() {
-            let member = &mut self.members[place];
-            let is_over = |seat: &Seat| leases.end_of(seat.node) <= until;
-            let (over, current) = std::mem::take(&mut member.seats).into_iter().partition(is_over);
-            member.seats = current;
-            let over: Vec<Seat> = over;
-            over.iter().for_each(|seat| past.close(seat.entry, now));
-            if let Some(lost_at) = over.iter().map(|seat| leases.end_of(seat.node)).max() {
-                self.after_loss(past, place, lost_at);
+    /// Drops entries of nodes whose lease ended. They count as lost when the lease ended.
+    pub fn drop_expired_entries(&mut self, history: &mut History, leases: &Leases, until: Time, now: Time) {
+        for index in 0..self.members.len() {
+            let member = &mut self.members[index];
+            let is_over = |entry: &Entry| leases.end_of(entry.node) <= until;
+            let (over, current) = std::mem::take(&mut member.entries).into_iter().partition(is_over);
+            member.entries = current;
+            let over: Vec<Entry> = over;
+            over.iter().for_each(|entry| history.close(entry.id, now));
+            if let Some(lost_at) = over.iter().map(|entry| leases.end_of(entry.node)).max() {
+                self.handle_disconnect(history, index, lost_at);
             }
         }
     }
 
-    /// A member has lost a connection. The grace period starts if it was the last.
-    pub fn after_loss(&mut self, past: &mut Past, place: usize, lost_at: Time) {
-        let member = &mut self.members[place];
-        if !member.seats.is_empty() {
+    /// Starts the grace period of a member whose last entry was lost.
+    pub fn handle_disconnect(&mut self, history: &mut History, index: usize, lost_at: Time) {
+        let member = &mut self.members[index];
+        if !member.entries.is_empty() {
             return;
         }
         member.lost_at = Some(lost_at);
         member.drops += 1;
-        let news = News::Reconnecting { person: member.person, grace_until: lost_at + GRACE };
-        self.tell(past, To::Everybody, news);
+        let kind = EventKind::Reconnecting { person: member.person, grace_until: lost_at + GRACE };
+        self.publish(history, Recipients::Everybody, kind);
     }
 
-    /// Members whose grace period is over are out, those first whose was over first.
-    pub fn lapse_grace(&mut self, past: &mut Past, until: Time, now: Time) {
+    /// Removes members whose grace period is over, ordered by its end.
+    pub fn expire_grace_periods(&mut self, history: &mut History, until: Time, now: Time) {
         let mut gone: Vec<_> = self
             .members
             .iter()
@@ -177,20 +183,24 @@ impl Live {
         gone.sort();
         let users: Vec<User> = gone.into_iter().map(|(_, user)| user).collect();
         if !users.is_empty() {
-            self.remove(past, &users, Change::GraceExpired, now);
+            self.remove(history, &users, Change::GraceExpired, now);
         }
     }
 
-    pub fn remind(&mut self, past: &mut Past, now: Time) {
+    pub fn publish_reminder(&mut self, history: &mut History, now: Time) {
         if self.reminder_at.is_some_and(|at| at <= now) {
             self.reminder_at = None;
             let end_at = self.terms.end_at;
-            self.tell(past, To::Everybody, News::Reminder { end_at, remain: end_at - now });
+            self.publish(
+                history,
+                Recipients::Everybody,
+                EventKind::Reminder { end_at, remain: end_at - now },
+            );
         }
     }
 
-    /// Takes members out of the room.
-    pub fn remove(&mut self, past: &mut Past, users: &[User], change: Change, now: Time) {
+    /// Removes members from the room.
+    pub fn remove(&mut self, history: &mut History, users: &[User], change: Change, now: Time) {
         let ending = match change {
             Change::GraceExpired => Ending::GraceExpired,
             Change::Removed => Ending::Removed,
@@ -198,57 +208,61 @@ impl Live {
         };
         let mut gone = Vec::new();
         for user in users {
-            let place = self.place_of(user).expect("they are in the room");
-            let member = self.members.remove(place);
-            member.seats.iter().for_each(|seat| past.close(seat.entry, now));
-            past.attended(self.epoch, &member, ending, now);
+            let index = self.index_of(user).expect("the user is in the room");
+            let member = self.members.remove(index);
+            member.entries.iter().for_each(|entry| history.close(entry.id, now));
+            history.record_stay(self.epoch, &member, ending, now);
             gone.push(member.person);
         }
-        let host = self.elect();
-        self.tell_change(past, To::Everybody, change, gone);
+        let host = self.elect_host();
+        self.publish_change(history, Recipients::Everybody, change, gone);
         if let Some(host) = host {
-            self.tell(past, To::Everybody, News::HostChanged { host });
+            self.publish(history, Recipients::Everybody, EventKind::HostChanged { host });
         }
     }
 
-    /// Puts everybody out. Nothing of the session is left but what is past.
-    pub fn finish(mut self, past: &mut Past, reason: Reason, now: Time) {
-        self.tell(past, To::Everybody, News::Ended(reason));
+    /// Ends the session. Only the history remains.
+    pub fn end(mut self, history: &mut History, reason: Reason, now: Time) {
+        self.publish(history, Recipients::Everybody, EventKind::Ended(reason));
         for member in &self.members {
-            member.seats.iter().for_each(|seat| past.close(seat.entry, now));
-            past.attended(self.epoch, member, Ending::Ended, now.min(self.terms.end_at));
+            member.entries.iter().for_each(|entry| history.close(entry.id, now));
+            history.record_stay(self.epoch, member, Ending::Ended, now.min(self.terms.end_at));
         }
     }
 
-    /// Goes on under other terms, with only those members who are in the new list.
-    pub fn change_terms(&mut self, past: &mut Past, terms: Terms, members: Option<&[User]>, now: Time) {
-        let had = std::mem::replace(&mut self.terms, terms);
-        if terms.end_at != had.end_at {
-            self.plan_reminder(now);
+    /// Changes the terms, and removes members who are not in the new list.
+    pub fn change_terms(&mut self, history: &mut History, terms: Terms, members: Option<&[User]>, now: Time) {
+        let old = std::mem::replace(&mut self.terms, terms);
+        if terms.end_at != old.end_at {
+            self.schedule_reminder(now);
         }
-        if terms.leader != had.leader {
-            self.tell(past, To::Everybody, News::LeaderChanged { leader: terms.leader });
+        if terms.leader != old.leader {
+            self.publish(history, Recipients::Everybody, EventKind::LeaderChanged { leader: terms.leader });
         }
         if let Some(listed) = members {
-            self.put_out_unlisted(past, listed, now);
+            self.remove_unlisted(history, listed, now);
         }
-        self.tell_new_host(past);
-        if terms.end_at != had.end_at {
+        self.publish_new_host(history);
+        if terms.end_at != old.end_at {
             let remain = terms.end_at - now;
-            self.tell(past, To::Everybody, News::Rescheduled { end_at: terms.end_at, remain });
+            self.publish(
+                history,
+                Recipients::Everybody,
+                EventKind::Rescheduled { end_at: terms.end_at, remain },
+            );
         }
     }
 
-    fn put_out_unlisted(&mut self, past: &mut Past, listed: &[User], now: Time) {
+    fn remove_unlisted(&mut self, history: &mut History, listed: &[User], now: Time) {
         let leader = self.terms.leader;
         let is_unlisted = |user: &User| *user != leader && !listed.contains(user);
         let out: Vec<User> =
             self.members.iter().map(|member| member.person.user).filter(is_unlisted).collect();
-        for (_, seat) in self.seats().filter(|(user, _)| out.contains(user)) {
-            self.tell_one(past, seat.entry, News::Removed);
+        for (_, entry) in self.entries().filter(|(user, _)| out.contains(user)) {
+            self.publish_close(history, entry.id, EventKind::Removed);
         }
         if !out.is_empty() {
-            self.remove(past, &out, Change::Removed, now);
+            self.remove(history, &out, Change::Removed, now);
         }
     }
 }

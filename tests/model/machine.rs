@@ -1,4 +1,4 @@
-//! Takes each step twice, in the model and in the scripts, and compares everything that can be seen of them.
+//! Runs each step in the model and in the scripts, and compares everything that can be observed.
 
 use std::{cell::RefCell, panic};
 
@@ -8,18 +8,18 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use serde_json::Value;
 
 use crate::{
-    generate::{self, Mood},
+    counts::counts,
+    generate::{self, Workload},
     ids::{ROOMS, RoomNo},
-    picture,
+    redis_snapshot,
     service::Action,
-    subject::{Seen, Subject},
-    tally::tally,
+    subject::{Observed, Subject},
     wire,
     world::{Step, World},
 };
 
 thread_local! {
-    /// Starting a Redis takes longer than a whole interleaving.
+    /// Shared by interleavings: the start of a Redis takes longer than one of them.
     static SUBJECT: RefCell<Subject> = RefCell::new(Subject::start());
 }
 
@@ -28,20 +28,19 @@ impl ReferenceStateMachine for World {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Self> {
-        let moods = prop_oneof![5 => Just(Mood::Steady), 3 => Just(Mood::Stormy), 1 => Just(Mood::Crowded)];
-        moods.no_shrink().prop_map(World::new).boxed()
+        let workloads = prop_oneof![5 => Just(Workload::Steady), 3 => Just(Workload::Stormy), 1 => Just(Workload::Crowded)];
+        workloads.no_shrink().prop_map(World::new).boxed()
     }
 
-    /// A step names everything it is about, so that leaving out others on the way to a short failure does not change
-    /// what it means.
+    /// A step names everything that it is about, so that it means the same when shrinking leaves out other steps.
     fn transitions(world: &Self) -> BoxedStrategy<Step> {
         let world = world.clone();
         let seeds = any::<u64>().no_shrink();
-        seeds.prop_map(move |seed| generate::step(&world, &mut Rng::with_seed(seed))).boxed()
+        seeds.prop_map(move |seed| generate::pick_step(&world, &mut Rng::with_seed(seed))).boxed()
     }
 
     fn apply(mut world: Self, step: &Step) -> Self {
-        world.take(step);
+        world.run(step);
         world
     }
 }
@@ -53,41 +52,45 @@ impl StateMachineTest for Machine {
     type Reference = World;
 
     fn init_test(_: &World) {
-        SUBJECT.with_borrow_mut(Subject::begin_anew);
+        SUBJECT.with_borrow_mut(Subject::reset);
     }
 
     fn apply((): (), world: &World, step: Step) {
-        let seen = SUBJECT.with_borrow(|subject| subject.act(&step.action, step.at));
-        let differences = differences(world, &step, &seen);
+        let observed = SUBJECT.with_borrow(|subject| subject.act(&step.action, step.at));
+        let differences = differences(world, &step, &observed);
         if !differences.is_empty() {
-            // Without the message that a panic prints: there are many on the way to the shortest failure.
+            // Prints no message, unlike a panic: shrinking would print many.
             panic::resume_unwind(Box::new(differences.join("\n")));
         }
-        tally().count(&step, world);
+        counts().count(&step, world);
     }
 
     fn check_invariants((): &(), world: &World) {
-        if !world.is_as_if_unswept() {
-            panic::resume_unwind(Box::new("sweeping has changed more than when things are told".to_owned()));
+        if !world.is_unaffected_by_sweeps() {
+            panic::resume_unwind(Box::new("a sweep changed more than the time of events".to_owned()));
         }
     }
 }
 
-/// What the model expects of the last step and was not so.
-fn differences(world: &World, step: &Step, seen: &Seen) -> Vec<String> {
+/// Differences between the model and the scripts after the last step.
+fn differences(world: &World, step: &Step, observed: &Observed) -> Vec<String> {
     let mut differences = Vec::new();
-    let answer = wire::answer(&world.answer, room_of(&step.action));
-    differences.extend(difference("answer", &[answer], std::slice::from_ref(&seen.answer)));
+    let reply = wire::reply(&world.reply, room_of(&step.action));
+    differences.extend(difference("reply", &[reply], std::slice::from_ref(&observed.reply)));
     for (room, events) in world.events().into_iter().enumerate() {
         let expected: Vec<Value> = events.iter().map(|event| wire::event(event, room)).collect();
         let what = format!("events of {}", ROOMS[room]);
-        differences.extend(difference(&what, &expected, &seen.events[room]));
+        differences.extend(difference(&what, &expected, &observed.events[room]));
     }
-    differences.extend(difference("Redis", &picture::of(&world.service.shard), &seen.picture));
+    differences.extend(difference(
+        "Redis",
+        &redis_snapshot::of(&world.service.shard),
+        &observed.redis_snapshot,
+    ));
     differences
 }
 
-/// Leaves out what is alike.
+/// A difference between two lists, without what they have in common.
 fn difference<T: PartialEq + std::fmt::Display>(what: &str, expected: &[T], found: &[T]) -> Option<String> {
     if expected == found {
         return None;

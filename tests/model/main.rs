@@ -1,35 +1,35 @@
-//! Random interleavings of everything that can happen to rooms: what a plain model of them does, step by step, the
-//! scripts must do as well.
+//! Random interleavings of everything that can happen to rooms. After each step, the scripts must agree with a plain
+//! model of rooms.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `ids` | who and what the interleavings are about, and the limits |
-//! | `live`, `room`, `past` | the model of one room: its session, its rules, what outlives sessions |
+//! | `ids` | users, nodes, rooms and limits |
+//! | `live`, `room`, `history` | the model of one room: its session, its rules, state that outlives sessions |
 //! | `lease`, `shard` | the model of nodes, and of rooms that share them |
-//! | `event` | what rooms tell |
-//! | `service` | what can happen: one call of the service |
-//! | `world` | the whole reference, with and without sweeps |
-//! | `generate` | what happens next |
+//! | `event` | events |
+//! | `service` | calls of the service |
+//! | `world` | the whole model, with and without sweeps |
+//! | `generate` | the choice of the next step |
 //! | `subject` | the scripts in a real Redis |
-//! | `wire`, `picture` | what the model expects of answers and events, and of what Redis holds |
-//! | `machine` | step by step: the two compared |
-//! | `tally` | how often what happened |
+//! | `wire`, `redis_snapshot` | replies, events and keys of Redis that the model expects |
+//! | `machine` | the comparison after each step |
+//! | `counts` | counts of what happened |
 //!
-//! `ROLLCALL_MODEL_STEPS` tells how many steps to take in all.
+//! `ROLLCALL_MODEL_STEPS` sets the number of steps.
 
+mod counts;
 mod event;
 mod generate;
+mod history;
 mod ids;
 mod lease;
 mod live;
 mod machine;
-mod past;
-mod picture;
+mod redis_snapshot;
 mod room;
 mod service;
 mod shard;
 mod subject;
-mod tally;
 mod wire;
 mod world;
 
@@ -42,17 +42,17 @@ use std::{
 use proptest::test_runner::{Config, FileFailurePersistence, TestError, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
-use crate::{ids::ROOMS, machine::Machine, tally::tally, world::World};
+use crate::{counts::counts, ids::ROOMS, machine::Machine, world::World};
 
 const STEPS: u32 = 100_000;
-/// How many steps make an interleaving.
+/// Steps in an interleaving.
 const LENGTH: usize = 150;
 /// Each with a Redis of its own.
 const THREADS: u32 = 2;
-/// With fewer steps, it is chance what is reached.
+/// With fewer steps, a run may miss some outcomes.
 const ENOUGH_STEPS: u32 = 20_000;
 
-/// Enough to try to leave out each step of an interleaving several times.
+/// Enough for shrinking to leave out each step of an interleaving several times.
 const MAX_SHRINKS: u32 = 1000;
 
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/model/regressions.txt");
@@ -67,11 +67,11 @@ fn rooms_do_what_the_model_does_whatever_happens_in_whatever_order() {
         threads.into_iter().filter_map(|thread| thread.join().unwrap().err()).collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     report(began.elapsed());
-    let missing = tally().missing();
+    let missing = counts().missing();
     assert!(steps < ENOUGH_STEPS || missing.is_empty(), "never happened: {missing:?}");
 }
 
-/// Runs interleavings one after another. Returns the shortest that went wrong.
+/// Runs interleavings one after another. Fails with the shortest one that shows a difference.
 fn interleave(cases: u32) -> Result<(), String> {
     let persistence = FileFailurePersistence::Direct(REGRESSIONS);
     let config = Config {
@@ -81,28 +81,28 @@ fn interleave(cases: u32) -> Result<(), String> {
         ..Config::default()
     };
     let strategy = World::sequential_strategy(LENGTH);
-    let result = TestRunner::new(config.clone()).run(&strategy, |(world, steps, seen)| {
-        Machine::test_sequential(config.clone(), world, steps, seen);
+    let result = TestRunner::new(config.clone()).run(&strategy, |(world, steps, observed)| {
+        Machine::test_sequential(config.clone(), world, steps, observed);
         Ok(())
     });
     result.map_err(|error| match error {
         TestError::Fail(difference, (world, steps, _)) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("    {step:?}")).collect();
-            format!("after {} steps, {:?}:\n{}\n{difference}", steps.len(), world.mood, steps.join("\n"))
+            format!("after {} steps, {:?}:\n{}\n{difference}", steps.len(), world.workload, steps.join("\n"))
         }
         TestError::Abort(reason) => reason.to_string(),
     })
 }
 
-/// Past libtest, which keeps what a test that passes prints to itself.
+/// Writes to the terminal directly, because libtest hides the output of a test that passes.
 fn report(took: Duration) {
-    let tally = tally();
-    let (steps, rooms, took) = (tally.steps(), ROOMS.len(), took.as_secs());
+    let counts = counts();
+    let (steps, rooms, took) = (counts.steps(), ROOMS.len(), took.as_secs());
     let interleavings = steps / LENGTH as u64;
     let text = format!(
         "model: {steps} steps in {interleavings} interleavings of {rooms} rooms, 0 differences ({took} s)\n\
          model: {}\n",
-        tally.in_words()
+        counts.in_words()
     );
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }

@@ -1,66 +1,66 @@
-//! The rules of one room. Whatever is overdue in it happens before anything else does.
+//! The rules of one room. Each call settles the room first.
 
 use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
-    event::{Change, News, Person, Reason, Roster, To},
-    ids::{Entry, MAX_SHARED, Node, RoomNo, Time, User},
-    lease::{Leases, Names},
-    live::{Live, Member, Seat, Terms},
-    past::{Past, Stay},
+    event::{Change, EventKind, Person, Reason, Recipients, Roster},
+    history::{History, Stay},
+    ids::{EntryId, MAX_SHARED, Node, RoomNo, Time, User},
+    lease::{Epochs, Leases},
+    live::{Entry, Live, Member, Terms},
 };
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Room {
     /// None while no session is live.
     pub live: Option<Live>,
-    pub past: Past,
+    pub history: History,
 }
 
-/// A user wants to enter.
+/// A call to join.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Join {
     pub room: RoomNo,
     pub person: Person,
     pub node: Node,
-    pub entry: Entry,
-    /// The entry whose token is presented.
-    pub resumes: Option<Entry>,
-    /// The entry that the same socket had before.
-    pub replaces: Option<Entry>,
+    pub entry: EntryId,
+    /// The entry whose token the client presents.
+    pub resumes: Option<EntryId>,
+    /// The earlier entry of the same socket.
+    pub replaces: Option<EntryId>,
 }
 
-/// Names a membership exactly.
+/// A user's entry in a room.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Membership {
     pub room: RoomNo,
     pub user: User,
-    pub entry: Entry,
+    pub entry: EntryId,
 }
 
-/// What a member learns on entering.
+/// The reply to a join.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Welcome {
+pub struct Ack {
     pub state: State,
-    /// The last event that this stands for: what the member's own coming in has changed beside comes after it.
+    /// The last event that the ack includes. Further events of the same join come after the ack.
     pub seq: u64,
     pub first: bool,
     pub recovered: bool,
-    pub way: Way,
+    pub kind: JoinKind,
 }
 
-/// How a user came in.
+/// The effect of a join.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Way {
-    Began,
+pub enum JoinKind {
+    Started,
     Entered { makes_host: bool },
     Recovered,
     Replaced,
-    CameBeside,
-    WasThere,
+    Added,
+    Repeated,
 }
 
-/// How things are in a room.
+/// A room as replies show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub roster: Roster,
@@ -73,19 +73,19 @@ pub struct State {
     pub seq: u64,
 }
 
-/// Why a user does not come in.
+/// Why a join fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Refusal {
     Code(ErrorCode),
-    /// The room goes by this revision of its definition.
+    /// The room has this revision of the definition.
     Revision(u64),
 }
 
-/// What a change of a room has at hand beside the room.
-pub struct Turn<'a> {
+/// The part of the shard that changes of a room use.
+pub struct Context<'a> {
     pub now: Time,
     pub leases: &'a mut Leases,
-    pub names: &'a mut Names,
+    pub epochs: &'a mut Epochs,
 }
 
 impl From<ErrorCode> for Refusal {
@@ -95,22 +95,22 @@ impl From<ErrorCode> for Refusal {
 }
 
 impl Room {
-    /// Brings the room up to now. It makes no difference to its state how often that is done.
+    /// Applies everything that is overdue. The room's state does not depend on how often that happens.
     pub fn settle(&mut self, leases: &Leases, now: Time) {
         let Some(live) = &mut self.live else { return };
         let until = now.min(live.terms.end_at);
-        live.lose_connections(&mut self.past, leases, until, now);
-        live.lapse_grace(&mut self.past, until, now);
+        live.drop_expired_entries(&mut self.history, leases, until, now);
+        live.expire_grace_periods(&mut self.history, until, now);
         if now >= live.terms.end_at {
-            self.finish(Reason::Time, now);
+            self.end_session(Reason::Time, now);
         } else {
-            live.remind(&mut self.past, now);
+            live.publish_reminder(&mut self.history, now);
         }
     }
 
-    fn finish(&mut self, reason: Reason, now: Time) {
+    fn end_session(&mut self, reason: Reason, now: Time) {
         if let Some(live) = self.live.take() {
-            live.finish(&mut self.past, reason, now);
+            live.end(&mut self.history, reason, now);
         }
     }
 
@@ -128,124 +128,134 @@ impl Room {
         })
     }
 
-    pub fn holds(&self, node: Node) -> bool {
-        self.live.as_ref().is_some_and(|live| live.seats().any(|(_, seat)| seat.node == node))
+    pub fn has_entries_of(&self, node: Node) -> bool {
+        self.live.as_ref().is_some_and(|live| live.entries().any(|(_, entry)| entry.node == node))
     }
 
-    pub fn join(&mut self, turn: &mut Turn, join: &Join, terms: Terms) -> Result<Welcome, Refusal> {
-        self.settle(turn.leases, turn.now);
-        let (way, seat) = self.take_seat(turn, join, terms)?;
-        let state = self.state(turn.now).expect("somebody has just come in");
-        let is_last_to_come = match way {
-            Way::Began => true,
-            Way::Entered { makes_host } => makes_host,
-            Way::WasThere => seat.first && state.seq == 1,
-            Way::Recovered | Way::Replaced | Way::CameBeside => false,
+    pub fn join(&mut self, context: &mut Context, join: &Join, terms: Terms) -> Result<Ack, Refusal> {
+        self.settle(context.leases, context.now);
+        let (kind, entry) = self.admit(context, join, terms)?;
+        let state = self.state(context.now).expect("the join made the room live");
+        let is_followed_by_event = match kind {
+            JoinKind::Started => true,
+            JoinKind::Entered { makes_host } => makes_host,
+            JoinKind::Repeated => entry.first && state.seq == 1,
+            JoinKind::Recovered | JoinKind::Replaced | JoinKind::Added => false,
         };
-        let seq = state.seq - u64::from(is_last_to_come);
-        Ok(Welcome { state, seq, first: seat.first, recovered: seat.recovered, way })
+        let seq = state.seq - u64::from(is_followed_by_event);
+        Ok(Ack { state, seq, first: entry.first, recovered: entry.recovered, kind })
     }
 
-    fn take_seat(&mut self, turn: &mut Turn, join: &Join, terms: Terms) -> Result<(Way, Seat), Refusal> {
-        if self.past.closed.contains_key(&join.entry) {
+    fn admit(
+        &mut self,
+        context: &mut Context,
+        join: &Join,
+        terms: Terms,
+    ) -> Result<(JoinKind, Entry), Refusal> {
+        if self.history.closed.contains_key(&join.entry) {
             return Err(ErrorCode::EntryClosed.into());
         }
-        let Some(live) = &mut self.live else { return self.begin(turn, join, terms) };
-        let place = live.place_of(join.person.user);
-        if let Some(seat) = place.and_then(|place| seat_of(&live.members[place], join.entry)) {
-            return Ok((Way::WasThere, seat.clone()));
+        let Some(live) = &mut self.live else { return self.start(context, join, terms) };
+        let index = live.index_of(join.person.user);
+        if let Some(entry) = index.and_then(|index| entry_of(&live.members[index], join.entry)) {
+            return Ok((JoinKind::Repeated, entry.clone()));
         }
         if terms.revision > 0 && terms.revision != live.terms.revision {
             return Err(Refusal::Revision(live.terms.revision));
         }
-        match place {
-            None => live.enter(&mut self.past, turn, join),
-            Some(place) if live.members[place].seats.is_empty() => {
-                Ok(live.recover(&mut self.past, turn, join, place))
+        match index {
+            None => live.enter(&mut self.history, context, join),
+            Some(index) if live.members[index].entries.is_empty() => {
+                Ok(live.recover(&mut self.history, context, join, index))
             }
-            Some(place) => live.come_beside(&mut self.past, turn, join, place),
+            Some(index) => live.add_connection(&mut self.history, context, join, index),
         }
     }
 
-    fn begin(&mut self, turn: &mut Turn, join: &Join, terms: Terms) -> Result<(Way, Seat), Refusal> {
-        if terms.end_at <= turn.now {
+    fn start(
+        &mut self,
+        context: &mut Context,
+        join: &Join,
+        terms: Terms,
+    ) -> Result<(JoinKind, Entry), Refusal> {
+        if terms.end_at <= context.now {
             return Err(ErrorCode::SessionEnded.into());
         }
-        let live = self.live.insert(Live::begin(turn.names.next(turn.now), terms, turn.now));
-        let place = live.take_place(join, turn.now);
-        live.elect();
-        let seat = live.seat(turn, join, place, true, false);
-        let news = News::Started {
-            at: turn.now,
+        let live = self.live.insert(Live::start(context.epochs.next(context.now), terms, context.now));
+        let index = live.add_member(join, context.now);
+        live.elect_host();
+        let entry = live.add_entry(context, join, index, true, false);
+        let kind = EventKind::Started {
+            at: context.now,
             end_at: terms.end_at,
             leader: terms.leader,
             host: join.person.user,
             roster: live.roster(),
         };
-        live.tell(&mut self.past, To::Everybody, news);
-        Ok((Way::Began, seat))
+        live.publish(&mut self.history, Recipients::Everybody, kind);
+        Ok((JoinKind::Started, entry))
     }
 
     pub fn leave(&mut self, leases: &Leases, who: &Membership, now: Time) {
         self.settle(leases, now);
-        if let Some((live, place, seat)) = current(&mut self.live, who) {
-            if live.members[place].seats.len() > 1 {
-                live.members[place].seats.remove(seat);
+        if let Some((live, index, entry)) = current(&mut self.live, who) {
+            if live.members[index].entries.len() > 1 {
+                live.members[index].entries.remove(entry);
             } else {
-                live.remove(&mut self.past, &[who.user], Change::Left, now);
+                live.remove(&mut self.history, &[who.user], Change::Left, now);
             }
         }
-        self.past.close(who.entry, now);
+        self.history.close(who.entry, now);
     }
 
     pub fn disconnect(&mut self, leases: &Leases, who: &Membership, now: Time) {
         self.settle(leases, now);
-        if let Some((live, place, seat)) = current(&mut self.live, who) {
-            live.members[place].seats.remove(seat);
-            live.after_loss(&mut self.past, place, now);
+        if let Some((live, index, entry)) = current(&mut self.live, who) {
+            live.members[index].entries.remove(entry);
+            live.handle_disconnect(&mut self.history, index, now);
         }
-        // Should its join still come, it comes too late.
-        self.past.close(who.entry, now);
+        // The entry's join may still arrive and must not enter then.
+        self.history.close(who.entry, now);
     }
 
-    /// Applies a definition, unless the room goes by the same or a newer one.
+    /// Applies a definition, unless the room has the same or a newer revision.
     pub fn define(&mut self, leases: &Leases, terms: Terms, members: Option<&[User]>, now: Time) {
         self.settle(leases, now);
         let Some(live) = self.live.as_mut().filter(|live| live.terms.revision < terms.revision) else {
             return;
         };
         if terms.end_at <= now {
-            self.finish(Reason::Ended, now);
+            self.end_session(Reason::Ended, now);
         } else {
-            live.change_terms(&mut self.past, terms, members, now);
+            live.change_terms(&mut self.history, terms, members, now);
         }
     }
 
     pub fn end(&mut self, leases: &Leases, now: Time) {
         self.settle(leases, now);
-        self.finish(Reason::Ended, now);
+        self.end_session(Reason::Ended, now);
     }
 
-    /// How things are, and which of the seats are not current.
+    /// Returns the room's state and the entries that are not current.
     pub fn read(
         &mut self,
         leases: &Leases,
-        seats: &[(User, Entry)],
+        entries: &[(User, EntryId)],
         now: Time,
-    ) -> (Option<State>, Vec<Entry>) {
+    ) -> (Option<State>, Vec<EntryId>) {
         self.settle(leases, now);
-        let is_gone = |user: User, entry: Entry| {
+        let is_gone = |user: User, entry: EntryId| {
             let member = self.live.as_ref().and_then(|live| live.member(user));
-            member.is_none_or(|member| member.seat(entry).is_none())
+            member.is_none_or(|member| member.find_entry(entry).is_none())
         };
-        let gone = seats.iter().filter(|(user, entry)| is_gone(user, *entry)).map(|(_, entry)| *entry);
+        let gone = entries.iter().filter(|(user, entry)| is_gone(user, *entry)).map(|(_, entry)| *entry);
         (self.state(now), gone.collect())
     }
 
-    /// Stays that are over, then those that are not.
+    /// Returns stays that are over, then stays that go on.
     pub fn attendance(&mut self, leases: &Leases, now: Time) -> Vec<Stay> {
         self.settle(leases, now);
-        let mut stays = self.past.stays.clone();
+        let mut stays = self.history.stays.clone();
         if let Some(live) = &self.live {
             stays.extend(live.members.iter().map(|member| Stay::of(live.epoch, member, now)));
         }
@@ -253,24 +263,24 @@ impl Room {
     }
 }
 
-fn seat_of(member: &Member, entry: Entry) -> Option<&Seat> {
-    member.seat(entry).map(|seat| &member.seats[seat])
+fn entry_of(member: &Member, entry: EntryId) -> Option<&Entry> {
+    member.find_entry(entry).map(|index| &member.entries[index])
 }
 
-/// Where an entry sits, if it is current.
+/// Finds a current entry: the indexes of its member and of the entry.
 fn current<'a>(live: &'a mut Option<Live>, who: &Membership) -> Option<(&'a mut Live, usize, usize)> {
     let live = live.as_mut()?;
-    let place = live.place_of(who.user)?;
-    let seat = live.members[place].seat(who.entry)?;
-    Some((live, place, seat))
+    let index = live.index_of(who.user)?;
+    let entry = live.members[index].find_entry(who.entry)?;
+    Some((live, index, entry))
 }
 
 impl Live {
-    fn take_place(&mut self, join: &Join, now: Time) -> usize {
+    fn add_member(&mut self, join: &Join, now: Time) -> usize {
         self.members.push(Member {
             person: join.person,
             joined_at: now,
-            seats: Vec::new(),
+            entries: Vec::new(),
             lost_at: None,
             drops: 0,
             away: 0,
@@ -278,78 +288,98 @@ impl Live {
         self.members.len() - 1
     }
 
-    fn seat(&mut self, turn: &mut Turn, join: &Join, place: usize, first: bool, recovered: bool) -> Seat {
-        turn.leases.ensure(join.node, turn.names, turn.now);
-        let seat = Seat {
-            entry: join.entry,
+    fn add_entry(
+        &mut self,
+        context: &mut Context,
+        join: &Join,
+        index: usize,
+        first: bool,
+        recovered: bool,
+    ) -> Entry {
+        context.leases.ensure(join.node, context.epochs, context.now);
+        let entry = Entry {
+            id: join.entry,
             node: join.node,
             tokens: [join.entry].into_iter().chain(join.resumes).collect(),
             first,
             recovered,
         };
-        self.members[place].seats.push(seat.clone());
-        seat
+        self.members[index].entries.push(entry.clone());
+        entry
     }
 
-    fn enter(&mut self, past: &mut Past, turn: &mut Turn, join: &Join) -> Result<(Way, Seat), Refusal> {
+    fn enter(
+        &mut self,
+        history: &mut History,
+        context: &mut Context,
+        join: &Join,
+    ) -> Result<(JoinKind, Entry), Refusal> {
         let is_full = self.terms.capacity.is_some_and(|capacity| self.members.len() >= capacity as usize);
         if is_full && join.person.user != self.terms.leader {
             return Err(ErrorCode::RoomFull.into());
         }
         let was_empty = self.members.is_empty();
-        let place = self.take_place(join, turn.now);
-        let host = self.elect();
-        self.tell_change(past, To::AllBut(join.entry), Change::Entered, vec![join.person]);
-        let seat = self.seat(turn, join, place, false, false);
+        let index = self.add_member(join, context.now);
+        let host = self.elect_host();
+        self.publish_change(history, Recipients::AllBut(join.entry), Change::Entered, vec![join.person]);
+        let entry = self.add_entry(context, join, index, false, false);
         let new_host = host.filter(|_| !was_empty);
         if let Some(host) = new_host {
-            self.tell(past, To::Everybody, News::HostChanged { host });
+            self.publish(history, Recipients::Everybody, EventKind::HostChanged { host });
         }
-        Ok((Way::Entered { makes_host: new_host.is_some() }, seat))
+        Ok((JoinKind::Entered { makes_host: new_host.is_some() }, entry))
     }
 
-    fn recover(&mut self, past: &mut Past, turn: &mut Turn, join: &Join, place: usize) -> (Way, Seat) {
-        let member = &mut self.members[place];
-        member.person = join.person;
-        member.away += turn.now - member.lost_at.take().expect("a member without seats has lost them");
-        let (roster, count) = (self.roster(), self.members.len());
-        let news = News::Reconnected { person: join.person, roster, count };
-        self.tell(past, To::AllBut(join.entry), news);
-        (Way::Recovered, self.seat(turn, join, place, false, true))
-    }
-
-    fn come_beside(
+    fn recover(
         &mut self,
-        past: &mut Past,
-        turn: &mut Turn,
+        history: &mut History,
+        context: &mut Context,
         join: &Join,
-        place: usize,
-    ) -> Result<(Way, Seat), Refusal> {
-        if let Some(seat) = self.replaceable(join, place) {
-            let replaced = self.members[place].seats.remove(seat);
-            past.close(replaced.entry, turn.now);
-            self.tell_one(past, replaced.entry, News::Replaced);
-            self.members[place].person = join.person;
-            return Ok((Way::Replaced, self.seat(turn, join, place, false, true)));
+        index: usize,
+    ) -> (JoinKind, Entry) {
+        let member = &mut self.members[index];
+        member.person = join.person;
+        member.away +=
+            context.now - member.lost_at.take().expect("a member without entries has lost the last one");
+        let (roster, count) = (self.roster(), self.members.len());
+        let kind = EventKind::Reconnected { person: join.person, roster, count };
+        self.publish(history, Recipients::AllBut(join.entry), kind);
+        (JoinKind::Recovered, self.add_entry(context, join, index, false, true))
+    }
+
+    fn add_connection(
+        &mut self,
+        history: &mut History,
+        context: &mut Context,
+        join: &Join,
+        index: usize,
+    ) -> Result<(JoinKind, Entry), Refusal> {
+        if let Some(entry) = self.find_replaceable(join, index) {
+            let replaced = self.members[index].entries.remove(entry);
+            history.close(replaced.id, context.now);
+            self.publish_close(history, replaced.id, EventKind::Replaced);
+            self.members[index].person = join.person;
+            return Ok((JoinKind::Replaced, self.add_entry(context, join, index, false, true)));
         }
         if self.terms.duplicates != Duplicates::Share {
             return Err(ErrorCode::AlreadyJoined.into());
         }
-        if self.members[place].seats.len() >= MAX_SHARED {
+        if self.members[index].entries.len() >= MAX_SHARED {
             return Err(ErrorCode::TooManyConnections.into());
         }
-        Ok((Way::CameBeside, self.seat(turn, join, place, false, false)))
+        Ok((JoinKind::Added, self.add_entry(context, join, index, false, false)))
     }
 
-    /// Which seat makes way: the one that is named, else the one whose token is presented, else any if that is the
-    /// policy.
-    fn replaceable(&self, join: &Join, place: usize) -> Option<usize> {
-        let member = &self.members[place];
+    /// Finds the entry that the new one replaces: the named one, else the one of the token, else any if the room hands
+    /// over.
+    fn find_replaceable(&self, join: &Join, index: usize) -> Option<usize> {
+        let member = &self.members[index];
         if let Some(named) = join.replaces {
-            return member.seat(named);
+            return member.find_entry(named);
         }
-        let resumed =
-            join.resumes.and_then(|token| member.seats.iter().position(|seat| seat.tokens.contains(&token)));
+        let resumed = join
+            .resumes
+            .and_then(|token| member.entries.iter().position(|entry| entry.tokens.contains(&token)));
         resumed.or((self.terms.duplicates == Duplicates::Takeover).then_some(0))
     }
 }

@@ -1,62 +1,62 @@
-//! A shard together with the definitions of its rooms: what one call of the service does.
+//! Calls of the service: a shard, and the definitions of its rooms.
 
 use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
-    ids::{Entry, Node, ROOMS, RoomNo, Time, User},
+    history::Stay,
+    ids::{EntryId, Node, ROOMS, RoomNo, Time, User},
     live::Terms,
-    past::Stay,
-    room::{Join, Membership, Refusal, State, Welcome},
+    room::{Ack, Join, Membership, Refusal, State},
     shard::{Shard, Swept},
 };
 
-/// What can happen.
+/// A call, or a failure of a caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// The definition may be read just before it is changed.
+    /// May read the definition that the last change replaced.
     Join {
         join: Join,
-        reads_old: bool,
+        reads_stale: bool,
     },
-    /// The same join, delivered once more.
-    JoinAgain(Join),
-    /// The bridge gave a join up, and says so before the join arrives.
-    GiveUp(Join),
+    /// A copy of an earlier join.
+    RepeatJoin(Join),
+    /// The bridge abandons a join, and its disconnect arrives before the join.
+    AbandonJoin(Join),
     Leave(Membership),
     Disconnect(Membership),
     Heartbeat(Node),
-    Goodbye(Node),
+    Stop(Node),
     Sweep,
-    /// Whoever changes it may die between the store and the room.
+    /// The caller may crash after it changed the store and before it changes the room.
     Define {
         room: RoomNo,
         definition: Definition,
-        dies: bool,
+        crashes: bool,
     },
-    /// Changed in a source that has no revisions and tells nobody.
-    DefineElsewhere {
+    /// A change in a source that has no revisions and does not call the service.
+    DefineExternally {
         room: RoomNo,
         definition: Definition,
     },
     Undefine(RoomNo),
     Read {
         room: RoomNo,
-        seats: Vec<(User, Entry)>,
+        entries: Vec<(User, EntryId)>,
     },
     Attendance(RoomNo),
 }
 
-/// What came of it.
+/// The result of a call.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum Reply {
     Done,
-    Welcome(Welcome),
+    Ack(Ack),
     Refused(ErrorCode),
-    /// Since when the node has its lease.
+    /// Start of the node's lease.
     Lease(u64),
     Swept(Swept),
     Revision(u64),
-    State(Option<State>, Vec<Entry>),
+    State(Option<State>, Vec<EntryId>),
     Stays(Vec<Stay>),
 }
 
@@ -64,7 +64,7 @@ pub enum Answer {
 pub struct Definition {
     pub end_at: Time,
     pub leader: User,
-    /// Who may enter beside the leader; without it, everybody.
+    /// Users who may enter, beside the leader; everybody without it.
     pub members: Option<Vec<User>>,
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
@@ -82,16 +82,16 @@ pub struct Service {
     pub stores: [Store; ROOMS.len()],
 }
 
-/// Where a room's definition is kept.
+/// The store of a room's definition.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Store {
     pub current: Option<Session>,
-    pub before: Option<Session>,
+    pub previous: Option<Session>,
 }
 
 impl Store {
     fn put(&mut self, session: Option<Session>) {
-        self.before = std::mem::replace(&mut self.current, session);
+        self.previous = std::mem::replace(&mut self.current, session);
     }
 }
 
@@ -108,90 +108,90 @@ impl Session {
 }
 
 impl Service {
-    pub fn act(&mut self, action: &Action, now: Time) -> Answer {
+    pub fn act(&mut self, action: &Action, now: Time) -> Reply {
         match action {
-            Action::Join { join, reads_old } => self.join(join, *reads_old, now),
-            Action::JoinAgain(join) => self.join(join, false, now),
-            Action::GiveUp(Join { room, person, entry, .. }) => {
+            Action::Join { join, reads_stale } => self.join(join, *reads_stale, now),
+            Action::RepeatJoin(join) => self.join(join, false, now),
+            Action::AbandonJoin(Join { room, person, entry, .. }) => {
                 self.disconnect(&Membership { room: *room, user: person.user, entry: *entry }, now)
             }
             Action::Leave(who) => self.leave(who, now),
             Action::Disconnect(who) => self.disconnect(who, now),
-            Action::Heartbeat(node) => Answer::Lease(self.shard.heartbeat(node, now)),
-            Action::Goodbye(node) => {
-                self.shard.goodbye(node, now);
-                Answer::Lease(0)
+            Action::Heartbeat(node) => Reply::Lease(self.shard.heartbeat(node, now)),
+            Action::Stop(node) => {
+                self.shard.stop(node, now);
+                Reply::Lease(0)
             }
-            Action::Sweep => Answer::Swept(self.shard.sweep(now)),
-            Action::Define { room, definition, dies } => self.define(*room, definition, *dies, now),
-            Action::DefineElsewhere { room, definition } => {
+            Action::Sweep => Reply::Swept(self.shard.sweep(now)),
+            Action::Define { room, definition, crashes } => self.define(*room, definition, *crashes, now),
+            Action::DefineExternally { room, definition } => {
                 self.stores[*room].put(Some(Session { revision: 0, definition: definition.clone() }));
-                Answer::Done
+                Reply::Done
             }
             Action::Undefine(room) => self.undefine(*room, now),
-            Action::Read { room, seats } => {
-                let (room, turn) = self.shard.turn(*room, now);
-                let (state, gone) = room.read(turn.leases, seats, now);
-                Answer::State(state, gone)
+            Action::Read { room, entries } => {
+                let (room, context) = self.shard.context(*room, now);
+                let (state, gone) = room.read(context.leases, entries, now);
+                Reply::State(state, gone)
             }
             Action::Attendance(room) => {
-                let (room, turn) = self.shard.turn(*room, now);
-                Answer::Stays(room.attendance(turn.leases, now))
+                let (room, context) = self.shard.context(*room, now);
+                Reply::Stays(room.attendance(context.leases, now))
             }
         }
     }
 
-    fn leave(&mut self, who: &Membership, now: Time) -> Answer {
-        let (room, turn) = self.shard.turn(who.room, now);
-        room.leave(turn.leases, who, now);
-        Answer::Done
+    fn leave(&mut self, who: &Membership, now: Time) -> Reply {
+        let (room, context) = self.shard.context(who.room, now);
+        room.leave(context.leases, who, now);
+        Reply::Done
     }
 
-    fn disconnect(&mut self, who: &Membership, now: Time) -> Answer {
-        let (room, turn) = self.shard.turn(who.room, now);
-        room.disconnect(turn.leases, who, now);
-        Answer::Done
+    fn disconnect(&mut self, who: &Membership, now: Time) -> Reply {
+        let (room, context) = self.shard.context(who.room, now);
+        room.disconnect(context.leases, who, now);
+        Reply::Done
     }
 
-    /// A join that read another revision than the room goes by brings the room up to it, or reads again.
-    fn join(&mut self, join: &Join, reads_old: bool, now: Time) -> Answer {
+    /// A join with another revision than the room's applies a newer one, or reads the definition again.
+    fn join(&mut self, join: &Join, reads_stale: bool, now: Time) -> Reply {
         let store = &self.stores[join.room];
-        let mut reading = if reads_old { store.before.clone() } else { store.current.clone() };
+        let mut reading = if reads_stale { store.previous.clone() } else { store.current.clone() };
         loop {
-            let Some(session) = reading else { return Answer::Refused(ErrorCode::NoSuchRoom) };
+            let Some(session) = reading else { return Reply::Refused(ErrorCode::NoSuchRoom) };
             if !session.admits(join.person.user) {
-                return Answer::Refused(ErrorCode::NotAMember);
+                return Reply::Refused(ErrorCode::NotAMember);
             }
-            self.shard.lapse_if_ended(join.node, now);
-            let (room, mut turn) = self.shard.turn(join.room, now);
-            match room.join(&mut turn, join, session.terms()) {
-                Ok(welcome) => return Answer::Welcome(welcome),
-                Err(Refusal::Code(code)) => return Answer::Refused(code),
+            self.shard.expire_if_ended(join.node, now);
+            let (room, mut context) = self.shard.context(join.room, now);
+            match room.join(&mut context, join, session.terms()) {
+                Ok(ack) => return Reply::Ack(ack),
+                Err(Refusal::Code(code)) => return Reply::Refused(code),
                 Err(Refusal::Revision(_)) => {
-                    room.define(turn.leases, session.terms(), session.definition.members.as_deref(), now);
+                    room.define(context.leases, session.terms(), session.definition.members.as_deref(), now);
                 }
             }
             reading = self.stores[join.room].current.clone();
         }
     }
 
-    fn define(&mut self, room: RoomNo, definition: &Definition, dies: bool, now: Time) -> Answer {
-        let revision = self.shard.names.next(now);
+    fn define(&mut self, room: RoomNo, definition: &Definition, crashes: bool, now: Time) -> Reply {
+        let revision = self.shard.epochs.next(now);
         let session = Session { revision, definition: definition.clone() };
         let terms = session.terms();
         self.stores[room].put(Some(session));
-        if !dies {
-            let (room, turn) = self.shard.turn(room, now);
-            room.define(turn.leases, terms, definition.members.as_deref(), now);
+        if !crashes {
+            let (room, context) = self.shard.context(room, now);
+            room.define(context.leases, terms, definition.members.as_deref(), now);
         }
-        Answer::Revision(revision)
+        Reply::Revision(revision)
     }
 
-    fn undefine(&mut self, room: RoomNo, now: Time) -> Answer {
-        self.shard.names.next(now);
+    fn undefine(&mut self, room: RoomNo, now: Time) -> Reply {
+        self.shard.epochs.next(now);
         self.stores[room].put(None);
-        let (room, turn) = self.shard.turn(room, now);
-        room.end(turn.leases, now);
-        Answer::Done
+        let (room, context) = self.shard.context(room, now);
+        room.end(context.leases, now);
+        Reply::Done
     }
 }

@@ -1,20 +1,20 @@
-//! Rooms that share nodes, and the sweep that settles them when nobody calls.
+//! Rooms that share nodes, and their sweep.
 
 use crate::{
     ids::{Node, ROOMS, RoomNo, Time},
-    lease::{Leases, Names},
+    lease::{Epochs, Leases},
     live::Live,
-    room::{Room, Turn},
+    room::{Context, Room},
 };
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Shard {
     pub rooms: [Room; ROOMS.len()],
     pub leases: Leases,
-    pub names: Names,
+    pub epochs: Epochs,
 }
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Swept {
     pub settled: u32,
@@ -24,40 +24,40 @@ pub struct Swept {
 }
 
 impl Shard {
-    /// A room, and what its change needs beside it.
-    pub fn turn(&mut self, room: RoomNo, now: Time) -> (&mut Room, Turn<'_>) {
-        (&mut self.rooms[room], Turn { now, leases: &mut self.leases, names: &mut self.names })
+    /// Returns a room, and the part of the shard that changes of a room use.
+    pub fn context(&mut self, room: RoomNo, now: Time) -> (&mut Room, Context<'_>) {
+        (&mut self.rooms[room], Context { now, leases: &mut self.leases, epochs: &mut self.epochs })
     }
 
-    /// What a node holds is lost once its lease has ended, before it gets another.
-    pub fn lapse_if_ended(&mut self, node: Node, now: Time) {
+    /// Expires a node whose lease has ended, before it gets another lease.
+    pub fn expire_if_ended(&mut self, node: Node, now: Time) {
         if self.leases.of(node).is_some_and(|lease| lease.until <= now) {
-            self.lapse(node, now);
+            self.expire_node(node, now);
         }
     }
 
-    /// Settles the rooms in which a node holds seats, and forgets it. Returns how many rooms.
-    fn lapse(&mut self, node: Node, now: Time) -> u32 {
+    /// Settles the rooms in which a node has entries, and removes the node. Returns the number of rooms.
+    fn expire_node(&mut self, node: Node, now: Time) -> u32 {
         let mut settled = 0;
-        for room in self.rooms.iter_mut().filter(|room| room.holds(node)) {
+        for room in self.rooms.iter_mut().filter(|room| room.has_entries_of(node)) {
             room.settle(&self.leases, now);
             settled += 1;
         }
-        self.leases.forget(node);
+        self.leases.remove(node);
         settled
     }
 
-    /// Returns since when the node has its lease.
+    /// Returns the start of the node's lease.
     pub fn heartbeat(&mut self, node: Node, now: Time) -> u64 {
-        self.lapse_if_ended(node, now);
-        let lease = self.leases.ensure(node, &mut self.names, now);
-        self.leases.prolong(node, now);
+        self.expire_if_ended(node, now);
+        let lease = self.leases.ensure(node, &mut self.epochs, now);
+        self.leases.extend(node, now);
         lease.since
     }
 
-    pub fn goodbye(&mut self, node: Node, now: Time) {
-        self.leases.cut_short(node, now);
-        self.lapse_if_ended(node, now);
+    pub fn stop(&mut self, node: Node, now: Time) {
+        self.leases.end(node, now);
+        self.expire_if_ended(node, now);
     }
 
     pub fn sweep(&mut self, now: Time) -> Swept {
@@ -70,26 +70,26 @@ impl Shard {
             }
         }
         for node in self.leases.ended(now) {
-            settled += self.lapse(node, now);
+            settled += self.expire_node(node, now);
         }
         let due = self.due();
         let more = due.is_some_and(|due| due <= now);
         Swept { settled, late, more, due_in: due.map(|due| due.saturating_sub(now)) }
     }
 
-    /// When something is next due.
+    /// The next deadline.
     pub fn due(&self) -> Option<Time> {
         let rooms = self.rooms.iter().filter_map(|room| room.live.as_ref().map(Live::due));
         rooms.chain(self.leases.first_end()).min()
     }
 
-    /// How things are at a time, whoever has looked before, without how many events it took to tell.
+    /// The state at a time, without the number of events: it must not depend on who settled rooms before, and when.
     pub fn at(&self, now: Time) -> Self {
         let mut shard = self.clone();
         for room in &mut shard.rooms {
             room.settle(&shard.leases, now);
-            room.past.events.clear();
-            room.past.closed.clear();
+            room.history.events.clear();
+            room.history.closed.clear();
             let Some(live) = &mut room.live else { continue };
             live.seq = 0;
         }

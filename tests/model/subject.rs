@@ -1,4 +1,4 @@
-//! The rules under test: the scripts in a real Redis, driven as the service drives them.
+//! The system under test: the scripts in a real Redis, called as the service calls them.
 
 use std::cell::RefCell;
 
@@ -22,56 +22,56 @@ use tokio::{
 };
 
 use crate::{
-    ids::{GRACE, LEAD, LEASE, MEMORY, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time},
+    ids::{CLOSED_ENTRY_TTL, GRACE, LEASE, REMINDER_LEAD, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time},
     room::{Join, Membership},
     service::Action,
     wire,
 };
 
-/// What came of a step.
-pub struct Seen {
-    pub answer: Value,
-    /// What was published to each room, in order.
+/// The observable effect of a step.
+pub struct Observed {
+    pub reply: Value,
+    /// Events of each room, in order.
     pub events: [Vec<Value>; ROOMS.len()],
-    pub picture: Vec<String>,
+    pub redis_snapshot: Vec<String>,
 }
 
-/// A Redis of its own and what is needed to talk to it.
+/// A Redis of its own, with its connections.
 pub struct Subject {
     runtime: Runtime,
     redis: MultiplexedConnection,
     published: Mutex<PubSubStream>,
-    picture: redis::Script,
+    redis_snapshot: redis::Script,
     stores: [Store; ROOMS.len()],
     _server: RedisServer,
 }
 
-/// Where a room's definition is kept, and how reading and writing it goes.
+/// The store of a room's definition, with failures on demand.
 #[derive(Default)]
-struct Store(RefCell<Kept>);
+struct Store(RefCell<StoreState>);
 
 #[derive(Default)]
-struct Kept {
+struct StoreState {
     current: Option<StoredDefinition>,
-    before: Option<StoredDefinition>,
-    /// Whether the next to read comes just before the last change.
-    reads_old: bool,
-    /// Whether whoever changes it dies once it is stored.
-    dies: bool,
+    previous: Option<StoredDefinition>,
+    /// Whether the next read returns the definition before the last change.
+    reads_stale: bool,
+    /// Whether the caller crashes after the next change.
+    crashes: bool,
 }
 
 impl Store {
     fn put(&self, session: StoredDefinition) {
-        let mut kept = self.0.borrow_mut();
-        kept.before = kept.current.replace(session);
+        let mut state = self.0.borrow_mut();
+        state.previous = state.current.replace(session);
     }
 }
 
 impl DefinitionSource for &Store {
     async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
-        let mut kept = self.0.borrow_mut();
-        let reads_old = std::mem::take(&mut kept.reads_old);
-        Ok(if reads_old { kept.before.clone() } else { kept.current.clone() })
+        let mut state = self.0.borrow_mut();
+        let reads_stale = std::mem::take(&mut state.reads_stale);
+        Ok(if reads_stale { state.previous.clone() } else { state.current.clone() })
     }
 }
 
@@ -82,13 +82,13 @@ impl DefinitionStore for &Store {
 
     async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Error> {
         Store::put(self, session.clone());
-        let dies = std::mem::take(&mut self.0.borrow_mut().dies);
-        if dies { Err(Error::Unavailable("dead".to_owned())) } else { Ok(()) }
+        let crashes = std::mem::take(&mut self.0.borrow_mut().crashes);
+        if crashes { Err(Error::Unavailable("crashed".to_owned())) } else { Ok(()) }
     }
 
     async fn delete(&self, _: &RoomId) -> Result<(), Error> {
-        let mut kept = self.0.borrow_mut();
-        kept.before = kept.current.take();
+        let mut state = self.0.borrow_mut();
+        state.previous = state.current.take();
         Ok(())
     }
 }
@@ -107,26 +107,26 @@ impl Subject {
             runtime,
             redis,
             published: Mutex::new(published),
-            picture: redis::Script::new(include_str!("picture.lua")),
+            redis_snapshot: redis::Script::new(include_str!("redis_snapshot.lua")),
             stores: Default::default(),
             _server: server,
         }
     }
 
-    /// Forgets all that happened.
-    pub fn begin_anew(&mut self) {
+    /// Deletes everything.
+    pub fn reset(&mut self) {
         self.stores = Default::default();
         self.runtime.block_on(async {
             let () = redis::cmd("FLUSHALL").query_async(&mut self.redis.clone()).await.expect("Redis is up");
-            self.look().await;
+            self.observe().await;
         });
     }
 
-    pub fn act(&self, action: &Action, now: Time) -> Seen {
+    pub fn act(&self, action: &Action, now: Time) -> Observed {
         self.runtime.block_on(async {
-            let answer = self.call(action, now).await;
-            let (events, picture) = self.look().await;
-            Seen { answer, events, picture }
+            let reply = self.call(action, now).await;
+            let (events, redis_snapshot) = self.observe().await;
+            Observed { reply, events, redis_snapshot }
         })
     }
 
@@ -134,9 +134,9 @@ impl Subject {
         let settings = Settings {
             grace_ms: GRACE,
             lease_ms: LEASE,
-            reminder_lead_ms: LEAD,
+            reminder_lead_ms: REMINDER_LEAD,
             roster_limit: ROSTER_LIMIT as u64,
-            closed_entry_ms: MEMORY,
+            closed_entry_ms: CLOSED_ENTRY_TTL,
             retention_ms: RETENTION,
             shards: 1,
             now: Some(now),
@@ -148,56 +148,55 @@ impl Subject {
     async fn call(&self, action: &Action, now: Time) -> Value {
         let rooms = self.rooms(now);
         match action {
-            Action::Join { join, reads_old } => {
-                self.stores[join.room].0.borrow_mut().reads_old = *reads_old;
+            Action::Join { join, reads_stale } => {
+                self.stores[join.room].0.borrow_mut().reads_stale = *reads_stale;
                 self.join(&rooms, join).await
             }
-            Action::JoinAgain(join) => self.join(&rooms, join).await,
-            Action::GiveUp(Join { room, person, entry, .. }) => {
+            Action::RepeatJoin(join) => self.join(&rooms, join).await,
+            Action::AbandonJoin(Join { room, person, entry, .. }) => {
                 let who = Membership { room: *room, user: person.user, entry: *entry };
-                answer(rooms.disconnect(&wire::membership(&who)).await.map(|done| json!(done)))
+                reply(rooms.disconnect(&wire::membership(&who)).await.map(|done| json!(done)))
             }
-            Action::Leave(who) => answer(rooms.leave(&wire::membership(who)).await.map(|done| json!(done))),
+            Action::Leave(who) => reply(rooms.leave(&wire::membership(who)).await.map(|done| json!(done))),
             Action::Disconnect(who) => {
-                answer(rooms.disconnect(&wire::membership(who)).await.map(|done| json!(done)))
+                reply(rooms.disconnect(&wire::membership(who)).await.map(|done| json!(done)))
             }
             Action::Heartbeat(node) => self.heartbeat(&rooms, node, false).await,
-            Action::Goodbye(node) => self.heartbeat(&rooms, node, true).await,
+            Action::Stop(node) => self.heartbeat(&rooms, node, true).await,
             Action::Sweep => {
                 let swept = rooms.sweep(0).await.expect("a sweep is never refused");
                 wire::swept(swept.settled, swept.late_ms, swept.more, swept.due_in_ms)
             }
-            Action::Define { room, definition, dies } => {
-                self.define(&rooms, *room, wire::definition(definition), *dies).await
+            Action::Define { room, definition, crashes } => {
+                self.define(&rooms, *room, wire::definition(definition), *crashes).await
             }
-            Action::DefineElsewhere { room, definition } => {
-                self.stores[*room]
-                    .put(StoredDefinition { revision: 0, definition: wire::definition(definition) });
+            Action::DefineExternally { room, definition } => {
+                self.stores[*room].put(StoredDefinition { revision: 0, definition: wire::definition(definition) });
                 json!({})
             }
             Action::Undefine(room) => {
                 let undefined =
                     rooms.undefine(&&self.stores[*room], &wire::id(ROOMS[*room]), Expected::Anything).await;
-                answer(undefined.map(|()| json!({})))
+                reply(undefined.map(|()| json!({})))
             }
-            Action::Read { room, seats } => {
-                answer(rooms.read(&wire::read(*room, seats)).await.map(|reading| json!(reading)))
+            Action::Read { room, entries } => {
+                reply(rooms.read(&wire::read(*room, entries)).await.map(|reading| json!(reading)))
             }
             Action::Attendance(room) => {
                 let attendance = rooms.attendance(&wire::id(ROOMS[*room])).await;
-                answer(attendance.map(|attendance| wire::attendance(&attendance)))
+                reply(attendance.map(|attendance| wire::attendance(&attendance)))
             }
         }
     }
 
     async fn join(&self, rooms: &Rooms<RedisPort>, join: &Join) -> Value {
         let joined = rooms.join(&&self.stores[join.room], &wire::join(join)).await;
-        answer(joined.map(|joined| json!(joined)))
+        reply(joined.map(|joined| json!(joined)))
     }
 
     async fn heartbeat(&self, rooms: &Rooms<RedisPort>, node: &str, is_leaving: bool) -> Value {
         let heartbeat = Heartbeat { node_id: wire::id(node), is_leaving };
-        answer(rooms.heartbeat(0, &heartbeat).await.map(|lease| json!(lease)))
+        reply(rooms.heartbeat(0, &heartbeat).await.map(|lease| json!(lease)))
     }
 
     async fn define(
@@ -205,29 +204,30 @@ impl Subject {
         rooms: &Rooms<RedisPort>,
         room: RoomNo,
         definition: SessionDefinition,
-        dies: bool,
+        crashes: bool,
     ) -> Value {
         let store = &self.stores[room];
-        store.0.borrow_mut().dies = dies;
+        store.0.borrow_mut().crashes = crashes;
         let defined = rooms.define(&store, &wire::id(ROOMS[room]), definition).await;
-        if dies {
-            self.wait_until_others_may_change(ROOMS[room]).await;
+        if crashes {
+            self.expire_lock(ROOMS[room]).await;
         } else if let Err(failure) = defined {
-            return failed(failure);
+            return failure_reply(failure);
         }
-        let kept = store.0.borrow();
-        json!({ "revision": kept.current.as_ref().map(|session| session.revision) })
+        let state = store.0.borrow();
+        json!({ "revision": state.current.as_ref().map(|session| session.revision) })
     }
 
-    /// In truth they may after some seconds of Redis's own clock.
-    async fn wait_until_others_may_change(&self, room: &str) {
+    /// Deletes the lock of a change, which Redis would expire after some seconds.
+    async fn expire_lock(&self, room: &str) {
         let key = format!("rollcall:{{0}}:revising:{room}");
         let () = redis::cmd("DEL").arg(key).query_async(&mut self.redis.clone()).await.expect("Redis is up");
     }
 
-    /// What was published since the last look, and what Redis holds.
-    async fn look(&self) -> ([Vec<Value>; ROOMS.len()], Vec<String>) {
-        let picture = self.picture.invoke_async(&mut self.redis.clone()).await.expect("Redis is up");
+    /// Returns the events since the last call, and the content of Redis.
+    async fn observe(&self) -> ([Vec<Value>; ROOMS.len()], Vec<String>) {
+        let redis_snapshot =
+            self.redis_snapshot.invoke_async(&mut self.redis.clone()).await.expect("Redis is up");
         let mut events: [Vec<Value>; ROOMS.len()] = Default::default();
         let mut published = self.published.lock().await;
         loop {
@@ -236,15 +236,15 @@ impl Subject {
             let Some(room) = ROOMS.iter().position(|room| *room == channel) else { break };
             events[room].push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
         }
-        (events, picture)
+        (events, redis_snapshot)
     }
 }
 
-fn answer(result: Result<Value, Error>) -> Value {
-    result.unwrap_or_else(failed)
+fn reply(result: Result<Value, Error>) -> Value {
+    result.unwrap_or_else(failure_reply)
 }
 
-fn failed(failure: Error) -> Value {
+fn failure_reply(failure: Error) -> Value {
     match failure {
         Error::Refused(refusal) => wire::refused(refusal.code),
         Error::Unavailable(reason) => json!({ "unavailable": reason }),

@@ -1,4 +1,4 @@
-//! What the model expects, in the words of the protocol.
+//! Calls, replies and events of the model in the form of the protocol.
 
 use rollcall_protocol::{
     ErrorCode,
@@ -11,25 +11,25 @@ use rollcall_rooms::attendance::{StayRecord, summarize};
 use serde_json::{Value, json};
 
 use crate::{
-    event::{Change, Event, Listed, News, Person, Reason, Roster, To},
-    ids::{Entry, ROOMS, RoomNo, User},
-    past::{Ending, Stay},
-    room::{Join, Membership, State, Welcome},
-    service::{Answer, Definition},
-    shard::Swept,
+    event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
+    history::{Ending, Stay},
+    ids::{EntryId, ROOMS, RoomNo, User},
+    room::{Ack, Join, Membership, State},
+    service::{Definition, Reply},
+    shard::ShardSweep,
 };
 
 pub fn id<T: std::str::FromStr>(text: impl ToString) -> T {
     text.to_string().parse().ok().expect("an id that is well formed")
 }
 
-impl std::fmt::Display for Entry {
+impl std::fmt::Display for EntryId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "entry-{}", self.0)
     }
 }
 
-fn token(entry: Entry) -> String {
+fn token(entry: EntryId) -> String {
     format!("token-{}", entry.0)
 }
 
@@ -51,9 +51,9 @@ pub fn membership(who: &Membership) -> event::Membership {
     event::Membership { room_id: id(ROOMS[who.room]), user_id: id(who.user), entry_id: id(who.entry) }
 }
 
-pub fn read(room: RoomNo, seats: &[(User, Entry)]) -> event::Read {
-    let seats = seats.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
-    event::Read { room_id: id(ROOMS[room]), entries: seats.collect() }
+pub fn read(room: RoomNo, entries: &[(User, EntryId)]) -> event::Read {
+    let seats = entries.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
+    event::Read { room_id: id(ROOMS[room]), seats: seats.collect() }
 }
 
 pub fn definition(definition: &Definition) -> SessionDefinition {
@@ -66,16 +66,16 @@ pub fn definition(definition: &Definition) -> SessionDefinition {
     }
 }
 
-pub fn answer(answer: &Answer, room: Option<RoomNo>) -> Value {
-    match answer {
-        Answer::Done => json!({}),
-        Answer::Welcome(joined) => welcome(joined),
-        Answer::Refused(code) => refused(*code),
-        Answer::Lease(since) => json!({ "since": since }),
-        Answer::Swept(Swept { settled, late, more, due_in }) => swept(*settled, *late, *more, *due_in),
-        Answer::Revision(revision) => json!({ "revision": revision }),
-        Answer::State(state, gone) => {
-            let gone: Vec<String> = gone.iter().map(Entry::to_string).collect();
+pub fn reply(reply: &Reply, room: Option<RoomNo>) -> Value {
+    match reply {
+        Reply::Done => json!({}),
+        Reply::Ack(joined) => ack(joined),
+        Reply::Refused(code) => refused(*code),
+        Reply::Lease(since) => json!({ "since": since }),
+        Reply::ShardSweep(ShardSweep { settled, late, more, due_in }) => swept(*settled, *late, *more, *due_in),
+        Reply::Revision(revision) => json!({ "revision": revision }),
+        Reply::State(state, gone) => {
+            let gone: Vec<String> = gone.iter().map(EntryId::to_string).collect();
             let mut reading = json!({ "gone": gone });
             if let Some(state) = state {
                 reading["room"] = self::state(state);
@@ -83,7 +83,7 @@ pub fn answer(answer: &Answer, room: Option<RoomNo>) -> Value {
             }
             reading
         }
-        Answer::Stays(stays) => attendance(&summarize(stays.iter().map(stay).collect())),
+        Reply::Stays(stays) => attendance(&Attendance::of(stays.iter().map(stay).collect())),
     }
 }
 
@@ -95,15 +95,16 @@ pub fn swept(settled: u32, late_ms: u64, more: bool, due_in_ms: Option<u64>) -> 
     json!({ "settled": settled, "lateMs": late_ms, "more": more, "dueInMs": due_in_ms })
 }
 
+/// In Rust's debug format, because the JSON leaves out the user ids.
 pub fn attendance(attendance: &Attendance) -> Value {
     json!(attendance)
 }
 
-fn welcome(welcome: &Welcome) -> Value {
-    let mut json = state(&welcome.state);
-    json["seq"] = json!(welcome.seq);
-    json["first"] = json!(welcome.first);
-    json["recovered"] = json!(welcome.recovered);
+fn ack(ack: &Ack) -> Value {
+    let mut json = state(&ack.state);
+    json["seq"] = json!(ack.seq);
+    json["first"] = json!(ack.first);
+    json["recovered"] = json!(ack.recovered);
     json
 }
 
@@ -141,15 +142,15 @@ fn stay(stay: &Stay) -> StayRecord {
 }
 
 pub fn event(event: &Event, room: RoomNo) -> Value {
-    let Event { epoch, seq, to, news } = event;
-    let (name, mut data) = payload(news, ROOMS[room]);
-    let mut json = json!({ "event": name, "epoch": epoch, "seq": seq, "closes": news.closes() });
+    let Event { epoch, seq, to, kind } = event;
+    let (name, mut data) = payload(kind, ROOMS[room]);
+    let mut json = json!({ "event": name, "epoch": epoch, "seq": seq, "closes": kind.closes() });
     match to {
-        To::Everybody => {}
-        To::AllBut(entry) => json["except"] = json!(entry.to_string()),
-        To::Only(entry) => json["only"] = json!(entry.to_string()),
+        Recipients::Everybody => {}
+        Recipients::AllBut(entry) => json["except"] = json!(entry.to_string()),
+        Recipients::Only(entry) => json["only"] = json!(entry.to_string()),
     }
-    if !matches!(to, To::Only(_)) {
+    if !matches!(to, Recipients::Only(_)) {
         data["epoch"] = json!(epoch);
         data["seq"] = json!(seq);
     }
@@ -157,47 +158,47 @@ pub fn event(event: &Event, room: RoomNo) -> Value {
     json
 }
 
-fn payload(news: &News, group: &str) -> (&'static str, Value) {
-    match news {
-        News::Started { at, end_at, leader, host, roster } => {
+fn payload(kind: &EventKind, group: &str) -> (&'static str, Value) {
+    match kind {
+        EventKind::Started { at, end_at, leader, host, roster } => {
             let data = json!({
                 "groupId": group, "startedAt": at, "endAt": end_at, "leaderId": leader, "hostId": host, "count": 1
             });
             ("room:started", with_roster(data, roster))
         }
-        News::Changed { change, users, roster, count } => {
+        EventKind::Changed { change, users, roster, count } => {
             let users: Vec<Value> = users.iter().map(person).collect();
-            let data = json!({ "change": { "type": kind(*change), "users": users }, "count": count });
+            let data = json!({ "change": { "type": change_type(*change), "users": users }, "count": count });
             ("room:participantsChanged", with_roster(data, roster))
         }
-        News::Reconnecting { person: lost, grace_until } => {
+        EventKind::Reconnecting { person: lost, grace_until } => {
             let mut data = person(lost);
             data["graceUntil"] = json!(grace_until);
             ("room:participantReconnecting", data)
         }
-        News::Reconnected { person: back, roster, count } => {
+        EventKind::Reconnected { person: back, roster, count } => {
             let mut data = person(back);
             data["count"] = json!(count);
             ("room:participantReconnected", with_roster(data, roster))
         }
-        News::HostChanged { host } => {
+        EventKind::HostChanged { host } => {
             ("room:hostChanged", json!({ "hostId": host.user, "userName": host.name }))
         }
-        News::LeaderChanged { leader } => ("room:leaderChanged", json!({ "leaderId": leader })),
-        News::Reminder { end_at, remain } => {
+        EventKind::LeaderChanged { leader } => ("room:leaderChanged", json!({ "leaderId": leader })),
+        EventKind::Reminder { end_at, remain } => {
             ("room:reminder", json!({ "groupId": group, "endAt": end_at, "remainMs": remain }))
         }
-        News::Rescheduled { end_at, remain } => {
+        EventKind::Rescheduled { end_at, remain } => {
             ("room:rescheduled", json!({ "groupId": group, "endAt": end_at, "remainMs": remain }))
         }
-        News::Ended(Reason::Time) => ("room:ended", json!({ "groupId": group, "reason": "time" })),
-        News::Ended(Reason::Ended) => ("room:ended", json!({ "groupId": group, "reason": "ended" })),
-        News::Replaced => ("room:replaced", json!({ "groupId": group })),
-        News::Removed => ("room:removed", json!({ "groupId": group })),
+        EventKind::Ended(Reason::Time) => ("room:ended", json!({ "groupId": group, "reason": "time" })),
+        EventKind::Ended(Reason::Ended) => ("room:ended", json!({ "groupId": group, "reason": "ended" })),
+        EventKind::Replaced => ("room:replaced", json!({ "groupId": group })),
+        EventKind::Removed => ("room:removed", json!({ "groupId": group })),
     }
 }
 
-pub fn kind(change: Change) -> &'static str {
+fn change_type(change: Change) -> &'static str {
     match change {
         Change::Entered => "entered",
         Change::Left => "left",

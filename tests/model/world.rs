@@ -1,14 +1,14 @@
-//! The reference: a service as it is, and as it would be if nobody ever swept.
+//! The whole model: a service, and the same service without sweeps.
 
 use crate::{
     event::Event,
-    generate::Mood,
-    ids::{MEMORY, ROOMS, START, Time},
+    generate::Workload,
+    ids::{CLOSED_ENTRY_TTL, ROOMS, START, Time},
     room::Join,
-    service::{Action, Answer, Service},
+    service::{Action, Reply, Service},
 };
 
-/// One thing that happens, and when.
+/// A call and its time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub at: Time,
@@ -17,61 +17,61 @@ pub struct Step {
 
 #[derive(Debug, Clone)]
 pub struct World {
-    pub mood: Mood,
+    pub workload: Workload,
     pub now: Time,
     pub service: Service,
     unswept: Service,
-    /// All joins so far, with when they were sent.
+    /// All joins so far, and when they were sent.
     pub sent: Vec<(Time, Join)>,
-    /// What came of the last step.
-    pub answer: Answer,
+    /// The reply to the last step.
+    pub reply: Reply,
 }
 
 impl World {
-    pub fn new(mood: Mood) -> Self {
+    pub fn new(workload: Workload) -> Self {
         Self {
-            mood,
+            workload,
             now: START,
             service: Service::default(),
             unswept: Service::default(),
             sent: Vec::new(),
-            answer: Answer::Done,
+            reply: Reply::Done,
         }
     }
 
-    pub fn take(&mut self, step: &Step) {
+    pub fn run(&mut self, step: &Step) {
         self.now = step.at;
         for room in &mut self.service.shard.rooms {
-            room.past.events.clear();
+            room.history.events.clear();
         }
-        self.answer = self.service.act(&step.action, step.at);
+        self.reply = self.service.act(&step.action, step.at);
         if step.action != Action::Sweep {
             self.unswept.act(&step.action, step.at);
         }
-        self.remember(&step.action);
+        self.record_join(&step.action);
     }
 
-    fn remember(&mut self, action: &Action) {
+    fn record_join(&mut self, action: &Action) {
         match action {
-            Action::Join { join, .. } | Action::GiveUp(join) => self.sent.push((self.now, *join)),
-            // No copy comes so late. If one does, it matters who looked when, so the comparison starts anew.
-            Action::JoinAgain(join) if !self.is_fresh(join) => self.unswept = self.service.clone(),
+            Action::Join { join, .. } | Action::AbandonJoin(join) => self.sent.push((self.now, *join)),
+            // A copy that late would depend on when entries were closed, so the comparison starts again.
+            Action::RepeatJoin(join) if !self.is_fresh(join) => self.unswept = self.service.clone(),
             _ => {}
         }
     }
 
-    /// Whether a join was sent so recently that its entry is remembered in any case.
+    /// Whether a join is so recent that Redis still has its entry if closed.
     fn is_fresh(&self, join: &Join) -> bool {
-        self.sent.iter().any(|(at, sent)| sent.entry == join.entry && at + MEMORY > self.now)
+        self.sent.iter().any(|(at, sent)| sent.entry == join.entry && at + CLOSED_ENTRY_TTL > self.now)
     }
 
-    /// What the last step told each room.
+    /// Events of the last step, room by room.
     pub fn events(&self) -> [&[Event]; ROOMS.len()] {
-        self.service.shard.rooms.each_ref().map(|room| room.past.events.as_slice())
+        self.service.shard.rooms.each_ref().map(|room| room.history.events.as_slice())
     }
 
-    /// Whether sweeping has changed nothing but when things were told.
-    pub fn is_as_if_unswept(&self) -> bool {
+    /// Whether sweeps changed nothing but the time of events.
+    pub fn is_unaffected_by_sweeps(&self) -> bool {
         self.service.shard.at(self.now) == self.unswept.shard.at(self.now)
     }
 }

@@ -1,18 +1,18 @@
-//! Who was there, from when to when.
+//! Attendance: who was in the room, from when to when.
 
 use rollcall_protocol::attendance::{Attendee, Ending};
 use rollcall_protocol::definition::SessionDefinition;
 
-use crate::story::{END, MINUTE, START, Story, definition};
+use crate::fixture::{END, Fixture, MINUTE, START, definition};
 
-async fn attendee(room: &Story, user: &str) -> Attendee {
+async fn attendee(room: &Fixture, user: &str) -> Attendee {
     let attendance = room.attendance().await;
     attendance.attendees.into_iter().find(|attendee| attendee.user_id.as_str() == user).unwrap()
 }
 
 #[tokio::test]
 async fn a_stay_is_counted_without_the_times_when_the_connection_was_lost() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.at(10_000).disconnect("kim/1").await;
     room.at(15_000).join("kim/2").await.unwrap();
@@ -27,8 +27,8 @@ async fn a_stay_is_counted_without_the_times_when_the_connection_was_lost() {
 }
 
 #[tokio::test]
-async fn who_did_not_come_back_was_there_until_the_connection_was_lost() {
-    let mut room = Story::begin().await;
+async fn a_member_who_does_not_come_back_was_there_until_the_connection_was_lost() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.at(10_000).disconnect("kim/1").await;
     room.at(50_000).sweep().await;
@@ -39,7 +39,7 @@ async fn who_did_not_come_back_was_there_until_the_connection_was_lost() {
 
 #[tokio::test]
 async fn every_stay_of_a_user_is_kept_and_summed_up() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     for minute in 0..3 {
         let entry = format!("kim/{minute}");
         room.at(minute * MINUTE).join(&entry).await.unwrap();
@@ -50,16 +50,16 @@ async fn every_stay_of_a_user_is_kept_and_summed_up() {
 }
 
 #[tokio::test]
-async fn who_is_in_the_room_is_listed_up_to_now() {
-    let mut room = Story::begin().await;
+async fn members_in_the_room_are_listed_up_to_now() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     let kim = attendee(room.at(7000), "kim").await;
     assert_eq!((kim.present_ms, kim.stays[0].ending), (7000, None));
 }
 
 #[tokio::test]
-async fn the_end_and_being_put_out_end_a_stay() {
-    let mut room = Story::begin().await;
+async fn the_end_and_a_removal_end_a_stay() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     let members = Some(vec!["ben".parse().unwrap()]);
@@ -72,8 +72,8 @@ async fn the_end_and_being_put_out_end_a_stay() {
 }
 
 #[tokio::test]
-async fn attendance_outlives_the_session_and_not_for_ever() {
-    let mut room = Story::begin().await;
+async fn attendance_outlives_the_session_and_expires() {
+    let mut room = Fixture::start().await;
     room.settings.attendance_limit = 1;
     for n in 0..300 {
         let entry = format!("user-{n}/1");

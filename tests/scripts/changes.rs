@@ -10,10 +10,10 @@ use rollcall_rooms::{
 };
 use serde_json::json;
 
-use crate::story::{END, MINUTE, START, Story, definition, ids};
+use crate::fixture::{END, Fixture, MINUTE, START, definition, user_ids};
 
-async fn live_room() -> Story {
-    let mut room = Story::begin().await;
+async fn live_room() -> Fixture {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.events().await;
@@ -21,7 +21,7 @@ async fn live_room() -> Story {
 }
 
 #[tokio::test]
-async fn moving_the_end_moves_the_deadlines_and_tells_the_room() {
+async fn moving_the_end_moves_the_deadlines_and_is_published() {
     let mut room = live_room().await;
     for (end_at, reminder_in) in [(END + 30 * MINUTE, 80 * MINUTE), (END - 30 * MINUTE, 20 * MINUTE)] {
         room.define(SessionDefinition { end_at, ..definition() }).await;
@@ -99,7 +99,7 @@ async fn a_new_leader_who_is_there_becomes_host() {
 }
 
 #[tokio::test]
-async fn who_is_no_longer_listed_is_put_out_and_cannot_come_back() {
+async fn a_member_who_is_no_longer_listed_is_removed_and_cannot_come_back() {
     let mut room = live_room().await;
     let members = Some(vec!["ben".parse().unwrap(), "ann".parse().unwrap()]);
     room.define(SessionDefinition { members, ..definition() }).await;
@@ -108,29 +108,29 @@ async fn who_is_no_longer_listed_is_put_out_and_cannot_come_back() {
     assert_eq!(names, ["room:removed", "room:participantsChanged", "room:hostChanged"]);
     assert_eq!((events[0].only.as_deref(), events[0].closes), (Some("kim/1"), true));
     assert_eq!(events[1].data["change"]["type"], "removed");
-    assert_eq!(ids(&events[1].data["members"]), ["ben"]);
+    assert_eq!(user_ids(&events[1].data["members"]), ["ben"]);
     assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::NotAMember);
     room.disconnect("kim/1").await;
     assert_eq!(room.event_names().await, [""; 0]);
 }
 
 #[tokio::test]
-async fn who_is_within_the_grace_period_is_put_out_as_well() {
+async fn an_unlisted_member_within_the_grace_period_is_removed_as_well() {
     let mut room = live_room().await;
     room.disconnect("kim/1").await;
     room.define(SessionDefinition { members: Some(vec!["ben".parse().unwrap()]), ..definition() }).await;
     room.events().await;
     room.at(30_000).sweep().await;
-    assert_eq!(room.event_names().await, [""; 0], "and does not run out of it any more");
+    assert_eq!(room.event_names().await, [""; 0], "the grace period is over too");
 }
 
 #[tokio::test]
-async fn a_full_room_refuses_who_is_not_in_it_and_not_the_leader() {
+async fn a_full_room_refuses_everybody_but_its_members_and_the_leader() {
     let room = live_room().await;
     room.define(SessionDefinition { capacity: Some(2), ..definition() }).await;
     assert_eq!(room.join("ann/1").await.unwrap_err(), ErrorCode::RoomFull);
     room.disconnect("kim/1").await;
-    assert_eq!(room.join("ann/2").await.unwrap_err(), ErrorCode::RoomFull, "kim keeps the place");
+    assert_eq!(room.join("ann/2").await.unwrap_err(), ErrorCode::RoomFull, "kim still counts");
     assert!(room.join("kim/2").await.unwrap().recovered);
     room.join("lea/1").await.unwrap();
     room.leave("ben/1").await;
@@ -139,7 +139,7 @@ async fn a_full_room_refuses_who_is_not_in_it_and_not_the_leader() {
 }
 
 #[tokio::test]
-async fn a_capacity_below_what_is_there_puts_nobody_out() {
+async fn a_capacity_below_the_member_count_removes_nobody() {
     let mut room = live_room().await;
     room.define(SessionDefinition { capacity: Some(1), ..definition() }).await;
     assert_eq!(room.event_names().await, [""; 0]);
@@ -167,12 +167,12 @@ async fn a_join_that_read_a_newer_definition_applies_it_first() {
     let mut room = live_room().await;
     let members = Some(vec!["kim".parse().unwrap()]);
     let definition = SessionDefinition { members, end_at: END + MINUTE, ..definition() };
-    // Whoever stored it died before the room was told.
-    room.store(Some(StoredDefinition { revision: START + MINUTE, definition }));
+    // The caller that stored it died before it changed the room.
+    room.store(Some(Session { revision: START + MINUTE, definition }));
     let joined = room.join("lea/1").await.unwrap();
     assert_eq!(joined.end_at, END + MINUTE);
     let names = room.event_names().await;
-    assert_eq!(names[..2], ["room:removed", "room:participantsChanged"], "ben is put out: {names:?}");
+    assert_eq!(names[..2], ["room:removed", "room:participantsChanged"], "ben is removed: {names:?}");
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn a_change_that_is_meant_for_another_definition_is_refused_and_locks_nobo
     assert_eq!(room.move_end(Expected::Anything, END).await.unwrap_err(), ErrorCode::NoSuchRoom);
 }
 
-/// Fails in the middle of a change.
+/// A store that fails in the middle of a change.
 struct BrokenStore;
 
 impl DefinitionStore for BrokenStore {

@@ -1,11 +1,11 @@
 use rollcall_protocol::ErrorCode;
 use serde_json::json;
 
-use crate::story::{START, Story};
+use crate::fixture::{Fixture, START};
 
 #[tokio::test]
 async fn a_lost_connection_starts_the_grace_period() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("lea/1").await.unwrap();
     room.join("kim/1").await.unwrap();
     room.events().await;
@@ -21,13 +21,13 @@ async fn a_lost_connection_starts_the_grace_period() {
     let joined = room.join("ann/1").await.unwrap();
     let members: serde_json::Value = serde_json::from_str(joined.members.unwrap().get()).unwrap();
     let kim = members.as_array().unwrap().iter().find(|member| member["userId"] == "kim").unwrap();
-    assert_eq!(kim["state"], json!("reconnecting"), "newcomers see it too");
+    assert_eq!(kim["state"], json!("reconnecting"), "a new member sees it too");
     assert_eq!(kim["graceUntil"], START + 30_007);
 }
 
 #[tokio::test]
 async fn a_disconnect_delivered_twice_has_no_second_effect() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.disconnect("kim/1").await;
     room.events().await;
@@ -38,7 +38,7 @@ async fn a_disconnect_delivered_twice_has_no_second_effect() {
 
 #[tokio::test]
 async fn a_late_disconnect_does_not_evict_the_new_tab() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.disconnect("kim/1").await;
     room.join("kim/2").await.unwrap();
@@ -51,7 +51,7 @@ async fn a_late_disconnect_does_not_evict_the_new_tab() {
 
 #[tokio::test]
 async fn a_disconnect_that_overtakes_its_join_keeps_it_out() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.disconnect("kim/1").await;
     assert_eq!(room.join("kim/1").await.unwrap_err(), ErrorCode::EntryClosed);
     assert_eq!(room.event_names().await, [""; 0], "no ghost has entered");

@@ -5,10 +5,10 @@ use rollcall_protocol::{
     definition::{Duplicates, SessionDefinition},
 };
 
-use crate::story::{Story, definition, members};
+use crate::fixture::{Fixture, definition, member_ids};
 
-async fn room_that(duplicates: Duplicates) -> Story {
-    let mut room = Story::begin().await;
+async fn room_that(duplicates: Duplicates) -> Fixture {
+    let mut room = Fixture::start().await;
     room.define(SessionDefinition { duplicates, ..definition() }).await;
     room.join("kim/1").await.unwrap();
     room.events().await;
@@ -23,7 +23,7 @@ async fn refuse_is_the_default() {
 }
 
 #[tokio::test]
-async fn takeover_closes_the_old_connection_and_tells_nobody_else() {
+async fn takeover_closes_the_old_connection_without_an_event_for_others() {
     let mut room = room_that(Duplicates::Takeover).await;
     assert!(room.join("kim/2").await.unwrap().recovered);
     let events = room.events().await;
@@ -34,10 +34,10 @@ async fn takeover_closes_the_old_connection_and_tells_nobody_else() {
 }
 
 #[tokio::test]
-async fn takeover_does_not_let_a_bridge_put_an_old_connection_in_the_place_of_a_newer_one() {
+async fn takeover_does_not_let_a_rejoin_replace_a_newer_connection() {
     let mut room = room_that(Duplicates::Takeover).await;
     room.join("kim/2").await.unwrap();
-    assert_eq!(room.enter_again("kim/3", "kim/1").await.unwrap_err(), ErrorCode::AlreadyJoined);
+    assert_eq!(room.rejoin("kim/3", "kim/1").await.unwrap_err(), ErrorCode::AlreadyJoined);
     room.events().await;
 }
 
@@ -45,22 +45,22 @@ async fn takeover_does_not_let_a_bridge_put_an_old_connection_in_the_place_of_a_
 async fn shared_a_user_is_present_while_at_least_one_connection_is() {
     let mut room = room_that(Duplicates::Share).await;
     let second = room.join("kim/2").await.unwrap();
-    assert_eq!((members(&second), second.count), (vec!["kim".to_owned()], 1), "no user twice");
+    assert_eq!((member_ids(&second), second.count), (vec!["kim".to_owned()], 1), "no user twice");
     room.disconnect("kim/1").await;
-    assert_eq!(room.event_names().await, [""; 0], "the other is still there");
+    assert_eq!(room.event_names().await, [""; 0], "the other connection stays");
     room.disconnect("kim/2").await;
     assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
     assert!(room.join("kim/3").await.unwrap().recovered);
 }
 
 #[tokio::test]
-async fn shared_the_last_to_leave_leaves_the_room() {
+async fn shared_a_user_leaves_with_the_last_connection() {
     let mut room = room_that(Duplicates::Share).await;
     room.join("kim/2").await.unwrap();
     room.leave("kim/1").await;
     assert_eq!(room.event_names().await, [""; 0]);
     room.leave("kim/1").await;
-    assert_eq!(room.event_names().await, [""; 0], "a copy takes nobody else with it");
+    assert_eq!(room.event_names().await, [""; 0], "a copy removes nobody else");
     room.leave("kim/2").await;
     assert_eq!(room.event_names().await, ["room:participantsChanged"]);
 }
@@ -76,7 +76,7 @@ async fn shared_connections_are_limited_in_number() {
 }
 
 #[tokio::test]
-async fn shared_connections_through_a_bridge_that_is_gone_do_not_take_the_others_along() {
+async fn shared_connections_survive_the_death_of_another_connections_bridge() {
     let mut room = room_that(Duplicates::Share).await;
     room.settings.lease_ms = 15_000;
     room.through("node-2").join("kim/2").await.unwrap();

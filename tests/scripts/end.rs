@@ -3,14 +3,14 @@ use rollcall_protocol::{
     definition::{SessionDefinition, StoredDefinition},
 };
 
-use crate::story::{END, MINUTE, Story, definition};
+use crate::fixture::{END, Fixture, MINUTE, definition};
 
-/// What is kept of a room, for a while, and what belongs to the shard.
+/// Keys that outlive the session, and keys of the shard.
 const KEPT: [&str; 5] = [":closed:algebra", ":attendance:algebra", ":epoch", ":leases", ":leased"];
 
 #[tokio::test]
-async fn at_the_end_everybody_is_sent_out_and_the_room_is_cleared() {
-    let mut room = Story::begin().await;
+async fn the_end_closes_all_sockets_and_deletes_the_room() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.at(50 * MINUTE).sweep().await;
@@ -32,7 +32,7 @@ async fn at_the_end_everybody_is_sent_out_and_the_room_is_cleared() {
 
 #[tokio::test]
 async fn nobody_can_come_back_after_the_end() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.at(60 * MINUTE - 1).disconnect("kim/1").await;
     room.at(60 * MINUTE);
@@ -46,7 +46,7 @@ async fn nobody_can_come_back_after_the_end() {
 
 #[tokio::test]
 async fn an_event_that_comes_after_the_end_settles_it_and_changes_nothing_else() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.at(55 * MINUTE).sweep().await;
     room.events().await;
@@ -58,7 +58,7 @@ async fn an_event_that_comes_after_the_end_settles_it_and_changes_nothing_else()
 
 #[tokio::test]
 async fn a_new_session_in_the_same_room_counts_anew_in_a_later_epoch() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     let first = room.join("kim/1").await.unwrap();
     room.at(60 * MINUTE).sweep().await;
     room.define(SessionDefinition { end_at: END + 60 * MINUTE, ..definition() }).await;
@@ -77,18 +77,18 @@ async fn a_new_session_in_the_same_room_counts_anew_in_a_later_epoch() {
 
 #[tokio::test]
 async fn a_session_that_starts_in_the_call_that_ended_the_last_one_has_a_host() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     let definition = SessionDefinition { end_at: END + 60 * MINUTE, ..definition() };
     room.store(Some(StoredDefinition { revision: 2, definition }));
     room.at(60 * MINUTE);
     assert!(room.join("kim/2").await.unwrap().first);
-    assert_eq!(room.join("kim/2").await.unwrap().host_id.as_str(), "kim", "kept, and not only told");
+    assert_eq!(room.join("kim/2").await.unwrap().host_id.as_str(), "kim", "stored, and not only published");
 }
 
 #[tokio::test]
 async fn epochs_rise_even_if_the_clock_steps_back() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     let first = room.at(50 * MINUTE).join("kim/1").await.unwrap();
     room.at(60 * MINUTE).sweep().await;
     let second = room.at(10 * MINUTE).join("kim/2").await.unwrap();

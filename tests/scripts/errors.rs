@@ -2,15 +2,15 @@
 
 use rollcall_rooms::Failure;
 
-use crate::story::Story;
+use crate::fixture::Fixture;
 
 const ROOM: &str = include_str!("../../crates/rooms/src/scripts/include/room.lua");
 const SWEEP: &str = include_str!("../../crates/rooms/src/scripts/sweep.lua");
 
 /// Gives a key of the shard a type that no script expects.
-async fn spoil(room: &mut Story, key: &str) {
+async fn corrupt(room: &mut Fixture, key: &str) {
     let key = format!("rollcall:{{{}}}:{key}", room.shard());
-    let () = redis::cmd("SET").arg(key).arg("spoilt").query_async(&mut room.redis).await.unwrap();
+    let () = redis::cmd("SET").arg(key).arg("corrupt").query_async(&mut room.redis).await.unwrap();
 }
 
 fn line_of(text: &str, code: &str) -> usize {
@@ -26,16 +26,16 @@ fn assert_names(failure: &Failure, place: &str) {
 
 #[tokio::test]
 async fn an_error_in_an_include_names_its_file_and_line() {
-    let mut room = Story::begin().await;
-    spoil(&mut room, "room:algebra").await;
+    let mut room = Fixture::start().await;
+    corrupt(&mut room, "room:algebra").await;
     let failure = room.try_join("kim/1").await.unwrap_err();
     assert_names(&failure, &format!("include/room.lua:{}", line_of(ROOM, "redis.call('HMGET'")));
 }
 
 #[tokio::test]
 async fn an_error_in_a_script_names_its_file_and_line() {
-    let mut room = Story::begin().await;
-    spoil(&mut room, "deadlines").await;
+    let mut room = Fixture::start().await;
+    corrupt(&mut room, "deadlines").await;
     let failure = room.rooms().sweep(room.shard()).await.unwrap_err();
     assert_names(&failure, &format!("sweep.lua:{}", line_of(SWEEP, "redis.call('ZRANGE'")));
 }

@@ -1,10 +1,10 @@
-//! What is left of rooms that nobody clears.
+//! Expiry of keys that no script deletes.
 
-use crate::story::{END, Story};
+use crate::fixture::{END, Fixture};
 
 #[tokio::test]
 async fn every_key_of_a_live_room_expires_some_time_after_the_end() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.disconnect("ben/1").await;
@@ -15,7 +15,7 @@ async fn every_key_of_a_live_room_expires_some_time_after_the_end() {
 
 #[tokio::test]
 async fn the_keys_of_a_room_that_was_empty_for_a_while_expire_as_well() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.leave("kim/1").await;
     room.join("ben/1").await.unwrap();
@@ -29,11 +29,11 @@ async fn the_keys_of_a_room_that_was_empty_for_a_while_expire_as_well() {
     assert_every_key_expires(&mut room).await;
 }
 
-async fn assert_every_key_expires(room: &mut Story) {
+async fn assert_every_key_expires(room: &mut Fixture) {
     for key in room.keys().await {
         let expires: i64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut room.redis).await.unwrap();
         match key.split(':').nth(2).unwrap() {
-            // One number per shard, which must outlive the session that it sets apart from the next.
+            // One number per shard. It must outlive the session, because the next one needs a higher epoch.
             "epoch" => assert_eq!(expires, -1),
             "attendance" | "closed" | "leases" | "leased" | "node" => assert!(expires > 0),
             _ => assert_eq!(expires, (END + room.settings.retention_ms) as i64, "{key}"),

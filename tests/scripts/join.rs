@@ -4,11 +4,11 @@ use rollcall_protocol::{
 };
 use serde_json::json;
 
-use crate::story::{END, MINUTE, START, Story, definition, ids, members};
+use crate::fixture::{END, Fixture, MINUTE, START, definition, member_ids, user_ids};
 
 #[tokio::test]
 async fn the_first_to_enter_starts_the_session() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     let joined = room.join("kim/1").await.unwrap();
     assert!(joined.first);
     assert_eq!((joined.end_at, joined.remain_ms), (END, END - START));
@@ -18,20 +18,20 @@ async fn the_first_to_enter_starts_the_session() {
     assert_eq!(events.len(), 1);
     let started = &events[0];
     assert_eq!((started.name.as_str(), started.seq, started.epoch), ("room:started", 1, joined.epoch));
-    assert_eq!(started.except, None, "the first member is told as well");
+    assert_eq!(started.except, None, "the first member gets it as well");
     assert_eq!(started.data["endAt"], END);
-    assert_eq!(ids(&started.data["members"]), ["kim"]);
+    assert_eq!(user_ids(&started.data["members"]), ["kim"]);
 }
 
 #[tokio::test]
-async fn later_ones_are_announced_to_everybody_but_themselves() {
-    let mut room = Story::begin().await;
+async fn later_members_are_announced_to_everybody_but_themselves() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.events().await;
 
     let joined = room.at(5).join("ben/1").await.unwrap();
     assert!(!joined.first);
-    assert_eq!(members(&joined), ["kim", "ben"]);
+    assert_eq!(member_ids(&joined), ["kim", "ben"]);
 
     let events = room.events().await;
     assert_eq!(events.len(), 1);
@@ -52,16 +52,16 @@ async fn later_ones_are_announced_to_everybody_but_themselves() {
 
 #[tokio::test]
 async fn members_are_listed_in_the_order_in_which_they_came() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     for (ms, name) in ["zoe/1", "ann/1", "kim/1", "ben/1"].into_iter().enumerate() {
         room.at(ms as u64).join(name).await.unwrap();
     }
-    assert_eq!(members(&room.join("ben/1").await.unwrap()), ["zoe", "ann", "kim", "ben"]);
+    assert_eq!(member_ids(&room.join("ben/1").await.unwrap()), ["zoe", "ann", "kim", "ben"]);
 }
 
 #[tokio::test]
 async fn a_second_connection_is_refused() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.events().await;
     assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::AlreadyJoined);
@@ -69,8 +69,8 @@ async fn a_second_connection_is_refused() {
 }
 
 #[tokio::test]
-async fn a_join_delivered_twice_has_no_second_effect_and_tells_how_things_are_by_then() {
-    let mut room = Story::begin().await;
+async fn a_join_delivered_twice_has_no_second_effect_and_its_ack_shows_the_room_by_then() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     let first = room.join("ben/1").await.unwrap();
     room.join("lea/1").await.unwrap();
@@ -78,17 +78,13 @@ async fn a_join_delivered_twice_has_no_second_effect_and_tells_how_things_are_by
 
     let again = room.join("ben/1").await.unwrap();
     assert_eq!((again.first, again.recovered, again.count), (first.first, first.recovered, 3));
-    assert_eq!(
-        (again.epoch, again.seq),
-        (last.epoch, last.seq),
-        "what the answer shows does not come as news"
-    );
+    assert_eq!((again.epoch, again.seq), (last.epoch, last.seq), "the ack includes the room's last event");
     assert_eq!(room.event_names().await, [""; 0]);
 }
 
 #[tokio::test]
-async fn who_starts_a_session_with_a_join_delivered_twice_is_still_told_so_by_the_event() {
-    let mut room = Story::begin().await;
+async fn a_join_delivered_twice_that_starts_the_session_is_still_followed_by_room_started() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     let again = room.join("kim/1").await.unwrap();
     assert_eq!((again.first, again.seq, again.count), (true, 0, 1));
@@ -96,12 +92,12 @@ async fn who_starts_a_session_with_a_join_delivered_twice_is_still_told_so_by_th
 
     room.join("ben/1").await.unwrap();
     let late = room.join("kim/1").await.unwrap();
-    assert_eq!((late.first, late.seq, late.count), (true, 2, 2), "the answer is newer than the event");
+    assert_eq!((late.first, late.seq, late.count), (true, 2, 2), "the ack is newer than the event");
 }
 
 #[tokio::test]
 async fn a_copy_of_a_join_that_comes_after_the_leave_does_not_enter_again() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("ben/1").await.unwrap();
     room.join("kim/1").await.unwrap();
     room.leave("kim/1").await;
@@ -112,7 +108,7 @@ async fn a_copy_of_a_join_that_comes_after_the_leave_does_not_enter_again() {
 
 #[tokio::test]
 async fn coming_back_within_the_grace_period_recovers_the_membership() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.at(5).join("ben/1").await.unwrap();
     room.at(10).disconnect("kim/1").await;
@@ -120,7 +116,7 @@ async fn coming_back_within_the_grace_period_recovers_the_membership() {
 
     let joined = room.at(30_009).join("kim/2").await.unwrap();
     assert!(joined.recovered && !joined.first);
-    assert_eq!(members(&joined), ["kim", "ben"], "kim kept the place");
+    assert_eq!(member_ids(&joined), ["kim", "ben"], "kim is still first in the list");
 
     let events = room.events().await;
     assert_eq!(events.len(), 1);
@@ -135,7 +131,7 @@ async fn coming_back_within_the_grace_period_recovers_the_membership() {
 
 #[tokio::test]
 async fn coming_back_after_the_grace_period_is_a_new_entry_even_if_nobody_swept() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.disconnect("kim/1").await;
@@ -143,7 +139,7 @@ async fn coming_back_after_the_grace_period_is_a_new_entry_even_if_nobody_swept(
 
     let joined = room.at(30_000).join("kim/2").await.unwrap();
     assert!(!joined.recovered);
-    assert_eq!(members(&joined), ["ben", "kim"]);
+    assert_eq!(member_ids(&joined), ["ben", "kim"]);
     let events = room.events().await;
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names, ["room:participantsChanged", "room:hostChanged", "room:participantsChanged"]);
@@ -154,7 +150,7 @@ async fn coming_back_after_the_grace_period_is_a_new_entry_even_if_nobody_swept(
 
 #[tokio::test]
 async fn rooms_without_a_session_and_users_who_are_not_listed_are_refused() {
-    let room = Story::begin().await;
+    let room = Fixture::start().await;
     let members = Some(vec!["kim".parse().unwrap()]);
     room.store(Some(StoredDefinition {
         revision: 1,
@@ -169,7 +165,7 @@ async fn rooms_without_a_session_and_users_who_are_not_listed_are_refused() {
 
 #[tokio::test]
 async fn a_session_that_is_over_is_refused() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.at(60 * MINUTE);
     assert_eq!(room.join("kim/1").await.unwrap_err(), ErrorCode::SessionEnded);
     assert_eq!(room.keys().await, [""; 0], "a refusal leaves nothing behind");
@@ -177,7 +173,7 @@ async fn a_session_that_is_over_is_refused() {
 
 #[tokio::test]
 async fn the_leader_is_host_while_in_the_room() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     assert_eq!(room.join("kim/1").await.unwrap().host_id.as_str(), "kim");
     room.at(1).join("ben/1").await.unwrap();
     room.events().await;
@@ -187,16 +183,16 @@ async fn the_leader_is_host_while_in_the_room() {
     let events = room.events().await;
     assert_eq!(events[1].name, "room:hostChanged");
     assert_eq!(events[1].data["hostId"], "lea");
-    assert_eq!(events[1].seq, joined.seq + 1, "the new host hears it too");
+    assert_eq!(events[1].seq, joined.seq + 1, "the new host gets it too");
 
     room.leave("lea/1").await;
     let events = room.events().await;
-    assert_eq!(events[1].data["hostId"], "kim", "the one who has been there longest");
+    assert_eq!(events[1].data["hostId"], "kim", "the member who entered first");
 }
 
 #[tokio::test]
 async fn above_the_roster_limit_only_the_change_is_sent() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.settings.roster_limit = 2;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
@@ -213,7 +209,7 @@ async fn above_the_roster_limit_only_the_change_is_sent() {
 
 #[tokio::test]
 async fn names_with_every_kind_of_character_arrive_as_they_are() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     for name in [r#"quo"te\"#, "emoji-🦉", "slash/1", "{brace}:colon", "%d%s"] {
         room.join(name).await.unwrap();
         room.disconnect(name).await;

@@ -1,8 +1,8 @@
-//! Every event may come twice or three times, out of order with newer ones of the same user, or minutes late.
+//! Calls that arrive twice, three times, minutes late, or after newer calls of the same user.
 
 use rollcall_protocol::ErrorCode;
 
-use crate::story::{MINUTE, Story, members};
+use crate::fixture::{Fixture, MINUTE, member_ids};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Delivery {
@@ -13,7 +13,7 @@ enum Delivery {
 
 use Delivery::{Disconnect, Join, Leave};
 
-async fn deliver(room: &Story, delivery: Delivery) -> Option<Result<(), ErrorCode>> {
+async fn deliver(room: &Fixture, delivery: Delivery) -> Option<Result<(), ErrorCode>> {
     match delivery {
         Join(entry) => return Some(room.join(entry).await.map(|_| ())),
         Leave(entry) => room.leave(entry).await,
@@ -22,12 +22,12 @@ async fn deliver(room: &Story, delivery: Delivery) -> Option<Result<(), ErrorCod
     None
 }
 
-/// What Kim's bridge says: entered, lost, came back through another entry, left.
+/// Calls of Kim's bridge: Kim enters, loses the connection, comes back with another entry, and leaves.
 const LIFE: [Delivery; 4] = [Join("kim/1"), Disconnect("kim/1"), Join("kim/2"), Leave("kim/2")];
 
 #[tokio::test]
 async fn each_event_delivered_three_times_in_a_row_has_one_effect() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("ben/1").await.unwrap();
     room.events().await;
     for delivery in LIFE {
@@ -41,18 +41,18 @@ async fn each_event_delivered_three_times_in_a_row_has_one_effect() {
     assert_eq!([lost, back], ["room:participantReconnecting", "room:participantReconnected"]);
 }
 
-/// Copies of everything so far, in every order, after each event.
+/// After each call, copies of all calls so far, in every order.
 #[tokio::test]
 async fn copies_of_older_events_change_nothing_in_whatever_order_they_come() {
     for now in 1..=LIFE.len() {
         for order in permutations(&LIFE[..now]) {
-            let mut room = Story::begin().await;
+            let mut room = Fixture::start().await;
             room.join("ben/1").await.unwrap();
             for delivery in &LIFE[..now] {
                 deliver(&room, *delivery).await;
             }
-            // The last event is current, and a copy of a current join is answered as the first was.
-            let before = members(&room.join("ben/1").await.unwrap());
+            // The entry of the last call is current; a copy of a current join gets the ack of the first.
+            let before = member_ids(&room.join("ben/1").await.unwrap());
             room.events().await;
             for delivery in order {
                 let answer = deliver(&room, delivery).await;
@@ -62,14 +62,14 @@ async fn copies_of_older_events_change_nothing_in_whatever_order_they_come() {
                 ));
             }
             assert_eq!(room.event_names().await, [""; 0]);
-            assert_eq!(members(&room.join("ben/1").await.unwrap()), before);
+            assert_eq!(member_ids(&room.join("ben/1").await.unwrap()), before);
         }
     }
 }
 
 #[tokio::test]
 async fn nine_minutes_later_copies_still_change_nothing() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("ben/1").await.unwrap();
     for delivery in LIFE {
         deliver(&room, delivery).await;
@@ -85,7 +85,7 @@ async fn nine_minutes_later_copies_still_change_nothing() {
 #[tokio::test]
 async fn an_event_that_overtakes_its_own_join_keeps_the_ghost_out() {
     for overtaking in [Leave("kim/1"), Disconnect("kim/1")] {
-        let mut room = Story::begin().await;
+        let mut room = Fixture::start().await;
         room.join("ben/1").await.unwrap();
         room.events().await;
         deliver(&room, overtaking).await;

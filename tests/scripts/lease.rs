@@ -1,17 +1,17 @@
 use rollcall_protocol::ErrorCode;
 
-use crate::story::Story;
+use crate::fixture::Fixture;
 
 const LEASE_MS: u64 = 15_000;
 
-async fn with_lease() -> Story {
-    let mut room = Story::begin().await;
+async fn with_lease() -> Fixture {
+    let mut room = Fixture::start().await;
     room.settings.lease_ms = LEASE_MS;
     room
 }
 
 #[tokio::test]
-async fn the_connections_of_a_bridge_that_is_gone_are_lost_and_nobody_stays_for_ever() {
+async fn members_of_a_dead_bridge_are_lost_and_removed_after_the_grace_period() {
     let mut room = with_lease().await;
     room.join("lea/1").await.unwrap();
     room.join("kim/1").await.unwrap();
@@ -30,7 +30,7 @@ async fn the_connections_of_a_bridge_that_is_gone_are_lost_and_nobody_stays_for_
 }
 
 #[tokio::test]
-async fn a_bridge_that_is_heard_of_keeps_its_connections() {
+async fn a_bridge_that_sends_heartbeats_keeps_its_connections() {
     let mut room = with_lease().await;
     room.join("kim/1").await.unwrap();
     let since = room.heartbeat(false).await;
@@ -54,7 +54,7 @@ async fn members_of_a_bridge_that_is_gone_come_back_through_another_even_if_nobo
 }
 
 #[tokio::test]
-async fn a_bridge_that_says_goodbye_loses_its_connections_at_once() {
+async fn a_bridge_that_stops_loses_its_connections_at_once() {
     let mut room = with_lease().await;
     room.join("kim/1").await.unwrap();
     room.events().await;
@@ -65,14 +65,14 @@ async fn a_bridge_that_says_goodbye_loses_its_connections_at_once() {
 }
 
 #[tokio::test]
-async fn a_bridge_whose_lease_ran_out_is_told() {
+async fn a_heartbeat_after_a_lost_lease_returns_a_new_start() {
     let mut room = with_lease().await;
     room.join("kim/1").await.unwrap();
     let first = room.at(5_000).heartbeat(false).await;
     room.at(60_000).sweep().await;
     let second = room.heartbeat(false).await;
-    assert!(second > first, "its connections were taken for lost");
-    assert_eq!(room.heartbeat(false).await, second, "also if the first answer is lost");
+    assert!(second > first, "its connections count as lost");
+    assert_eq!(room.heartbeat(false).await, second, "also if the first reply is lost");
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_lease_that_ran_out_does_not_touch_an_entry_through_another_bridge() {
 }
 
 #[tokio::test]
-async fn a_large_bridge_is_taken_down_in_bounded_batches() {
+async fn a_large_bridge_expires_in_bounded_batches() {
     let mut room = with_lease().await;
     room.settings.shards = 1;
     for n in 0..150 {

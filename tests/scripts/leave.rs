@@ -1,10 +1,10 @@
 use serde_json::json;
 
-use crate::story::{Story, ids};
+use crate::fixture::{Fixture, user_ids};
 
 #[tokio::test]
 async fn a_member_who_leaves_is_gone_at_once() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("lea/1").await.unwrap();
     room.join("kim/1").await.unwrap();
     room.events().await;
@@ -17,13 +17,13 @@ async fn a_member_who_leaves_is_gone_at_once() {
         events[0].data["change"],
         json!({"type": "left", "users": [{"userId": "kim", "userName": "KIM"}]})
     );
-    assert_eq!(ids(&events[0].data["members"]), ["lea"]);
+    assert_eq!(user_ids(&events[0].data["members"]), ["lea"]);
     assert!(!room.join("kim/2").await.unwrap().recovered, "leaving is for good");
 }
 
 #[tokio::test]
 async fn a_leave_delivered_twice_has_no_second_effect() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("lea/1").await.unwrap();
     room.join("kim/1").await.unwrap();
     room.leave("kim/1").await;
@@ -33,8 +33,8 @@ async fn a_leave_delivered_twice_has_no_second_effect() {
 }
 
 #[tokio::test]
-async fn a_late_leave_does_not_throw_out_the_newer_entry() {
-    let mut room = Story::begin().await;
+async fn a_late_leave_does_not_remove_the_newer_entry() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.disconnect("kim/1").await;
     room.join("kim/2").await.unwrap();
@@ -46,7 +46,7 @@ async fn a_late_leave_does_not_throw_out_the_newer_entry() {
 
 #[tokio::test]
 async fn the_session_goes_on_when_the_room_is_empty() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     let first = room.join("kim/1").await.unwrap();
     room.leave("kim/1").await;
     let second = room.at(1).join("ben/1").await.unwrap();

@@ -1,4 +1,4 @@
-//! Each script by itself, against a real Redis, with time passed in.
+//! Tests of each script by itself, in a real Redis, with time passed in.
 
 mod attendance;
 mod changes;
@@ -7,6 +7,7 @@ mod duplicates;
 mod end;
 mod errors;
 mod expiry;
+mod fixture;
 mod join;
 mod late;
 mod lease;
@@ -14,5 +15,4 @@ mod leave;
 mod operators;
 mod read;
 mod resume;
-mod story;
 mod sweep;

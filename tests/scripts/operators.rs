@@ -1,15 +1,15 @@
-//! What operators do and see.
+//! Calls of operators: list, notice, kick.
 
 use std::collections::BTreeSet;
 
 use rollcall_protocol::{ErrorCode, api::Notice};
 use rollcall_rooms::Error;
 
-use crate::story::{MINUTE, START, Story};
+use crate::fixture::{Fixture, MINUTE, START};
 
 #[tokio::test]
 async fn live_rooms_are_listed_a_page_at_a_time_each_once() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     for n in 0..50 {
         room.at(n).in_room(&format!("room-{n}")).join("kim/1").await.unwrap();
     }
@@ -33,8 +33,8 @@ async fn live_rooms_are_listed_a_page_at_a_time_each_once() {
 }
 
 #[tokio::test]
-async fn rooms_that_are_over_are_not_listed_and_a_made_up_place_is_refused() {
-    let mut room = Story::begin().await;
+async fn ended_rooms_are_not_listed_and_an_invalid_cursor_is_refused() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     assert_eq!(room.rooms().list(None, 10).await.unwrap().rooms.len(), 1);
     room.at(60 * MINUTE);
@@ -49,8 +49,8 @@ async fn rooms_that_are_over_are_not_listed_and_a_made_up_place_is_refused() {
 }
 
 #[tokio::test]
-async fn a_member_who_is_put_out_is_told_and_may_come_back() {
-    let mut room = Story::begin().await;
+async fn a_kicked_member_gets_an_event_and_may_come_back() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.events().await;
@@ -64,7 +64,7 @@ async fn a_member_who_is_put_out_is_told_and_may_come_back() {
 
 #[tokio::test]
 async fn a_notice_reaches_the_room_while_it_is_live() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     let notice = Notice { text: "Five \"minutes\" 🦉".to_owned() };
     let algebra = "algebra".parse().unwrap();
     let Err(Error::Refused(refusal)) = room.rooms().notify(&algebra, &notice).await else {

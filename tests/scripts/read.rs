@@ -1,12 +1,12 @@
-//! Reading a room.
+//! Reads of a room by a bridge.
 
 use serde_json::Value;
 
-use crate::story::{MINUTE, Story, ids};
+use crate::fixture::{Fixture, MINUTE, user_ids};
 
 #[tokio::test]
-async fn a_bridge_learns_how_things_are_and_which_of_its_entries_are_over() {
-    let mut room = Story::begin().await;
+async fn a_read_returns_the_room_and_the_entries_that_are_not_current() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.join("ann/1").await.unwrap();
@@ -15,13 +15,13 @@ async fn a_bridge_learns_how_things_are_and_which_of_its_entries_are_over() {
     let gone: Vec<_> = reading.gone.iter().map(|entry| entry.as_str()).collect();
     assert_eq!(gone, ["ben/1", "ann/0", "zoe/1"]);
     let state: Value = serde_json::from_str(reading.room.unwrap().get()).unwrap();
-    assert_eq!(ids(&state["members"]), ["kim", "ben", "ann"]);
+    assert_eq!(user_ids(&state["members"]), ["kim", "ben", "ann"]);
     assert_eq!(state["seq"], room.events().await.last().unwrap().seq);
 }
 
 #[tokio::test]
 async fn reading_settles_what_is_overdue() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.events().await;
     let reading = room.at(60 * MINUTE).read(&["kim/1"]).await;
@@ -32,7 +32,7 @@ async fn reading_settles_what_is_overdue() {
 
 #[tokio::test]
 async fn a_room_that_is_live_and_empty_has_no_host() {
-    let room = Story::begin().await;
+    let room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.leave("kim/1").await;
     let state: Value = serde_json::from_str(room.read(&[]).await.room.unwrap().get()).unwrap();

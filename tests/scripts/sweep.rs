@@ -1,10 +1,10 @@
 use rollcall_rooms::rooms::ShardSweep;
 
-use crate::story::{END, MINUTE, START, Story, ids};
+use crate::fixture::{END, Fixture, MINUTE, START, user_ids};
 
 #[tokio::test]
 async fn members_whose_grace_period_ran_out_leave() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("lea/1").await.unwrap();
     for name in ["kim/1", "ben/1"] {
         room.join(name).await.unwrap();
@@ -19,18 +19,18 @@ async fn members_whose_grace_period_ran_out_leave() {
     let due_in_ms = Some(50 * MINUTE - 30_250);
     assert_eq!(room.sweep().await, ShardSweep { settled: 1, late_ms: 250, more: false, due_in_ms });
     let events = room.events().await;
-    assert_eq!(events.len(), 1, "those who leave together are announced together");
+    assert_eq!(events.len(), 1, "members who leave together share an event");
     assert_eq!(events[0].data["change"]["type"], "graceExpired");
-    assert_eq!(ids(&events[0].data["change"]["users"]), ["ben", "kim"]);
-    assert_eq!(ids(&events[0].data["members"]), ["lea"]);
+    assert_eq!(user_ids(&events[0].data["change"]["users"]), ["ben", "kim"]);
+    assert_eq!(user_ids(&events[0].data["members"]), ["lea"]);
 
     assert_eq!(room.sweep().await.settled, 0);
     assert_eq!(room.event_names().await, [""; 0], "a second sweep finds nothing");
 }
 
 #[tokio::test]
-async fn the_host_passes_on_when_it_runs_out_of_grace() {
-    let mut room = Story::begin().await;
+async fn another_member_becomes_host_when_the_grace_period_of_the_host_ends() {
+    let mut room = Fixture::start().await;
     room.join("lea/1").await.unwrap();
     room.at(1).join("kim/1").await.unwrap();
     room.disconnect("lea/1").await;
@@ -41,7 +41,7 @@ async fn the_host_passes_on_when_it_runs_out_of_grace() {
 
 #[tokio::test]
 async fn the_reminder_comes_once_ten_minutes_before_the_end() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.events().await;
     room.at(50 * MINUTE - 1).sweep().await;
@@ -62,15 +62,15 @@ async fn the_reminder_comes_once_ten_minutes_before_the_end() {
 
 #[tokio::test]
 async fn a_session_that_starts_within_the_lead_has_no_reminder() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.at(50 * MINUTE).join("kim/1").await.unwrap();
     room.at(55 * MINUTE).sweep().await;
     assert_eq!(room.event_names().await, ["room:started"]);
 }
 
 #[tokio::test]
-async fn whoever_calls_first_settles_what_is_overdue() {
-    let mut room = Story::begin().await;
+async fn every_call_settles_the_room_first() {
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.disconnect("ben/1").await;
@@ -82,7 +82,7 @@ async fn whoever_calls_first_settles_what_is_overdue() {
 
 #[tokio::test]
 async fn sweeps_that_run_at_once_do_nothing_twice() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.disconnect("kim/1").await;
     room.events().await;
@@ -94,7 +94,7 @@ async fn sweeps_that_run_at_once_do_nothing_twice() {
 
 #[tokio::test]
 async fn a_sweep_takes_a_bounded_batch_and_says_that_more_is_due() {
-    let mut room = Story::begin().await;
+    let mut room = Fixture::start().await;
     let shard = format!("rollcall:{{{}}}:deadlines", room.shard());
     let mut add = redis::cmd("ZADD");
     add.arg(shard);

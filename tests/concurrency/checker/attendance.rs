@@ -1,18 +1,18 @@
-//! Who was in the room, by the events and by its attendance.
+//! The room's attendance against the events.
 
 use std::collections::BTreeMap;
 
 use rollcall_protocol::attendance::{Attendance, Ending};
 
-use super::{Rule, Violation, replay::Past};
-use crate::event::{Change, Event, News};
+use super::{Rule, Violation, replay::Replay};
+use crate::event::{Change, Event, EventKind};
 
-/// One stay of a member, over by now.
+/// One stay of a member, which is over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stay {
     pub epoch: u64,
     pub user: String,
-    /// How often the connection was lost.
+    /// Number of lost connections.
     pub drops: u32,
     /// Left, grace expired, removed or ended; none while the member is in the room.
     pub ending: Option<String>,
@@ -25,28 +25,28 @@ pub fn stays(attendance: &Attendance) -> Vec<Stay> {
         epoch: stay.epoch,
         user: attendee.user_id.to_string(),
         drops: stay.drops,
-        ending: stay.ending.map(named),
+        ending: stay.ending.map(name_of),
     });
     stays.collect()
 }
 
-fn named(ending: Ending) -> String {
+fn name_of(ending: Ending) -> String {
     format!("{ending:?}")
 }
 
-pub fn check(attended: &[Stay], past: &Past) -> Result<(), Violation> {
-    let sessions = past.sessions.values();
-    let mut told: Vec<Stay> =
+pub fn check(recorded: &[Stay], replay: &Replay) -> Result<(), Violation> {
+    let sessions = replay.sessions.values();
+    let mut published: Vec<Stay> =
         sessions.flat_map(|steps| stays_of(steps.iter().map(|step| step.event))).collect();
-    let mut attended = attended.to_vec();
-    told.sort();
-    attended.sort();
-    if told == attended {
+    let mut recorded = recorded.to_vec();
+    published.sort();
+    recorded.sort();
+    if published == recorded {
         return Ok(());
     }
-    let only_told: Vec<_> = told.iter().filter(|stay| !attended.contains(stay)).collect();
-    let only_attended: Vec<_> = attended.iter().filter(|stay| !told.contains(stay)).collect();
-    Err(Violation::new(Rule::AttendanceIsComplete, &(only_told, only_attended)))
+    let only_published: Vec<_> = published.iter().filter(|stay| !recorded.contains(stay)).collect();
+    let only_recorded: Vec<_> = recorded.iter().filter(|stay| !published.contains(stay)).collect();
+    Err(Violation::new(Rule::AttendanceIsComplete, &(only_published, only_recorded)))
 }
 
 /// The stays in one session.
@@ -55,12 +55,12 @@ fn stays_of<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Stay> {
     let mut stays = Vec::new();
     for event in events {
         let mut end = |user: &str, drops, ending| {
-            let (user, ending) = (user.to_owned(), Some(named(ending)));
+            let (user, ending) = (user.to_owned(), Some(name_of(ending)));
             stays.push(Stay { epoch: event.epoch, user, drops, ending });
         };
-        match &event.news {
-            News::Started { host, .. } => drop(drops.insert(host, 0)),
-            News::Changed { change, users, .. } => {
+        match &event.kind {
+            EventKind::Started { host, .. } => drop(drops.insert(host, 0)),
+            EventKind::Changed { change, users, .. } => {
                 for user in users {
                     match ending(*change) {
                         None => drop(drops.insert(user, 0)),
@@ -68,8 +68,10 @@ fn stays_of<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Stay> {
                     }
                 }
             }
-            News::Reconnecting { user, .. } => *drops.entry(user).or_default() += 1,
-            News::Ended { .. } => drops.iter().for_each(|(user, drops)| end(user, *drops, Ending::Ended)),
+            EventKind::Reconnecting { user, .. } => *drops.entry(user).or_default() += 1,
+            EventKind::Ended { .. } => {
+                drops.iter().for_each(|(user, drops)| end(user, *drops, Ending::Ended))
+            }
             _ => {}
         }
     }

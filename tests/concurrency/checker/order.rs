@@ -1,9 +1,9 @@
-//! Answers among each other: what was asked after an answer had come is not answered as if before it.
+//! Replies against each other: a call that begins after a reply came must not get an older reply.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Rule, Violation};
-use crate::call::{Call, View, What};
+use crate::call::{Call, Outcome, View};
 
 pub fn check(calls: &[Call]) -> Result<(), Violation> {
     check_views(calls)?;
@@ -23,19 +23,19 @@ fn check_views(calls: &[Call]) -> Result<(), Violation> {
             newest = newest.into_iter().chain([earlier]).max_by_key(|(_, place)| *place);
         }
         if let Some((earlier, _)) = newest.filter(|(_, newest)| *newest > place) {
-            return Err(Violation::new(Rule::AnswersGoForward, &(earlier, call)));
+            return Err(Violation::new(Rule::RepliesGoForward, &(earlier, call)));
         }
     }
     Ok(())
 }
 
-/// The place in the room's history that an answer tells of.
+/// The last event that a reply includes, as epoch and sequence number.
 fn view(call: &Call) -> Option<(u64, u64)> {
-    // The ack of who starts a session leaves even the first event to come.
+    // The ack of the member who starts a session does not include even the first event.
     let place = |view: &View| (view.epoch, view.seq.max(1));
-    match &call.what {
-        What::Joined { ack, .. } => Some(place(&ack.view)),
-        What::Read { view, .. } => view.as_ref().map(place),
+    match &call.outcome {
+        Outcome::Joined { ack, .. } => Some(place(&ack.view)),
+        Outcome::Read { view, .. } => view.as_ref().map(place),
         _ => None,
     }
 }
@@ -43,17 +43,17 @@ fn view(call: &Call) -> Option<(u64, u64)> {
 fn check_closed(calls: &[Call]) -> Result<(), Violation> {
     let mut closed: BTreeMap<&str, Duration> = BTreeMap::new();
     for call in calls {
-        if let What::Closed { entry } = &call.what {
+        if let Outcome::Closed { entry } = &call.outcome {
             let first = closed.entry(entry).or_insert(call.finished);
             *first = call.finished.min(*first);
         }
     }
     let is_over = |entry: &str, call: &Call| closed.get(entry).is_some_and(|at| *at < call.began);
     for call in calls {
-        let is_revived = match &call.what {
-            What::Joined { entry, .. } => is_over(entry, call),
-            What::Read { seats, gone, .. } => {
-                seats.iter().any(|seat| !gone.contains(seat) && is_over(seat, call))
+        let is_revived = match &call.outcome {
+            Outcome::Joined { entry, .. } => is_over(entry, call),
+            Outcome::Read { entries, gone, .. } => {
+                entries.iter().any(|entry| !gone.contains(entry) && is_over(entry, call))
             }
             _ => false,
         };

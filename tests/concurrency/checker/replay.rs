@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{Rule, Violation, state::State};
-use crate::event::{Event, News};
+use crate::event::{Event, EventKind};
 
-/// How many events before the wrong one are shown.
+/// Number of events before the wrong one in a violation.
 const EXCERPT: usize = 6;
 
-/// What became of a room, event by event.
+/// The states of a room, event by event.
 #[derive(Default)]
-pub struct Past<'a> {
-    /// Of each session, in order.
+pub struct Replay<'a> {
+    /// The steps of each session, by epoch.
     pub sessions: BTreeMap<u64, Vec<Step<'a>>>,
-    pub dismissals: BTreeMap<&'a str, &'a Event>,
+    pub close_notices: BTreeMap<&'a str, &'a Event>,
     live: Option<State>,
     capacity: Option<u32>,
 }
@@ -24,41 +24,42 @@ pub struct Step<'a> {
     pub state: State,
 }
 
-pub fn replay(events: &[Event], capacity: Option<u32>) -> Result<Past<'_>, Violation> {
-    let mut past = Past { capacity, ..Past::default() };
+pub fn replay(events: &[Event], capacity: Option<u32>) -> Result<Replay<'_>, Violation> {
+    let mut replay = Replay { capacity, ..Replay::default() };
     for (index, event) in events.iter().enumerate() {
-        past.take(event)
+        replay
+            .add(event)
             .map_err(|rule| Violation::new(rule, &&events[index.saturating_sub(EXCERPT)..=index]))?;
     }
-    match past.live {
+    match replay.live {
         Some(_) => Err(Violation::new(Rule::SessionsEndWithEnded, &events.last())),
-        None => Ok(past),
+        None => Ok(replay),
     }
 }
 
-impl<'a> Past<'a> {
-    /// The state after an event, and the event; an answer from before the first one came just before it.
+impl<'a> Replay<'a> {
+    /// Finds an event and the state after it. Sequence number 0 stands for the first event as well.
     pub fn at(&self, epoch: u64, seq: u64) -> Option<&Step<'a>> {
         self.sessions.get(&epoch)?.get(seq.saturating_sub(1) as usize)
     }
 
-    fn take(&mut self, event: &'a Event) -> Result<(), Rule> {
-        if event.news.is_dismissal() {
-            return self.dismiss(event);
+    fn add(&mut self, event: &'a Event) -> Result<(), Rule> {
+        if event.kind.is_close_notice() {
+            return self.add_close_notice(event);
         }
-        if event.only.is_some() || event.closes != matches!(event.news, News::Ended { .. }) {
+        if event.only.is_some() || event.closes != matches!(event.kind, EventKind::Ended { .. }) {
             return Err(Rule::OnlyEndsClose);
         }
         let state = match self.live.take() {
-            Some(state) => self.go_on(event, state)?,
-            None => self.begin(event)?,
+            Some(state) => self.continue_session(event, state)?,
+            None => self.start_session(event)?,
         };
         self.live = (!event.closes).then(|| state.clone());
         self.sessions.entry(event.epoch).or_default().push(Step { event, state });
         Ok(())
     }
 
-    fn begin(&self, event: &Event) -> Result<State, Rule> {
+    fn start_session(&self, event: &Event) -> Result<State, Rule> {
         let before = self.sessions.keys().next_back().copied().unwrap_or_default();
         if event.epoch == before {
             return Err(Rule::SessionsEndWithEnded);
@@ -70,7 +71,7 @@ impl<'a> Past<'a> {
         (event.seq == 1).then_some(state).ok_or(Rule::SeqsRiseByOne)
     }
 
-    fn go_on(&self, event: &Event, mut state: State) -> Result<State, Rule> {
+    fn continue_session(&self, event: &Event, mut state: State) -> Result<State, Rule> {
         let (epoch, seq) = self.place();
         if event.epoch < epoch {
             return Err(Rule::EpochsRise);
@@ -90,11 +91,11 @@ impl<'a> Past<'a> {
         session.map_or((0, 0), |(epoch, steps)| (*epoch, steps.len() as u64))
     }
 
-    /// It stands outside the numbering, at the place where it came.
-    fn dismiss(&mut self, event: &'a Event) -> Result<(), Rule> {
+    /// A close notice takes no sequence number, and has that of the event before.
+    fn add_close_notice(&mut self, event: &'a Event) -> Result<(), Rule> {
         let entry = event.only.as_deref().filter(|_| event.closes && self.live.is_some());
         let entry = entry.filter(|_| self.place() == (event.epoch, event.seq));
-        let is_new = entry.is_some_and(|entry| self.dismissals.insert(entry, event).is_none());
-        is_new.then_some(()).ok_or(Rule::EntriesAreDismissedOnce)
+        let is_new = entry.is_some_and(|entry| self.close_notices.insert(entry, event).is_none());
+        is_new.then_some(()).ok_or(Rule::EntriesAreClosedOnce)
     }
 }

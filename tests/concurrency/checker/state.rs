@@ -1,12 +1,12 @@
-//! A room's state as its events tell it, and which event may come next.
+//! A room's state by its events, and the events that may come next.
 
 use super::Rule;
 use crate::{
     call::View,
-    event::{Change, Event, Member, News, Roster},
+    event::{Change, Event, EventKind, Member, Roster},
 };
 
-/// By how much this machine's clock may be set back during the run.
+/// Most by which this machine's clock may be set back during the run.
 const CLOCK_SLACK_MS: u64 = 20;
 
 #[derive(Debug, Clone)]
@@ -14,17 +14,17 @@ pub struct State {
     members: Vec<Member>,
     leader: String,
     capacity: Option<u32>,
-    /// As members know it.
+    /// The host that the events have named.
     host: Option<String>,
     end_at: u64,
     is_reminded: bool,
-    /// Whether the event before was about the leader.
+    /// Whether the event before was room:leaderChanged.
     is_leader_new: bool,
 }
 
 impl State {
     pub fn started(event: &Event, capacity: Option<u32>) -> Result<Self, Rule> {
-        let News::Started { end_at, leader, host, roster } = &event.news else {
+        let EventKind::Started { end_at, leader, host, roster } = &event.kind else {
             return Err(Rule::SessionsBeginWithStarted);
         };
         let state = Self {
@@ -41,35 +41,35 @@ impl State {
     }
 
     pub fn apply(&mut self, event: &Event) -> Result<(), Rule> {
-        self.expect_host(&event.news)?;
+        self.expect_host(&event.kind)?;
         self.is_leader_new = false;
-        match &event.news {
-            News::Changed { change, users, .. } => self.change(*change, users, event.received_at)?,
-            News::Reconnecting { user, grace_until } => self.lose(user, *grace_until)?,
-            News::Reconnected { user, .. } => self.recover(user)?,
-            News::HostChanged { host } => self.host = Some(host.clone()),
-            News::LeaderChanged { leader } => self.follow(leader)?,
-            News::Rescheduled { end_at } => self.reschedule(*end_at)?,
-            News::Reminder { end_at } => self.remind(*end_at)?,
-            News::Started { .. } => return Err(Rule::SessionsBeginWithStarted),
-            News::Ended { .. } | News::Replaced | News::PutOut => {}
+        match &event.kind {
+            EventKind::Changed { change, users, .. } => self.change(*change, users, event.received_at)?,
+            EventKind::Reconnecting { user, grace_until } => self.lose(user, *grace_until)?,
+            EventKind::Reconnected { user, .. } => self.recover(user)?,
+            EventKind::HostChanged { host } => self.host = Some(host.clone()),
+            EventKind::LeaderChanged { leader } => self.follow(leader)?,
+            EventKind::Rescheduled { end_at } => self.reschedule(*end_at)?,
+            EventKind::Reminder { end_at } => self.remind(*end_at)?,
+            EventKind::Started { .. } => return Err(Rule::SessionsBeginWithStarted),
+            EventKind::Ended { .. } | EventKind::Replaced | EventKind::Removed => {}
         }
-        event.news.roster().map_or(Ok(()), |roster| self.compare(roster))
+        event.kind.roster().map_or(Ok(()), |roster| self.compare(roster))
     }
 
-    /// The leader while in the room, else the one who has been there longest.
+    /// The leader while in the room, else the member who entered first.
     fn elected(&self) -> Option<&str> {
         let leader = self.member(&self.leader);
         leader.or(self.members.first()).map(|member| member.user.as_str())
     }
 
-    /// A host that is not the right one is corrected at once; a change of the definition puts members out first.
-    fn expect_host(&self, news: &News) -> Result<(), Rule> {
-        let is_right = match news {
-            News::HostChanged { host } => {
+    /// A wrong host is corrected by the next event. Only a change of the definition removes members first.
+    fn expect_host(&self, kind: &EventKind) -> Result<(), Rule> {
+        let is_right = match kind {
+            EventKind::HostChanged { host } => {
                 self.host.as_deref() != Some(host) && self.elected() == Some(host.as_str())
             }
-            News::Changed { change: Change::Removed, .. } if self.is_leader_new => true,
+            EventKind::Changed { change: Change::Removed, .. } if self.is_leader_new => true,
             _ => self.host.as_deref() == self.elected(),
         };
         is_right.then_some(()).ok_or(Rule::HostIsElected)
@@ -79,13 +79,13 @@ impl State {
         for user in users {
             match change {
                 Change::Entered => self.enter(user)?,
-                _ => self.go(change, user, received_at)?,
+                _ => self.leave(change, user, received_at)?,
             }
         }
         if self.members.is_empty() {
             self.host = None;
         } else if self.host.is_none() {
-            // Whoever enters an empty room learns from the ack who is host.
+            // The first member of an empty room learns the host from the ack.
             self.host = self.elected().map(str::to_owned);
         }
         Ok(())
@@ -103,7 +103,7 @@ impl State {
         Ok(())
     }
 
-    fn go(&mut self, change: Change, user: &str, received_at: u64) -> Result<(), Rule> {
+    fn leave(&mut self, change: Change, user: &str, received_at: u64) -> Result<(), Rule> {
         let grace_until = self.member(user).ok_or(Rule::OnlyMembersLeave)?.grace_until;
         match (change, grace_until) {
             (Change::Left, Some(_)) => return Err(Rule::OnlyMembersLeave),
@@ -166,7 +166,7 @@ impl State {
             && roster.members.as_ref().is_none_or(|members| *members == self.members)
     }
 
-    /// Whether an answer shows the room like this. Answers come between scripts, so the host is the right one.
+    /// Whether a reply shows this state. Replies come between scripts, so they show the right host.
     pub fn shows(&self, view: &View) -> bool {
         view.end_at == self.end_at
             && view.leader == self.leader

@@ -1,18 +1,18 @@
-//! Histories that are forged: each rule rejects one that breaks it.
+//! Each rule rejects a history that breaks it.
 
-mod answers;
 mod events;
-mod forge;
+mod history_builder;
+mod replies;
 
 use std::time::Duration;
 
 use super::{Rule, check};
 use crate::checker::History;
 
-/// The rule that a history breaks which is good but for one thing.
-fn broken(forge: impl FnOnce(&mut History)) -> Option<Rule> {
-    let mut history = forge::good();
-    forge(&mut history);
+/// Makes one change to a valid history. Returns the rule that the history breaks.
+fn broken(change: impl FnOnce(&mut History)) -> Option<Rule> {
+    let mut history = history_builder::valid_history();
+    change(&mut history);
     check(&history).err().map(|violation| violation.rule)
 }
 
@@ -21,16 +21,16 @@ fn at(ms: u64) -> Duration {
 }
 
 #[test]
-fn a_good_history_passes() {
-    if let Err(violation) = check(&forge::good()) {
+fn a_valid_history_passes() {
+    if let Err(violation) = check(&history_builder::valid_history()) {
         panic!("{violation:?}");
     }
 }
 
 #[test]
-fn what_shows_a_violation_is_told() {
-    let mut history = forge::good();
-    forge::drop_event(&mut history, forge::KIM_LEFT);
+fn a_violation_shows_the_events_around_it() {
+    let mut history = history_builder::valid_history();
+    history_builder::drop_event(&mut history, history_builder::KIM_LEFT);
     let violation = check(&history).unwrap_err();
     assert!(violation.excerpt.contains("ben/2"), "{}", violation.excerpt);
 }

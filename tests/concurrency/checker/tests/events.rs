@@ -2,12 +2,12 @@
 
 use super::{
     History, Rule, broken,
-    forge::{
+    history_builder::{
         BEN_BACK, BEN_LOST, END, ENDED, EPOCH, GRACE_UNTIL, KIM_AGAIN, KIM_LEFT, LEA_ENTERED, LEA_EXPIRED,
         LEA_HOST, NEXT_EPOCH, REMINDED, changed, drop_event, event_at, insert, lost, roster,
     },
 };
-use crate::event::{Change, Event, News};
+use crate::event::{Change, Event, EventKind};
 
 #[test]
 fn numbers_rise_by_one() {
@@ -19,7 +19,7 @@ fn numbers_rise_by_one() {
 }
 
 #[test]
-fn what_is_told_twice_is_rejected() {
+fn an_event_published_twice_is_rejected() {
     let twice = |history: &mut History| {
         let again = event_at(history, BEN_LOST).clone();
         history.events.insert(BEN_LOST as usize, again);
@@ -40,8 +40,8 @@ fn a_session_begins_with_its_start_and_has_no_other() {
     let begins = Some(Rule::SessionsBeginWithStarted);
     assert_eq!(broken(|history| drop_event(history, 1)), begins);
     let again = |history: &mut History| {
-        let news = event_at(history, 1).news.clone();
-        insert(history, KIM_AGAIN, news);
+        let kind = event_at(history, 1).kind.clone();
+        insert(history, KIM_AGAIN, kind);
     };
     assert_eq!(broken(again), begins);
 }
@@ -52,7 +52,7 @@ fn a_session_ends_before_the_next_begins_and_after_all_else() {
     assert_eq!(broken(|history| drop_event(history, ENDED)), ends);
     assert_eq!(broken(|history| drop(history.events.pop())), ends);
     let late = |history: &mut History| {
-        insert(history, ENDED, News::Ended { in_time: true });
+        insert(history, ENDED, EventKind::Ended { in_time: true });
         event_at(history, ENDED).closes = true;
     };
     assert_eq!(broken(late), ends);
@@ -69,7 +69,7 @@ fn nothing_of_an_old_session_comes_after_the_next_began() {
 }
 
 #[test]
-fn only_who_is_out_enters() {
+fn only_users_outside_the_room_enter() {
     let entered = changed(Change::Entered, "kim", "kim ben lea kim");
     assert_eq!(broken(|history| insert(history, BEN_LOST, entered)), Some(Rule::OnlyOthersEnter));
 }
@@ -82,7 +82,7 @@ fn a_full_room_lets_only_the_leader_in() {
 }
 
 #[test]
-fn only_who_is_in_leaves() {
+fn only_members_leave() {
     let members_leave = Some(Rule::OnlyMembersLeave);
     let left = changed(Change::Left, "zoe", "kim ben lea");
     assert_eq!(broken(|history| insert(history, BEN_LOST, left)), members_leave);
@@ -91,7 +91,7 @@ fn only_who_is_in_leaves() {
 }
 
 #[test]
-fn who_is_reconnecting_does_not_leave() {
+fn a_member_who_is_reconnecting_does_not_leave() {
     let left = changed(Change::Left, "ben", "kim lea");
     assert_eq!(broken(|history| insert(history, BEN_BACK, left)), Some(Rule::OnlyMembersLeave));
 }
@@ -99,12 +99,12 @@ fn who_is_reconnecting_does_not_leave() {
 #[test]
 fn counts_and_lists_are_exact_and_in_order() {
     for members in ["kim", "ben kim lea", "kim ben~ lea", "kim ben lea lea"] {
-        let news = changed(Change::Entered, "lea", members);
-        let spoil = |history: &mut History| event_at(history, LEA_ENTERED).news = news;
-        assert_eq!(broken(spoil), Some(Rule::RostersAreExact), "{members}");
+        let kind = changed(Change::Entered, "lea", members);
+        let corrupt = |history: &mut History| event_at(history, LEA_ENTERED).kind = kind;
+        assert_eq!(broken(corrupt), Some(Rule::RostersAreExact), "{members}");
     }
     let miscount = |history: &mut History| {
-        if let News::Changed { roster, .. } = &mut event_at(history, LEA_ENTERED).news {
+        if let EventKind::Changed { roster, .. } = &mut event_at(history, LEA_ENTERED).kind {
             roster.count = 4;
         }
     };
@@ -112,41 +112,41 @@ fn counts_and_lists_are_exact_and_in_order() {
 }
 
 #[test]
-fn only_who_is_present_is_lost() {
+fn only_present_members_are_lost() {
     let present = Some(Rule::OnlyThePresentAreLost);
     assert_eq!(broken(|history| insert(history, BEN_BACK, lost("ben"))), present);
     assert_eq!(broken(|history| insert(history, BEN_BACK, lost("zoe"))), present);
 }
 
 #[test]
-fn only_who_was_lost_comes_back() {
+fn only_lost_members_come_back() {
     assert_eq!(broken(|history| drop_event(history, BEN_LOST)), Some(Rule::OnlyTheLostComeBack));
-    let again = News::Reconnected { user: "ben".to_owned(), roster: roster("kim ben lea") };
+    let again = EventKind::Reconnected { user: "ben".to_owned(), roster: roster("kim ben lea") };
     assert_eq!(broken(|history| insert(history, KIM_LEFT, again)), Some(Rule::OnlyTheLostComeBack));
 }
 
 #[test]
-fn nobody_is_put_out_before_the_grace_period_is_over() {
+fn no_member_is_removed_before_the_grace_period_is_over() {
     let early = |history: &mut History| event_at(history, LEA_EXPIRED).received_at = GRACE_UNTIL - 100;
     assert_eq!(broken(early), Some(Rule::GraceIsKept));
     let unlost = changed(Change::GraceExpired, "kim", "ben lea");
-    assert_eq!(broken(|history| event_at(history, KIM_LEFT).news = unlost), Some(Rule::GraceIsKept));
+    assert_eq!(broken(|history| event_at(history, KIM_LEFT).kind = unlost), Some(Rule::GraceIsKept));
 }
 
 #[test]
 fn an_end_is_announced_once_and_reminded_of_once() {
     let once = Some(Rule::OneReminderForEachEnd);
-    let again = News::Reminder { end_at: END };
+    let again = EventKind::Reminder { end_at: END };
     assert_eq!(broken(|history| insert(history, REMINDED + 1, again)), once);
-    let wrong = News::Reminder { end_at: END - 1 };
-    assert_eq!(broken(|history| event_at(history, REMINDED).news = wrong), once);
-    let same = News::Rescheduled { end_at: END };
+    let wrong = EventKind::Reminder { end_at: END - 1 };
+    assert_eq!(broken(|history| event_at(history, REMINDED).kind = wrong), once);
+    let same = EventKind::Rescheduled { end_at: END };
     assert_eq!(broken(|history| insert(history, REMINDED, same)), Some(Rule::EndsAreRescheduled));
 }
 
 #[test]
-fn a_leader_who_is_new_is_not_the_one_before() {
-    let same = News::LeaderChanged { leader: "lea".to_owned() };
+fn a_new_leader_is_another_user() {
+    let same = EventKind::LeaderChanged { leader: "lea".to_owned() };
     assert_eq!(broken(|history| insert(history, BEN_LOST, same)), Some(Rule::LeadersChange));
 }
 
@@ -154,53 +154,53 @@ fn a_leader_who_is_new_is_not_the_one_before() {
 fn the_host_is_a_member_and_the_right_one() {
     let elected = Some(Rule::HostIsElected);
     assert_eq!(broken(|history| drop_event(history, LEA_HOST)), elected);
-    let change = |host: &str| News::HostChanged { host: host.to_owned() };
-    assert_eq!(broken(|history| event_at(history, LEA_HOST).news = change("ben")), elected);
+    let change = |host: &str| EventKind::HostChanged { host: host.to_owned() };
+    assert_eq!(broken(|history| event_at(history, LEA_HOST).kind = change("ben")), elected);
     assert_eq!(broken(|history| insert(history, BEN_LOST, change("lea"))), elected);
     assert_eq!(broken(|history| insert(history, BEN_LOST, change("zoe"))), elected);
 }
 
 #[test]
-fn only_ends_and_dismissals_close_and_only_dismissals_are_for_one() {
+fn only_ends_and_close_notices_close_and_only_close_notices_are_for_one_entry() {
     let ends_close = Some(Rule::OnlyEndsClose);
     assert_eq!(broken(|history| event_at(history, BEN_LOST).closes = true), ends_close);
     assert_eq!(broken(|history| event_at(history, ENDED).closes = false), ends_close);
     assert_eq!(broken(|history| event_at(history, BEN_LOST).only = Some("kim/1".to_owned())), ends_close);
 }
 
-fn dismissal(history: &mut History) -> usize {
-    history.events.iter().position(|event| matches!(event.news, News::Replaced)).unwrap()
+fn close_notice(history: &mut History) -> usize {
+    history.events.iter().position(|event| matches!(event.kind, EventKind::Replaced)).unwrap()
 }
 
 #[test]
-fn an_entry_is_dismissed_once_and_by_name() {
-    let once = Some(Rule::EntriesAreDismissedOnce);
+fn an_entry_is_closed_once_and_by_name() {
+    let once = Some(Rule::EntriesAreClosedOnce);
     let twice = |history: &mut History| {
-        let index = dismissal(history);
+        let index = close_notice(history);
         history.events.insert(index, history.events[index].clone());
     };
     assert_eq!(broken(twice), once);
-    let spoil = |spoil: fn(&mut Event)| {
+    let corrupt = |corrupt: fn(&mut Event)| {
         broken(|history| {
-            let index = dismissal(history);
-            spoil(&mut history.events[index]);
+            let index = close_notice(history);
+            corrupt(&mut history.events[index]);
         })
     };
-    assert_eq!(spoil(|event| event.only = None), once);
-    assert_eq!(spoil(|event| event.closes = false), once);
-    assert_eq!(spoil(|event| event.seq += 1), once);
-    assert_eq!(spoil(|event| event.epoch += 1), once);
+    assert_eq!(corrupt(|event| event.only = None), once);
+    assert_eq!(corrupt(|event| event.closes = false), once);
+    assert_eq!(corrupt(|event| event.seq += 1), once);
+    assert_eq!(corrupt(|event| event.epoch += 1), once);
 }
 
 #[test]
-fn who_is_dismissed_was_let_in_and_is_there() {
+fn a_closed_entry_has_an_ack_and_its_member_is_present() {
     let stranger = |history: &mut History| {
-        let index = dismissal(history);
+        let index = close_notice(history);
         history.events[index].only = Some("zoe/1".to_owned());
     };
     assert_eq!(broken(stranger), Some(Rule::EntriesHaveAcks));
     let gone = |history: &mut History| {
-        let index = dismissal(history);
+        let index = close_notice(history);
         history.events[index].only = Some("kim/1".to_owned());
     };
     assert_eq!(broken(gone), Some(Rule::EntriesHaveAcks));

@@ -1,4 +1,4 @@
-//! What all threads share.
+//! State that all threads share.
 
 use std::{
     sync::{
@@ -11,56 +11,56 @@ use std::{
 use redis::Client;
 
 use crate::{
-    due::Due,
     ids::{ABSENCE, ROOMS, ROUND, THREADS},
+    interval::Interval,
     nodes::Nodes,
     pool::Pool,
     store::Store,
 };
 
-pub struct Stage {
+pub struct Harness {
     pub redis: Client,
     pub began: Instant,
     pub rounds: u32,
-    pub gate: Barrier,
+    pub barrier: Barrier,
     pub nodes: Nodes,
-    pub places: [Place; ROOMS.len()],
+    pub rooms: [SharedRoom; ROOMS.len()],
     entries: AtomicU64,
     round_ends_ms: AtomicU64,
 }
 
-/// What there is of a room outside of Redis.
-pub struct Place {
+/// A room's state outside of Redis.
+pub struct SharedRoom {
     pub store: Store,
     pub pool: Pool,
-    pub next_change: Due,
+    pub next_change: Interval,
 }
 
-impl Stage {
+impl Harness {
     pub fn new(redis: Client, length: Duration) -> Self {
         Self {
             redis,
             began: Instant::now(),
             rounds: length.div_duration_f64(ROUND).ceil() as u32,
-            gate: Barrier::new(THREADS),
+            barrier: Barrier::new(THREADS),
             nodes: Nodes::new(),
-            places: std::array::from_fn(|_| Place {
+            rooms: std::array::from_fn(|_| SharedRoom {
                 store: Store::default(),
                 pool: Pool::default(),
-                next_change: Due::new(),
+                next_change: Interval::new(),
             }),
             entries: AtomicU64::new(0),
             round_ends_ms: AtomicU64::new(0),
         }
     }
 
-    /// Never the same twice.
-    pub fn new_entry(&self, user: &str) -> String {
+    /// Returns an entry id that no other call returns.
+    pub fn next_entry(&self, user: &str) -> String {
         format!("{user}/{}", self.entries.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether a user stays away from a room for now, long enough for a grace period to end: else somebody would
-    /// always bring them back in time.
+    /// Whether a user stays away from a room for now, long enough for a grace period to end: otherwise some thread
+    /// would always join again in time.
     pub fn is_away(&self, room: usize, user: usize) -> bool {
         let window = self.began.elapsed().div_duration_f64(ABSENCE) as usize;
         (window + 3 * user + room).is_multiple_of(4)

@@ -1,40 +1,40 @@
-//! Answers that do not go with the events, or with each other.
+//! Replies that contradict the events, or each other.
 
 use super::{
     History, Rule, at, broken,
-    forge::{NEXT_EPOCH, ack_of, call_of, roster},
+    history_builder::{NEXT_EPOCH, ack_of, call_of, roster},
 };
 use crate::{
-    call::{Ack, What},
+    call::{Ack, Outcome},
     checker::check,
 };
 
 #[test]
-fn one_is_first() {
+fn one_member_is_first() {
     let two = |history: &mut History| {
         let again = call_of(history, "kim/1").clone();
         history.calls.push(again);
-        let What::Joined { entry, .. } = &mut history.calls.last_mut().unwrap().what else { return };
+        let Outcome::Joined { entry, .. } = &mut history.calls.last_mut().unwrap().outcome else { return };
         *entry = "kim/8".to_owned();
     };
-    assert_eq!(broken(two), Some(Rule::OneIsFirst));
-    let is_kims = |what: &What| matches!(what, What::Joined { entry, .. } if entry == "kim/1");
-    let none = |history: &mut History| history.calls.retain(|call| !is_kims(&call.what));
-    assert_eq!(broken(none), Some(Rule::OneIsFirst));
+    assert_eq!(broken(two), Some(Rule::OneMemberIsFirst));
+    let is_kims = |outcome: &Outcome| matches!(outcome, Outcome::Joined { entry, .. } if entry == "kim/1");
+    let none = |history: &mut History| history.calls.retain(|call| !is_kims(&call.outcome));
+    assert_eq!(broken(none), Some(Rule::OneMemberIsFirst));
 }
 
 #[test]
-fn who_entered_later_is_not_first() {
+fn a_member_who_entered_later_is_not_first() {
     assert_eq!(broken(|history| ack_of(history, "ben/1").first = true), Some(Rule::AcksFitEvents));
     assert_eq!(broken(|history| ack_of(history, "kim/1").first = false), Some(Rule::AcksFitEvents));
 }
 
 #[test]
-fn who_comes_back_was_there() {
+fn a_member_who_comes_back_was_in_the_room() {
     assert_eq!(broken(|history| ack_of(history, "ben/1").recovered = true), Some(Rule::AcksFitEvents));
     assert_eq!(broken(|history| ack_of(history, "ben/2").recovered = false), Some(Rule::AcksFitEvents));
     let stranger = |history: &mut History| {
-        let What::Joined { user, .. } = &mut call_of(history, "ben/3").what else { return };
+        let Outcome::Joined { user, .. } = &mut call_of(history, "ben/3").outcome else { return };
         *user = "zoe".to_owned();
     };
     assert_eq!(broken(stranger), Some(Rule::AcksFitEvents));
@@ -49,36 +49,36 @@ fn an_ack_names_an_event_of_its_session() {
 }
 
 #[test]
-fn who_is_told_to_have_entered_was_let_in() {
-    let is_kims = |what: &What| matches!(what, What::Joined { entry, .. } if entry == "kim/2");
-    let unknown = |history: &mut History| history.calls.retain(|call| !is_kims(&call.what));
+fn a_member_whose_entering_was_published_has_an_ack() {
+    let is_kims = |outcome: &Outcome| matches!(outcome, Outcome::Joined { entry, .. } if entry == "kim/2");
+    let unknown = |history: &mut History| history.calls.retain(|call| !is_kims(&call.outcome));
     assert_eq!(broken(unknown), Some(Rule::EntriesHaveAcks));
 }
 
 #[test]
-fn answers_show_the_room_as_it_was() {
-    let spoil = |spoil: fn(&mut Ack)| broken(|history| spoil(ack_of(history, "lea/1")));
-    let exact = Some(Rule::AnswersAreExact);
-    assert_eq!(spoil(|ack| ack.view.roster = roster("kim lea ben")), exact);
-    assert_eq!(spoil(|ack| ack.view.roster.count = 2), exact);
-    assert_eq!(spoil(|ack| ack.view.host = Some("kim".to_owned())), exact);
-    assert_eq!(spoil(|ack| ack.view.leader = "kim".to_owned()), exact);
-    assert_eq!(spoil(|ack| ack.view.end_at += 1), exact);
+fn acks_show_the_room_as_it_was() {
+    let corrupt = |corrupt: fn(&mut Ack)| broken(|history| corrupt(ack_of(history, "lea/1")));
+    let exact = Some(Rule::RepliesAreExact);
+    assert_eq!(corrupt(|ack| ack.view.roster = roster("kim lea ben")), exact);
+    assert_eq!(corrupt(|ack| ack.view.roster.count = 2), exact);
+    assert_eq!(corrupt(|ack| ack.view.host = Some("kim".to_owned())), exact);
+    assert_eq!(corrupt(|ack| ack.view.leader = "kim".to_owned()), exact);
+    assert_eq!(corrupt(|ack| ack.view.end_at += 1), exact);
 }
 
 #[test]
 fn reads_show_the_room_as_it_was() {
-    let spoil = |history: &mut History| {
+    let corrupt = |history: &mut History| {
         for call in &mut history.calls {
-            if let What::Read { view: Some(view), .. } = &mut call.what {
+            if let Outcome::Read { view: Some(view), .. } = &mut call.outcome {
                 view.seq += 1;
             }
         }
     };
-    assert_eq!(broken(spoil), Some(Rule::AnswersAreExact));
+    assert_eq!(broken(corrupt), Some(Rule::RepliesAreExact));
 }
 
-/// A copy of a join that comes right after another one, and is told of the same room.
+/// Adds a copy of a join right after another join, with the same room in its ack.
 fn add_copy<'a>(history: &'a mut History, entry: &str, after: &str) -> &'a mut Ack {
     let view = ack_of(history, after).view.clone();
     let after = call_of(history, after).finished;
@@ -95,7 +95,7 @@ fn add_copy_of_bens(history: &mut History) -> &mut Ack {
 }
 
 #[test]
-fn a_copy_is_told_of_the_same_coming_in_and_of_the_room_as_it_is_by_then() {
+fn the_ack_of_a_copy_has_the_same_facts_and_the_room_by_then() {
     let faithful = |history: &mut History| {
         add_copy_of_bens(history);
     };
@@ -107,58 +107,58 @@ fn a_copy_is_told_of_the_same_coming_in_and_of_the_room_as_it_is_by_then() {
         let seq = ack_of(history, "ben/1").view.seq;
         add_copy_of_bens(history).view.seq = seq;
     };
-    assert_eq!(broken(mixes_times), Some(Rule::AnswersAreExact));
+    assert_eq!(broken(mixes_times), Some(Rule::RepliesAreExact));
     let as_before = |history: &mut History| {
         let view = ack_of(history, "ben/1").view.clone();
         add_copy_of_bens(history).view = view;
     };
-    assert_eq!(broken(as_before), Some(Rule::AnswersGoForward));
+    assert_eq!(broken(as_before), Some(Rule::RepliesGoForward));
 }
 
 #[test]
-fn answers_go_forward() {
+fn replies_go_forward() {
     let late = |history: &mut History| {
         let call = call_of(history, "ben/1");
         (call.began, call.finished) = (at(500), at(505));
     };
-    assert_eq!(broken(late), Some(Rule::AnswersGoForward));
+    assert_eq!(broken(late), Some(Rule::RepliesGoForward));
 }
 
 #[test]
 fn calls_that_overlap_may_come_in_any_order() {
-    let mut history = super::forge::good();
+    let mut history = super::history_builder::valid_history();
     let call = call_of(&mut history, "ben/1");
     call.finished = at(500);
     assert!(check(&history).is_ok());
 }
 
 #[test]
-fn what_is_closed_stays_closed() {
+fn closed_entries_stay_closed() {
     let stays = Some(Rule::ClosedEntriesStayClosed);
     let revive = |history: &mut History| {
         add_copy(history, "kim/1", "ben/3");
     };
     assert_eq!(broken(revive), stays);
-    let seated = |history: &mut History| {
+    let still_current = |history: &mut History| {
         for call in &mut history.calls {
-            if let What::Read { gone, .. } = &mut call.what {
+            if let Outcome::Read { gone, .. } = &mut call.outcome {
                 gone.clear();
             }
         }
     };
-    assert_eq!(broken(seated), stays);
+    assert_eq!(broken(still_current), stays);
 }
 
 #[test]
-fn calls_are_answered() {
+fn calls_succeed() {
     let fail = |history: &mut History| {
-        call_of(history, "ben/1").what = What::Failed("a script broke".to_owned());
+        call_of(history, "ben/1").outcome = Outcome::Failed("a script broke".to_owned());
     };
-    assert_eq!(broken(fail), Some(Rule::CallsAreAnswered));
+    assert_eq!(broken(fail), Some(Rule::CallsSucceed));
 }
 
 #[test]
-fn attendance_is_complete_and_says_no_more() {
+fn attendance_is_complete_and_has_nothing_else() {
     let complete = Some(Rule::AttendanceIsComplete);
     assert_eq!(broken(|history| drop(history.stays.pop())), complete);
     assert_eq!(broken(|history| history.stays.push(history.stays[0].clone())), complete);

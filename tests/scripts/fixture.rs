@@ -1,4 +1,4 @@
-//! A room to tell stories about.
+//! A room in a Redis of its own, and calls to it at times that a test chooses.
 
 use std::cell::RefCell;
 
@@ -22,10 +22,12 @@ use rollcall_tests::redis_server::{RedisPort, RedisServer};
 use serde_json::Value;
 
 pub const MINUTE: u64 = 60_000;
-/// When each story begins; its session ends an hour later. In the future of Redis's own clock, which keys expire by.
+/// When each test begins; its session ends an hour later. Ahead of Redis's own clock, by which keys expire.
 pub const START: u64 = 4_000_000_000_000;
 pub const END: u64 = START + 60 * MINUTE;
 const ROOM: &str = "algebra";
+/// Published after the last event that a test waits for.
+const END_OF_EVENTS: &str = "end of events";
 
 /// An event as the sockets in the room get it.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub struct Event {
     pub data: Value,
 }
 
-pub struct Story {
+pub struct Fixture {
     pub server: RedisServer,
     pub redis: MultiplexedConnection,
     subscription: PubSub,
@@ -50,14 +52,14 @@ pub struct Story {
     session: RefCell<Option<StoredDefinition>>,
 }
 
-impl DefinitionSource for &Story {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
+impl Directory for &Fixture {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Error> {
         Ok(self.session.borrow().clone())
     }
 }
 
-impl DefinitionStore for &Story {
-    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
+impl Definitions for &Fixture {
+    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Error> {
         Ok(self.session.borrow().clone())
     }
 
@@ -72,8 +74,8 @@ impl DefinitionStore for &Story {
     }
 }
 
-/// The entry `kim/2` is Kim's second one.
-pub fn entry(entry: &str) -> Membership {
+/// The membership of an entry: `kim/2` is Kim's second one.
+fn membership(entry: &str) -> Membership {
     let user = entry.split('/').next().unwrap();
     Membership {
         room_id: ROOM.parse().unwrap(),
@@ -83,7 +85,7 @@ pub fn entry(entry: &str) -> Membership {
 }
 
 /// The hash of the token that an entry can be resumed with.
-fn token_of(entry: &str) -> ResumeHash {
+fn resume_hash(entry: &str) -> ResumeHash {
     format!("token of {entry}").parse().unwrap()
 }
 
@@ -98,9 +100,9 @@ pub fn definition() -> SessionDefinition {
     }
 }
 
-impl Story {
-    /// An empty room whose session ends in an hour, led by Lea. Its bridges count as live all day.
-    pub async fn begin() -> Self {
+impl Fixture {
+    /// An empty room whose session ends in an hour, led by Lea. Leases last all day.
+    pub async fn start() -> Self {
         let server = RedisServer::start().await;
         let mut subscription = server.client().get_async_pubsub().await.unwrap();
         subscription.subscribe(fanout::channel(&ROOM.parse().unwrap())).await.unwrap();
@@ -116,7 +118,7 @@ impl Story {
         }
     }
 
-    /// Moves time, to so many milliseconds after the start.
+    /// Sets the time to so many milliseconds after the start.
     pub fn at(&mut self, ms: u64) -> &mut Self {
         self.now = START + ms;
         self
@@ -128,20 +130,20 @@ impl Story {
         self
     }
 
-    /// Changes the bridge through which users come from now on.
+    /// Changes the bridge through which users join from now on.
     pub fn through(&mut self, node: &str) -> &mut Self {
         self.node = node.parse().unwrap();
         self
     }
 
-    /// The bridge is heard of, or says goodbye. Returns since when it has its lease.
+    /// Sends a heartbeat of the bridge, or says that the bridge stops. Returns the start of the bridge's lease.
     pub async fn heartbeat(&self, is_leaving: bool) -> u64 {
         let heartbeat = Heartbeat { node_id: self.node.clone(), is_leaving };
         self.rooms().heartbeat(self.shard(), &heartbeat).await.unwrap().since
     }
 
-    /// Changes what joins read, and nothing else.
-    pub fn store(&self, session: Option<StoredDefinition>) {
+    /// Changes the definition that joins read, and nothing else.
+    pub fn store(&self, session: Option<Session>) {
         self.session.replace(session);
     }
 
@@ -152,7 +154,7 @@ impl Story {
 
     pub async fn try_define(&self, definition: SessionDefinition) -> Result<u64, ErrorCode> {
         let (session, _) =
-            self.rooms().define(&self, &ROOM.parse().unwrap(), definition).await.map_err(code)?;
+            self.rooms().define(&self, &ROOM.parse().unwrap(), definition).await.map_err(expect_refusal)?;
         Ok(session.revision)
     }
 
@@ -162,10 +164,10 @@ impl Story {
             Ok(SessionDefinition { end_at, ..definition.ok_or(ErrorCode::NoSuchRoom)? })
         };
         let changed = self.rooms().change(&self, &ROOM.parse().unwrap(), expected, change).await;
-        Ok(changed.map_err(code)?.0.revision)
+        Ok(changed.map_err(expect_refusal)?.0.revision)
     }
 
-    /// Forgets the definition, which ends the session.
+    /// Deletes the definition, which ends the session.
     pub async fn undefine(&self) {
         self.rooms().undefine(&self, &ROOM.parse().unwrap(), Expected::Anything).await.unwrap();
     }
@@ -176,7 +178,7 @@ impl Story {
 
     pub async fn read(&self, entries: &[&str]) -> RoomSnapshot {
         let seats = entries.iter().map(|name| {
-            let Membership { user_id, entry_id, .. } = entry(name);
+            let Membership { user_id, entry_id, .. } = membership(name);
             EntryRef { user_id, entry_id }
         });
         let read = Read { room_id: ROOM.parse().unwrap(), entries: seats.collect() };
@@ -189,51 +191,51 @@ impl Story {
         Rooms::new(RedisPort(self.redis.clone()), &settings).unwrap()
     }
 
-    /// A user enters; `kim/2` is Kim's second entry.
+    /// Joins with a new entry: `kim/2` is Kim's second one.
     pub async fn join(&self, name: &str) -> Result<Joined, ErrorCode> {
-        self.join_with(self.entering(name)).await
+        self.join_with(self.build_join(name)).await
     }
 
-    /// A user enters and presents the resume token of an earlier entry.
+    /// Joins and presents the resume token of an earlier entry.
     pub async fn resume(&self, name: &str, earlier: &str) -> Result<Joined, ErrorCode> {
-        self.join_with(Join { resumes: Some(token_of(earlier)), ..self.entering(name) }).await
+        self.join_with(Join { resumes: Some(resume_hash(earlier)), ..self.build_join(name) }).await
     }
 
-    /// A bridge enters a user again whose socket it still holds.
-    pub async fn enter_again(&self, name: &str, earlier: &str) -> Result<Joined, ErrorCode> {
+    /// Joins in place of an earlier entry of the same socket, as a bridge does after the loss of its lease.
+    pub async fn rejoin(&self, name: &str, earlier: &str) -> Result<Joined, ErrorCode> {
         let replaces = Some(earlier.parse().unwrap());
-        self.join_with(Join { replaces, ..self.entering(name) }).await
+        self.join_with(Join { replaces, ..self.build_join(name) }).await
     }
 
-    /// A user tries to enter, and may fail in any way.
+    /// Joins, and may fail in any way.
     pub async fn try_join(&self, name: &str) -> Result<Joined, Error> {
-        self.rooms().join(&self, &self.entering(name)).await
+        self.rooms().join(&self, &self.build_join(name)).await
     }
 
     async fn join_with(&self, join: Join) -> Result<Joined, ErrorCode> {
-        self.rooms().join(&self, &join).await.map_err(code)
+        self.rooms().join(&self, &join).await.map_err(expect_refusal)
     }
 
-    fn entering(&self, name: &str) -> Join {
-        let Membership { user_id, entry_id, .. } = entry(name);
+    fn build_join(&self, name: &str) -> Join {
+        let Membership { user_id, entry_id, .. } = membership(name);
         Join {
             room_id: self.room.clone(),
             profile: Profile { user_name: user_id.as_str().to_uppercase(), user_id, user_role: None },
             entry_id,
             node_id: self.node.clone(),
             grant: None,
-            resume_hash: token_of(name),
+            resume_hash: resume_hash(name),
             resumes: None,
             replaces: None,
         }
     }
 
     pub async fn leave(&self, name: &str) {
-        self.rooms().leave(&entry(name)).await.unwrap();
+        self.rooms().leave(&membership(name)).await.unwrap();
     }
 
     pub async fn disconnect(&self, name: &str) {
-        self.rooms().disconnect(&entry(name)).await.unwrap();
+        self.rooms().disconnect(&membership(name)).await.unwrap();
     }
 
     pub async fn sweep(&self) -> ShardSweep {
@@ -248,15 +250,15 @@ impl Story {
     pub async fn events(&mut self) -> Vec<Event> {
         let channel = fanout::channel(&ROOM.parse().unwrap());
         let () =
-            redis::cmd("PUBLISH").arg(channel).arg("no more").query_async(&mut self.redis).await.unwrap();
+            redis::cmd("PUBLISH").arg(channel).arg(END_OF_EVENTS).query_async(&mut self.redis).await.unwrap();
         let mut events = Vec::new();
         let mut messages = self.subscription.on_message();
         loop {
             let payload: String = messages.next().await.unwrap().get_payload().unwrap();
-            if payload == "no more" {
+            if payload == END_OF_EVENTS {
                 return events;
             }
-            events.push(read(&payload));
+            events.push(parse_event(&payload));
         }
     }
 
@@ -272,12 +274,12 @@ impl Story {
     }
 }
 
-fn read(payload: &str) -> Event {
+fn parse_event(payload: &str) -> Event {
     let envelope: Envelope = serde_json::from_str(payload).unwrap();
     let data: Value = serde_json::from_str(envelope.data.get()).unwrap();
     if envelope.only.is_none() {
-        assert_eq!(data["seq"], envelope.seq, "the payload tells its own place");
-        assert_eq!(data["epoch"], envelope.epoch, "the payload tells its own session");
+        assert_eq!(data["seq"], envelope.seq, "the payload has the event's seq");
+        assert_eq!(data["epoch"], envelope.epoch, "the payload has the event's epoch");
     }
     Event {
         name: envelope.event,
@@ -290,7 +292,7 @@ fn read(payload: &str) -> Event {
     }
 }
 
-fn code(failure: Error) -> ErrorCode {
+fn expect_refusal(failure: Failure) -> ErrorCode {
     match failure {
         Error::Refused(refusal) => refusal.code,
         Error::Unavailable(reason) => panic!("{reason}"),
@@ -298,11 +300,11 @@ fn code(failure: Error) -> ErrorCode {
 }
 
 /// The ids of the members in an ack, in order.
-pub fn members(joined: &Joined) -> Vec<String> {
-    ids(&serde_json::from_str(joined.members.as_ref().unwrap().get()).unwrap())
+pub fn member_ids(joined: &Joined) -> Vec<String> {
+    user_ids(&serde_json::from_str(joined.members.as_ref().unwrap().get()).unwrap())
 }
 
 /// The user ids in a list of members.
-pub fn ids(members: &Value) -> Vec<String> {
+pub fn user_ids(members: &Value) -> Vec<String> {
     members.as_array().unwrap().iter().map(|member| member["userId"].as_str().unwrap().to_owned()).collect()
 }

@@ -1,20 +1,20 @@
-//! What a room keeps also when no session is live in it.
+//! A room's state that outlives its sessions.
 
 use std::collections::BTreeMap;
 
 use crate::{
     event::{Event, Person},
-    ids::{Entry, MEMORY, Time},
+    ids::{CLOSED_ENTRY_TTL, EntryId, Time},
     live::Member,
 };
 
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Past {
-    /// Entries that are over, and when they were found to be. Old ones are forgotten when the next is closed.
-    pub closed: BTreeMap<Entry, Time>,
-    /// Stays that are over, the oldest end first.
+pub struct History {
+    /// Closed entries, and when they were closed. Closing another entry removes old ones.
+    pub closed: BTreeMap<EntryId, Time>,
+    /// Stays that are over, ordered by their end.
     pub stays: Vec<Stay>,
-    /// What was told since somebody last listened.
+    /// Events since the last step began.
     pub events: Vec<Event>,
 }
 
@@ -54,13 +54,13 @@ impl Stay {
     }
 }
 
-impl Past {
-    pub fn close(&mut self, entry: Entry, now: Time) {
-        self.closed.retain(|_, closed_at| *closed_at + MEMORY > now);
+impl History {
+    pub fn close(&mut self, entry: EntryId, now: Time) {
+        self.closed.retain(|_, closed_at| *closed_at + CLOSED_ENTRY_TTL > now);
         self.closed.insert(entry, now);
     }
 
-    pub fn attended(&mut self, epoch: u64, member: &Member, ending: Ending, until: Time) {
+    pub fn record_stay(&mut self, epoch: u64, member: &Member, ending: Ending, until: Time) {
         self.stays.push(Stay { ending: Some(ending), ..Stay::of(epoch, member, until) });
     }
 }

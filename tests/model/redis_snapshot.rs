@@ -1,31 +1,31 @@
-//! What Redis must hold, line by line, as picture.lua reads it.
+//! The content of Redis that the model expects, in the lines that redis_snapshot.lua returns.
 
 use rollcall_protocol::definition::Duplicates;
 
 use crate::{
     ids::{NODES, RETENTION, ROOMS, Time},
-    live::{Live, Member, Seat},
+    live::{Entry, Live, Member},
     room::Room,
     shard::Shard,
 };
 
 pub fn of(shard: &Shard) -> Vec<String> {
-    let mut lines = vec![format!("names {}", shard.names.last)];
+    let mut lines = vec![format!("epoch {}", shard.epochs.last)];
     let live = |room: &Room| room.live.as_ref().map(Live::due);
     let due = ROOMS.iter().zip(&shard.rooms).filter_map(|(id, room)| Some((live(room)?, id.to_string())));
     lines.extend(scores("due", due));
     lines.extend(scores("lease", shard.leases.iter().map(|(node, lease)| (lease.until, node.to_owned()))));
     lines.extend(nodes(shard));
     for (id, room) in ROOMS.iter().zip(&shard.rooms) {
-        picture_of_room(&mut lines, id, room);
+        snapshot_room(&mut lines, id, room);
     }
     lines.push(format!("keys {}", keys(shard)));
-    // Whatever else there is would vanish by itself, even if nobody ever came again.
-    lines.push(format!("lasting {}", if shard.names.last > 0 { "rollcall:{0}:epoch" } else { "" }));
+    // All other keys expire, even if no script runs any more.
+    lines.push(format!("lasting {}", if shard.epochs.last > 0 { "rollcall:{0}:epoch" } else { "" }));
     lines
 }
 
-/// In the order of times, and of names where they are the same.
+/// Ordered by time, then by name.
 fn scores(label: &str, scores: impl Iterator<Item = (Time, String)>) -> Vec<String> {
     let mut scores: Vec<_> = scores.collect();
     scores.sort();
@@ -34,14 +34,14 @@ fn scores(label: &str, scores: impl Iterator<Item = (Time, String)>) -> Vec<Stri
 
 fn nodes(shard: &Shard) -> impl Iterator<Item = String> {
     NODES.iter().filter_map(|node| {
-        let held = ROOMS.iter().zip(&shard.rooms).filter(|(_, room)| room.holds(node));
+        let held = ROOMS.iter().zip(&shard.rooms).filter(|(_, room)| room.has_entries_of(node));
         let held: Vec<&str> = held.map(|(id, _)| *id).collect();
         let since = shard.leases.of(node)?.since;
         Some(format!("node {node} {since} {}", held.join(",")))
     })
 }
 
-fn picture_of_room(lines: &mut Vec<String>, id: &str, room: &Room) {
+fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
     let members = room.live.iter().flat_map(|live| &live.members);
     if let Some(live) = &room.live {
         lines.push(terms(id, live));
@@ -50,16 +50,17 @@ fn picture_of_room(lines: &mut Vec<String>, id: &str, room: &Room) {
     let count = members.clone().count();
     lines.push(format!("count {id} {count} {count}"));
     for member in members.clone() {
-        lines.push(picture_of_member(id, member));
-        lines.extend(member.seats.iter().map(|seat| picture_of_seat(id, member, seat)));
+        lines.push(snapshot_member(id, member));
+        lines.extend(member.entries.iter().map(|entry| snapshot_entry(id, member, entry)));
     }
     let graces = members.filter_map(|member| Some((member.grace_until()?, member.person.user.to_owned())));
     lines.extend(scores(&format!("grace {id}"), graces));
-    let closed = room.past.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
+    let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
     lines.extend(NODES.iter().filter_map(|node| {
-        let seats = room.live.iter().flat_map(Live::seats).filter(|(_, seat)| seat.node == *node).count();
-        (seats > 0).then(|| format!("through {id} {node} {seats}"))
+        let entries =
+            room.live.iter().flat_map(Live::entries).filter(|(_, entry)| entry.node == *node).count();
+        (entries > 0).then(|| format!("node-entries {id} {node} {entries}"))
     }));
 }
 
@@ -81,7 +82,7 @@ fn terms(id: &str, live: &Live) -> String {
     )
 }
 
-fn picture_of_member(id: &str, member: &Member) -> String {
+fn snapshot_member(id: &str, member: &Member) -> String {
     let Member { person, joined_at, lost_at, drops, away, .. } = member;
     let state = if lost_at.is_some() { "reconnecting" } else { "present" };
     let (user, name, grace, lost_at) =
@@ -91,23 +92,23 @@ fn picture_of_member(id: &str, member: &Member) -> String {
     )
 }
 
-fn picture_of_seat(id: &str, member: &Member, seat: &Seat) -> String {
-    let Seat { entry, node, tokens, first, recovered } = seat;
+fn snapshot_entry(id: &str, member: &Member, entry: &Entry) -> String {
+    let Entry { id: entry_id, node, tokens, first, recovered } = entry;
     let tokens: Vec<String> = tokens.iter().map(|token| format!("token-{}", token.0)).collect();
     let (user, tokens) = (member.person.user, tokens.join(","));
-    format!("seat {id} {user} {entry} {node} {tokens} {first} {recovered}")
+    format!("entry {id} {user} {entry_id} {node} {tokens} {first} {recovered}")
 }
 
-/// Nothing is left of a session that is over, and nothing of a node that is gone.
+/// All keys: none of a session that ended, and none of a node without a lease.
 fn keys(shard: &Shard) -> String {
     let mut kinds = Vec::new();
     let mut add = |is_there: bool, kind: String| kinds.extend(is_there.then_some(kind));
-    add(shard.names.last > 0, "epoch".to_owned());
+    add(shard.epochs.last > 0, "epoch".to_owned());
     add(shard.rooms.iter().any(|room| room.live.is_some()), "deadlines".to_owned());
     add(shard.leases.first_end().is_some(), "leases".to_owned());
     add(shard.leases.first_end().is_some(), "leased".to_owned());
     for node in NODES {
-        add(shard.rooms.iter().any(|room| room.holds(node)), format!("node:{node}"));
+        add(shard.rooms.iter().any(|room| room.has_entries_of(node)), format!("node:{node}"));
     }
     for (id, room) in ROOMS.iter().zip(&shard.rooms) {
         let has =
@@ -116,10 +117,10 @@ fn keys(shard: &Shard) -> String {
         for kind in ["members", "entries", "order"] {
             add(has(|_| true), format!("{kind}:{id}"));
         }
-        add(has(|member| !member.seats.is_empty()), format!("nodes:{id}"));
+        add(has(|member| !member.entries.is_empty()), format!("nodes:{id}"));
         add(has(|member| member.lost_at.is_some()), format!("grace:{id}"));
-        add(!room.past.closed.is_empty(), format!("closed:{id}"));
-        add(!room.past.stays.is_empty(), format!("attendance:{id}"));
+        add(!room.history.closed.is_empty(), format!("closed:{id}"));
+        add(!room.history.stays.is_empty(), format!("attendance:{id}"));
     }
     let mut keys: Vec<String> = kinds.into_iter().map(|kind| format!("rollcall:{{0}}:{kind}")).collect();
     keys.sort();

@@ -1,4 +1,4 @@
-//! One of the threads: round by round, it races the others to be first, and then does whatever comes to its mind.
+//! One of the threads. In each round, it races the others to join first, and then makes random calls.
 
 use std::sync::Arc;
 
@@ -11,44 +11,44 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     caller::{Caller, Log},
     changes,
+    harness::Harness,
     ids::{NODES, ROOMS, USERS, id},
-    stage::Stage,
 };
 
-pub struct Hammer {
+pub struct Worker {
     number: usize,
     random: fastrand::Rng,
     caller: Caller,
 }
 
-/// Runs until all rounds are over. Returns what was done.
-pub fn hammer(number: usize, stage: Arc<Stage>) -> Log {
+/// Runs all rounds. Returns the record of the thread.
+pub fn run(number: usize, harness: Arc<Harness>) -> Log {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let caller = runtime.block_on(Caller::connect(stage));
-    let mut hammer = Hammer { number, random: fastrand::Rng::new(), caller };
-    for _ in 0..hammer.caller.stage.rounds {
-        hammer.play_round(&runtime);
+    let caller = runtime.block_on(Caller::connect(harness));
+    let mut worker = Worker { number, random: fastrand::Rng::new(), caller };
+    for _ in 0..worker.caller.harness.rounds {
+        worker.run_round(&runtime);
     }
-    hammer.caller.log
+    worker.caller.log
 }
 
-impl Hammer {
-    fn play_round(&mut self, runtime: &Runtime) {
-        let stage = self.caller.stage.clone();
-        if stage.gate.wait().is_leader() {
+impl Worker {
+    fn run_round(&mut self, runtime: &Runtime) {
+        let harness = self.caller.harness.clone();
+        if harness.barrier.wait().is_leader() {
             runtime.block_on(self.set_up());
-            stage.begin_round();
+            harness.begin_round();
         }
         for room in 0..ROOMS.len() {
-            stage.gate.wait();
+            harness.barrier.wait();
             runtime.block_on(self.race(room));
         }
-        while !stage.is_round_over() {
+        while !harness.is_round_over() {
             runtime.block_on(self.act());
         }
     }
 
-    /// Ends what is left of the last round, so that all begin anew.
+    /// Ends the sessions of the last round and defines new ones.
     async fn set_up(&mut self) {
         for room in 0..ROOMS.len() {
             self.caller.undefine(room).await;
@@ -59,24 +59,24 @@ impl Hammer {
 
     async fn race(&mut self, room: usize) {
         let user = self.number % USERS.len();
-        let join = self.entering(room, user, NODES[self.number % NODES.len()]);
+        let join = self.build_join(room, user, NODES[self.number % NODES.len()]);
         self.send(room, user, &join).await;
     }
 
     async fn act(&mut self) {
         let room = self.random.usize(..ROOMS.len());
-        let again_in = self.random.u64(100..400);
-        if self.caller.stage.places[room].next_change.take(again_in) {
+        let next_in = self.random.u64(100..400);
+        if self.caller.harness.rooms[room].next_change.restart_if_over(next_in) {
             return changes::change(&mut self.caller, room, &mut self.random).await;
         }
-        if let Some(node) = self.caller.stage.nodes.fall_silent(&mut self.random)
+        if let Some(node) = self.caller.harness.nodes.pick_silent(&mut self.random)
             && self.random.bool()
         {
-            return self.caller.say_goodbye(node).await;
+            return self.caller.stop_node(node).await;
         }
         match self.random.u8(..100) {
             0..20 => self.join(room).await,
-            20..86 => self.take_up(room).await,
+            20..86 => self.follow_up(room).await,
             86..94 => self.keep_alive().await,
             94..97 => {
                 self.caller.sweep().await;
@@ -87,17 +87,19 @@ impl Hammer {
 
     async fn join(&mut self, room: usize) {
         let user = self.random.usize(..USERS.len());
-        if !self.caller.stage.is_away(room, user) {
-            let node = self.caller.stage.nodes.awake(&mut self.random);
-            let join = self.entering(room, user, NODES[node]);
+        if !self.caller.harness.is_away(room, user) {
+            let node = self.caller.harness.nodes.pick_awake(&mut self.random);
+            let join = self.build_join(room, user, NODES[node]);
             self.send(room, user, &join).await;
         }
     }
 
-    /// Goes on with what this or another thread began.
-    async fn take_up(&mut self, room: usize) {
-        let Some((user, earlier)) = self.caller.stage.places[room].pool.any(&mut self.random) else { return };
-        let is_away = self.caller.stage.is_away(room, user);
+    /// Makes a call about an earlier join of this or another thread.
+    async fn follow_up(&mut self, room: usize) {
+        let Some((user, earlier)) = self.caller.harness.rooms[room].pool.pick(&mut self.random) else {
+            return;
+        };
+        let is_away = self.caller.harness.is_away(room, user);
         match self.random.u8(..66) {
             0..12 if !is_away => self.resume(room, user, earlier).await,
             12..18 if !is_away => self.replace(room, user, earlier).await,
@@ -107,26 +109,26 @@ impl Hammer {
         }
     }
 
-    /// A client comes back with the token of an earlier entry.
+    /// Joins with the resume token of an earlier entry.
     async fn resume(&mut self, room: usize, user: usize, earlier: Join) {
-        let node = self.caller.stage.nodes.awake(&mut self.random);
-        let join = self.entering(room, user, NODES[node]);
+        let node = self.caller.harness.nodes.pick_awake(&mut self.random);
+        let join = self.build_join(room, user, NODES[node]);
         self.send(room, user, &Join { resumes: Some(earlier.resume_hash), ..join }).await;
     }
 
-    /// A bridge enters a member again whose socket it still holds.
+    /// Joins in place of an earlier entry of the same socket, as a bridge does after the loss of its lease.
     async fn replace(&mut self, room: usize, user: usize, earlier: Join) {
-        let join = self.entering(room, user, earlier.node_id.as_str());
+        let join = self.build_join(room, user, earlier.node_id.as_str());
         self.send(room, user, &Join { replaces: Some(earlier.entry_id), ..join }).await;
     }
 
     async fn keep_alive(&mut self) {
-        let node = self.caller.stage.nodes.awake(&mut self.random);
+        let node = self.caller.harness.nodes.pick_awake(&mut self.random);
         if !self.caller.heartbeat(node).await {
             return;
         }
         for room in 0..ROOMS.len() {
-            for (user, earlier) in self.caller.stage.places[room].pool.newest() {
+            for (user, earlier) in self.caller.harness.rooms[room].pool.newest() {
                 if earlier.node_id.as_str() == NODES[node] {
                     self.replace(room, user, earlier).await;
                 }
@@ -135,20 +137,20 @@ impl Hammer {
     }
 
     async fn read(&mut self, room: usize) {
-        let joins = self.caller.stage.places[room].pool.newest();
-        let seat = |join: Join| EntryRef { user_id: join.profile.user_id, entry_id: join.entry_id };
-        self.caller.read(room, joins.into_iter().map(|(_, join)| seat(join)).collect()).await;
+        let joins = self.caller.harness.rooms[room].pool.newest();
+        let entry = |join: Join| EntryRef { user_id: join.profile.user_id, entry_id: join.entry_id };
+        self.caller.read(room, joins.into_iter().map(|(_, join)| entry(join)).collect()).await;
     }
 
-    /// Others may take it up before it has arrived.
+    /// Sends a join. Other threads may follow it up before it arrives.
     async fn send(&mut self, room: usize, user: usize, join: &Join) {
-        self.caller.stage.places[room].pool.add(user, join.clone());
+        self.caller.harness.rooms[room].pool.add(user, join.clone());
         self.caller.join(room, join).await;
     }
 
-    fn entering(&self, room: usize, user: usize, node: &str) -> Join {
+    fn build_join(&self, room: usize, user: usize, node: &str) -> Join {
         let user = USERS[user];
-        let entry = self.caller.stage.new_entry(user);
+        let entry = self.caller.harness.next_entry(user);
         Join {
             room_id: id(ROOMS[room].id),
             profile: Profile { user_id: id(user), user_name: user.to_uppercase(), user_role: None },

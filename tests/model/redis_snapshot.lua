@@ -1,4 +1,5 @@
--- What there is in a shard, line by line, as picture.rs expects it. Then lets the listener know that all is told.
+-- Returns the content of a shard in the lines that redis_snapshot.rs expects. Then publishes to a channel that no room
+-- has, so that the subscriber knows that it has all events.
 local SHARD, ROOMS, NODES = 'rollcall:{0}:', { 'algebra', 'botany' }, { 'node-1', 'node-2', 'node-3' }
 local lines = {}
 
@@ -22,7 +23,7 @@ local function scores(kind, label)
   end
 end
 
-local function picture_of_members(id)
+local function add_members(id)
   for _, user in ipairs(redis.call('ZRANGE', SHARD .. 'order:' .. id, 0, -1)) do
     local member = cjson.decode(redis.call('HGET', SHARD .. 'members:' .. id, user))
     local presence = cjson.decode(redis.call('HGET', SHARD .. 'entries:' .. id, user))
@@ -30,14 +31,14 @@ local function picture_of_members(id)
       member.state, number(member.graceUntil), number(presence.lostAt), number(presence.drops),
       number(presence.awayMs))
     for _, entry in ipairs(presence.entries) do
-      add('seat', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','),
+      add('entry', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','),
         tostring(entry.first), tostring(entry.recovered))
     end
   end
 end
 
--- When what there is of a room's session vanishes by itself, each time once.
-local function picture_of_expiry(id)
+-- Adds the distinct expiry times of a room's keys.
+local function add_expiry(id)
   local times = {}
   for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes' }) do
     local at = number(redis.call('PEXPIRETIME', SHARD .. kind .. ':' .. id))
@@ -48,7 +49,7 @@ local function picture_of_expiry(id)
   add('expires', id, table.concat(times, ','))
 end
 
-local function picture_of_keys()
+local function add_keys()
   local keys, lasting = redis.call('KEYS', '*'), {}
   for _, key in ipairs(keys) do
     if redis.call('PTTL', key) == -1 then
@@ -59,7 +60,7 @@ local function picture_of_keys()
   add('lasting', sorted(lasting))
 end
 
-local function picture_of_room(id)
+local function add_room(id)
   local fields = redis.call('HMGET', SHARD .. 'room:' .. id, 'epoch', 'startedAt', 'seq', 'endAt', 'reminderAt',
     'revision', 'capacity', 'leaderId', 'hostId', 'duplicates')
   for index = 1, 7 do
@@ -67,21 +68,21 @@ local function picture_of_room(id)
   end
   if fields[1] ~= '-' then
     add('room', id, table.concat(fields, ' ', 1, 8), fields[9] or '-', fields[10])
-    picture_of_expiry(id)
+    add_expiry(id)
   end
   add('count', id, redis.call('HLEN', SHARD .. 'members:' .. id), redis.call('HLEN', SHARD .. 'entries:' .. id))
-  picture_of_members(id)
+  add_members(id)
   scores('grace:' .. id, 'grace ' .. id)
   scores('closed:' .. id, 'closed ' .. id)
   for _, node in ipairs(NODES) do
-    local seats = redis.call('HGET', SHARD .. 'nodes:' .. id, node)
-    if seats then
-      add('through', id, node, seats)
+    local entries = redis.call('HGET', SHARD .. 'nodes:' .. id, node)
+    if entries then
+      add('node-entries', id, node, entries)
     end
   end
 end
 
-add('names', number(redis.call('GET', SHARD .. 'epoch') or 0))
+add('epoch', number(redis.call('GET', SHARD .. 'epoch') or 0))
 scores('deadlines', 'due')
 scores('leases', 'lease')
 for _, node in ipairs(NODES) do
@@ -92,8 +93,8 @@ for _, node in ipairs(NODES) do
   end
 end
 for _, id in ipairs(ROOMS) do
-  picture_of_room(id)
+  add_room(id)
 end
-picture_of_keys()
-redis.call('PUBLISH', 'rollcall:events:', 'no more')
+add_keys()
+redis.call('PUBLISH', 'rollcall:events:', 'end of events')
 return lines

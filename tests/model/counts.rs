@@ -1,0 +1,151 @@
+//! Counts of what happened: the run proves nothing about a case that the generator never reaches.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use rollcall_protocol::ErrorCode;
+
+use crate::{
+    event::{Change, Event, EventKind, Reason},
+    room::JoinKind,
+    service::{Action, Reply},
+    world::{Step, World},
+};
+
+static COUNTS: Mutex<Counts> = Mutex::new(Counts { steps: BTreeMap::new(), outcomes: BTreeMap::new() });
+
+#[derive(Default)]
+pub struct Counts {
+    steps: BTreeMap<&'static str, u64>,
+    outcomes: BTreeMap<&'static str, u64>,
+}
+
+/// Outcomes that every full run must reach.
+const EXPECTED: &[&str] = &[
+    "started",
+    "entered",
+    "recovered",
+    "took over",
+    "added a connection",
+    "new member above the roster limit",
+    "repeated",
+    "left",
+    "grace expired",
+    "removed",
+    "host changed",
+    "leader changed",
+    "rescheduled",
+    "reminded",
+    "ended in time",
+    "ended early",
+    "replaced",
+    "entry removed",
+    "lost",
+    "lease ended",
+    "swept",
+    "ALREADY_JOINED",
+    "ENTRY_CLOSED",
+    "NOT_A_MEMBER",
+    "NO_SUCH_ROOM",
+    "ROOM_FULL",
+    "SESSION_ENDED",
+    "TOO_MANY_CONNECTIONS",
+];
+
+pub fn counts() -> MutexGuard<'static, Counts> {
+    COUNTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Counts {
+    pub fn count(&mut self, step: &Step, world: &World) {
+        *self.steps.entry(kind(&step.action)).or_default() += 1;
+        let events = world.events().into_iter().flatten();
+        let outcomes =
+            events.map(|event| event_outcome(event, &step.action)).chain(reply_outcome(&world.reply));
+        for outcome in outcomes {
+            *self.outcomes.entry(outcome).or_default() += 1;
+        }
+    }
+
+    pub fn steps(&self) -> u64 {
+        self.steps.values().sum()
+    }
+
+    /// Expected outcomes that never happened.
+    pub fn missing(&self) -> Vec<&'static str> {
+        EXPECTED.iter().copied().filter(|outcome| !self.outcomes.contains_key(outcome)).collect()
+    }
+
+    pub fn in_words(&self) -> String {
+        format!("{} | {}", in_words(&self.steps), in_words(&self.outcomes))
+    }
+}
+
+fn in_words(counts: &BTreeMap<&str, u64>) -> String {
+    let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    counts.join(", ")
+}
+
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::Join { reads_stale: true, .. } => "join with a stale definition",
+        Action::Join { join, .. } if join.replaces.is_some() => "rejoin",
+        Action::Join { join, .. } if join.resumes.is_some() => "resume",
+        Action::Join { .. } => "join",
+        Action::RepeatJoin(_) => "copy of a join",
+        Action::AbandonJoin(_) => "abandoned join",
+        Action::Leave(_) => "leave",
+        Action::Disconnect(_) => "disconnect",
+        Action::Heartbeat(_) => "heartbeat",
+        Action::Stop(_) => "stop",
+        Action::Sweep => "sweep",
+        Action::Define { crashes: true, .. } => "change that crashed",
+        Action::Define { .. } => "change",
+        Action::DefineExternally { .. } => "external change",
+        Action::Undefine(_) => "undefine",
+        Action::Read { .. } => "read",
+        Action::Attendance(_) => "attendance",
+    }
+}
+
+fn reply_outcome(reply: &Reply) -> Option<&'static str> {
+    match reply {
+        Reply::Ack(ack) => Some(match ack.kind {
+            JoinKind::Started => "started",
+            JoinKind::Entered { .. } => "entered",
+            JoinKind::Recovered => "recovered",
+            JoinKind::Replaced => "took over",
+            JoinKind::Added => "added a connection",
+            JoinKind::Repeated => "repeated",
+        }),
+        Reply::Refused(code) => Some(ErrorCode::as_str(*code)),
+        Reply::Swept(swept) if swept.settled > 0 => Some("swept"),
+        _ => None,
+    }
+}
+
+fn event_outcome(event: &Event, action: &Action) -> &'static str {
+    match &event.kind {
+        EventKind::Started { .. } => "room:started",
+        EventKind::Changed { change: Change::Entered, roster: None, .. } => {
+            "new member above the roster limit"
+        }
+        EventKind::Changed { change: Change::Entered, .. } => "new member",
+        EventKind::Changed { change: Change::Left, .. } => "left",
+        EventKind::Changed { change: Change::GraceExpired, .. } => "grace expired",
+        EventKind::Changed { change: Change::Removed, .. } => "removed",
+        EventKind::Reconnecting { .. } if matches!(action, Action::Disconnect(_)) => "lost",
+        EventKind::Reconnecting { .. } => "lease ended",
+        EventKind::Reconnected { .. } => "reconnected",
+        EventKind::HostChanged { .. } => "host changed",
+        EventKind::LeaderChanged { .. } => "leader changed",
+        EventKind::Reminder { .. } => "reminded",
+        EventKind::Rescheduled { .. } => "rescheduled",
+        EventKind::Ended(Reason::Time) => "ended in time",
+        EventKind::Ended(Reason::Ended) => "ended early",
+        EventKind::Replaced => "replaced",
+        EventKind::Removed => "entry removed",
+    }
+}
