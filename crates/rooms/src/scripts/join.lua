@@ -28,8 +28,8 @@
 --- @include "join_new"
 --- @include "node_expiry"
 
--- Repeats the ack of a current entry. The member who started the session also gets room:started again, unless later
--- events make it old news.
+-- Repeats the ack of a current entry. The ack of the member who started the session leaves out room:started, which the
+-- client also gets, unless other events have followed.
 local function repeat_ack(room, entry)
   return build_ack(room, entry, entry.first and room.seq == 1 and BEFORE_STARTED)
 end

@@ -14,7 +14,7 @@ local function end_stay(room, user, ending, until_ms)
   return user_name
 end
 
--- Removes members from the room and tells those who stay. kind: left, graceExpired or removed
+-- Removes members from the room and publishes the change. kind: left, graceExpired or removed
 local function remove_members(room, users, kind)
   local removed = {}
   for _, user in ipairs(users) do
