@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
             Ok(args) => run_bridge(args),
             Err(error) => fail(&error),
         },
-        Command::Tool(tool) => cli::run(tool),
+        Command::Tool(tool) => rollcall_cli::run(tool, Cli::command()),
     }
 }
 

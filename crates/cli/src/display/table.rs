@@ -1,38 +1,38 @@
-//! Aligned columns, for people.
+//! Aligned columns.
 
 use comfy_table::{Table, presets::NOTHING};
 
-/// Rows under a heading.
+/// Formats rows below a heading.
 pub(super) fn columns<const N: usize>(
     heading: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let mut table = plain();
+    let mut table = borderless();
     table.set_header(heading);
     render(table, rows)
 }
 
-/// Names, each with its value.
+/// Formats properties, each a name and a value.
 pub(super) fn properties(rows: impl IntoIterator<Item = (&'static str, String)>) -> String {
-    render(plain(), rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
+    render(borderless(), rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
 }
 
-fn plain() -> Table {
+fn borderless() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table
 }
 
 fn render<const N: usize>(mut table: Table, rows: impl IntoIterator<Item = [String; N]>) -> String {
-    table.add_rows(rows.into_iter().map(|row| row.map(|cell| clean(&cell))));
+    table.add_rows(rows.into_iter().map(|row| row.map(|cell| printable(&cell))));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     table.trim_fmt()
 }
 
-/// Users choose their names, and a terminal obeys control characters.
-pub(super) fn clean(text: &str) -> String {
+/// Replaces control characters: users choose their names, and a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
     text.replace(|character: char| character.is_control(), "\u{fffd}")
 }
 
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_also_with_wide_characters() {
+    fn wide_characters_keep_columns_aligned() {
         let table = columns(["USER", "NAME"], [row(["kim", "김"]), row(["leandra", "Lea"])]);
         assert_eq!(table, "USER     NAME\nkim      김\nleandra  Lea");
         let wide = columns(["NAME", "STATE"], [row(["김김김", "present"]), row(["Lea", "present"])]);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_steer_the_terminal() {
+    fn names_cannot_control_the_terminal() {
         let table = columns(["NAME"], [row(["\u{1b}[2J\nx"])]);
         assert_eq!(table, "NAME\n\u{fffd}[2J\u{fffd}x");
     }

@@ -9,55 +9,56 @@ use rollcall_protocol::{
     definition::{self, SessionDefinition},
 };
 
-use super::time::{self, Time};
+use crate::time::{self, Time};
 
-/// What a session is defined by.
+/// The definition of a session.
 #[derive(Args)]
-pub(crate) struct DefinitionArgs {
+pub(super) struct DefinitionArgs {
     /// When the session ends: as in "2026-11-23T18:00:00Z", "+90m" from now, or milliseconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     end_at: Time,
 
-    /// Who leads it; may always enter, even a full room.
+    /// The leader of the session, who may always enter, even a full room.
     #[arg(long, value_name = "USER")]
     leader: UserId,
 
-    /// Who may enter; may be repeated. Without any, and without a file of them, everybody with a valid token.
+    /// A user who may enter; may be repeated. Without this flag and --members-file, everybody with a valid token may
+    /// enter.
     #[arg(long = "member", value_name = "USER")]
     members: Vec<UserId>,
 
-    /// File of more who may enter, one id a line; "-" reads them from standard input. With an empty one, only
-    /// the leader and each --member may.
+    /// File of further users who may enter, one id a line; "-" reads standard input. With an empty file, only the
+    /// leader and each --member may enter.
     #[arg(long, value_name = "FILE")]
     members_file: Option<String>,
 
-    /// How many may be in the room; without it, as many as like.
+    /// How many members the room holds; unlimited without this flag.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     capacity: Option<u32>,
 
-    /// What a second connection of a user means.
+    /// What happens when a user connects a second time.
     #[arg(long, value_enum, default_value_t = Duplicates::Refuse)]
     duplicates: Duplicates,
 }
 
-/// What a second connection of a user means.
+/// What happens when a user connects a second time.
 #[derive(Clone, Copy, ValueEnum)]
 enum Duplicates {
-    /// It is refused.
+    /// The second connection is refused.
     Refuse,
-    /// It takes the place of the first, which is closed.
+    /// The second connection replaces the first, which is closed.
     Takeover,
-    /// Both stay.
+    /// Both connections stay.
     Share,
 }
 
 impl DefinitionArgs {
-    /// The definition, with the members of the file.
+    /// Builds the definition, and reads the file of members.
     pub(super) fn read(self) -> anyhow::Result<SessionDefinition> {
         Ok(SessionDefinition {
             end_at: self.end_at.0,
             leader_id: self.leader,
-            members: members(self.members, self.members_file.as_deref())?,
+            members: read_members(self.members, self.members_file.as_deref())?,
             duplicates: match self.duplicates {
                 Duplicates::Refuse => definition::Duplicates::Refuse,
                 Duplicates::Takeover => definition::Duplicates::Takeover,
@@ -68,15 +69,16 @@ impl DefinitionArgs {
     }
 }
 
-fn members(mut listed: Vec<UserId>, file: Option<&str>) -> anyhow::Result<Option<Vec<UserId>>> {
+/// Adds the members in the file to those from flags. Returns none if neither names any: everybody may enter then.
+fn read_members(mut members: Vec<UserId>, file: Option<&str>) -> anyhow::Result<Option<Vec<UserId>>> {
     if let Some(file) = file {
         let text = if file == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
         let text = text.with_context(|| format!("cannot read {file}"))?;
-        listed.extend(parse_lines(&text).with_context(|| format!("{file} does not list members"))?);
-    } else if listed.is_empty() {
+        members.extend(parse_lines(&text).with_context(|| format!("{file} does not list members"))?);
+    } else if members.is_empty() {
         return Ok(None);
     }
-    Ok(Some(listed))
+    Ok(Some(members))
 }
 
 fn parse_lines(text: &str) -> anyhow::Result<Vec<UserId>> {
@@ -89,20 +91,16 @@ fn parse_lines(text: &str) -> anyhow::Result<Vec<UserId>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::{
-        Cli, Command, Tool,
-        room::{RoomArgs, RoomCommand},
+    use super::{
+        super::{RoomArgs, RoomCommand},
+        *,
     };
+    use crate::{Tool, test_cli};
 
     fn definition(flags: &[&str]) -> anyhow::Result<SessionDefinition> {
-        let needed = ["rollcall", "room", "put", "algebra", "--end-at", "1900000000000", "--leader", "lea"];
-        let command = Cli::try_parse_from(needed.iter().chain(flags))?.command;
-        let Command::Tool(Tool::Room(RoomArgs { command: RoomCommand::Put { definition, .. }, .. })) =
-            command
-        else {
+        let required = ["room", "put", "algebra", "--end-at", "1900000000000", "--leader", "lea"];
+        let tool = test_cli::parse(required.iter().chain(flags).copied())?;
+        let Tool::Room(RoomArgs { command: RoomCommand::Put { definition, .. }, .. }) = tool else {
             panic!("not a definition")
         };
         definition.read()
@@ -119,29 +117,33 @@ mod tests {
     }
 
     #[test]
-    fn members_come_from_flags_and_from_a_file() {
-        let file = std::env::temp_dir().join(format!("rollcall-members-{}", std::process::id()));
-        let path = file.to_str().unwrap();
-        fs::write(&file, "kim\r\n\n  ben \n").unwrap();
+    fn flags_and_a_file_list_members() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        fs::write(path, "kim\r\n\n  ben \n").unwrap();
         let flags = ["--member", "ada", "--members-file", path, "--capacity", "9", "--duplicates", "share"];
         let both = definition(&flags).unwrap();
-        fs::write(&file, "").unwrap();
-        let nobody = definition(&["--members-file", path]).unwrap();
-        fs::remove_file(&file).unwrap();
         assert_eq!(both.members, Some(ids(&["ada", "kim", "ben"])));
         assert_eq!((both.capacity, both.duplicates), (Some(9), definition::Duplicates::Share));
-        assert_eq!(nobody.members, Some(vec![]));
-        assert!(definition(&["--members-file", path]).is_err());
     }
 
     #[test]
-    fn a_line_that_is_no_id_is_named() {
+    fn an_empty_file_lists_nobody_and_a_missing_file_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        assert_eq!(definition(&["--members-file", &path]).unwrap().members, Some(vec![]));
+        file.close().unwrap();
+        assert!(definition(&["--members-file", &path]).is_err());
+    }
+
+    #[test]
+    fn the_error_names_the_line_of_an_invalid_id() {
         let error = format!("{:#}", parse_lines(&format!("kim\n{}", "x".repeat(200))).unwrap_err());
         assert!(error.starts_with("line 2: "), "{error}");
     }
 
     #[test]
-    fn mistakes_are_found_before_the_app_is_asked() {
+    fn invalid_flags_are_refused() {
         for flags in [["--capacity", "0"], ["--duplicates", "both"], ["--member", ""]] {
             assert!(definition(&flags).is_err(), "{flags:?}");
         }

@@ -1,0 +1,79 @@
+//! The members of a room.
+
+use super::{MISSING, table};
+use crate::{
+    api::responses::{Member, Roster},
+    time,
+};
+
+const HEADING: [&str; 5] = ["USER", "NAME", "ROLE", "JOINED", "STATE"];
+
+/// Formats the state of a room, and its members if the API listed them.
+pub(crate) fn roster(roster: Roster) -> String {
+    let members = roster.members.unwrap_or_default();
+    let summary = table::properties([
+        ("room", roster.group_id),
+        ("ends", format!("{} (in {})", time::format(roster.end_at), time::format_duration(roster.remain_ms))),
+        ("leader", roster.leader_id),
+        ("host", roster.host_id.unwrap_or_else(|| MISSING.to_owned())),
+        ("members", roster.count.to_string()),
+    ]);
+    if members.is_empty() {
+        return summary;
+    }
+    format!("{summary}\n\n{}", table::columns(HEADING, members.into_iter().map(row)))
+}
+
+fn row(member: Member) -> [String; 5] {
+    let state = match member.grace_until {
+        Some(until) => format!("{} until {}", member.state, time::format(until)),
+        None => member.state,
+    };
+    let role = member.user_role.unwrap_or_else(|| MISSING.to_owned());
+    [member.user_id, member.user_name, role, time::format(member.joined_at), state]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const AT: u64 = 1_795_456_800_000;
+
+    fn display(json: Value) -> String {
+        roster(serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn members_are_shown_with_their_state() {
+        let shown = display(json!({
+            "groupId": "algebra", "count": 2, "endAt": AT, "remainMs": 90_000, "leaderId": "lea", "epoch": 1,
+            "seq": 3, "members": [
+                {"userId": "kim", "userName": "Kim", "joinedAt": AT, "state": "present"},
+                {"userId": "ben", "userName": "Ben", "userRole": "tutor", "joinedAt": AT,
+                    "state": "reconnecting", "graceUntil": AT + 30_000}
+            ]
+        }));
+        assert_eq!(
+            shown,
+            "room     algebra\n\
+             ends     2026-11-23T18:00:00Z (in 1m 30s)\n\
+             leader   lea\n\
+             host     -\n\
+             members  2\n\n\
+             USER  NAME  ROLE   JOINED                STATE\n\
+             kim   Kim   -      2026-11-23T18:00:00Z  present\n\
+             ben   Ben   tutor  2026-11-23T18:00:00Z  reconnecting until 2026-11-23T18:00:30Z"
+        );
+    }
+
+    #[test]
+    fn without_a_list_only_the_number_of_members_is_shown() {
+        let shown = display(json!({
+            "groupId": "algebra", "count": 2000, "endAt": AT, "remainMs": 90_000, "leaderId": "lea",
+            "hostId": "lea", "epoch": 1, "seq": 3
+        }));
+        assert!(shown.ends_with("host     lea\nmembers  2000"), "{shown}");
+    }
+}
