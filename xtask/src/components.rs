@@ -1,4 +1,4 @@
-//! Building the components, and the native programs.
+//! Builds the components and the native programs.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{setup::wasm, shell};
 
-/// The components' packages: one per folder.
+/// Finds the packages of components, one in each folder.
 pub fn packages() -> Result<Vec<String>> {
     let entries = std::fs::read_dir("components").context("components/ cannot be read")?;
     let folders = entries.flatten().filter(|entry| entry.path().join("Cargo.toml").is_file());
@@ -23,8 +23,8 @@ pub fn build_all() -> Result<()> {
     shell::run(Command::new("cargo").args(["build", "--package", "rollcall"]))
 }
 
-/// Builds all components, the native programs and the tests, these with the programs: built apart, they would share
-/// dependencies with other features, and the largest would be compiled twice.
+/// Builds all components, and the native programs together with the tests. Separate builds would compile the largest
+/// dependencies twice, with different features.
 pub fn build_all_with_tests() -> Result<()> {
     build()?;
     println!("Build: bridge and tests");

@@ -1,4 +1,4 @@
-//! Feeds parsers with whatever a fuzzer thinks of.
+//! Fuzzes the parsers.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,62 +12,62 @@ use crate::{setup, shell};
 
 const FOLDER: &str = "tests/fuzz";
 
-/// Where inputs go that were found on the way, beside those that are kept in the repository.
-const FOUND: &str = "target/fuzz";
+/// The folder of inputs that runs discover; `corpus` holds those in the repository.
+const DISCOVERED: &str = "target/fuzz";
 
 /// Options of `cargo xtask fuzz`.
 #[derive(Args)]
 pub struct Fuzz {
-    /// The one target to run; all of them if left out.
+    /// The target to run; all targets without it.
     pub target: Option<String>,
-    /// How long each runs.
+    /// How long each target runs, in seconds.
     #[arg(long, default_value_t = 60)]
     pub seconds: u32,
 }
 
-/// What became of a target.
-struct Run {
+/// The result of a target.
+struct Outcome {
     target: String,
     is_ok: bool,
-    runs: String,
+    inputs: String,
     coverage: String,
 }
 
-/// Sets up, builds, and runs. Returns how many targets passed, and how many failed.
+/// Sets up, builds and runs the targets. Returns how many passed, and how many failed.
 pub fn run(fuzz: &Fuzz) -> Result<(u32, u32)> {
     println!("Set-up:");
     setup::cargo_fuzz::ensure()?;
     println!("Build: fuzz targets");
     shell::run(cargo_fuzz("build").args(["--sanitizer", "none"]).args(&fuzz.target))?;
-    let mut targets = targets()?;
+    let mut targets = find_targets()?;
     if let Some(one) = &fuzz.target {
         targets.retain(|target| target == one);
     }
     if targets.is_empty() {
         bail!("there is no such target in {FOLDER}");
     }
-    let mut runs = Vec::new();
+    let mut outcomes = Vec::new();
     for target in targets {
         println!("Fuzz: {target}, for {} s", fuzz.seconds);
-        runs.push(run_target(target, fuzz.seconds)?);
+        outcomes.push(run_target(target, fuzz.seconds)?);
     }
     println!("\n{:<18} {:>12} {:>9}", "", "inputs", "coverage");
-    for Run { target, is_ok, runs, coverage } in &runs {
-        println!("{target:<18} {runs:>12} {coverage:>9}{}", if *is_ok { "" } else { "  FAILED" });
+    for Outcome { target, is_ok, inputs, coverage } in &outcomes {
+        println!("{target:<18} {inputs:>12} {coverage:>9}{}", if *is_ok { "" } else { "  FAILED" });
     }
-    let passed = runs.iter().filter(|run| run.is_ok).count();
-    Ok((u32::try_from(passed)?, u32::try_from(runs.len() - passed)?))
+    let passed = outcomes.iter().filter(|outcome| outcome.is_ok).count();
+    Ok((u32::try_from(passed)?, u32::try_from(outcomes.len() - passed)?))
 }
 
-/// The targets are compiled with instrumentation that only a nightly compiler gives without being asked twice.
-/// AddressSanitizer would find nothing in code that forbids `unsafe`, and makes it slower.
+/// `RUSTC_BOOTSTRAP` unlocks the instrumentation, which stable compilers hide. The targets run without AddressSanitizer,
+/// which would only slow down code that forbids `unsafe`.
 fn cargo_fuzz(verb: &str) -> Command {
     let mut command = Command::new("cargo");
     command.args(["fuzz", verb, "--fuzz-dir", FOLDER]).env("RUSTC_BOOTSTRAP", "1");
     command
 }
 
-fn targets() -> Result<Vec<String>> {
+fn find_targets() -> Result<Vec<String>> {
     let entries = std::fs::read_dir(Path::new(FOLDER).join("fuzz_targets")).context("no fuzz targets")?;
     let mut targets: Vec<String> = entries
         .flatten()
@@ -77,30 +77,30 @@ fn targets() -> Result<Vec<String>> {
     Ok(targets)
 }
 
-fn run_target(target: String, seconds: u32) -> Result<Run> {
-    let found = PathBuf::from(FOUND).join(&target);
-    std::fs::create_dir_all(&found)?;
+fn run_target(target: String, seconds: u32) -> Result<Outcome> {
+    let discovered = PathBuf::from(DISCOVERED).join(&target);
+    std::fs::create_dir_all(&discovered)?;
     let mut command = cargo_fuzz("run");
-    // The first folder is the one that is written to.
-    command.args(["--sanitizer", "none", &target]).arg(&found).arg(format!("{FOLDER}/corpus/{target}"));
+    // The fuzzer writes to the first folder.
+    command.args(["--sanitizer", "none", &target]).arg(&discovered).arg(format!("{FOLDER}/corpus/{target}"));
     command.args(["--", &format!("-max_total_time={seconds}"), "-timeout=10", "-rss_limit_mb=2048"]);
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let log = String::from_utf8_lossy(&output.stderr);
     let is_ok = output.status.success();
     if !is_ok {
-        println!("{said}");
+        println!("{log}");
     }
-    let (runs, coverage) = done(&said).unwrap_or_default();
-    Ok(Run { target, is_ok, runs, coverage })
+    let (inputs, coverage) = parse_totals(&log).unwrap_or_default();
+    Ok(Outcome { target, is_ok, inputs, coverage })
 }
 
-/// Reads `#1531592 DONE cov: 1066 ft: 3361 …`.
-fn done(said: &str) -> Option<(String, String)> {
-    let line = said.lines().rev().find(|line| line.contains("DONE"))?;
+/// Parses `#1531592 DONE cov: 1066 ft: 3361 …` into the number of inputs and the coverage.
+fn parse_totals(log: &str) -> Option<(String, String)> {
+    let line = log.lines().rev().find(|line| line.contains("DONE"))?;
     let mut words = line.split_whitespace();
-    let runs = words.next()?.trim_start_matches('#').to_owned();
+    let inputs = words.next()?.trim_start_matches('#').to_owned();
     let coverage = words.skip_while(|word| *word != "cov:").nth(1)?.to_owned();
-    Some((runs, coverage))
+    Some((inputs, coverage))
 }
 
 #[cfg(test)]
@@ -108,10 +108,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_tells_how_much_was_tried() {
-        let said =
+    fn totals_are_parsed_from_the_last_line() {
+        let log =
             "#2\tINITED cov: 1 ft: 2\n#42\tDONE   cov: 7 ft: 8 corp: 3/9b\nDone 42 runs in 1 second(s)\n";
-        assert_eq!(done(said), Some(("42".to_owned(), "7".to_owned())));
-        assert_eq!(done("error: no such target"), None);
+        assert_eq!(parse_totals(log), Some(("42".to_owned(), "7".to_owned())));
+        assert_eq!(parse_totals("error: no such target"), None);
     }
 }

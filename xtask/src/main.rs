@@ -1,5 +1,4 @@
-//! `cargo xtask`: everything that is done to this project, on a machine that has nothing but the Rust toolchain,
-//! Node.js and Debian's packages.
+//! `cargo xtask`: the tasks of this project. They need only the Rust toolchain, Node.js and Debian's packages.
 
 mod components;
 mod fuzz;
@@ -26,21 +25,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what building and running need; skips what is there.
+    /// Install what building and running need; skips what is installed.
     Setup {
-        /// Also what only the tests need.
+        /// Also install what only the tests need.
         #[arg(long)]
         tests: bool,
     },
     /// Build the components and the native programs.
     Build,
-    /// Set up, build, and run it all: Redis, the app, the bridge and the sweep. Ctrl-C stops it.
+    /// Set up, build, and run Redis, the app, the bridge and the sweep. Ctrl-C stops them.
     Up(up::Up),
     /// Set up, build, and run every test, with a summary.
     Test,
-    /// Set up, build, and hold thousands of sockets for a while; checks and measures what comes of it.
+    /// Set up, build, and run a load test with thousands of sockets, with checks and measurements.
     Soak(soak::Soak),
-    /// Set up, build, and feed parsers with whatever a fuzzer thinks of.
+    /// Set up, build, and fuzz the parsers.
     Fuzz(fuzz::Fuzz),
     /// Check formatting, lints and dependencies.
     Lint,
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns whether everything was found good.
+/// Returns whether every test and check passed.
 fn run(command: Command) -> Result<bool> {
     std::env::set_current_dir(shell::root())?;
     let mut is_ok = true;

@@ -1,6 +1,6 @@
-//! Builds everything and puts it under load.
+//! Builds and runs the load test.
 
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -10,27 +10,27 @@ use crate::{components, setup, shell};
 /// Options of `cargo xtask soak`.
 #[derive(Args)]
 pub struct Soak {
-    /// How long the crowd stays once it has come, in minutes.
+    /// How long the load lasts after all clients connected, in minutes.
     #[arg(long)]
     minutes: Option<String>,
-    /// How many sockets are held at once.
+    /// How many sockets are open at once.
     #[arg(long)]
     sockets: Option<String>,
     /// How many rooms are open at once.
     #[arg(long)]
     rooms: Option<String>,
-    /// How many clients do something each second.
+    /// How many clients join, leave or reconnect each second.
     #[arg(long)]
     rate: Option<String>,
-    /// What all choices follow from.
+    /// The seed of all random choices.
     #[arg(long)]
     seed: Option<String>,
-    /// Take the build for debugging: sooner there, and slower.
+    /// Use the debug build: it builds faster, and runs slower.
     #[arg(long)]
     debug: bool,
 }
 
-/// Sets up, builds, and runs the load generator, which starts the rest. Returns whether everything was found good.
+/// Sets up, builds and runs the load generator, which starts the other processes. Returns whether all checks passed.
 pub fn run(soak: &Soak) -> Result<bool> {
     setup::for_running()?;
     components::build()?;
@@ -42,7 +42,7 @@ pub fn run(soak: &Soak) -> Result<bool> {
     }
     shell::run(&mut cargo)?;
 
-    let programs = target_folder()?.join(if soak.debug { "debug" } else { "release" });
+    let programs = shell::target_folder()?.join(if soak.debug { "debug" } else { "release" });
     let mut load = Command::new(programs.join("rollcall-load"));
     load.arg("--bridge-binary").arg(programs.join("rollcall"));
     let flags = [
@@ -59,11 +59,4 @@ pub fn run(soak: &Soak) -> Result<bool> {
     }
     println!();
     Ok(load.status().context("cannot run the load generator")?.success())
-}
-
-fn target_folder() -> Result<PathBuf> {
-    let metadata = Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
-    let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
-    Ok(PathBuf::from(target))
 }

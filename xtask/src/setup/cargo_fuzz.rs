@@ -1,4 +1,4 @@
-//! cargo-fuzz, and the compiler of C++ that its engine needs.
+//! cargo-fuzz, and the C++ compiler that its engine needs.
 
 use std::process::Command;
 
@@ -7,10 +7,10 @@ use anyhow::Result;
 use super::debian;
 use crate::shell;
 
-/// Makes sure of both.
+/// Installs both.
 pub fn ensure() -> Result<()> {
     if shell::which("c++").is_none() {
-        debian::install(&["g++"], "install a compiler of C++")?;
+        debian::install(&["g++"], "install a C++ compiler")?;
     }
     if shell::which("cargo-fuzz").is_none() {
         shell::doing("cargo-fuzz (compiled, takes a minute)");

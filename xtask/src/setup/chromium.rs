@@ -1,4 +1,4 @@
-//! Chromium, in which the end-to-end tests open pages.
+//! Chromium, in which end-to-end tests open pages.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::debian;
 use crate::shell;
 
-/// Makes sure of the browser.
+/// Installs the browser.
 pub fn ensure() -> Result<()> {
     if program().is_none() {
         debian::install(&["chromium"], "install it with `brew install --cask chromium`")?;
@@ -17,7 +17,7 @@ pub fn ensure() -> Result<()> {
     Ok(())
 }
 
-/// Where the browser lies.
+/// Finds the browser.
 pub fn program() -> Option<PathBuf> {
     shell::which("chromium").or_else(|| {
         let bundle = PathBuf::from("/Applications/Chromium.app/Contents/MacOS/Chromium");

@@ -1,4 +1,4 @@
-//! Debian's packages.
+//! Installs Debian's packages.
 
 use std::{process::Command, sync::OnceLock};
 
@@ -6,9 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// Installs packages, or says how on a system without apt.
-///
-/// `elsewhere` tells what to do there.
+/// Installs packages. On a system without apt, fails with the instructions in `elsewhere`.
 pub fn install(packages: &[&str], elsewhere: &str) -> Result<()> {
     if shell::which("apt-get").is_none() {
         bail!("{} missing, and there is no apt-get here: {elsewhere}", packages.join(", "));
@@ -18,7 +16,7 @@ pub fn install(packages: &[&str], elsewhere: &str) -> Result<()> {
     shell::run_quietly(apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
-/// Lists of packages that are old or missing make an install fail, and fetching them takes a while: once is enough.
+/// Updates the lists of packages, once per run: an install fails with old lists, and an update takes a while.
 pub fn update_once() -> Result<()> {
     static UPDATED: OnceLock<()> = OnceLock::new();
     if UPDATED.get().is_none() {
@@ -34,7 +32,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// A program that runs as root; it never stops to ask for a password where nobody sits.
+/// Builds a command that runs as root. `sudo` fails instead of asking for a password, as nobody may be there to type it.
 pub fn as_root(program: &str) -> Command {
     if shell::output_of(Command::new("id").arg("-u")).as_deref() == Some("0") {
         return Command::new(program);

@@ -7,17 +7,17 @@ use anyhow::{Context, Result};
 use super::debian;
 use crate::shell;
 
-/// Makes sure of the library.
+/// Installs the library.
 pub fn ensure() -> Result<()> {
     if library().is_none() {
         debian::install(&["libfaketime"], "install it with `brew install libfaketime`")?;
     }
-    let library = library().context("libfaketime is installed, but lies in no folder known here")?;
+    let library = library().context("libfaketime is installed, but in no folder that this program knows")?;
     shell::present(&format!("libfaketime {}", library.display()));
     Ok(())
 }
 
-/// Where the library lies: Debian has a folder for each architecture.
+/// Finds the library. Debian has a folder for each architecture.
 pub fn library() -> Option<PathBuf> {
     let folders = ["/usr/lib", "/usr/local/lib", "/opt/homebrew/lib"];
     let below = |folder: &str| {

@@ -1,4 +1,4 @@
-//! Installing what is needed. Each step says itself in a line, skips what is there, and fails with what to do.
+//! Installs what the tasks need. Each step prints one line, skips what is installed, and fails with instructions.
 
 pub mod cargo_deny;
 pub mod cargo_fuzz;
@@ -17,14 +17,14 @@ use anyhow::Result;
 
 pub use faketime::library as faketime_library;
 
-/// What building and running need.
+/// Installs what building and running need.
 pub fn for_running() -> Result<()> {
     println!("Set-up:");
     wasm::ensure()?;
     redis::ensure()
 }
 
-/// What the tests need as well.
+/// Installs what the tests need, too.
 pub fn for_tests() -> Result<()> {
     for_running()?;
     faketime::ensure()?;

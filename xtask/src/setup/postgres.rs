@@ -1,4 +1,4 @@
-//! PostgreSQL, which the tests of sessions from a database start for themselves.
+//! PostgreSQL, which tests of definitions in a database start.
 
 use std::path::PathBuf;
 
@@ -7,19 +7,19 @@ use anyhow::Result;
 use super::debian;
 use crate::shell;
 
-/// Makes sure of the server's programs.
+/// Installs the server's programs.
 pub fn ensure() -> Result<()> {
-    if program().is_none() {
+    if find_program().is_none() {
         debian::install(&["postgresql"], "install it with `brew install postgresql`")?;
     }
-    if let Some(program) = program() {
+    if let Some(program) = find_program() {
         shell::present(&format!("PostgreSQL {}", program.display()));
     }
     Ok(())
 }
 
-/// Debian keeps them in a folder for each version, which is in no `PATH`.
-fn program() -> Option<PathBuf> {
+/// Finds the server. Debian has a folder for each version, outside of `PATH`.
+fn find_program() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found = versions.map(|version| version.path().join("bin/postgres")).filter(|path| path.is_file());
     found.next().or_else(|| shell::which("postgres"))

@@ -1,7 +1,7 @@
-//! The target that components are compiled for, `wasm32-wasip2`.
+//! The target of components, `wasm32-wasip2`.
 //!
-//! rustup has it. Where rustup cannot reach its server, as behind a registry mirror, Debian's own compiler, library
-//! source and libc make the same target in half a minute.
+//! rustup installs the target. Where rustup cannot reach its server, as behind a registry mirror, this module builds the
+//! target from Debian's compiler, library source and libc, which takes half a minute.
 
 use std::{
     fs,
@@ -21,14 +21,14 @@ const DEBIAN_LIBC: &str = "/usr/lib/wasm32-wasi";
 /// A compiler that has the target.
 #[derive(Clone, Copy)]
 pub enum Compiler {
-    /// The one that cargo uses anyway.
+    /// Cargo's default compiler.
     Default,
-    /// Debian's, beside it.
+    /// Debian's compiler.
     Debian,
 }
 
 impl Compiler {
-    /// Has cargo use this compiler for one call.
+    /// Makes a cargo command use this compiler.
     pub fn select(self, cargo: &mut Command) {
         if let Self::Debian = self {
             cargo.env("RUSTC", DEBIAN_RUSTC);
@@ -36,9 +36,9 @@ impl Compiler {
     }
 }
 
-/// Makes sure of a compiler that has the target.
+/// Installs the target. Returns a compiler that has it.
 pub fn ensure() -> Result<Compiler> {
-    if let Some(compiler) = find() {
+    if let Some(compiler) = find_compiler() {
         return Ok(compiler);
     }
     shell::doing(&format!("{TARGET} (rustup)"));
@@ -49,10 +49,10 @@ pub fn ensure() -> Result<Compiler> {
             build_from_debian()?;
         }
     }
-    find().with_context(|| format!("the target {TARGET} was installed, but no compiler has it"))
+    find_compiler().with_context(|| format!("the target {TARGET} was installed, but no compiler finds it"))
 }
 
-fn find() -> Option<Compiler> {
+fn find_compiler() -> Option<Compiler> {
     if has_target("rustc") {
         shell::present(&format!("{TARGET} (rustup)"));
         return Some(Compiler::Default);
@@ -65,12 +65,12 @@ fn find() -> Option<Compiler> {
 }
 
 fn has_target(rustc: &str) -> bool {
-    let Some(libraries) = libraries_of(rustc) else { return false };
+    let Some(libraries) = find_libraries(rustc) else { return false };
     let Ok(entries) = fs::read_dir(libraries) else { return false };
     entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
-fn libraries_of(rustc: &str) -> Option<PathBuf> {
+fn find_libraries(rustc: &str) -> Option<PathBuf> {
     let sysroot = shell::output_of(Command::new(rustc).args(["--print", "sysroot"]))?;
     Some(Path::new(&sysroot).join("lib/rustlib").join(TARGET).join("lib"))
 }
@@ -78,27 +78,27 @@ fn libraries_of(rustc: &str) -> Option<PathBuf> {
 fn build_from_debian() -> Result<()> {
     let elsewhere = format!("install the target with `rustup target add {TARGET}`");
     debian::install(&["rustc-web", "rust-web-src", "rust-web-llvm", "wasi-libc"], &elsewhere)?;
-    debian::install(&[&linker_package()?], &elsewhere)?;
-    let libraries = libraries_of(DEBIAN_RUSTC).context("Debian's compiler does not run")?;
+    debian::install(&[&find_linker_package()?], &elsewhere)?;
+    let libraries = find_libraries(DEBIAN_RUSTC).context("Debian's compiler does not run")?;
     copy_as_root(Path::new(DEBIAN_LIBC), &libraries.join("self-contained"), &["o", "a"])?;
     shell::doing("the standard library for it (about half a minute)");
     copy_as_root(&build_std()?, &libraries, &["rlib"])?;
-    // Cargo does not notice that what it has compiled was compiled against another library.
+    // Cargo does not rebuild what it compiled against the former library.
     let compiled = shell::root().join("target").join(TARGET);
     if compiled.exists() { fs::remove_dir_all(compiled).map_err(Into::into) } else { Ok(()) }
 }
 
-/// `rust-lld` is a link to the linker of the LLVM release that the compiler was made with, in a package of its own.
-fn linker_package() -> Result<String> {
+/// Finds the package of the linker: `/usr/bin/rust-lld` links to the linker of the compiler's LLVM release.
+fn find_linker_package() -> Result<String> {
     let linker = fs::read_link("/usr/bin/rust-lld").context("rust-web-llvm has no /usr/bin/rust-lld")?;
-    let name = linker.file_name().context("/usr/bin/rust-lld leads nowhere")?;
+    let name = linker.file_name().context("/usr/bin/rust-lld links to no file")?;
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// Builds the standard library, from a crate that has nothing of its own. Returns where it lies.
+/// Builds the standard library as the dependency of an empty crate. Returns its folder.
 fn build_std() -> Result<PathBuf> {
     let seed = shell::root().join("target/xtask/std-seed");
-    // Libraries of an older compiler would be installed with the new ones.
+    // The folder may hold libraries of an older compiler.
     if seed.exists() {
         fs::remove_dir_all(&seed)?;
     }
@@ -108,7 +108,7 @@ fn build_std() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--target", TARGET, "-Zbuild-std=std,panic_abort"]);
     cargo.current_dir(&seed).env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC);
-    // The components are built with link-time optimisation, which needs the library's bitcode.
+    // Link-time optimisation of the components needs the library's bitcode.
     cargo.env("CARGO_TARGET_DIR", seed.join("target")).env("RUSTFLAGS", "-Cembed-bitcode=yes");
     shell::run_quietly(&mut cargo)?;
     let built = seed.join("target").join(TARGET).join("release/deps");

@@ -1,4 +1,4 @@
-//! Runs it all on this machine: Redis, the app, the bridge and the sweep.
+//! Runs Redis, the app, the bridge and the sweep on this machine.
 
 mod child;
 mod redis;
@@ -7,8 +7,9 @@ mod session;
 mod spin;
 
 use std::{
+    fs::{self, File},
     net::TcpListener,
-    path::PathBuf,
+    path::Path,
     process::Command,
     sync::{
         Arc,
@@ -24,8 +25,10 @@ use clap::Args;
 use self::{child::Child, redis::Redis, secrets::Secrets};
 use crate::{components, setup, shell};
 
-/// How long the bridge may take until it answers; compiling the components is part of it.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long the bridge may take to start, including the compilation of the components.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Options of `cargo xtask up`.
 #[derive(Args)]
@@ -33,15 +36,15 @@ pub struct Up {
     /// Run the app in the installed `spin` instead of in the bridge's process.
     #[arg(long)]
     spin: bool,
-    /// The port that clients connect to.
+    /// The port for clients.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The port of the app, where sessions are defined.
+    /// The port of the app's HTTP API.
     #[arg(long, default_value_t = 3000)]
     app_port: u16,
 }
 
-/// Sets up, builds, starts, seeds a session, and waits for Ctrl-C.
+/// Sets up, builds, starts, defines a sample session, and waits for Ctrl-C.
 pub fn run(up: &Up) -> Result<()> {
     setup::for_running()?;
     if up.spin {
@@ -51,59 +54,83 @@ pub fn run(up: &Up) -> Result<()> {
     ensure_free(up.app_port, "--app-port")?;
     components::build_all()?;
 
+    let stop = register_stop()?;
+    let folder = shell::root().join("target/up");
+    fs::create_dir_all(&folder)?;
+    let _lock = lock(&folder)?;
+    let secrets = Secrets::load_or_generate(&folder.join("secrets.json"))?;
+    let mut processes = Processes::start(up, &folder, &secrets)?;
+    if !wait_until_started(up, &mut processes, &stop)? {
+        return Ok(());
+    }
+    let ends_at = session::define(up.app_port, &secrets.operator_token)?;
+    announce(up, &processes.redis, &secrets, ends_at)?;
+    while !stop.load(Ordering::Relaxed) {
+        processes.check()?;
+        thread::sleep(POLL_INTERVAL);
+    }
+    println!("\nStopping.");
+    Ok(())
+}
+
+/// The running processes. Dropping them stops them in this order: the bridge needs the app to stop, and the app Redis.
+struct Processes {
+    bridge: Child,
+    app: Option<Child>,
+    redis: Redis,
+}
+
+impl Processes {
+    fn start(up: &Up, folder: &Path, secrets: &Secrets) -> Result<Self> {
+        let redis = Redis::find_or_start(folder)?;
+        let app =
+            up.spin.then(|| Child::start("spin", spin::command(up.app_port, &redis, secrets))).transpose()?;
+        let bridge = Child::start("the bridge", bridge_command(up, &redis, secrets)?)?;
+        Ok(Self { bridge, app, redis })
+    }
+
+    /// Fails if a process stopped by itself.
+    fn check(&mut self) -> Result<()> {
+        let children = [Some(&mut self.bridge), self.app.as_mut(), self.redis.process.as_mut()];
+        children.into_iter().flatten().try_for_each(Child::check)
+    }
+}
+
+/// Returns a flag that Ctrl-C and SIGTERM set.
+fn register_stop() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let folder = shell::root().join("target/up");
-    std::fs::create_dir_all(&folder)?;
-    let lock = std::fs::File::create(folder.join("lock"))?;
-    // Two servers on one append-only file would ruin it.
-    lock.try_lock().context("another `cargo xtask up` runs in this checkout")?;
-    let secrets = Secrets::load_or_make(&folder.join("secrets.json"))?;
-    // Dropped in reverse: the bridge says goodbye to the app, the app to Redis.
-    let mut redis = Redis::find_or_start(&folder)?;
-    let mut app =
-        up.spin.then(|| Child::start("spin", spin::command(up.app_port, &redis, &secrets))).transpose()?;
-    let mut bridge = Child::start("the bridge", bridge_command(up, &redis, &secrets)?)?;
+    Ok(stop)
+}
 
-    let mut children: Vec<&mut Child> =
-        [Some(&mut bridge), app.as_mut(), redis.process.as_mut()].into_iter().flatten().collect();
+/// Locks the folder: two Redis servers would ruin one append-only file.
+fn lock(folder: &Path) -> Result<File> {
+    let lock = File::create(folder.join("lock"))?;
+    lock.try_lock().context("another `cargo xtask up` runs in this checkout")?;
+    Ok(lock)
+}
+
+/// Returns whether the bridge and the app started before a signal came.
+fn wait_until_started(up: &Up, processes: &mut Processes, stop: &AtomicBool) -> Result<bool> {
     let health = format!("http://127.0.0.1:{}/healthz", up.port);
     let began = Instant::now();
     while !is_healthy(&health) || !session::is_app_up(up.app_port) {
         if stop.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(false);
         }
-        check(&mut children)?;
-        if began.elapsed() > START_LIMIT {
-            bail!("the bridge does not answer at {health} within {} s", START_LIMIT.as_secs());
+        processes.check()?;
+        if began.elapsed() > START_TIMEOUT {
+            bail!("the bridge does not answer at {health} within {} s", START_TIMEOUT.as_secs());
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(POLL_INTERVAL);
     }
-    let ends_at = session::seed(up.app_port, &secrets.operator_token)?;
-    drop(children);
-    announce(up, &redis, &secrets, ends_at)?;
-
-    let mut children: Vec<&mut Child> =
-        [Some(&mut bridge), app.as_mut(), redis.process.as_mut()].into_iter().flatten().collect();
-    while !stop.load(Ordering::Relaxed) {
-        check(&mut children)?;
-        thread::sleep(Duration::from_millis(100));
-    }
-    println!("\nStopping.");
-    for child in children {
-        child.stop();
-    }
-    Ok(())
+    Ok(true)
 }
 
 fn is_healthy(url: &str) -> bool {
-    ureq::get(url).config().timeout_global(Some(session::ANSWER_LIMIT)).build().call().is_ok()
-}
-
-fn check(children: &mut [&mut Child]) -> Result<()> {
-    children.iter_mut().try_for_each(|child| child.check())
+    ureq::get(url).config().timeout_global(Some(session::RESPONSE_TIMEOUT)).build().call().is_ok()
 }
 
 fn ensure_free(port: u16, flag: &str) -> Result<()> {
@@ -112,7 +139,7 @@ fn ensure_free(port: u16, flag: &str) -> Result<()> {
 }
 
 fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> {
-    let mut command = Command::new(bridge_binary()?);
+    let mut command = Command::new(shell::target_folder()?.join("debug/rollcall"));
     command.args(["bridge", "--listen", &format!("127.0.0.1:{}", up.port)]);
     if up.spin {
         command.args(["--app", &format!("http://127.0.0.1:{}", up.app_port)]);
@@ -126,14 +153,7 @@ fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> 
     Ok(command)
 }
 
-fn bridge_binary() -> Result<PathBuf> {
-    let metadata = Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
-    let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
-    Ok(PathBuf::from(target).join("debug/rollcall"))
-}
-
-/// The app's variables, as Spin and the host read them from the environment.
+/// The app's variables, which Spin and the host read from the environment.
 fn variables(redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 6] {
     let (scheme, credentials, address) = redis.parts();
     [

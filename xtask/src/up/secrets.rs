@@ -1,4 +1,4 @@
-//! The secrets of this machine's Rollcall.
+//! The secrets of `cargo xtask up`.
 
 use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 const KEY_ID: &str = "local";
 
-/// Made once and kept, so that tokens stay good when Rollcall is started again.
+/// The secrets. A file keeps them, so that tokens stay valid when Rollcall starts again.
 pub struct Secrets {
-    /// What the bridge signs its calls with.
+    /// Signs the bridge's calls.
     pub bridge_secret: String,
-    /// What sessions are defined with.
+    /// Authorizes calls of the operators' API.
     pub operator_token: String,
     jwt_key: String,
 }
 
 impl Secrets {
-    /// Reads them, or makes them.
-    pub fn load_or_make(file: &Path) -> Result<Self> {
-        if let Some(secrets) = fs::read(file).ok().and_then(|json| Self::read(&json)) {
+    /// Reads the secrets from the file, or generates them and writes the file.
+    pub fn load_or_generate(file: &Path) -> Result<Self> {
+        if let Some(secrets) = fs::read(file).ok().and_then(|json| Self::parse(&json)) {
             return Ok(secrets);
         }
         let secrets = Self {
@@ -43,7 +43,7 @@ impl Secrets {
         Ok(secrets)
     }
 
-    fn read(json: &[u8]) -> Option<Self> {
+    fn parse(json: &[u8]) -> Option<Self> {
         let json: Value = serde_json::from_slice(json).ok()?;
         let text = |name: &str| json[name].as_str().map(str::to_owned);
         Some(Self {
@@ -53,12 +53,12 @@ impl Secrets {
         })
     }
 
-    /// The key set that verifies clients' tokens.
+    /// The key set with which the app verifies tokens of clients.
     pub fn jwt_keys(&self) -> String {
         json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": KEY_ID, "k": self.jwt_key}]}).to_string()
     }
 
-    /// A client's token, good for half a day.
+    /// Signs a client's token, which is valid for half a day.
     pub fn client_token(&self, user: &str) -> Result<String> {
         let key = Base64UrlSafeNoPadding::decode_to_vec(&self.jwt_key, None)?;
         let name = user[..1].to_uppercase() + &user[1..];
@@ -79,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_kept_and_readable_by_their_owner_alone() {
+    fn secrets_are_kept_and_only_the_owner_can_read_them() {
         let file = std::env::temp_dir().join(format!("rollcall-secrets-{}.json", std::process::id()));
-        let made = Secrets::load_or_make(&file).unwrap();
-        let read = Secrets::load_or_make(&file).unwrap();
+        let generated = Secrets::load_or_generate(&file).unwrap();
+        let read = Secrets::load_or_generate(&file).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
         fs::remove_file(&file).unwrap();
-        assert_eq!(made.jwt_keys(), read.jwt_keys());
+        assert_eq!(generated.jwt_keys(), read.jwt_keys());
         assert_eq!(mode & 0o777, 0o600);
     }
 }

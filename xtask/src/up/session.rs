@@ -13,27 +13,27 @@ use crate::shell;
 /// The sample session's room.
 pub const ROOM: &str = "demo";
 
-/// Who may enter it; the first leads.
+/// The users who may enter; the first is the leader.
 pub const MEMBERS: [&str; 3] = ["ada", "grace", "linus"];
 
-/// How long the app may take to answer.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// How long the app may take to respond.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 const LENGTH: Duration = Duration::from_secs(60 * 60);
 
-/// Whether the app answers at all.
+/// Whether the app responds.
 pub fn is_app_up(app_port: u16) -> bool {
     let status = ureq::get(format!("http://127.0.0.1:{app_port}/rooms/{ROOM}"))
         .config()
         .http_status_as_error(false)
-        .timeout_global(Some(ANSWER_LIMIT))
+        .timeout_global(Some(RESPONSE_TIMEOUT))
         .build()
         .call();
     status.is_ok_and(|response| response.status().as_u16() == 401)
 }
 
-/// Defines the session. Returns when it ends, as people read it.
-pub fn seed(app_port: u16, operator_token: &str) -> Result<String> {
+/// Defines the session. Returns its end as text.
+pub fn define(app_port: u16, operator_token: &str) -> Result<String> {
     let end = SystemTime::now().duration_since(UNIX_EPOCH)? + LENGTH;
     let definition =
         json!({"endAt": u64::try_from(end.as_millis())?, "leaderId": MEMBERS[0], "members": MEMBERS});
@@ -41,7 +41,7 @@ pub fn seed(app_port: u16, operator_token: &str) -> Result<String> {
         .header("authorization", format!("Bearer {operator_token}"))
         .config()
         .http_status_as_error(false)
-        .timeout_global(Some(ANSWER_LIMIT))
+        .timeout_global(Some(RESPONSE_TIMEOUT))
         .build()
         .send(definition.to_string())
         .context("the app does not answer")?;

@@ -7,27 +7,27 @@ use anyhow::{Result, bail};
 use super::{redis::Redis, secrets::Secrets, variables};
 use crate::shell;
 
-/// spin-sdk 7 exports `wasi:http@0.3.0`, which older ones do not load.
+/// spin-sdk 7 exports `wasi:http@0.3.0`, which older versions do not load.
 const OLDEST: (u32, u32) = (4, 1);
 
-/// Makes sure of Spin and its cron trigger; says what is missing.
+/// Checks that Spin and its cron trigger are installed.
 pub fn ensure() -> Result<()> {
-    let Some(said) = shell::output_of(Command::new("spin").arg("--version")) else {
+    let Some(output) = shell::output_of(Command::new("spin").arg("--version")) else {
         bail!("--spin needs `spin` {}.{} or newer: install it from spinframework.dev", OLDEST.0, OLDEST.1);
     };
-    if version_of(&said).is_none_or(|version| version < OLDEST) {
-        bail!("--spin needs `spin` {}.{} or newer, and finds {said}", OLDEST.0, OLDEST.1);
+    if parse_version(&output).is_none_or(|version| version < OLDEST) {
+        bail!("--spin needs `spin` {}.{} or newer, and finds {output}", OLDEST.0, OLDEST.1);
     }
     let plugins =
         shell::output_of(Command::new("spin").args(["plugins", "list", "--installed"])).unwrap_or_default();
     if !plugins.contains("trigger-cron") {
         bail!("--spin needs Spin's cron trigger: run `spin plugins install trigger-cron`");
     }
-    shell::present(&format!("{said} with its cron trigger"));
+    shell::present(&format!("{output} with its cron trigger"));
     Ok(())
 }
 
-/// The command that runs the app.
+/// Builds the command that runs the app.
 pub fn command(port: u16, redis: &Redis, secrets: &Secrets) -> Command {
     let mut command = Command::new("spin");
     command.args(["up", "--from", "spin.toml", "--listen", &format!("127.0.0.1:{port}")]);
@@ -35,8 +35,8 @@ pub fn command(port: u16, redis: &Redis, secrets: &Secrets) -> Command {
     command
 }
 
-fn version_of(said: &str) -> Option<(u32, u32)> {
-    let mut numbers = said.split_whitespace().nth(1)?.split('.');
+fn parse_version(output: &str) -> Option<(u32, u32)> {
+    let mut numbers = output.split_whitespace().nth(1)?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert_eq!(version_of("spin 4.1.0 (abc 2026-06-01)"), Some((4, 1)));
-        assert!(version_of("spin 3.11.0") < Some(OLDEST));
+        assert_eq!(parse_version("spin 4.1.0 (abc 2026-06-01)"), Some((4, 1)));
+        assert!(parse_version("spin 3.11.0") < Some(OLDEST));
     }
 }
