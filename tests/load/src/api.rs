@@ -1,4 +1,4 @@
-//! The operators' HTTP API, as far as a run needs it.
+//! A client of the operators' HTTP API, with the calls that a run needs.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use ureq::{Agent, http::Request};
 
-/// How long the app may take to answer, under load.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long the app may take to respond under load.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Rooms per page of the list of live rooms.
-const PAGE: usize = 1000;
+/// How many rooms a page of live rooms holds.
+const PAGE_SIZE: usize = 1000;
 
-/// The operators' HTTP API.
+/// A client of the operators' HTTP API.
 #[derive(Clone)]
 pub struct Api {
     url: String,
@@ -22,34 +22,36 @@ pub struct Api {
 }
 
 impl Api {
-    /// For the app at a URL.
+    /// Creates a client for the app at a URL.
     pub fn new(url: String, operator_token: String) -> Self {
-        let config =
-            Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_LIMIT)).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(RESPONSE_TIMEOUT))
+            .build();
         Self { url, operator_token, agent: config.into() }
     }
 
     /// Defines a session.
     pub async fn define(&self, room: &str, definition: Value) -> Result<()> {
-        self.expect("PUT", format!("/rooms/{room}"), Some(definition)).await.map(drop)
+        self.call_successfully("PUT", format!("/rooms/{room}"), Some(definition)).await.map(drop)
     }
 
-    /// Changes what the patch names.
+    /// Changes a definition with a JSON Merge Patch.
     pub async fn revise(&self, room: &str, patch: Value) -> Result<()> {
-        self.expect("PATCH", format!("/rooms/{room}"), Some(patch)).await.map(drop)
+        self.call_successfully("PATCH", format!("/rooms/{room}"), Some(patch)).await.map(drop)
     }
 
     /// Ends a session now.
     pub async fn end(&self, room: &str) -> Result<()> {
-        self.expect("POST", format!("/rooms/{room}/end"), None).await.map(drop)
+        self.call_successfully("POST", format!("/rooms/{room}/end"), None).await.map(drop)
     }
 
-    /// Forgets a definition and ends its session.
+    /// Deletes a definition and ends its session.
     pub async fn delete(&self, room: &str) -> Result<()> {
-        self.expect("DELETE", format!("/rooms/{room}"), None).await.map(drop)
+        self.call_successfully("DELETE", format!("/rooms/{room}"), None).await.map(drop)
     }
 
-    /// Says something to everybody in a room. Returns whether anybody can have heard it.
+    /// Sends a notice to a room. Returns whether the room was live.
     pub async fn notice(&self, room: &str, text: &str) -> Result<bool> {
         let body = json!({"text": text});
         let (status, answer) = self.call("POST", format!("/rooms/{room}/notices"), Some(body)).await?;
@@ -60,17 +62,17 @@ impl Api {
         }
     }
 
-    /// Who is in a live room, as in `room:state`.
+    /// Reads the state of a live room, as in `room:state`.
     pub async fn members(&self, room: &str) -> Result<Value> {
-        self.expect("GET", format!("/rooms/{room}/members"), None).await
+        self.call_successfully("GET", format!("/rooms/{room}/members"), None).await
     }
 
-    /// The live rooms with somebody in them, each with how many.
+    /// Lists the live rooms that have members, each with their number.
     pub async fn occupied(&self) -> Result<Vec<(String, u64)>> {
         let mut occupied = Vec::new();
-        let mut path = format!("/rooms?limit={PAGE}");
+        let mut path = format!("/rooms?limit={PAGE_SIZE}");
         loop {
-            let page = self.expect("GET", path, None).await?;
+            let page = self.call_successfully("GET", path, None).await?;
             for room in page["rooms"].as_array().context("a list of rooms")? {
                 let count = room["count"].as_u64().context("a room's count")?;
                 if count > 0 {
@@ -78,11 +80,16 @@ impl Api {
                 }
             }
             let Some(next) = page["next"].as_str() else { return Ok(occupied) };
-            path = format!("/rooms?limit={PAGE}&after={next}");
+            path = format!("/rooms?limit={PAGE_SIZE}&after={next}");
         }
     }
 
-    async fn expect(&self, method: &'static str, path: String, body: Option<Value>) -> Result<Value> {
+    async fn call_successfully(
+        &self,
+        method: &'static str,
+        path: String,
+        body: Option<Value>,
+    ) -> Result<Value> {
         let what = format!("{method} {path}");
         match self.call(method, path, body).await? {
             (200..=299, answer) => Ok(answer),

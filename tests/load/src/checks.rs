@@ -1,4 +1,4 @@
-//! Checks the results of a run.
+//! The checks that decide whether a run passed.
 
 use std::time::Duration;
 
@@ -6,63 +6,63 @@ use anyhow::Result;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 
-use crate::{api::Api, counters::Counters, memory::Samples, redis_keys};
+use crate::{api::Api, memory::Samples, metrics::Metrics, redis_keys};
 
-/// How often to look whether the last ghost is gone.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What was checked.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Check {
-    /// What should be.
+    /// What has to hold.
     pub name: String,
     /// What was found.
     pub found: String,
-    /// Whether that is good.
-    pub is_ok: bool,
+    /// Whether it holds.
+    pub passed: bool,
 }
 
 impl Check {
-    fn new(name: impl Into<String>, found: impl Into<String>, is_ok: bool) -> Self {
-        Self { name: name.into(), found: found.into(), is_ok }
+    fn new(name: impl Into<String>, found: impl Into<String>, passed: bool) -> Self {
+        Self { name: name.into(), found: found.into(), passed }
     }
 }
 
-/// What clients were told.
-pub fn check_faults(counters: &Counters) -> Vec<Check> {
+/// Checks that no client observed a violation.
+pub fn check_violations(metrics: &Metrics) -> Vec<Check> {
     let counters = [
-        ("no gap in any client's numbering", &counters.numbering_faults),
-        ("members' lists and counts follow from acks and changes", &counters.member_faults),
-        ("nothing was said that no client can read", &counters.speech_faults),
+        ("no gap in any client's numbering", &metrics.sequence_violations),
+        ("members' lists and counts follow from acks and changes", &metrics.member_violations),
+        ("every message follows the protocol", &metrics.protocol_violations),
     ];
     counters
-        .map(|(name, counter)| Check::new(name, format!("{} faults", counter.get()), counter.get() == 0))
+        .map(|(name, counter)| Check::new(name, format!("{} violations", counter.get()), counter.get() == 0))
         .into()
 }
 
-/// Whether the crowd was ever as large as it was to be, but for those on their way at the moment.
-pub fn check_crowd(held: usize, wanted: usize) -> Check {
-    Check::new("the sockets were held at once", format!("{held} of {wanted}"), held * 100 >= wanted * 95)
+/// Checks that nearly all sockets were open at once; a few always reconnect.
+pub fn check_open_sockets(max_open: usize, wanted: usize) -> Check {
+    let passed = max_open * 100 >= wanted * 95;
+    Check::new("the sockets were open at once", format!("{max_open} of {wanted}"), passed)
 }
 
-/// Whether a bridge's memory is flat.
+/// Checks that the memory of a bridge is flat.
 pub fn check_memory(bridge: &str, samples: &Samples) -> Check {
-    let (third, last) = samples.late_quarters();
+    let (third, last) = samples.last_quarters();
     let found = format!("{:.1} MiB, then {:.1} MiB", third / 1024.0, last / 1024.0);
     Check::new(format!("memory of {bridge} is flat"), found, samples.are_flat())
 }
 
-/// Whether anybody is left when everybody has gone, by the API and by Redis. Waits for as long as it may take until
-/// a lost member is gone.
+/// Checks that no room holds members after all clients went, by the API and by Redis. Polls until `timeout`, within
+/// which the last lost member has to be removed.
 pub async fn check_ghosts(
     api: &Api,
     redis: &mut MultiplexedConnection,
-    limit: Duration,
+    timeout: Duration,
 ) -> Result<[Check; 2]> {
-    let end = Instant::now() + limit;
+    let end = Instant::now() + timeout;
     loop {
         let occupied = api.occupied().await?;
-        let keys = redis_keys::of_members(redis).await?;
+        let keys = redis_keys::find_member_keys(redis).await?;
         if (occupied.is_empty() && keys.is_empty()) || Instant::now() > end {
             let ghosts: u64 = occupied.iter().map(|(_, count)| count).sum();
             let by_api = format!("{ghosts} ghosts in {} rooms", occupied.len());
@@ -72,6 +72,6 @@ pub async fn check_ghosts(
                 Check::new("every room is empty in Redis", by_redis, keys.is_empty()),
             ]);
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

@@ -1,222 +1,190 @@
-//! One simulated client, from the beginning of a run to its end: which rooms it visits, how it goes and comes back.
+//! One client on one socket. It passes every message about its room to its observer.
 
 use std::{sync::Arc, time::Duration};
 
-use fastrand::Rng;
-use serde_json::json;
-use tokio::time::{Instant, sleep};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
-    client_kind::{ClientKind, Parting, Return},
-    connection::Ended,
-    event_checker::Fault,
-    visit::{Visit, Visitor},
-    wire::Transport,
-    world::World,
+    connection::{Connection, Disconnect},
+    observer::{Observer, Violation},
+    shared::Shared,
+    wire::{Incoming, Transport},
 };
 
-/// How long to wait before trying again.
-const PAUSE: Duration = Duration::from_millis(500);
+/// An ack that takes longer counts as lost.
+const ACK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often to try to enter a room; in sum longer than it takes to notice a silent connection.
-const TRIES: u32 = 40;
+/// After these events the bridge closes the socket, and the membership is over.
+const FINAL_EVENTS: &[&str] = &["room:ended", "room:replaced", "room:removed"];
 
-/// How many requests a pushy client makes at once: more than wait in line.
-const REQUESTS_AT_ONCE: usize = 40;
-
-/// How long a slow reader does not read at a time.
-const NOT_READING: Duration = Duration::from_secs(3);
-
-/// One simulated client.
+/// One client on one socket. Dropping it drops the connection without a close.
 pub struct Client {
-    world: Arc<World>,
-    rng: Rng,
-    kind: ClientKind,
-    transport: Transport,
+    shared: Arc<Shared>,
     bridge: usize,
-    number: usize,
-    /// Rises when a user never comes back and somebody else takes the client.
-    generation: u32,
-    ticket: Option<Ticket>,
+    connection: Connection,
+    observer: Observer,
+    is_membership_over: bool,
 }
 
-/// What a client that lost its connection comes back with.
-struct Ticket {
-    room: String,
-    resume_token: Option<String>,
+/// How a client connects.
+pub struct Target<'a> {
+    /// The index of the bridge.
+    pub bridge: usize,
+    /// The transport.
+    pub transport: Transport,
+    /// The user's id.
+    pub user: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Ack {
+    success: bool,
+    code: Option<String>,
+    data: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JoinData {
+    recovered: bool,
+    resume_token: String,
 }
 
 impl Client {
-    /// A client whose choices follow from the seed and its number.
-    pub fn new(world: Arc<World>, number: usize, seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed ^ (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let kind = ClientKind::any(&mut rng);
-        let transport = Transport::ALL[number % 2];
-        let bridge = number / 2 % world.bridges.len();
-        Self { world, rng, kind, transport, bridge, number, generation: 0, ticket: None }
+    /// Connects.
+    pub async fn connect(shared: &Arc<Shared>, target: Target<'_>) -> Result<Self, Disconnect> {
+        let Target { bridge, transport, user } = target;
+        let token = shared.secrets.token_for(user).map_err(|error| Disconnect::Lost(error.to_string()))?;
+        let _permit = shared.entry_permits.acquire().await;
+        let connection = Connection::open(shared.bridges[bridge], transport, &token, None).await?;
+        shared.metrics.sockets[bridge].add();
+        shared.metrics.opened.add();
+        let observer = Observer::new(user.to_owned());
+        Ok(Self { shared: Arc::clone(shared), bridge, connection, observer, is_membership_over: false })
     }
 
-    /// Lives until everybody has to go.
-    pub async fn live(mut self) {
-        let over = self.world.over.clone();
-        while !over.is_cancelled() {
-            if let Err(ended) = self.visit().await {
-                self.take_note(ended);
-                tokio::select! {
-                    () = sleep(PAUSE) => {}
-                    () = over.cancelled() => {}
-                }
-            }
+    /// Joins a room. Returns the resume token, or the code of the refusal.
+    pub async fn join(
+        &mut self,
+        room: &str,
+        resume_token: Option<&str>,
+    ) -> Result<Result<String, String>, Disconnect> {
+        let shared = Arc::clone(&self.shared);
+        let _permit = shared.entry_permits.acquire().await;
+        let began = Instant::now();
+        let mut request = json!({"groupId": room});
+        if let Some(token) = resume_token {
+            request["resumeToken"] = token.into();
         }
+        let data = match self.request("room:join", &request).await? {
+            Ok(data) => data,
+            Err(code) => return Ok(Err(code)),
+        };
+        shared.metrics.record_join_latency(began.elapsed());
+        shared.metrics.joins.add();
+        self.observe(|observer| observer.observe_join(&data));
+        let joined: JoinData = serde_json::from_str(data.get())
+            .map_err(|error| Disconnect::ProtocolError(format!("{error} in {data}")))?;
+        if joined.recovered {
+            shared.metrics.recovered.add();
+        }
+        Ok(Ok(joined.resume_token))
     }
 
-    async fn visit(&mut self) -> Result<(), Ended> {
-        let world = Arc::clone(&self.world);
-        let user = self.user();
-        let visitor = Visitor { bridge: self.bridge, transport: self.transport, user: &user };
-        let mut visit = Visit::begin(&world, visitor).await?;
-        let outcome = self.spend(&mut visit).await;
-        if visit.is_dismissed() {
-            self.ticket = None;
-            return Ok(());
+    /// Leaves the room.
+    pub async fn leave(&mut self) -> Result<(), Disconnect> {
+        if self.request("room:leave", &json!({})).await?.is_ok() {
+            self.shared.metrics.leaves.add();
+            self.observer.observe_leave();
         }
-        match outcome? {
-            Parting::Properly => {
-                visit.close().await;
-                return Ok(());
-            }
-            Parting::WithoutAWord => drop(visit),
-            Parting::Silently => fall_silent(&world, visit),
-        }
-        self.come_back();
         Ok(())
     }
 
-    /// Spends time in rooms until it is time to part.
-    async fn spend(&mut self, visit: &mut Visit) -> Result<Parting, Ended> {
-        let over = self.world.over.clone();
+    /// Receives messages until a time.
+    pub async fn receive_until(&mut self, end: Instant) -> Result<(), Disconnect> {
+        while let Ok(incoming) = timeout_at(end, self.connection.receive()).await {
+            self.handle(incoming?);
+        }
+        Ok(())
+    }
+
+    /// Sends a request without waiting for the ack.
+    pub async fn send_request(&mut self, event: &str, data: &Value) -> Result<(), Disconnect> {
+        self.connection.send_request(event, data).await.map(drop)
+    }
+
+    /// Sends any text.
+    pub async fn send_text(&mut self, text: String) -> Result<(), Disconnect> {
+        self.connection.send_text(text).await
+    }
+
+    /// Closes the socket with a close frame. A member who did not leave before has lost the connection then.
+    pub async fn close(mut self) {
+        let _ = timeout(ACK_TIMEOUT, self.connection.close()).await;
+    }
+
+    /// Whether an event ended the membership.
+    pub fn is_membership_over(&self) -> bool {
+        self.is_membership_over
+    }
+
+    /// Sends a request and waits for the ack. Returns its data, or the code of the refusal.
+    async fn request(
+        &mut self,
+        event: &str,
+        data: &Value,
+    ) -> Result<Result<Box<RawValue>, String>, Disconnect> {
+        let request_id = self.connection.send_request(event, data).await?;
+        let end = Instant::now() + ACK_TIMEOUT;
         loop {
-            let room = self.enter(visit).await?;
-            tokio::select! {
-                stayed = self.stay(visit, &room) => stayed?,
-                () = over.cancelled() => {}
-            }
-            let parting = self.kind.parting(&mut self.rng);
-            if parting != Parting::Properly {
-                return Ok(parting);
-            }
-            visit.leave().await?;
-            self.ticket = None;
-            if self.kind != ClientKind::Restless || over.is_cancelled() {
-                return Ok(Parting::Properly);
+            let incoming = timeout_at(end, self.connection.receive())
+                .await
+                .map_err(|_| Disconnect::Lost(format!("no answer to {event}")))??;
+            match incoming {
+                Incoming::Ack { id, data } if id == request_id => return self.parse_ack(&data),
+                incoming => self.handle(incoming),
             }
         }
     }
 
-    /// Tries to get into the room of the ticket, or else into any.
-    async fn enter(&mut self, visit: &mut Visit) -> Result<String, Ended> {
-        for _ in 0..TRIES {
-            let ticket = self.ticket.take();
-            let room =
-                ticket.as_ref().map_or_else(|| self.world.rooms.any(&mut self.rng), |it| it.room.clone());
-            let resume = ticket.as_ref().and_then(|ticket| ticket.resume_token.as_deref());
-            match visit.enter(&room, resume).await? {
-                Ok(token) => {
-                    self.ticket = Some(Ticket { room: room.clone(), resume_token: Some(token) });
-                    return Ok(room);
-                }
-                Err(code) if matches!(code.as_str(), "SESSION_ENDED" | "NO_SUCH_ROOM") => {}
-                // As while nobody has noticed yet that the former connection is lost.
-                Err(_) => self.ticket = ticket,
+    fn parse_ack(&self, data: &RawValue) -> Result<Result<Box<RawValue>, String>, Disconnect> {
+        match serde_json::from_str(data.get()) {
+            Ok(Ack { success: true, data: Some(data), .. }) => Ok(Ok(data)),
+            Ok(Ack { success: false, code: Some(code), .. }) => {
+                self.shared.metrics.count_code(&code);
+                Ok(Err(code))
             }
-            if self.world.over.is_cancelled() {
-                return Err(Ended::Lost("the run was over".to_owned()));
-            }
-            visit.listen(Instant::now() + PAUSE).await?;
-        }
-        self.become_another();
-        Err(Ended::Lost("gave up".to_owned()))
-    }
-
-    async fn stay(&mut self, visit: &mut Visit, room: &str) -> Result<(), Ended> {
-        let until = Instant::now() + self.dwell();
-        match self.kind {
-            ClientKind::Slow => {
-                while Instant::now() < until {
-                    sleep(NOT_READING).await;
-                    visit.listen(Instant::now() + NOT_READING).await?;
-                }
-            }
-            ClientKind::Pushy => {
-                for _ in 0..REQUESTS_AT_ONCE {
-                    visit.press("room:join", &json!({"groupId": room})).await?;
-                }
-            }
-            ClientKind::Babbling => visit.say(rubbish(&mut self.rng, self.transport)).await?,
-            ClientKind::Steady | ClientKind::Restless | ClientKind::Unlucky => {}
-        }
-        visit.listen(until).await
-    }
-
-    /// As long as things take that happen at any time: mostly shorter than the average, sometimes much longer.
-    fn dwell(&mut self) -> Duration {
-        let factor = -(1.0 - self.rng.f64()).ln();
-        self.world.dwell.mul_f64(factor.clamp(0.05, 4.0))
-    }
-
-    fn come_back(&mut self) {
-        match Return::any(&mut self.rng) {
-            Return::WithToken => self.bridge = (self.bridge + 1) % self.world.bridges.len(),
-            Return::Empty => {
-                if let Some(ticket) = &mut self.ticket {
-                    ticket.resume_token = None;
-                }
-            }
-            Return::Never => self.become_another(),
+            _ => Err(Disconnect::ProtocolError(format!("an invalid ack: {data}"))),
         }
     }
 
-    fn become_another(&mut self) {
-        self.generation += 1;
-        self.ticket = None;
+    fn handle(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Event { name, data } => {
+                self.shared.metrics.events.add();
+                self.is_membership_over |= FINAL_EVENTS.contains(&name.as_str());
+                self.observe(|observer| observer.observe_event(&name, &data));
+            }
+            // The ack of a request sent without waiting; a refusal is counted.
+            Incoming::Ack { data, .. } => drop(self.parse_ack(&data)),
+            _ => {}
+        }
     }
 
-    fn user(&self) -> String {
-        format!("user-{}-{}", self.number, self.generation)
-    }
-
-    fn take_note(&self, ended: Ended) {
-        let counters = &self.world.counters;
-        match ended {
-            Ended::Closed(code, reason) => counters.code(&format!("close {code} {reason}")),
-            Ended::Goodbye => counters.code("goodbye"),
-            Ended::Refused(code) => counters.code(&code),
-            Ended::Lost(why) => counters.code(&why),
-            Ended::Nonsense(what) => counters.fault(Fault::Speech(what)),
+    fn observe(&mut self, observe: impl FnOnce(&mut Observer) -> Result<(), Violation>) {
+        if let Err(violation) = observe(&mut self.observer) {
+            self.shared.metrics.record_violation(violation);
         }
     }
 }
 
-/// Keeps the socket open and reads nothing, until the bridge must have noticed.
-fn fall_silent(world: &Arc<World>, visit: Visit) {
-    let (silence, over) = (world.silence, world.over.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = sleep(silence) => {}
-            () = over.cancelled() => {}
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.metrics.sockets[self.bridge].remove();
+        if self.observer.position().is_some() && !self.is_membership_over {
+            self.shared.metrics.disconnects.add();
         }
-        drop(visit);
-    });
-}
-
-/// What no client should say.
-fn rubbish(rng: &mut Rng, transport: Transport) -> String {
-    let any =
-        ["", "{", "null", "[[[[[[[[", "42", "{\"id\":1,\"event\":7,\"data\":{}}", "\u{0}", "99/study,[]"];
-    match rng.usize(..any.len() + 3) {
-        0 => transport.request(1_000_000, "room:join", &json!({"groupId": "x".repeat(20_000)})),
-        1 => transport.request(1_000_000, "room:burn", &json!({})),
-        2 => transport.request(1_000_000, "room:join", &json!({"groupId": {"$ne": null}})),
-        other => any[other - 3].to_owned(),
     }
 }

@@ -10,137 +10,160 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Error, Message, client::IntoClientRequest, protocol::WebSocketConfig},
+    tungstenite::{
+        Error, Message, Utf8Bytes,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, WebSocketConfig},
+    },
 };
 
 use crate::wire::{Incoming, Transport, socketio::PONG};
 
-/// How long it may take until a socket is open, on a machine that is busy with thousands of others.
-const OPEN_LIMIT: Duration = Duration::from_secs(60);
+/// How long a socket may take to open on a machine that is busy with thousands of others.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is read at once. The library's own size would cost more memory than all that a client says and hears.
+/// The library's default buffer would take more memory than all messages of a client.
 const READ_BUFFER_BYTES: usize = 4096;
 
-/// One socket to a bridge. Dropping it is to go away without a word.
+/// The code of a close frame without a code.
+const NO_STATUS: u16 = 1005;
+
+/// One socket to a bridge. Dropping it drops the connection without a close.
 pub struct Connection {
     transport: Transport,
     stream: WebSocketStream<TcpStream>,
     last_id: u64,
-    owes_pong: bool,
+    is_pong_due: bool,
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The bridge closed it, with a code (1005 if it named none) and a reason.
+pub enum Disconnect {
+    /// The bridge sent a close frame with this code (1005 without one) and reason.
     Closed(u16, String),
-    /// The bridge said goodbye in a packet of Socket.IO.
-    Goodbye,
-    /// The client was not let in; holds the code.
+    /// The bridge sent a disconnect packet of Socket.IO.
+    Packet,
+    /// The bridge refused the connection with this code.
     Refused(String),
-    /// It broke, or never came to be.
+    /// The connection broke, or never opened.
     Lost(String),
-    /// The bridge said what no bridge should.
-    Nonsense(String),
+    /// The bridge broke the protocol.
+    ProtocolError(String),
 }
 
-impl From<Error> for Ended {
+impl From<Error> for Disconnect {
     fn from(error: Error) -> Self {
         Self::Lost(error.to_string())
     }
 }
 
+impl From<Option<CloseFrame>> for Disconnect {
+    fn from(frame: Option<CloseFrame>) -> Self {
+        match frame {
+            Some(frame) => Self::Closed(frame.code.into(), frame.reason.to_string()),
+            None => Self::Closed(NO_STATUS, String::new()),
+        }
+    }
+}
+
 impl Connection {
-    /// Opens a socket. `receive_buffer_bytes` is the size of the kernel's buffer, if it is to be another than usual.
+    /// Opens a socket. `receive_buffer_bytes` sets the size of the kernel's buffer.
     pub async fn open(
         bridge: SocketAddr,
         transport: Transport,
         token: &str,
         receive_buffer_bytes: Option<u32>,
-    ) -> Result<Self, Ended> {
-        let opening = Self::open_slowly(bridge, transport, token, receive_buffer_bytes);
-        timeout(OPEN_LIMIT, opening).await.unwrap_or_else(|_| Err(Ended::Lost("never opened".to_owned())))
+    ) -> Result<Self, Disconnect> {
+        let opening = Self::open_without_timeout(bridge, transport, token, receive_buffer_bytes);
+        timeout(OPEN_TIMEOUT, opening)
+            .await
+            .unwrap_or_else(|_| Err(Disconnect::Lost("never opened".to_owned())))
     }
 
-    async fn open_slowly(
+    async fn open_without_timeout(
         bridge: SocketAddr,
         transport: Transport,
         token: &str,
         receive_buffer_bytes: Option<u32>,
-    ) -> Result<Self, Ended> {
-        let stream =
-            connect(bridge, receive_buffer_bytes).await.map_err(|error| Ended::Lost(error.to_string()))?;
+    ) -> Result<Self, Disconnect> {
+        let stream = connect(bridge, receive_buffer_bytes)
+            .await
+            .map_err(|error| Disconnect::Lost(error.to_string()))?;
         let mut request = format!("ws://{bridge}{}", transport.path()).into_client_request()?;
         if transport == Transport::WebSocket {
-            let bearer =
-                format!("Bearer {token}").parse().map_err(|_| Ended::Lost("an odd token".to_owned()))?;
+            let bearer = format!("Bearer {token}")
+                .parse()
+                .map_err(|_| Disconnect::Lost("an invalid token".to_owned()))?;
             request.headers_mut().insert("authorization", bearer);
         }
         let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
         let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
-        let mut connection = Self { transport, stream, last_id: 0, owes_pong: false };
-        if let Some(introduction) = transport.introduction(token) {
-            connection.say(introduction).await?;
-            connection.until_admitted().await?;
+        let mut connection = Self { transport, stream, last_id: 0, is_pong_due: false };
+        if let Some(packet) = transport.connect_packet(token) {
+            connection.send_text(packet).await?;
+            connection.wait_until_connected().await?;
         }
         Ok(connection)
     }
 
-    async fn until_admitted(&mut self) -> Result<(), Ended> {
+    async fn wait_until_connected(&mut self) -> Result<(), Disconnect> {
         loop {
-            match self.next().await? {
+            match self.receive().await? {
                 Incoming::Opened => {}
-                Incoming::Admitted => return Ok(()),
-                other => return Err(Ended::Nonsense(format!("{other:?} before being admitted"))),
+                Incoming::Connected => return Ok(()),
+                other => {
+                    return Err(Disconnect::ProtocolError(format!("{other:?} before the connect packet")));
+                }
             }
         }
     }
 
-    /// Sends a request. Returns the id that its ack will carry.
-    pub async fn request(&mut self, event: &str, data: &Value) -> Result<u64, Ended> {
+    /// Sends a request. Returns the id that its ack carries.
+    pub async fn send_request(&mut self, event: &str, data: &Value) -> Result<u64, Disconnect> {
         self.last_id += 1;
-        self.say(self.transport.request(self.last_id, event, data)).await?;
+        self.send_text(self.transport.request(self.last_id, event, data)).await?;
         Ok(self.last_id)
     }
 
     /// Sends any text.
-    pub async fn say(&mut self, text: String) -> Result<(), Ended> {
+    pub async fn send_text(&mut self, text: String) -> Result<(), Disconnect> {
         Ok(self.stream.send(Message::text(text)).await?)
     }
 
-    /// What comes next; pings are answered. Nothing is lost when the wait is given up.
-    pub async fn next(&mut self) -> Result<Incoming, Ended> {
+    /// Receives the next message, and answers pings. Cancelling the wait loses no message.
+    pub async fn receive(&mut self) -> Result<Incoming, Disconnect> {
         loop {
-            if self.owes_pong {
-                self.say(PONG.to_owned()).await?;
-                self.owes_pong = false;
+            if self.is_pong_due {
+                self.send_text(PONG.to_owned()).await?;
+                self.is_pong_due = false;
             }
-            let message = match self.stream.next().await {
-                None => return Err(Ended::Lost("the stream is over".to_owned())),
-                Some(message) => message?,
-            };
-            let text = match message {
-                Message::Text(text) => text,
-                Message::Close(frame) => {
-                    let (code, reason) = frame
-                        .map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-                    return Err(Ended::Closed(code, reason));
-                }
-                // Answered by the library.
-                Message::Ping(_) | Message::Pong(_) => continue,
-                other => return Err(Ended::Nonsense(format!("{other:?}"))),
-            };
-            match self.transport.read(&text) {
-                Ok(Incoming::Ping) => self.owes_pong = true,
-                Ok(Incoming::Refused(code)) => return Err(Ended::Refused(code)),
-                Ok(Incoming::Goodbye) => return Err(Ended::Goodbye),
+            let text = self.receive_text().await?;
+            match self.transport.parse(&text) {
+                Ok(Incoming::Ping) => self.is_pong_due = true,
+                Ok(Incoming::Refused(code)) => return Err(Disconnect::Refused(code)),
+                Ok(Incoming::Disconnected) => return Err(Disconnect::Packet),
                 Ok(incoming) => return Ok(incoming),
-                Err(error) => return Err(Ended::Nonsense(format!("{error:#}: {text}"))),
+                Err(error) => return Err(Disconnect::ProtocolError(format!("{error:#}: {text}"))),
             }
         }
     }
 
-    /// Closes politely.
+    async fn receive_text(&mut self) -> Result<Utf8Bytes, Disconnect> {
+        loop {
+            match self.stream.next().await {
+                None => return Err(Disconnect::Lost("the stream ended".to_owned())),
+                Some(message) => match message? {
+                    Message::Text(text) => return Ok(text),
+                    Message::Close(frame) => return Err(frame.into()),
+                    // The library answers pings.
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    other => return Err(Disconnect::ProtocolError(format!("{other:?}"))),
+                },
+            }
+        }
+    }
+
+    /// Closes with a close frame.
     pub async fn close(&mut self) {
         let _ = self.stream.close(None).await;
     }
@@ -148,7 +171,7 @@ impl Connection {
 
 async fn connect(bridge: SocketAddr, receive_buffer_bytes: Option<u32>) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    // Before connecting, as the window is agreed on then.
+    // TCP negotiates the window while it connects, so the size has to be set before.
     if let Some(bytes) = receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
     }

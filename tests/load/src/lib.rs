@@ -1,32 +1,32 @@
-//! Load: real processes, simulated clients on both transports, and checks of what the clients received.
+//! The load generator: real processes, virtual users on both transports, and checks of what the users receive.
 //!
-//! | module | what it holds |
+//! | module | what it does |
 //! |---|---|
-//! | `limits`, `process`, `redis_keys`, `harness`, `api`, `tokens` | what runs: Redis, the app, the bridges |
-//! | `wire`, `connection` | the protocols of both transports |
-//! | `event_checker` | whether the events that a client received are consistent |
-//! | `client`, `client_kind`, `visit` | what a client does, and the kinds of clients |
-//! | `world`, `open_rooms`, `operators` | what the clients share; rooms that end and begin |
-//! | `counters`, `memory`, `report`, `checks` | what was counted, and whether it is within the limits |
+//! | `limits`, `process`, `redis_keys`, `harness`, `api`, `tokens` | runs and inspects Redis, the app and the bridges |
+//! | `wire`, `connection` | speaks the protocols of the bridge |
+//! | `observer` | checks that the messages to a client are consistent |
+//! | `client`, `behavior`, `virtual_user` | a client on one socket, and who drives it |
+//! | `shared`, `open_rooms`, `scenario` | the state that the users share, and the rooms that end and start |
+//! | `metrics`, `memory`, `report`, `checks` | measurements, and whether a run passed |
 //! | `soak` | a whole run |
 
 pub mod api;
+pub mod behavior;
 pub mod checks;
 pub mod client;
-pub mod client_kind;
 pub mod connection;
-pub mod counters;
-pub mod event_checker;
 pub mod harness;
 pub mod limits;
 pub mod memory;
+pub mod metrics;
+pub mod observer;
 pub mod open_rooms;
-pub mod operators;
 pub mod process;
 pub mod redis_keys;
 pub mod report;
+pub mod scenario;
+pub mod shared;
 pub mod soak;
 pub mod tokens;
-pub mod visit;
+pub mod virtual_user;
 pub mod wire;
-pub mod world;

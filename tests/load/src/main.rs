@@ -1,4 +1,4 @@
-//! Puts bridges under load and tells whether they bore it: `rollcall-load`, or `cargo xtask soak`, which builds it all.
+//! The program `rollcall-load`, which runs the load test. `cargo xtask soak` builds and runs it.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -7,16 +7,16 @@ use clap::Parser;
 use rollcall_load::{harness, soak};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Holds many sockets for a while, with everything that clients do, and checks what they are told.
+/// Opens many sockets, does with them everything that clients do, and checks what the clients receive.
 #[derive(Parser)]
 #[command(name = "rollcall-load")]
 struct Cli {
     #[command(flatten)]
     options: soak::Options,
-    /// The bridge's program; without it, the one that was built for debugging.
+    /// The bridge's program; the debug build without this flag.
     #[arg(long)]
     bridge_binary: Option<PathBuf>,
-    /// Where the logs of the processes go.
+    /// The folder for the logs of the processes.
     #[arg(long, default_value = "target/soak")]
     folder: PathBuf,
 }
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether everything was found good. A signal stops it all, the processes too.
+/// Returns whether all checks passed. A signal stops the run and its processes.
 async fn run(cli: Cli) -> Result<bool> {
     let binary = cli.bridge_binary.unwrap_or_else(harness::debug_binary);
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,35 +1,35 @@
-//! How much memory a process held over time, and whether that is flat.
+//! Samples of a process's memory, and whether it is flat.
 
-/// By how much the last quarter may be above the one before, in parts of it.
+/// How far the last quarter may exceed the quarter before, as a fraction.
 const TOLERANCE: f64 = 0.05;
 
-/// What is noise in small processes, in KiB.
+/// The noise of small processes, in KiB.
 const NOISE_KIB: f64 = 4096.0;
 
-/// The rule, as people read it.
+/// The rule, for the report.
 pub const RULE: &str =
     "flat means: the mean of the last quarter is at most 5 % and 4 MiB above that of the quarter before";
 
-/// Samples at even distances, in KiB.
+/// Samples at equal intervals, in KiB.
 #[derive(Debug, Default, Clone)]
 pub struct Samples(Vec<u64>);
 
 impl Samples {
-    /// Adds one.
+    /// Adds a sample.
     pub fn push(&mut self, kib: u64) {
         self.0.push(kib);
     }
 
     /// The means of the third and of the last quarter, in KiB.
-    pub fn late_quarters(&self) -> (f64, f64) {
+    pub fn last_quarters(&self) -> (f64, f64) {
         let quarter = self.0.len() / 4;
-        let from = |quarters: usize| &self.0[self.0.len() - quarters * quarter..][..quarter];
-        (mean(from(2)), mean(from(1)))
+        let from_end = |quarters: usize| &self.0[self.0.len() - quarters * quarter..][..quarter];
+        (mean(from_end(2)), mean(from_end(1)))
     }
 
-    /// Whether memory has stopped growing. Too few samples show nothing.
+    /// Whether memory stopped growing. Fewer than four samples prove nothing.
     pub fn are_flat(&self) -> bool {
-        let (third, last) = self.late_quarters();
+        let (third, last) = self.last_quarters();
         self.0.len() >= 4 && last <= third * (1.0 + TOLERANCE) + NOISE_KIB
     }
 }
@@ -52,6 +52,6 @@ mod tests {
         assert!(!samples(|second| 100_000 + second * 1_000).are_flat());
         assert!(samples(|second| 100_000 + second.min(50) * 1_000).are_flat());
         assert!(samples(|second| 100_000 + second % 2 * 3_000).are_flat());
-        assert!(!Samples::default().are_flat(), "nothing is shown by nothing");
+        assert!(!Samples::default().are_flat(), "no samples prove nothing");
     }
 }

@@ -1,51 +1,48 @@
-//! The open rooms, in numbered slots: when a room ends, the next room takes its slot.
+//! The rooms that are open. Each slot holds one room at a time; when a session ends, the next room takes its slot.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use fastrand::Rng;
 
-/// The open rooms.
-pub struct OpenRooms(RwLock<Vec<Slot>>);
-
-#[derive(Clone, Default)]
-struct Slot {
-    generation: u32,
-}
+/// The open rooms, by slot. A slot holds the generation of its room.
+pub struct OpenRooms(RwLock<Vec<u32>>);
 
 impl OpenRooms {
-    /// One open room in each of so many slots.
+    /// Creates the first room of every slot.
     pub fn new(slots: usize) -> Self {
-        Self(RwLock::new(vec![Slot::default(); slots]))
+        Self(RwLock::new(vec![0; slots]))
     }
 
-    /// How many slots there are.
+    /// The number of slots.
     pub fn slots(&self) -> usize {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.read().len()
     }
 
-    /// The room in a slot.
+    /// The id of the room in a slot.
     pub fn room(&self, slot: usize) -> String {
-        let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        name(slot, slots[slot].generation)
+        room_id(slot, self.read()[slot])
     }
 
-    /// The room that comes next in a slot.
+    /// The id of the room that follows in a slot.
     pub fn next_room(&self, slot: usize) -> String {
-        let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        name(slot, slots[slot].generation + 1)
+        room_id(slot, self.read()[slot] + 1)
     }
 
-    /// Opens the next room in a slot.
-    pub fn replace(&self, slot: usize) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)[slot].generation += 1;
+    /// Replaces the room in a slot with the next.
+    pub fn advance(&self, slot: usize) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)[slot] += 1;
     }
 
-    /// A random room.
-    pub fn any(&self, rng: &mut Rng) -> String {
+    /// Picks a random room.
+    pub fn pick(&self, rng: &mut Rng) -> String {
         self.room(rng.usize(..self.slots()))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<u32>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn name(slot: usize, generation: u32) -> String {
+fn room_id(slot: usize, generation: u32) -> String {
     format!("soak-{slot}-{generation}")
 }

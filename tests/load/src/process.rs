@@ -1,4 +1,4 @@
-//! A running program: its log, whether it still runs, and how much memory it holds.
+//! A running program: its log, its state and its memory.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A running program. Dropping it kills it.
 pub struct Process {
-    /// What people call it.
+    /// The name in logs and reports.
     pub name: String,
     log: PathBuf,
     pid: u32,
@@ -50,7 +50,7 @@ impl Process {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             let log = fs::read_to_string(&self.log)?;
-            if let Some(value) = field_of(&log, event, field) {
+            if let Some(value) = find_field(&log, event, field) {
                 return Ok(value.to_owned());
             }
             self.check().with_context(|| format!("its log is {}", self.log.display()))?;
@@ -61,7 +61,7 @@ impl Process {
         }
     }
 
-    /// Fails if it has stopped by itself.
+    /// Fails if the program stopped by itself.
     pub fn check(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} stopped by itself: {status}", self.name);
@@ -73,20 +73,20 @@ impl Process {
     pub fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))
             .with_context(|| format!("{} does not run any more", self.name))?;
-        Memory::read(&status).with_context(|| format!("/proc/{}/status tells no memory", self.pid))
+        Memory::parse(&status).with_context(|| format!("/proc/{}/status tells no memory", self.pid))
     }
 }
 
-/// Of a log with the line `… bridge.started listen=127.0.0.1:8080`, the address. A line that is not complete yet does
-/// not count.
-fn field_of<'a>(log: &'a str, event: &str, field: &str) -> Option<&'a str> {
+/// Finds a field of an event, as the address in `… bridge.started listen=127.0.0.1:8080`. The last line counts only if
+/// it is complete.
+fn find_field<'a>(log: &'a str, event: &str, field: &str) -> Option<&'a str> {
     let mut lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let mut words = lines.find(|line| line.contains(event))?.split_whitespace();
     words.find_map(|word| word.strip_prefix(field)?.strip_prefix('='))
 }
 
 impl Memory {
-    fn read(status: &str) -> Option<Self> {
+    fn parse(status: &str) -> Option<Self> {
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             line.trim().strip_suffix(" kB")?.parse().ok()
@@ -102,16 +102,16 @@ mod tests {
     #[test]
     fn fields_are_read_from_complete_lines() {
         let log = "INFO serving address=127.0.0.1:1\nINFO bridge.started listen=127.0.0.1:2 node_id=a\n";
-        assert_eq!(field_of(log, "bridge.started", "listen"), Some("127.0.0.1:2"));
-        assert_eq!(field_of(log, "serving", "address"), Some("127.0.0.1:1"));
-        assert_eq!(field_of(log, "serving", "listen"), None);
-        assert_eq!(field_of("INFO serving address=127.0.0.1:1", "serving", "address"), None);
+        assert_eq!(find_field(log, "bridge.started", "listen"), Some("127.0.0.1:2"));
+        assert_eq!(find_field(log, "serving", "address"), Some("127.0.0.1:1"));
+        assert_eq!(find_field(log, "serving", "listen"), None);
+        assert_eq!(find_field("INFO serving address=127.0.0.1:1", "serving", "address"), None);
     }
 
     #[test]
-    fn memory_is_read_from_what_the_kernel_tells() {
+    fn memory_is_parsed_from_proc_status() {
         let status = "Name:\trollcall\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n";
-        assert_eq!(Memory::read(status), Some(Memory { resident_kib: 10_240, peak_kib: 20_480 }));
-        assert_eq!(Memory::read("Name:\tkthreadd\n"), None);
+        assert_eq!(Memory::parse(status), Some(Memory { resident_kib: 10_240, peak_kib: 20_480 }));
+        assert_eq!(Memory::parse("Name:\tkthreadd\n"), None);
     }
 }

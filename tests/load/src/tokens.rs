@@ -1,4 +1,4 @@
-//! Tokens of clients, signed with a key that the app is given.
+//! The secrets of a run, and the tokens of clients.
 
 use anyhow::{Result, anyhow};
 use jwt_simple::{
@@ -8,21 +8,21 @@ use jwt_simple::{
 use serde_json::json;
 
 /// Longer than any run.
-const GOOD_FOR_HOURS: u64 = 48;
+const VALIDITY_HOURS: u64 = 48;
 
 /// The secrets of one run.
 pub struct Secrets {
-    /// What bridges sign their calls with.
+    /// Signs the calls of bridges.
     pub bridge_secret: String,
-    /// What sessions are defined with.
+    /// Authorizes calls of the operators' API.
     pub operator_token: String,
-    /// The key set that verifies clients' tokens.
+    /// The key set with which the app verifies tokens of clients.
     pub jwt_keys: String,
     key: HS256Key,
 }
 
 impl Secrets {
-    /// Makes new ones.
+    /// Generates new secrets.
     pub fn make() -> Result<Self> {
         let key = random()?;
         let text = Base64UrlSafeNoPadding::encode_to_string(key)?;
@@ -34,10 +34,10 @@ impl Secrets {
         })
     }
 
-    /// A user's token.
+    /// Signs a token for a user.
     pub fn token_for(&self, user: &str) -> Result<String> {
         let profile = json!({"name": format!("Name of {user}")});
-        let claims = Claims::with_custom_claims(profile, Duration::from_hours(GOOD_FOR_HOURS));
+        let claims = Claims::with_custom_claims(profile, Duration::from_hours(VALIDITY_HOURS));
         self.key.authenticate(claims.with_subject(user))
     }
 }

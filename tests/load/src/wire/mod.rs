@@ -1,5 +1,5 @@
-//! What travels on a socket, by transport. Written from the protocols and not from the product's code, so that both
-//! can be wrong independently.
+//! The messages on a socket, by transport. They are written from the protocols and not from the bridge's code, so that
+//! a mistake in one does not hide a mistake in the other.
 
 pub mod socketio;
 mod websocket;
@@ -7,7 +7,7 @@ mod websocket;
 use anyhow::Result;
 use serde_json::{Value, value::RawValue};
 
-/// How a client is connected.
+/// A transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// A plain WebSocket at `/ws`.
@@ -16,7 +16,7 @@ pub enum Transport {
     SocketIo,
 }
 
-/// What came from the bridge.
+/// A message from the bridge.
 #[derive(Debug)]
 pub enum Incoming {
     /// An event.
@@ -26,30 +26,30 @@ pub enum Incoming {
         /// Its payload.
         data: Box<RawValue>,
     },
-    /// The answer to a request.
+    /// The ack of a request.
     Ack {
         /// The request's id.
         id: u64,
-        /// The ack.
+        /// The ack's payload.
         data: Box<RawValue>,
     },
-    /// Asks whether the client is there, in a packet of the transport's own.
+    /// A ping of Engine.IO.
     Ping,
-    /// The transport is open.
+    /// Engine.IO opened the transport.
     Opened,
-    /// The client is let in.
-    Admitted,
-    /// The client is not let in; holds the code.
+    /// Socket.IO connected the namespace.
+    Connected,
+    /// Socket.IO refused the connection with this code.
     Refused(String),
-    /// The bridge says goodbye.
-    Goodbye,
+    /// The bridge disconnected the client.
+    Disconnected,
 }
 
 impl Transport {
-    /// Both.
+    /// All transports.
     pub const ALL: [Self; 2] = [Self::WebSocket, Self::SocketIo];
 
-    /// Where it is served.
+    /// The path and the query at the bridge.
     pub fn path(self) -> &'static str {
         match self {
             Self::WebSocket => "/ws",
@@ -57,7 +57,7 @@ impl Transport {
         }
     }
 
-    /// A request, as text.
+    /// Formats a request.
     pub fn request(self, id: u64, event: &str, data: &Value) -> String {
         match self {
             Self::WebSocket => websocket::request(id, event, data),
@@ -65,19 +65,19 @@ impl Transport {
         }
     }
 
-    /// Asks to be let in, if that takes a message of its own.
-    pub fn introduction(self, token: &str) -> Option<String> {
+    /// Formats the packet that connects with a token, on the transport that has one.
+    pub fn connect_packet(self, token: &str) -> Option<String> {
         match self {
             Self::WebSocket => None,
-            Self::SocketIo => Some(socketio::introduction(token)),
+            Self::SocketIo => Some(socketio::connect_packet(token)),
         }
     }
 
-    /// Reads a message of the bridge.
-    pub fn read(self, text: &str) -> Result<Incoming> {
+    /// Parses a message from the bridge.
+    pub fn parse(self, text: &str) -> Result<Incoming> {
         match self {
-            Self::WebSocket => websocket::read(text),
-            Self::SocketIo => socketio::read(text),
+            Self::WebSocket => websocket::parse(text),
+            Self::SocketIo => socketio::parse(text),
         }
     }
 }

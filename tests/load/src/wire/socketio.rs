@@ -12,11 +12,11 @@ const NAMESPACE: &str = "/study,";
 pub const PONG: &str = "3";
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ConnectError {
     message: String,
 }
 
-pub(super) fn introduction(token: &str) -> String {
+pub(super) fn connect_packet(token: &str) -> String {
     format!("40{NAMESPACE}{}", json!({"token": token}))
 }
 
@@ -24,10 +24,10 @@ pub(super) fn request(id: u64, event: &str, data: &Value) -> String {
     format!("42{NAMESPACE}{id}{}", json!([event, data]))
 }
 
-pub(super) fn read(text: &str) -> Result<Incoming> {
+pub(super) fn parse(text: &str) -> Result<Incoming> {
     match text.as_bytes() {
         [b'0', ..] => return Ok(Incoming::Opened),
-        [b'1'] => return Ok(Incoming::Goodbye),
+        [b'1'] => return Ok(Incoming::Disconnected),
         [b'2'] => return Ok(Incoming::Ping),
         _ => {}
     }
@@ -36,23 +36,23 @@ pub(super) fn read(text: &str) -> Result<Incoming> {
     let kind = packet.next().context("a packet of Socket.IO")?;
     let rest = packet.as_str().strip_prefix(NAMESPACE).context("a packet of the namespace")?;
     match kind {
-        '0' => Ok(Incoming::Admitted),
-        '1' => Ok(Incoming::Goodbye),
-        '2' => event(rest),
-        '3' => ack(rest),
-        '4' => Ok(Incoming::Refused(serde_json::from_str::<Refusal>(rest)?.message)),
+        '0' => Ok(Incoming::Connected),
+        '1' => Ok(Incoming::Disconnected),
+        '2' => parse_event(rest),
+        '3' => parse_ack(rest),
+        '4' => Ok(Incoming::Refused(serde_json::from_str::<ConnectError>(rest)?.message)),
         _ => bail!("an unknown packet of Socket.IO: {kind}"),
     }
 }
 
-fn event(rest: &str) -> Result<Incoming> {
+fn parse_event(rest: &str) -> Result<Incoming> {
     let (name, data): (String, Box<RawValue>) = serde_json::from_str(rest).context("an event")?;
     Ok(Incoming::Event { name, data })
 }
 
-fn ack(rest: &str) -> Result<Incoming> {
-    let digits = rest.find('[').context("an ack's arguments")?;
-    let (id, arguments) = rest.split_at(digits);
+fn parse_ack(rest: &str) -> Result<Incoming> {
+    let start = rest.find('[').context("an ack's arguments")?;
+    let (id, arguments) = rest.split_at(start);
     let (data,): (Box<RawValue>,) = serde_json::from_str(arguments).context("an ack")?;
     Ok(Incoming::Ack { id: id.parse().context("an ack's id")?, data })
 }
@@ -62,17 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_are_read() {
-        assert!(matches!(read("0{\"sid\":\"a\"}"), Ok(Incoming::Opened)));
-        assert!(matches!(read("2"), Ok(Incoming::Ping)));
-        assert!(matches!(read("40/study,{\"sid\":\"b\"}"), Ok(Incoming::Admitted)));
-        assert!(matches!(read("41/study,"), Ok(Incoming::Goodbye)));
-        assert!(matches!(read("43/study,12[{}]"), Ok(Incoming::Ack { id: 12, .. })));
-        assert!(matches!(read("42/study,[\"x\",{}]"), Ok(Incoming::Event { name, .. }) if name == "x"));
-        let refused = read("44/study,{\"message\":\"TOKEN_EXPIRED\"}");
+    fn packets_are_parsed() {
+        assert!(matches!(parse("0{\"sid\":\"a\"}"), Ok(Incoming::Opened)));
+        assert!(matches!(parse("2"), Ok(Incoming::Ping)));
+        assert!(matches!(parse("40/study,{\"sid\":\"b\"}"), Ok(Incoming::Connected)));
+        assert!(matches!(parse("41/study,"), Ok(Incoming::Disconnected)));
+        assert!(matches!(parse("43/study,12[{}]"), Ok(Incoming::Ack { id: 12, .. })));
+        assert!(matches!(parse("42/study,[\"x\",{}]"), Ok(Incoming::Event { name, .. }) if name == "x"));
+        let refused = parse("44/study,{\"message\":\"TOKEN_EXPIRED\"}");
         assert!(matches!(refused, Ok(Incoming::Refused(code)) if code == "TOKEN_EXPIRED"));
-        assert!(read("4").is_err());
-        assert!(read("é").is_err());
+        assert!(parse("4").is_err());
+        assert!(parse("é").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(super) fn request(id: u64, event: &str, data: &Value) -> String {
     json!({"id": id, "event": event, "data": data}).to_string()
 }
 
-pub(super) fn read(text: &str) -> Result<Incoming> {
+pub(super) fn parse(text: &str) -> Result<Incoming> {
     let Frame { ack, event, data } = serde_json::from_str(text).context("a frame of the bridge")?;
     match (ack, event) {
         (Some(id), _) => Ok(Incoming::Ack { id, data }),
@@ -30,11 +30,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn acks_and_events_are_told_apart() {
-        assert!(matches!(read(r#"{"ack":3,"data":{}}"#), Ok(Incoming::Ack { id: 3, .. })));
+    fn acks_and_events_are_distinguished() {
+        assert!(matches!(parse(r#"{"ack":3,"data":{}}"#), Ok(Incoming::Ack { id: 3, .. })));
         assert!(
-            matches!(read(r#"{"event":"room:ended","data":{}}"#), Ok(Incoming::Event { name, .. }) if name == "room:ended")
+            matches!(parse(r#"{"event":"room:ended","data":{}}"#), Ok(Incoming::Event { name, .. }) if name == "room:ended")
         );
-        assert!(read(r#"{"data":{}}"#).is_err());
+        assert!(parse(r#"{"data":{}}"#).is_err());
     }
 }
