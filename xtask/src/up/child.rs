@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::shell;
 
-/// How long it may take to stop by itself.
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+/// How long a program may take to stop after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A running program. Dropping it stops it.
 pub struct Child {
@@ -33,7 +33,7 @@ impl Child {
         Self { name, process }
     }
 
-    /// Fails if it has stopped by itself.
+    /// Fails if the program stopped by itself.
     pub fn check(&mut self) -> Result<()> {
         if let Some(status) = self.process.try_wait()? {
             bail!("{} stopped by itself: {status}", self.name);
@@ -41,7 +41,8 @@ impl Child {
         Ok(())
     }
 
-    /// Asks it and whatever it started (`spin up` has a process for each kind of trigger) to stop, waits, and kills it if it takes too long.
+    /// Stops the program and its children (`spin up` has a process for each kind of trigger) with SIGTERM, and kills the
+    /// program after a timeout.
     pub fn stop(&mut self) {
         let is_running = |child: &mut Self| matches!(child.process.try_wait(), Ok(None));
         if let Some(pid) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
@@ -50,7 +51,7 @@ impl Child {
             let _ = kill_process_group(pid, Signal::TERM);
         }
         let asked = Instant::now();
-        while is_running(self) && asked.elapsed() < STOP_LIMIT {
+        while is_running(self) && asked.elapsed() < STOP_TIMEOUT {
             thread::sleep(Duration::from_millis(20));
         }
         if is_running(self) {
@@ -75,8 +76,8 @@ pub fn prepare(command: Command) -> Command {
     command
 }
 
-/// Has the kernel stop it when this program is killed. `setpriv` comes with every Debian; without it, a killed
-/// `up` leaves its children behind.
+/// Makes the kernel stop the program when this program is killed. Every Debian has `setpriv`; without it, a killed `up`
+/// leaves its children behind.
 fn bind_to_this_process(command: Command) -> Command {
     if shell::which("setpriv").is_none() {
         return command;
