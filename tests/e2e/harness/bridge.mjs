@@ -72,7 +72,7 @@ export class Bridge {
 
   /** Whether the process still runs and answers. */
   async isHealthy() {
-    const response = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(30_000) });
     return !this.child.hasEnded && response.ok;
   }
 

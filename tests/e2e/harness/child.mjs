@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-import { within } from './wait.mjs';
+import { PROCESS_LIMIT_MS, within } from './wait.mjs';
 
 const running = new Set();
 
@@ -60,7 +60,7 @@ export class Child {
       });
     });
     try {
-      return await within(found, () => `${this.name}: ${pattern} in:\n${this.lines.join('\n')}`, 30_000);
+      return await within(found, () => `${this.name}: ${pattern} in:\n${this.lines.join('\n')}`, PROCESS_LIMIT_MS);
     } finally {
       this.#watchers.delete(watch);
     }
@@ -70,6 +70,7 @@ export class Child {
   async kill(signal = 'SIGKILL') {
     if (this.hasEnded) return;
     this.process.kill(signal);
-    if (signal === 'SIGKILL' || signal === 'SIGTERM') await within(this.ended, `the end of ${this.name}`, 30_000);
+    if (signal === 'SIGKILL' || signal === 'SIGTERM')
+      await within(this.ended, `the end of ${this.name}`, PROCESS_LIMIT_MS);
   }
 }

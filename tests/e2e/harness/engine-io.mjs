@@ -13,7 +13,7 @@ export const engineUrl = (bridge, query) => `${bridge.url}/socket.io/?${new URLS
 
 /** Makes a request; returns the whole response. */
 export async function ask(url, options = {}) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000), ...options });
+  const response = await fetch(url, { signal: AbortSignal.timeout(30_000), ...options });
   return { status: response.status, headers: response.headers, body: await response.text() };
 }
 

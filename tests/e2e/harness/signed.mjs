@@ -43,7 +43,7 @@ export function signedBatch(kind, deliveries, { change = (events) => events, ...
 
 /** Makes a call; returns status and body of the response. */
 export async function make(appUrl, { path, body, headers }) {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(30_000);
   const response = await fetch(appUrl + path, { method: 'POST', headers, body, signal });
   const text = await response.text();
   return { status: response.status, answer: text.startsWith('{') ? JSON.parse(text) : text };

@@ -3,7 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The default time limit. It is generous, because only failures reach it. */
-export const LIMIT_MS = 10_000;
+export const LIMIT_MS = 30_000;
+
+/** The time limit of starting and stopping processes. A bridge compiles the components when it starts. */
+export const PROCESS_LIMIT_MS = 180_000;
 
 const POLL_MS = 20;
 

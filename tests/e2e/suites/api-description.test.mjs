@@ -16,7 +16,7 @@ const EXAMPLES = process.env.ROLLCALL_API_EXAMPLES ?? '40';
 /** No response may be a 5xx or differ from the description. */
 const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance';
 
-describe('the description of the API', { timeout: 300_000 }, () => {
+describe('the description of the API', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: OPERATOR_TOKEN } });

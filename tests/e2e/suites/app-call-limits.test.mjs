@@ -20,7 +20,7 @@ const VARIABLES = {
   ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
 };
 
-describe('limits of calls to the app', { timeout: 180_000 }, () => {
+describe('limits of calls to the app', { timeout: 900_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
     // The first bridge runs the app; the second one calls the app through the proxy.

@@ -28,7 +28,7 @@ const WRONG_PAYLOADS = [
   { groupId: 'a\nb' },
 ];
 
-describe('bad input', { timeout: 60_000 }, () => {
+describe('bad input', { timeout: 900_000 }, () => {
   let harness;
   let pid;
   const raws = [];

@@ -12,7 +12,7 @@ const BATCH = 'application/cloudevents-batch+json';
 const MEMBERS = 20;
 const ROOMS = 25;
 
-describe('batched disconnects', { timeout: 180_000 }, () => {
+describe('batched disconnects', { timeout: 900_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
     // The first bridge runs the app; the second one calls the app through the proxy.

@@ -21,7 +21,7 @@ const VARIABLES = {
   ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
 };
 
-describe('bridge crashes', { timeout: 120_000 }, () => {
+describe('bridge crashes', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 1, variables: VARIABLES });

@@ -8,7 +8,7 @@ import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const GRACE_MS = 30_000;
 
-describe('pages in a browser', { timeout: 120_000 }, () => {
+describe('pages in a browser', { timeout: 900_000 }, () => {
   let harness;
   let browser;
   let ours;

@@ -12,7 +12,7 @@ const BINARY = process.env.ROLLCALL_BINARY ?? fileURLToPath(new URL('../../../ta
 /** A time in a table. */
 const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`;
 
-describe('the command line', { timeout: 90_000 }, () => {
+describe('the command line', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start();

@@ -5,7 +5,7 @@ import { Harness } from '../harness/harness.mjs';
 
 const USERS = 50;
 
-describe('concurrent first joins', { timeout: 60_000 }, () => {
+describe('concurrent first joins', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { Bridge } from '../harness/bridge.mjs';
 import { Harness } from '../harness/harness.mjs';
 
-describe('configuration file', { timeout: 60_000 }, () => {
+describe('configuration file', { timeout: 900_000 }, () => {
   let harness;
   let folder;
   const started = [];

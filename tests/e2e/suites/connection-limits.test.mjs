@@ -13,7 +13,7 @@ const POLLING = '/socket.io/?EIO=4&transport=polling';
 // The `sid` of the last two names no session.
 const WAYS_IN = [POLLING, '/socket.io/?EIO=4&transport=websocket', '/ws', '/ws?sid=x', `${POLLING}&sid=`];
 
-describe('connection limits', { timeout: 120_000 }, () => {
+describe('connection limits', { timeout: 900_000 }, () => {
   let harness;
   const bridges = [];
   const sockets = [];

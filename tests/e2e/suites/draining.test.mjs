@@ -16,7 +16,7 @@ const WAYS = [
   ['Socket.IO', { transports: ['polling'] }],
 ];
 
-describe('draining', { timeout: 60_000 }, () => {
+describe('draining', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     // The first bridge runs the app and goes on running.
@@ -84,7 +84,7 @@ describe('draining', { timeout: 60_000 }, () => {
       if (WAYS[i % WAYS.length][0] === 'Socket.IO') assert.match(how, /^transport (close|error)$/);
       else assert.deepEqual(how, { code: 1001, reason: 'shutting down' });
     }
-    const { code } = await within(bridge.child.ended, 'the exit of the bridge', 20_000);
+    const { code } = await within(bridge.child.ended, 'the exit of the bridge', 60_000);
     assert.equal(code, 0);
 
     const state = await (await harness.api('GET', `/rooms/${room}/members`)).json();

@@ -25,7 +25,7 @@ const BAD_HANDSHAKES = [
   [{ EIO: 4, transport: 'polling', sid: 'AAAAAAAAAAAAAAHs' }, '1', 'Session ID unknown'],
 ];
 
-describe('Engine.IO protocol', { timeout: 120_000 }, () => {
+describe('Engine.IO protocol', { timeout: 900_000 }, () => {
   let harness;
   let bridge;
   const sockets = [];

@@ -7,7 +7,7 @@ import { scrape } from '../harness/metrics.mjs';
 const CROWD = 100;
 const MEMBERS = 'room:participantsChanged';
 
-describe('event coalescing', { timeout: 120_000 }, () => {
+describe('event coalescing', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2, metrics: true });

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { changed, entered, Harness } from '../harness/harness.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
-describe('members see each other', { timeout: 60_000 }, () => {
+describe('members see each other', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });

@@ -7,7 +7,7 @@ import { tokenFor } from '../harness/tokens.mjs';
 
 const PAGE = 'https://admin.example';
 
-describe("operators' API", { timeout: 90_000 }, () => {
+describe("operators' API", { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
@@ -26,7 +26,7 @@ describe("operators' API", { timeout: 90_000 }, () => {
       method,
       headers: { authorization: `Bearer ${token}`, ...headers },
       body: typeof body === 'string' ? body : body && JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(30_000),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text && JSON.parse(text) };

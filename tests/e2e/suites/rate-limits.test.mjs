@@ -10,7 +10,7 @@ const PER_SOCKET = 5;
 const PER_USER = 8;
 const SOCKETS = 3;
 
-describe('rate limits', { timeout: 60_000 }, () => {
+describe('rate limits', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     const flags = [

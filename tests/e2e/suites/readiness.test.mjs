@@ -8,9 +8,9 @@ import { until } from '../harness/wait.mjs';
 const BEAT_MS = 500;
 
 /** The bridge detects silence after three heartbeats, and a dead connection when a ping gets no response. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 
-describe('readiness', { timeout: 180_000 }, () => {
+describe('readiness', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
@@ -23,7 +23,7 @@ describe('readiness', { timeout: 180_000 }, () => {
   after(() => harness?.stop());
 
   async function ask(address) {
-    const response = await fetch(`http://${address}/readyz`, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(`http://${address}/readyz`, { signal: AbortSignal.timeout(30_000) });
     assert.equal(response.headers.get('content-type'), 'application/json');
     const body = await response.json();
     assert.deepEqual([response.status, body.ready], body.missing.length === 0 ? [200, true] : [503, false]);

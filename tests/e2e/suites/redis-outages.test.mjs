@@ -7,7 +7,7 @@ import { until } from '../harness/wait.mjs';
 /** The longest wait for an ack, which the bridge is configured with; shorter than the default to save time. */
 const ANSWER_LIMIT_MS = 2500;
 
-describe('Redis outages', { timeout: 90_000 }, () => {
+describe('Redis outages', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({

@@ -10,7 +10,7 @@ import { within } from '../harness/wait.mjs';
 
 const ORIGIN = 'https://study.example';
 
-describe('refusals', { timeout: 60_000 }, () => {
+describe('refusals', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
@@ -134,7 +134,7 @@ describe('refusals', { timeout: 60_000 }, () => {
   const polling = (origin) =>
     fetch(`${harness.bridges[0].url}/socket.io/?EIO=4&transport=polling`, {
       headers: origin ? { origin } : {},
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(30_000),
     });
 
   /** The HTTP response to the upgrade to a WebSocket. */

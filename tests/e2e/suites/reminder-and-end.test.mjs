@@ -5,7 +5,7 @@ import { entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 
 const LEAD_MS = 10 * MINUTE;
 
-describe('reminder and end', { timeout: 60_000 }, () => {
+describe('reminder and end', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });

@@ -6,7 +6,7 @@ import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
 /** How a replaced connection was closed. */
 const REPLACED = { 'Socket.IO': 'io server disconnect', WebSocket: { code: 4410, reason: 'room:replaced' } };
 
-describe('resume tokens', { timeout: 90_000 }, () => {
+describe('resume tokens', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });

@@ -64,7 +64,7 @@ class Resident {
   }
 }
 
-describe('rolling restart', { timeout: 180_000 }, () => {
+describe('rolling restart', { timeout: 900_000 }, () => {
   let harness;
   const residents = [];
   let isBusy = true;
@@ -114,7 +114,7 @@ describe('rolling restart', { timeout: 180_000 }, () => {
       const bridge = harness.bridges[1 + (i % 2)];
       residents.push(new Resident(user, rooms[i % ROOMS], bridge, await tokenFor(user)));
     }
-    await until(() => residents.every((resident) => resident.isBack(0)), 'all residents are in their rooms', 30_000);
+    await until(() => residents.every((resident) => resident.isBack(0)), 'all residents are in their rooms', 60_000);
     const passing = Array.from({ length: VISITORS }, (_, i) => visitRepeatedly(`visitor-${i}`, rooms[i % ROOMS]));
 
     for (const index of [1, 2]) {

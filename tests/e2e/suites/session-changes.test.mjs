@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { changed, entered, Harness, HOUR, MINUTE } from '../harness/harness.mjs';
 
-describe('changes of live sessions', { timeout: 90_000 }, () => {
+describe('changes of live sessions', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2 });

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { entered, Harness, HOUR, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
-describe('sessions in token claims', { timeout: 60_000 }, () => {
+describe('sessions in token claims', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ bridges: 2, variables: { SPIN_VARIABLE_SESSIONS: 'token' } });

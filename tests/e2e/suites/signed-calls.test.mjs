@@ -10,7 +10,7 @@ const KINDS = ['join', 'leave', 'disconnect'];
 const STALE_S = 6 * 60;
 const FOREIGN_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
-describe('signed calls', { timeout: 60_000 }, () => {
+describe('signed calls', { timeout: 900_000 }, () => {
   let harness;
   let room;
   let lea;

@@ -6,7 +6,7 @@ import { changed, entered, Harness, MINUTE } from '../harness/harness.mjs';
 
 const SWEEP_TOKEN = 'sweep-'.repeat(6);
 
-describe('sweep', { timeout: 90_000 }, () => {
+describe('sweep', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: `other-${SWEEP_TOKEN} ${SWEEP_TOKEN}` } });

@@ -13,7 +13,7 @@ import { NAMESPACE } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until, within } from '../harness/wait.mjs';
 
-describe('TLS', { timeout: 120_000 }, () => {
+describe('TLS', { timeout: 900_000 }, () => {
   let [harness, files, bridge, pair] = [];
   before(async () => {
     harness = await Harness.start();
@@ -43,7 +43,7 @@ describe('TLS', { timeout: 120_000 }, () => {
       new Promise((resolve, reject) => socket.once('connect', resolve).once('connect_error', reject)),
       `${user} is connected`,
     );
-    const ack = await socket.timeout(5000).emitWithAck('room:join', { groupId: room });
+    const ack = await socket.timeout(30_000).emitWithAck('room:join', { groupId: room });
     assert.equal(ack.success, true);
     return socket;
   }
@@ -94,7 +94,7 @@ describe('TLS', { timeout: 120_000 }, () => {
     const room = await harness.room();
     const lea = await member('lea', room);
     const isOpen = async () =>
-      (await lea.timeout(5000).emitWithAck('room:join', { groupId: room })).code === 'ALREADY_JOINED';
+      (await lea.timeout(30_000).emitWithAck('room:join', { groupId: room })).code === 'ALREADY_JOINED';
     assert.equal((await presented()).protocol, 'http/1.1');
 
     const renewed = await makeCertificate();

@@ -21,7 +21,7 @@ function clientTrace({ sampled = true } = {}) {
   return { traceId, spanId, headers };
 }
 
-describe('logs and traces', { timeout: 120_000 }, () => {
+describe('logs and traces', { timeout: 900_000 }, () => {
   let collector;
   let harness;
   before(async () => {
