@@ -15,7 +15,7 @@ const CROWD = 60;
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '3000',
   ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
-  ROLLCALL_APP_TIMEOUT_MS: '4000',
+  ROLLCALL_APP_TIMEOUT_MS: '10000',
   ROLLCALL_EVENTS_PER_SECOND: '1000',
   ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
 };
@@ -117,9 +117,8 @@ describe('limits of calls to the app', { timeout: 900_000 }, () => {
     const lea = await harness.webSocket('watcher');
     await lea.enter(room);
     const members = await crowd('cut', count);
-    await Promise.all(
-      members.map((member) => until(async () => (await member.join(room)).success, 'the join is admitted')),
-    );
+    // One after the other, because two hundred clients that retry at once would starve the app on a busy machine.
+    for (const member of members) await until(async () => (await member.join(room)).success, 'the join is admitted');
     const before = proxy.calls['/events/disconnect'] ?? 0;
     for (const member of members) member.terminate();
     const isLost = async () => {
