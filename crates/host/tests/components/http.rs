@@ -1,6 +1,6 @@
 //! HTTP components, run as in production.
 
-use crate::support::{OPERATOR_TOKEN, RedisServer, application, connect, request, rollcall, text, wasm};
+use crate::support::{OPERATOR_TOKEN, RedisServer, application, connect, request, rollcall, rollcall_with, text, wasm};
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -51,7 +51,8 @@ async fn a_path_without_route_is_not_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_requests_than_an_instance_takes_are_all_answered() {
     let redis = RedisServer::start().unwrap();
-    let host = rollcall(&redis).await;
+    // The largest limit, because 500 calls at once may take longer than the default on a busy machine.
+    let host = rollcall_with(&redis, &[("redis_timeout_ms", "30000")]).await;
     let calls = (0..500).map(|n| {
         let host = host.clone();
         tokio::spawn(
