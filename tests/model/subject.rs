@@ -171,7 +171,8 @@ impl Subject {
                 self.define(&rooms, *room, wire::definition(definition), *crashes).await
             }
             Action::DefineExternally { room, definition } => {
-                self.stores[*room].put(StoredDefinition { revision: 0, definition: wire::definition(definition) });
+                self.stores[*room]
+                    .put(StoredDefinition { revision: 0, definition: wire::definition(definition) });
                 json!({})
             }
             Action::Undefine(room) => {

@@ -16,7 +16,7 @@ use crate::{
     ids::{EntryId, ROOMS, RoomNo, User},
     room::{Ack, Join, Membership, State},
     service::{Definition, Reply},
-    shard::ShardSweep,
+    shard::Swept,
 };
 
 pub fn id<T: std::str::FromStr>(text: impl ToString) -> T {
@@ -52,8 +52,9 @@ pub fn membership(who: &Membership) -> event::Membership {
 }
 
 pub fn read(room: RoomNo, entries: &[(User, EntryId)]) -> event::Read {
-    let seats = entries.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
-    event::Read { room_id: id(ROOMS[room]), seats: seats.collect() }
+    let entries =
+        entries.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
+    event::Read { room_id: id(ROOMS[room]), entries: entries.collect() }
 }
 
 pub fn definition(definition: &Definition) -> SessionDefinition {
@@ -72,7 +73,7 @@ pub fn reply(reply: &Reply, room: Option<RoomNo>) -> Value {
         Reply::Ack(joined) => ack(joined),
         Reply::Refused(code) => refused(*code),
         Reply::Lease(since) => json!({ "since": since }),
-        Reply::ShardSweep(ShardSweep { settled, late, more, due_in }) => swept(*settled, *late, *more, *due_in),
+        Reply::Swept(Swept { settled, late, more, due_in }) => swept(*settled, *late, *more, *due_in),
         Reply::Revision(revision) => json!({ "revision": revision }),
         Reply::State(state, gone) => {
             let gone: Vec<String> = gone.iter().map(EntryId::to_string).collect();
@@ -83,7 +84,7 @@ pub fn reply(reply: &Reply, room: Option<RoomNo>) -> Value {
             }
             reading
         }
-        Reply::Stays(stays) => attendance(&Attendance::of(stays.iter().map(stay).collect())),
+        Reply::Stays(stays) => attendance(&summarize(stays.iter().map(stay).collect())),
     }
 }
 
@@ -95,7 +96,6 @@ pub fn swept(settled: u32, late_ms: u64, more: bool, due_in_ms: Option<u64>) -> 
     json!({ "settled": settled, "lateMs": late_ms, "more": more, "dueInMs": due_in_ms })
 }
 
-/// In Rust's debug format, because the JSON leaves out the user ids.
 pub fn attendance(attendance: &Attendance) -> Value {
     json!(attendance)
 }

@@ -168,7 +168,7 @@ async fn a_join_that_read_a_newer_definition_applies_it_first() {
     let members = Some(vec!["kim".parse().unwrap()]);
     let definition = SessionDefinition { members, end_at: END + MINUTE, ..definition() };
     // The caller that stored it died before it changed the room.
-    room.store(Some(Session { revision: START + MINUTE, definition }));
+    room.store(Some(StoredDefinition { revision: START + MINUTE, definition }));
     let joined = room.join("lea/1").await.unwrap();
     assert_eq!(joined.end_at, END + MINUTE);
     let names = room.event_names().await;

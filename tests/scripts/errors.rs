@@ -1,6 +1,6 @@
 //! Errors inside a script, as the log shows them.
 
-use rollcall_rooms::Failure;
+use rollcall_rooms::Error;
 
 use crate::fixture::Fixture;
 
@@ -17,7 +17,7 @@ fn line_of(text: &str, code: &str) -> usize {
     1 + text.lines().position(|line| line.contains(code)).unwrap()
 }
 
-fn assert_names(failure: &Failure, place: &str) {
+fn assert_names(failure: &Error, place: &str) {
     let text = failure.to_string();
     assert!(text.contains("wrong kind of value"), "{text}");
     assert!(text.contains(&format!("on @{place}.")), "{text} does not name {place}");

@@ -52,14 +52,14 @@ pub struct Fixture {
     session: RefCell<Option<StoredDefinition>>,
 }
 
-impl Directory for &Fixture {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<Session>, Error> {
+impl DefinitionSource for &Fixture {
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.session.borrow().clone())
     }
 }
 
-impl Definitions for &Fixture {
-    async fn get(&self, _: &RoomId) -> Result<Option<Session>, Error> {
+impl DefinitionStore for &Fixture {
+    async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
         Ok(self.session.borrow().clone())
     }
 
@@ -143,7 +143,7 @@ impl Fixture {
     }
 
     /// Changes the definition that joins read, and nothing else.
-    pub fn store(&self, session: Option<Session>) {
+    pub fn store(&self, session: Option<StoredDefinition>) {
         self.session.replace(session);
     }
 
@@ -177,11 +177,11 @@ impl Fixture {
     }
 
     pub async fn read(&self, entries: &[&str]) -> RoomSnapshot {
-        let seats = entries.iter().map(|name| {
+        let entries = entries.iter().map(|name| {
             let Membership { user_id, entry_id, .. } = membership(name);
             EntryRef { user_id, entry_id }
         });
-        let read = Read { room_id: ROOM.parse().unwrap(), entries: seats.collect() };
+        let read = Read { room_id: ROOM.parse().unwrap(), entries: entries.collect() };
         self.rooms().read(&read).await.unwrap()
     }
 
@@ -292,7 +292,7 @@ fn parse_event(payload: &str) -> Event {
     }
 }
 
-fn expect_refusal(failure: Failure) -> ErrorCode {
+fn expect_refusal(failure: Error) -> ErrorCode {
     match failure {
         Error::Refused(refusal) => refusal.code,
         Error::Unavailable(reason) => panic!("{reason}"),

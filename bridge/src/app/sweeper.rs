@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use rollcall_host::Host;
-use serde::Deserialize;
+use rollcall_protocol::api::SweepReport;
 use tokio::time::sleep;
 
 use crate::telemetry::metrics;
@@ -30,14 +30,6 @@ pub(super) async fn run(host: &Host, token: &str) {
 
 /// Sweeps once. Returns the time until something is due.
 async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Report {
-        settled: u64,
-        late_ms: u64,
-        due_in_ms: Option<u64>,
-    }
-
     let request = Request::builder()
         .method(Method::POST)
         .uri("/sweep")
@@ -45,7 +37,7 @@ async fn sweep(host: &Host, token: &str) -> anyhow::Result<Duration> {
         .body(Bytes::new())?;
     let response = host.handle(request).await;
     anyhow::ensure!(response.status() == StatusCode::OK, "the app answered {}", response.status());
-    let report: Report = serde_json::from_slice(response.body())?;
+    let report: SweepReport = serde_json::from_slice(response.body())?;
     if report.settled > 0 {
         metrics::record_sweep(Duration::from_millis(report.late_ms));
     }

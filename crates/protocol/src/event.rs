@@ -130,7 +130,6 @@ pub struct Read {
     /// The room.
     pub room_id: RoomId,
     /// The entries that the bridge holds in the room, at most [`MAX_ENTRIES`].
-    #[serde(rename = "seats")]
     pub entries: Vec<EntryRef>,
 }
 

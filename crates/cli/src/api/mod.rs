@@ -1,20 +1,17 @@
 //! Calls the operators' API of the app.
 
-pub(crate) mod responses;
 pub(crate) mod url;
 
 use std::{env, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use rollcall_protocol::ErrorCode;
+use rollcall_protocol::{ErrorCode, api::Problem};
 use serde::Serialize;
 use ureq::{
     Agent, Body,
     tls::{Certificate, RootCerts, TlsConfig},
 };
-
-use self::responses::Problem;
 
 /// The variable that holds the operator's token. There is no flag: flags show in the list of processes.
 const TOKEN_VARIABLE: &str = "ROLLCALL_OPERATOR_TOKEN";
@@ -118,7 +115,7 @@ fn read_body(mut response: Response<Body>) -> anyhow::Result<String> {
         return Ok(body);
     }
     match serde_json::from_str::<Problem>(&body) {
-        Ok(problem) if problem.code == ErrorCode::Unauthorized.as_str() => {
+        Ok(problem) if problem.code == ErrorCode::Unauthorized => {
             bail!("{}; check {TOKEN_VARIABLE}", describe(&problem))
         }
         Ok(problem) => bail!("{}", describe(&problem)),
@@ -127,8 +124,7 @@ fn read_body(mut response: Response<Body>) -> anyhow::Result<String> {
 }
 
 fn describe(problem: &Problem) -> String {
-    let detail = problem.detail.as_ref().or(problem.title.as_ref());
-    detail.map_or_else(|| problem.code.clone(), |detail| format!("{}: {detail}", problem.code))
+    format!("{}: {}", problem.code, problem.detail)
 }
 
 /// Trusts the certificate authorities of this machine, as the bridge does.

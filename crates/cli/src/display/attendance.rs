@@ -1,10 +1,9 @@
 //! The attendance of a room.
 
+use rollcall_protocol::attendance::{Attendance, Attendee};
+
 use super::{MISSING, table};
-use crate::{
-    api::responses::{Attendance, Attendee},
-    time,
-};
+use crate::time;
 
 const HEADING: [&str; 7] = ["USER", "NAME", "PRESENT", "STAYS", "DROPS", "ENTERED", "LEFT"];
 
@@ -21,7 +20,7 @@ fn row(attendee: Attendee) -> [String; 7] {
     let entered = attendee.stays.iter().map(|stay| stay.entered_at).min();
     let left = format_left(&attendee);
     [
-        attendee.user_id,
+        attendee.user_id.to_string(),
         attendee.user_name,
         time::format_duration(attendee.present_ms),
         attendee.stays.len().to_string(),

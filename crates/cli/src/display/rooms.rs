@@ -1,10 +1,9 @@
 //! The list of live rooms.
 
+use rollcall_protocol::api::LiveRoom;
+
 use super::table;
-use crate::{
-    api::responses::LiveRoom,
-    time::{self, now_ms},
-};
+use crate::time::{self, now_ms};
 
 /// Formats live rooms, one a row.
 pub(crate) fn rooms(rooms: Vec<LiveRoom>) -> String {
@@ -17,9 +16,9 @@ pub(crate) fn rooms(rooms: Vec<LiveRoom>) -> String {
 }
 
 fn row(room: LiveRoom, now_ms: u64) -> [String; 5] {
-    let LiveRoom { id, started_at, end_at, count } = room;
+    let LiveRoom { id, started_at, end_at, count, .. } = room;
     let ends_in = time::format_relative(end_at, now_ms);
-    [id, count.to_string(), time::format(started_at), time::format(end_at), ends_in]
+    [id.to_string(), count.to_string(), time::format(started_at), time::format(end_at), ends_in]
 }
 
 #[cfg(test)]

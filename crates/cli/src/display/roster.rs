@@ -1,22 +1,21 @@
 //! The members of a room.
 
+use rollcall_protocol::api::{Member, MemberState, RoomState};
+
 use super::{MISSING, table};
-use crate::{
-    api::responses::{Member, Roster},
-    time,
-};
+use crate::time;
 
 const HEADING: [&str; 5] = ["USER", "NAME", "ROLE", "JOINED", "STATE"];
 
 /// Formats the state of a room, and its members if the API listed them.
-pub(crate) fn roster(roster: Roster) -> String {
-    let members = roster.members.unwrap_or_default();
+pub(crate) fn roster(room: RoomState) -> String {
+    let members = room.members.unwrap_or_default();
     let summary = table::properties([
-        ("room", roster.group_id),
-        ("ends", format!("{} (in {})", time::format(roster.end_at), time::format_duration(roster.remain_ms))),
-        ("leader", roster.leader_id),
-        ("host", roster.host_id.unwrap_or_else(|| MISSING.to_owned())),
-        ("members", roster.count.to_string()),
+        ("room", room.group_id.to_string()),
+        ("ends", format!("{} (in {})", time::format(room.end_at), time::format_duration(room.remain_ms))),
+        ("leader", room.leader_id.to_string()),
+        ("host", room.host_id.map_or_else(|| MISSING.to_owned(), |host| host.to_string())),
+        ("members", room.count.to_string()),
     ]);
     if members.is_empty() {
         return summary;
@@ -25,12 +24,16 @@ pub(crate) fn roster(roster: Roster) -> String {
 }
 
 fn row(member: Member) -> [String; 5] {
+    let state = match member.state {
+        MemberState::Present => "present",
+        MemberState::Reconnecting => "reconnecting",
+    };
     let state = match member.grace_until {
-        Some(until) => format!("{} until {}", member.state, time::format(until)),
-        None => member.state,
+        Some(until) => format!("{state} until {}", time::format(until)),
+        None => state.to_owned(),
     };
     let role = member.user_role.unwrap_or_else(|| MISSING.to_owned());
-    [member.user_id, member.user_name, role, time::format(member.joined_at), state]
+    [member.user_id.to_string(), member.user_name, role, time::format(member.joined_at), state]
 }
 
 #[cfg(test)]

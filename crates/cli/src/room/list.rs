@@ -1,11 +1,11 @@
 //! `rollcall room ls`: reads all pages of the list of live rooms.
 
 use anyhow::bail;
-use serde_json::{json, value::RawValue};
+use rollcall_protocol::api::{LiveRoom, LiveRooms};
 
 use super::output::{Output, parse};
 use crate::{
-    api::{Api, responses::RoomsPage, url::encode},
+    api::{Api, url::encode},
     display,
 };
 
@@ -14,17 +14,16 @@ const PAGE_SIZE: u32 = 500;
 
 pub(super) fn run(api: &Api) -> anyhow::Result<Output> {
     let rooms = read_pages(|path| api.get(path))?;
-    let json = serde_json::to_string(&json!({"rooms": rooms}))?;
-    let rooms: anyhow::Result<_> = rooms.iter().map(|room| parse(room.get())).collect();
-    Ok(Output { json, text: rooms.map(display::rooms) })
+    let all = LiveRooms { rooms, next: None };
+    Ok(Output { json: serde_json::to_string(&all)?, text: Ok(display::rooms(all.rooms)) })
 }
 
-fn read_pages(get: impl Fn(&str) -> anyhow::Result<String>) -> anyhow::Result<Vec<Box<RawValue>>> {
+fn read_pages(get: impl Fn(&str) -> anyhow::Result<String>) -> anyhow::Result<Vec<LiveRoom>> {
     let mut rooms = Vec::new();
     let mut after = None;
     loop {
         let cursor = after.as_deref().map(|cursor| format!("&after={}", encode(cursor))).unwrap_or_default();
-        let page: RoomsPage = parse(&get(&format!("/rooms?limit={PAGE_SIZE}{cursor}"))?)?;
+        let page: LiveRooms = parse(&get(&format!("/rooms?limit={PAGE_SIZE}{cursor}"))?)?;
         rooms.extend(page.rooms);
         match page.next {
             None => return Ok(rooms),
@@ -40,20 +39,23 @@ mod tests {
 
     use super::*;
 
+    fn room(id: &str) -> LiveRoom {
+        LiveRoom { id: id.parse().unwrap(), epoch: 1, started_at: 1, end_at: 2, count: 3 }
+    }
+
     #[test]
     fn all_pages_are_read() {
         let requests = RefCell::new(Vec::new());
         let rooms = read_pages(|path| {
             requests.borrow_mut().push(path.to_owned());
-            Ok(match requests.borrow().len() {
-                1 => r#"{"rooms":[{"id":"a"}],"next":"0:a&b"}"#,
-                2 => r#"{"rooms":[],"next":"1:0"}"#,
-                _ => r#"{"rooms":[{"id":"b"}]}"#,
-            }
-            .to_owned())
+            let (rooms, next) = match requests.borrow().len() {
+                1 => (vec![room("a")], Some("0:a&b".to_owned())),
+                2 => (vec![], Some("1:0".to_owned())),
+                _ => (vec![room("b")], None),
+            };
+            Ok(serde_json::to_string(&LiveRooms { rooms, next })?)
         });
-        let rooms: Vec<_> = rooms.unwrap().iter().map(|room| room.get().to_owned()).collect();
-        assert_eq!(rooms, [r#"{"id":"a"}"#, r#"{"id":"b"}"#]);
+        assert_eq!(rooms.unwrap(), [room("a"), room("b")]);
         let requests = requests.into_inner();
         assert_eq!(requests[0], "/rooms?limit=500");
         assert_eq!(requests[1], "/rooms?limit=500&after=0%3Aa%26b");

@@ -1,6 +1,8 @@
 //! HTTP components, run as in production.
 
-use crate::support::{OPERATOR_TOKEN, RedisServer, application, connect, request, rollcall, rollcall_with, text, wasm};
+use crate::support::{
+    OPERATOR_TOKEN, RedisServer, application, connect, request, rollcall, rollcall_with, text, wasm,
+};
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
--- ARGV[2]  call: roomId; seats: list of {userId, entryId}, the bridge's entries in the room
+-- ARGV[2]  call: roomId; entries: list of {userId, entryId}, the bridge's entries in the room
 --
 -- Returns  {'OK', JSON {room?, gone}}  room: snapshot of a live room; gone: ids of the entries that are not current
 --
@@ -18,7 +18,7 @@ end
 local room = load_settled_room(call.roomId)
 schedule(room)
 local gone = {}
-for _, ref in ipairs(call.seats) do
+for _, ref in ipairs(call.entries) do
   if not is_current(room, ref.userId, ref.entryId) then
     table.insert(gone, ref.entryId)
   end
