@@ -7,10 +7,12 @@ use rollcall_guest::{
 };
 use rollcall_protocol::{
     ErrorCode, Refusal, RoomId,
-    api::DefinitionPatch,
-    definition::{SessionDefinition, StoredDefinition},
+    definition::{DefinitionPatch, SessionDefinition, StoredDefinition},
 };
-use rollcall_rooms::{Error, definitions::DefinitionStore, definitions::Expected};
+use rollcall_rooms::{
+    Error,
+    definitions::{DefinitionStore, Expected},
+};
 use serde::de::DeserializeOwned;
 use spin_sdk::http::{HeaderMap, HeaderValue, Request, StatusCode};
 

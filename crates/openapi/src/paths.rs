@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "this crate only describes the operations of the components")]
 
 use rollcall_protocol::{
-    api::{DefinitionPatch, LiveRooms, Notice, Problem, RoomState, SweepReport},
+    api::{LiveRooms, Notice, Problem, RoomState, SweepReport},
     attendance::Attendance,
-    definition::SessionDefinition,
+    definition::{DefinitionPatch, SessionDefinition},
 };
 use utoipa::{IntoParams, IntoResponses};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RoomId, UserId, api::DefinitionPatch};
+use crate::{RoomId, UserId};
 
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
@@ -51,6 +51,41 @@ pub enum Duplicates {
     Takeover,
     /// Both connections stay. The user is present while at least one connection lasts.
     Share,
+}
+
+/// A change of a definition (JSON Merge Patch, RFC 7396): named members are replaced, and `null` removes a member.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefinitionPatch {
+    /// When the session ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1_000_000_000_000_u64, maximum = 99_999_999_999_999_u64)
+    )]
+    pub end_at: Option<u64>,
+    /// The leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<UserId>,
+    /// The users who may enter; `null` admits everybody.
+    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
+    pub members: Option<Option<Vec<UserId>>>,
+    /// What happens when a present user connects again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
+    /// The most members at once; `null` removes the limit.
+    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub capacity: Option<Option<u32>>,
+}
+
+/// Distinguishes `null` from an absent member.
+fn deserialize_present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The session that a token lets its user enter, for platforms that store no definitions in Rollcall.
@@ -144,6 +179,17 @@ mod tests {
 
     fn user(id: &str) -> UserId {
         UserId::new(id).unwrap()
+    }
+
+    #[test]
+    fn null_differs_from_an_absent_member_in_both_directions() {
+        let patch = |json| serde_json::from_str::<DefinitionPatch>(json).unwrap();
+        assert_eq!(patch("{}").capacity, None);
+        assert_eq!(patch(r#"{"capacity": null}"#).capacity, Some(None));
+        assert_eq!(patch(r#"{"capacity": 7}"#).capacity, Some(Some(7)));
+        for json in ["{}", r#"{"capacity":null}"#, r#"{"endAt":1900000000000,"members":["kim"]}"#] {
+            assert_eq!(serde_json::to_string(&patch(json)).unwrap(), json);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rollcall_protocol::{api::DefinitionPatch, definition::SessionDefinition};
+use rollcall_protocol::definition::{DefinitionPatch, SessionDefinition};
 
 fuzz_target!(|text: &str| {
     let Ok(definition) = serde_json::from_str::<SessionDefinition>(text) else { return };
