@@ -80,7 +80,7 @@ impl Heartbeat {
                 None
             }
             // The app module logs these errors.
-            Err(AppError::Overloaded | AppError::CircuitOpen | AppError::Unanswered) => None,
+            Err(AppError::Overloaded | AppError::CircuitOpen | AppError::NoResponse) => None,
         }
     }
 }

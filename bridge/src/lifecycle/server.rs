@@ -1,11 +1,15 @@
 //! Runs a bridge from its start to its end.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
-use axum::{Router, middleware};
+use axum::middleware;
 use rollcall_protocol::NodeId;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use uuid::Uuid;
 
 use super::{
@@ -25,7 +29,6 @@ use crate::{
     health::{self, Health},
     limits::permits::Permits,
     listener::{
-        ListenerOptions,
         accept::{self, Server},
         admission::{self, Admission},
         origin,
@@ -42,106 +45,145 @@ pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<()> {
     // The TLS clients, to the app and to Redis, use the default provider of the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut signals = Signals::new()?;
-    let address = config.listener.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    let listen = listener.local_addr()?;
-
-    let node = NodeId::new(Uuid::now_v7().to_string())?;
-    let health = Arc::new(Health::new(heartbeat::silence_limit(config.heartbeat_interval)));
-    if let Some(address) = config.metrics_listen {
-        metrics_server::serve(address, Arc::clone(&health)).await?;
-    }
-    let app = Arc::new(App::new(config.app, node.clone(), config.secret, config.calls).await?);
-    let disconnects = Arc::new(Disconnects::default());
-    let hub = Arc::new(Hub::default());
-    let resync = Arc::new(ResyncQueue::default());
-    let lease_losses = watch::Sender::new(0);
-    let context = Arc::new(Context {
-        node: node.clone(),
-        app: Arc::clone(&app),
-        disconnects: Arc::clone(&disconnects),
-        hub: Arc::clone(&hub),
-        resync: Arc::clone(&resync),
-        // A join waits for the subscription first and for the app after it.
-        subscribe_timeout: config.calls.timeout / 2,
-        lease_losses: lease_losses.clone(),
-        rate_limits: Arc::new(config.session.rate_limits()),
-        sockets_per_user: Permits::new(config.session.max_sockets_per_user()),
-        shutdown: Shutdown::new(config.session.drain_time()),
-    });
-    let heartbeat = Arc::new(Heartbeat {
-        app: Arc::clone(&app),
-        node: node.clone(),
-        health: Arc::clone(&health),
-        interval: config.heartbeat_interval,
-        lease_losses,
-    });
-    let admission = Arc::new(Admission::new(
-        config.listener.limits,
-        context.shutdown.draining.clone(),
-        socketio::names_session,
-    ));
-    let sockets = Sockets { context: Arc::clone(&context), limits: config.socket_limits };
-    let router = routes(sockets, config.namespace, &config.listener, Arc::clone(&admission), &health);
-    let server = Server {
-        router,
-        tls: config.listener.certificate.map(Tls::start).transpose()?,
-        handshake_timeout: config.listener.handshake_timeout,
-        silence_limit: config.socket_limits.ping_timeout,
-        limits: config.listener.limits,
-        stopping: context.shutdown.stopping.clone(),
-    };
-
-    let beating = tokio::spawn({
-        let heartbeat = Arc::clone(&heartbeat);
-        async move { heartbeat.run().await }
-    });
-    let mut services = JoinSet::new();
-    services.spawn(
-        Subscriber {
-            redis: config.redis,
-            hub: Arc::clone(&hub),
-            resync: Arc::clone(&resync),
-            health: Arc::clone(&health),
-        }
-        .run(),
-    );
-    services.spawn(Resync { queue: resync, hub, app: Arc::clone(&app) }.run());
-    services.spawn(disconnects::run(Arc::clone(&disconnects), Arc::clone(&app)));
-    services.spawn(Arc::clone(&context.rate_limits).evict_idle());
-    services.spawn(admission.evict_idle());
-    services.spawn(accept::run(listener, server));
+    let bridge = Bridge::build(config).await?;
+    let (listen, node) = (bridge.listen, bridge.context.node.clone());
+    let mut running = bridge.spawn();
     tracing::info!(%listen, node_id = %node, "bridge.started");
 
     signals.next().await;
     tracing::info!("bridge.stopping");
-    let drain = Drain { health: &health, shutdown: &context.shutdown, disconnects: &disconnects };
-    let stop = async {
-        drain.close_gradually().await;
-        // Until now, the heartbeat kept the remaining clients present.
-        beating.abort();
-        drain.close_now().await;
-        heartbeat.give_up().await;
-        app.close().await;
-    };
     tokio::select! {
-        () = stop => {}
+        () = running.shut_down() => {}
         () = signals.next() => tracing::warn!("bridge.stopped_at_once"),
     }
-    services.abort_all();
+    running.services.abort_all();
     tracing::info!("bridge.stopped");
     Ok(())
 }
 
-/// All routes for clients: sockets behind admission and the origin check, and health checks for everybody.
-fn routes(
-    sockets: Sockets,
-    namespace: String,
-    options: &ListenerOptions,
+/// The services of a bridge, before they run.
+struct Bridge {
+    listener: TcpListener,
+    listen: SocketAddr,
+    server: Server,
     admission: Arc<Admission>,
-    health: &Arc<Health>,
-) -> Router {
-    let router = transport::routes(sockets, namespace)
-        .layer(middleware::from_fn_with_state(admission, admission::admit));
-    health::add_routes(origin::restrict(router, options.origins.clone()), Arc::clone(health))
+    context: Arc<Context>,
+    health: Arc<Health>,
+    heartbeat: Heartbeat,
+    subscriber: Subscriber,
+    resync: Resync,
+}
+
+/// The services of a bridge while they run.
+struct Running {
+    context: Arc<Context>,
+    health: Arc<Health>,
+    heartbeat: Arc<Heartbeat>,
+    heartbeat_task: JoinHandle<()>,
+    /// The tasks of all other services.
+    services: JoinSet<()>,
+}
+
+impl Bridge {
+    async fn build(config: Config) -> anyhow::Result<Self> {
+        let address = config.listener.listen;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        let listen = listener.local_addr()?;
+        let health = Arc::new(Health::new(heartbeat::silence_limit(config.heartbeat_interval)));
+        if let Some(address) = config.metrics_listen {
+            metrics_server::serve(address, Arc::clone(&health)).await?;
+        }
+
+        let node = NodeId::new(Uuid::now_v7().to_string())?;
+        let app = Arc::new(App::new(config.app, node.clone(), config.secret, config.calls).await?);
+        let hub = Arc::new(Hub::default());
+        let resync = Arc::new(ResyncQueue::default());
+        let lease_losses = watch::Sender::new(0);
+        let context = Arc::new(Context {
+            node: node.clone(),
+            app: Arc::clone(&app),
+            disconnects: Arc::new(Disconnects::default()),
+            hub: Arc::clone(&hub),
+            resync: Arc::clone(&resync),
+            // A join waits for the subscription first and for the app after it.
+            subscribe_timeout: config.calls.timeout / 2,
+            lease_losses: lease_losses.clone(),
+            rate_limits: Arc::new(config.session.rate_limits()),
+            sockets_per_user: Permits::new(config.session.max_sockets_per_user()),
+            shutdown: Shutdown::new(config.session.drain_time()),
+        });
+        let admission = Arc::new(Admission::new(
+            config.listener.limits,
+            context.shutdown.draining.clone(),
+            socketio::names_session,
+        ));
+        let sockets = Sockets { context: Arc::clone(&context), limits: config.socket_limits };
+        let router = transport::routes(sockets, config.namespace)
+            .layer(middleware::from_fn_with_state(Arc::clone(&admission), admission::admit));
+        // Health checks are for every client, whatever its origin.
+        let router =
+            health::add_routes(origin::restrict(router, config.listener.origins), Arc::clone(&health));
+
+        Ok(Self {
+            server: Server {
+                router,
+                tls: config.listener.certificate.map(Tls::start).transpose()?,
+                handshake_timeout: config.listener.handshake_timeout,
+                silence_limit: config.socket_limits.ping_timeout,
+                limits: config.listener.limits,
+                stopping: context.shutdown.stopping.clone(),
+            },
+            heartbeat: Heartbeat {
+                app: Arc::clone(&app),
+                node,
+                health: Arc::clone(&health),
+                interval: config.heartbeat_interval,
+                lease_losses,
+            },
+            subscriber: Subscriber {
+                redis: config.redis,
+                hub: Arc::clone(&hub),
+                resync: Arc::clone(&resync),
+                health: Arc::clone(&health),
+            },
+            resync: Resync { queue: resync, hub, app },
+            listener,
+            listen,
+            admission,
+            context,
+            health,
+        })
+    }
+
+    fn spawn(self) -> Running {
+        let (context, health) = (self.context, self.health);
+        let heartbeat = Arc::new(self.heartbeat);
+        let heartbeat_task = tokio::spawn({
+            let heartbeat = Arc::clone(&heartbeat);
+            async move { heartbeat.run().await }
+        });
+        let mut services = JoinSet::new();
+        services.spawn(self.subscriber.run());
+        services.spawn(self.resync.run());
+        services.spawn(disconnects::run(Arc::clone(&context.disconnects), Arc::clone(&context.app)));
+        services.spawn(Arc::clone(&context.rate_limits).evict_idle());
+        services.spawn(self.admission.evict_idle());
+        services.spawn(accept::run(self.listener, self.server));
+        Running { context, health, heartbeat, heartbeat_task, services }
+    }
+}
+
+impl Running {
+    /// Closes all sockets, first one by one and then at once, and gives the lease up.
+    async fn shut_down(&self) {
+        let Context { app, disconnects, shutdown, .. } = &*self.context;
+        let drain = Drain { health: &self.health, shutdown, disconnects };
+        drain.close_gradually().await;
+        // Until now, the heartbeat kept the remaining members present.
+        self.heartbeat_task.abort();
+        drain.close_now().await;
+        self.heartbeat.give_up().await;
+        app.close().await;
+    }
 }
