@@ -1,5 +1,7 @@
 //! The layout of the bridge: imports run in one direction, and the files of one module form no circle.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

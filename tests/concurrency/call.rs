@@ -75,8 +75,8 @@ impl View {
         }
     }
 
-    pub fn of(reading: &RoomSnapshot) -> Option<Self> {
-        let room = reading.room.as_ref()?;
+    pub fn of(snapshot: &RoomSnapshot) -> Option<Self> {
+        let room = snapshot.room.as_ref()?;
         Some(Self::read(&serde_json::from_str(room.get()).expect("JSON")))
     }
 }

@@ -71,10 +71,10 @@ impl Caller {
         let began = self.harness.began.elapsed();
         let read = Read { room_id: id(ROOMS[room].id), entries };
         let outcome = match self.rooms.read(&read).await {
-            Ok(reading) => Outcome::Read {
+            Ok(snapshot) => Outcome::Read {
                 entries: read.entries.iter().map(|entry| entry.entry_id.to_string()).collect(),
-                view: View::of(&reading),
-                gone: reading.gone.iter().map(ToString::to_string).collect(),
+                view: View::of(&snapshot),
+                gone: snapshot.gone.iter().map(ToString::to_string).collect(),
             },
             Err(failure) => Outcome::Failed(failure.to_string()),
         };

@@ -156,9 +156,9 @@ impl Service {
     /// A join with another revision than the room's applies a newer one, or reads the definition again.
     fn join(&mut self, join: &Join, reads_stale: bool, now: Time) -> Reply {
         let store = &self.stores[join.room];
-        let mut reading = if reads_stale { store.previous.clone() } else { store.current.clone() };
+        let mut stored = if reads_stale { store.previous.clone() } else { store.current.clone() };
         loop {
-            let Some(session) = reading else { return Reply::Refused(ErrorCode::NoSuchRoom) };
+            let Some(session) = stored else { return Reply::Refused(ErrorCode::NoSuchRoom) };
             if !session.admits(join.person.user) {
                 return Reply::Refused(ErrorCode::NotAMember);
             }
@@ -171,7 +171,7 @@ impl Service {
                     room.define(context.leases, session.terms(), session.definition.members.as_deref(), now);
                 }
             }
-            reading = self.stores[join.room].current.clone();
+            stored = self.stores[join.room].current.clone();
         }
     }
 

@@ -181,7 +181,7 @@ impl Subject {
                 reply(undefined.map(|()| json!({})))
             }
             Action::Read { room, entries } => {
-                reply(rooms.read(&wire::read(*room, entries)).await.map(|reading| json!(reading)))
+                reply(rooms.read(&wire::read(*room, entries)).await.map(|snapshot| json!(snapshot)))
             }
             Action::Attendance(room) => {
                 let attendance = rooms.attendance(&wire::id(ROOMS[*room])).await;

@@ -77,12 +77,12 @@ pub fn reply(reply: &Reply, room: Option<RoomNo>) -> Value {
         Reply::Revision(revision) => json!({ "revision": revision }),
         Reply::State(state, gone) => {
             let gone: Vec<String> = gone.iter().map(EntryId::to_string).collect();
-            let mut reading = json!({ "gone": gone });
+            let mut snapshot = json!({ "gone": gone });
             if let Some(state) = state {
-                reading["room"] = self::state(state);
-                reading["room"]["groupId"] = json!(ROOMS[room.expect("a room was read")]);
+                snapshot["room"] = self::state(state);
+                snapshot["room"]["groupId"] = json!(ROOMS[room.expect("a room was read")]);
             }
-            reading
+            snapshot
         }
         Reply::Stays(stays) => attendance(&summarize(stays.iter().map(stay).collect())),
     }

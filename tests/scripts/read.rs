@@ -11,10 +11,10 @@ async fn a_read_returns_the_room_and_the_entries_that_are_not_current() {
     room.join("ben/1").await.unwrap();
     room.join("ann/1").await.unwrap();
     room.disconnect("ben/1").await;
-    let reading = room.read(&["kim/1", "ben/1", "ann/0", "zoe/1"]).await;
-    let gone: Vec<_> = reading.gone.iter().map(|entry| entry.as_str()).collect();
+    let snapshot = room.read(&["kim/1", "ben/1", "ann/0", "zoe/1"]).await;
+    let gone: Vec<_> = snapshot.gone.iter().map(|entry| entry.as_str()).collect();
     assert_eq!(gone, ["ben/1", "ann/0", "zoe/1"]);
-    let state: Value = serde_json::from_str(reading.room.unwrap().get()).unwrap();
+    let state: Value = serde_json::from_str(snapshot.room.unwrap().get()).unwrap();
     assert_eq!(user_ids(&state["members"]), ["kim", "ben", "ann"]);
     assert_eq!(state["seq"], room.events().await.last().unwrap().seq);
 }
@@ -24,9 +24,9 @@ async fn reading_settles_what_is_overdue() {
     let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
     room.events().await;
-    let reading = room.at(60 * MINUTE).read(&["kim/1"]).await;
-    assert!(reading.room.is_none());
-    assert_eq!(reading.gone.len(), 1);
+    let snapshot = room.at(60 * MINUTE).read(&["kim/1"]).await;
+    assert!(snapshot.room.is_none());
+    assert_eq!(snapshot.gone.len(), 1);
     assert_eq!(room.event_names().await, ["room:ended"]);
 }
 

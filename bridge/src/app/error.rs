@@ -25,7 +25,7 @@ pub(crate) enum AppError {
     CircuitOpen,
     /// The app was asked and may have applied the event.
     #[error("the app does not answer")]
-    Unanswered,
+    NoResponse,
 }
 
 impl AppError {
@@ -34,7 +34,7 @@ impl AppError {
         match self {
             Self::Refused { attempts, .. } => *attempts > 1,
             Self::Overloaded | Self::CircuitOpen => false,
-            Self::Unanswered => true,
+            Self::NoResponse => true,
         }
     }
 }
@@ -44,7 +44,7 @@ impl From<AppError> for Refusal {
         match error {
             AppError::Refused { refusal, .. } => refusal,
             AppError::Overloaded => ErrorCode::Overloaded.into(),
-            AppError::CircuitOpen | AppError::Unanswered => ErrorCode::Unavailable.into(),
+            AppError::CircuitOpen | AppError::NoResponse => ErrorCode::Unavailable.into(),
         }
     }
 }

@@ -109,7 +109,7 @@ impl App {
         // An attempt may have reached the app even if the last one was not sent.
         response.map_err(|error| match error {
             AttemptError::Refused(refusal) => AppError::Refused { refusal, attempts },
-            error => unanswered(E::KIND, event_id, &error),
+            error => no_response(E::KIND, event_id, &error),
         })
     }
 
@@ -136,14 +136,14 @@ fn into_app_error(kind: EventKind, request_id: &str, error: AttemptError, attemp
         // An earlier attempt may have reached the app.
         AttemptError::Overloaded if attempts <= 1 => AppError::Overloaded,
         AttemptError::CircuitOpen if attempts <= 1 => AppError::CircuitOpen,
-        error => return unanswered(kind, request_id, &error),
+        error => return no_response(kind, request_id, &error),
     };
     // Many calls end so at the same time, and metrics count them.
     tracing::debug!(request_id, kind = kind.ce_type(), error = %not_asked, "app.not_asked");
     not_asked
 }
 
-fn unanswered(kind: EventKind, request_id: &str, error: &AttemptError) -> AppError {
+fn no_response(kind: EventKind, request_id: &str, error: &AttemptError) -> AppError {
     tracing::warn!(request_id, kind = kind.ce_type(), %error, "app.unavailable");
-    AppError::Unanswered
+    AppError::NoResponse
 }

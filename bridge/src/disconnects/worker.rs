@@ -45,7 +45,7 @@ async fn send(app: &App, pending: Vec<Pending>) -> Vec<Pending> {
             pending.into_iter().map(Pending::into_alone).collect()
         }
         // The app module logs these errors.
-        Err(AppError::Overloaded | AppError::CircuitOpen | AppError::Unanswered) => pending,
+        Err(AppError::Overloaded | AppError::CircuitOpen | AppError::NoResponse) => pending,
     }
 }
 

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use super::{
-    address::to_network,
+    address::{Peer, to_network},
     admission::AdmissionLimits,
     stream::{ClientStream, ConnectionPermit},
     tls::Tls,
@@ -47,10 +47,6 @@ const CONNECTIONS_PER_SOCKET: usize = 4;
 /// request stays in memory for as long as the client is connected. The size is checked after each read, so that up to
 /// twice as much may pass.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-
-/// Remote end of the connection that carries a request; an extension of the request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Serves a router on all connections of a listener.
 pub(crate) struct Server {

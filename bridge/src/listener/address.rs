@@ -5,6 +5,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 
+/// Remote end of the connection that carries a request; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Length of the network part of an IPv6 address. One client usually gets all addresses of such a network.

@@ -12,10 +12,7 @@ use http::{Uri, header};
 use rollcall_protocol::{ErrorCode, Refusal};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    accept::Peer,
-    address::{TrustedProxies, to_network},
-};
+use super::address::{Peer, TrustedProxies, to_network};
 use crate::{
     limits::{SocketPermit, idle, permits::Permits},
     telemetry::metrics,

@@ -116,7 +116,7 @@ impl<O: Outbound> Session<O> {
         let mut attachment = self.context.hub.attach(room);
         timeout(self.context.subscribe_timeout, attachment.subscribed()).await.map_err(|_| {
             tracing::warn!(room_id = %attachment.room(), "redis.not_subscribed");
-            AppError::Unanswered
+            AppError::NoResponse
         })?;
         Ok(attachment)
     }

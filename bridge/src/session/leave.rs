@@ -15,7 +15,7 @@ impl<O: Outbound> Session<O> {
             Ok(_) => true,
             // Any final refusal means that the membership is gone already.
             Err(AppError::Refused { refusal, .. }) => !refusal.code.may_retry(),
-            Err(AppError::Overloaded | AppError::CircuitOpen | AppError::Unanswered) => false,
+            Err(AppError::Overloaded | AppError::CircuitOpen | AppError::NoResponse) => false,
         };
         if has_left {
             self.room.take();

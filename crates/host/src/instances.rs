@@ -27,7 +27,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 16;
 /// As in Spin.
 const MAX_IDLE: Duration = Duration::from_secs(1);
 /// How much earlier than an instance's limit, which fails all of its requests, a request's own limit applies.
-const MERCY: Duration = Duration::from_secs(1);
+const EXPIRY_MARGIN: Duration = Duration::from_secs(1);
 
 /// Starts the instances of one component.
 pub(crate) struct Instances {
@@ -116,7 +116,7 @@ impl WorkerExpiration for Expiration {
         let limit = match status {
             WorkerStatus::Idle if self.closing.as_mut().poll(cx).is_ready() => return Poll::Ready(()),
             WorkerStatus::Idle => MAX_IDLE,
-            WorkerStatus::Requests | WorkerStatus::PostReturn => self.time_limit + MERCY,
+            WorkerStatus::Requests | WorkerStatus::PostReturn => self.time_limit + EXPIRY_MARGIN,
         };
         let deadline = tokio::time::Instant::from_std(start) + limit;
         if self.timer.deadline() != deadline {

@@ -18,7 +18,7 @@ use crate::{api::Api, process::Process, tokens::Secrets};
 const ANY_PORT: &str = "127.0.0.1:0";
 
 /// Only warnings, and the events with the addresses.
-const LOG_FILTER: &str = "warn,rollcall::server=info,rollcall_host=info,rollcall_host::guest=warn";
+const LOG_FILTER: &str = "warn,rollcall::lifecycle=info,rollcall_host=info,rollcall_host::guest=warn";
 
 /// How the parts are set.
 pub struct Settings {
