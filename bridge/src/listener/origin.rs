@@ -1,6 +1,6 @@
 //! Refuses pages of other origins, and sets CORS headers for pages of allowed ones.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -8,11 +8,24 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use http::{Method, header};
+use http::{HeaderName, Method, header};
 use rollcall_protocol::{ErrorCode, Refusal, origin::OriginPolicy};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::telemetry::metrics;
+
+/// Headers that pages may send: tokens, types of bodies, and the headers that tracing in a browser adds to each request.
+const ALLOWED_HEADERS: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("x-request-id"),
+];
+
+/// How long a browser may remember the answer to a preflight. A page that polls would otherwise ask before each poll.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
 /// Restricts all routes of a router to the origins that the policy allows. The origin is checked first, so that every
 /// other layer sees only requests that may go on.
@@ -43,6 +56,8 @@ fn build_cors_layer(policy: OriginPolicy) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_headers(ALLOWED_HEADERS)
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_MAX_AGE)
         .allow_credentials(are_cookies_allowed)
 }

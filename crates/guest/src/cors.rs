@@ -13,6 +13,10 @@ use crate::{
     variables,
 };
 
+/// Headers that pages may send, with those that tracing in a browser adds to each request.
+const ALLOWED_HEADERS: &str =
+    "authorization, content-type, if-match, if-none-match, traceparent, tracestate, baggage, x-request-id";
+
 /// An origin whose pages may use the API.
 pub struct AllowedOrigin(HeaderValue);
 
@@ -42,7 +46,7 @@ pub fn preflight(origin: Option<&AllowedOrigin>) -> Response {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         };
         set(ACCESS_CONTROL_ALLOW_METHODS, "GET, PUT, PATCH, POST, DELETE");
-        set(ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match, if-none-match");
+        set(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
         set(ACCESS_CONTROL_MAX_AGE, "600");
     }
     mark(response, origin)

@@ -149,6 +149,22 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
     });
   }
 
+  test('a page whose polls carry the headers of tracing connects', async () => {
+    const tab = await open();
+    const outcome = await tab.call('overSocketIo', http(), {
+      auth: { token: await tokenFor('kim') },
+      extraHeaders: {
+        traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        tracestate: 'vendor=value',
+        baggage: 'user=kim',
+        'x-request-id': 'request-1',
+      },
+      reconnection: false,
+      transports: ['polling'],
+    });
+    assert.equal(outcome, 'connected');
+  });
+
   for (const transports of [['polling', 'websocket'], ['polling'], ['websocket']]) {
     test(`a tab that was offline reconnects and resumes with its token (${transports.join(', then ')})`, async () => {
       const room = await harness.room();
