@@ -5,6 +5,7 @@ use rollcall_protocol::{
     client::{JoinAck, JoinRequest},
     event::{Disconnect, EntryRef, Join, Membership},
     id::InvalidId,
+    json,
     resume::ResumeToken,
 };
 use serde_json::value::RawValue;
@@ -23,7 +24,7 @@ use crate::{
 impl<O: Outbound> Session<O> {
     /// Enters the room that the payload names.
     pub(super) async fn join(&mut self, payload: &RawValue) -> Result<JoinAck, Refusal> {
-        let request: JoinRequest = serde_json::from_str(payload.get()).map_err(|error| {
+        let request: JoinRequest = json::from_object_str(payload.get()).map_err(|error| {
             Refusal::because(
                 ErrorCode::Malformed,
                 format!("room:join takes {{\"groupId\": <the room's id>, \"resumeToken\"?}}: {error}"),

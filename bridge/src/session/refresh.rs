@@ -3,6 +3,7 @@
 use rollcall_protocol::{
     ErrorCode, Refusal,
     client::{RefreshRequest, Refreshed},
+    json,
 };
 use serde_json::value::RawValue;
 
@@ -12,7 +13,7 @@ impl<O: Outbound> Session<O> {
     /// Accepts a new token of the same user. Its other claims, such as a grant of a room, count from the next join on.
     pub(super) async fn refresh(&mut self, payload: &RawValue) -> Result<Refreshed, Refusal> {
         // The error is dropped because it may show a part of the token.
-        let Ok(RefreshRequest { token }) = serde_json::from_str(payload.get()) else {
+        let Ok(RefreshRequest { token }) = json::from_object_str(payload.get()) else {
             return Err(Refusal::because(
                 ErrorCode::Malformed,
                 "auth:refresh takes {\"token\": <a fresh token>}",

@@ -8,6 +8,7 @@ use rollcall_guest::{
 use rollcall_protocol::{
     ErrorCode, Refusal, RoomId,
     definition::{DefinitionPatch, SessionDefinition, StoredDefinition},
+    json,
 };
 use rollcall_rooms::{
     Error,
@@ -81,7 +82,7 @@ async fn change(
 
 async fn read_json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Refusal> {
     let body = http::read_body(request, MAX_DEFINITION_BYTES).await?;
-    serde_json::from_slice(&body).map_err(malformed)
+    json::from_object(&body).map_err(malformed)
 }
 
 /// Reads the condition of a request (RFC 9110, conditional requests). The entity tag of a definition is its revision.

@@ -7,6 +7,7 @@ use rollcall_guest::{
 use rollcall_protocol::{
     RoomId, UserId,
     api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice},
+    json,
 };
 use rollcall_rooms::Error;
 use serde::Deserialize;
@@ -51,7 +52,7 @@ pub async fn kick(room: &RoomId, user: &UserId) -> Result<Response, Error> {
 
 pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
     let body = http::read_body(request, MAX_NOTICE_BYTES).await?;
-    let notice: Notice = serde_json::from_slice(&body).map_err(malformed)?;
+    let notice: Notice = json::from_object(&body).map_err(malformed)?;
     if !notice.is_valid() {
         return Err(malformed(format!("text must be from 1 to {MAX_NOTICE_CHARS} characters")).into());
     }

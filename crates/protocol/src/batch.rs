@@ -13,6 +13,7 @@ use crate::{
     call::{self, CallError, MAX_BODY_BYTES, Secret},
     client::{Ack, Done},
     event::AppEvent,
+    json,
 };
 
 /// The most events of one batch. With ids of usual length, such a batch stays well below the limit of a call's body.
@@ -130,8 +131,13 @@ pub fn verify<E: AppEvent>(
     if !is_batch(headers) {
         return Err(malformed(format!("a batch has the content type {MEDIA_TYPE}")));
     }
-    let events: Vec<CloudEvent<String, &RawValue>> = serde_json::from_slice(body)
-        .map_err(|error| malformed(format!("the batch cannot be read: {error}")))?;
+    let unreadable = |error: serde_json::Error| malformed(format!("the batch cannot be read: {error}"));
+    let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(unreadable)?;
+    let events: Vec<CloudEvent<String, &RawValue>> = events
+        .into_iter()
+        .map(|event| json::from_object_str(event.get()))
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
     if !(1..=MAX_BATCH_EVENTS).contains(&events.len()) {
         return Err(malformed(format!("a batch holds 1 to {MAX_BATCH_EVENTS} events")));
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ErrorCode, Refusal,
     event::{AppEvent, EventKind},
+    json,
 };
 
 /// Writes an event together with its kind.
@@ -28,19 +29,19 @@ impl<'a, E: AppEvent> From<&'a E> for Body<'a, E> {
 /// Reads an event and refuses other kinds.
 ///
 /// Two passes over the text need no copy of it, in contrast to one pass over a tagged enum.
-pub(crate) fn read<E: AppEvent>(json: &[u8]) -> Result<E, Refusal> {
+pub(crate) fn read<E: AppEvent>(text: &[u8]) -> Result<E, Refusal> {
     #[derive(Deserialize)]
     struct Tag {
         #[serde(rename = "type")]
         kind: EventKind,
     }
 
-    let Tag { kind } = serde_json::from_slice(json).map_err(unreadable)?;
+    let Tag { kind } = json::from_object(text).map_err(unreadable)?;
     if kind != E::KIND {
         let message = format!("the body holds an event of the kind {}, not {}", kind.name(), E::KIND.name());
         return Err(Refusal::because(ErrorCode::Malformed, message));
     }
-    serde_json::from_slice(json).map_err(unreadable)
+    json::from_object(text).map_err(unreadable)
 }
 
 fn unreadable(error: serde_json::Error) -> Refusal {

@@ -9,6 +9,7 @@
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
 //! | [`batch`] | the call that delivers many events |
 //! | [`fanout`] | events that a script publishes to a room |
+//! | [`json`] | JSON objects from strangers |
 //! | [`origin`] | web origins that may connect |
 //! | [`resume`] | resume tokens |
 //! | [`definition`] | definitions of sessions |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod event;
 pub mod fanout;
 pub mod id;
+pub mod json;
 pub mod origin;
 pub mod resume;
 

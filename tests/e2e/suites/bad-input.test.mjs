@@ -16,6 +16,8 @@ const WRONG_PAYLOADS = [
   7,
   'algebra-1',
   [],
+  // An object's values by position.
+  ['algebra-1'],
   {},
   { groupid: 'algebra-1' },
   { groupId: null },

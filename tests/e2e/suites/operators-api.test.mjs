@@ -115,13 +115,29 @@ describe("operators' API", { timeout: 900_000 }, () => {
       { ...good, duplicates: 'maybe' },
       { ...good, member: [] },
       { ...good, members: [''] },
+      // An object's values by position.
+      [good.endAt, good.leaderId],
     ]) {
       await refused(call('PUT', `/rooms/${room}`, { body }), 400, 'MALFORMED');
     }
-    for (const body of [{ endAt: 'soon' }, { leaderId: '' }, { colour: 'red' }, { endAt: 7 }, []]) {
+    for (const body of [
+      { endAt: 'soon' },
+      { leaderId: '' },
+      { colour: 'red' },
+      { endAt: 7 },
+      [],
+      [good.endAt, 'kim', null],
+    ]) {
       await refused(call('PATCH', `/rooms/${room}`, { body }), 400, 'MALFORMED');
     }
-    for (const body of [{}, { text: '' }, { text: ' ' }, { text: 'x'.repeat(2001) }, { text: 'x', html: true }]) {
+    for (const body of [
+      {},
+      { text: '' },
+      { text: ' ' },
+      { text: 'x'.repeat(2001) },
+      { text: 'x', html: true },
+      ['x'],
+    ]) {
       await refused(call('POST', `/rooms/${room}/notices`, { body }), 400, 'MALFORMED');
     }
     await refused(call('PUT', `/rooms/${room}`, { body: ' '.repeat(2 * 1024 * 1024 + 1) }), 413, 'PAYLOAD_TOO_LARGE');
@@ -235,6 +251,10 @@ describe("operators' API", { timeout: 900_000 }, () => {
     assert.equal(allowed.status, 204);
     assert.equal(allowed.headers.get('access-control-allow-origin'), PAGE);
     assert.match(allowed.headers.get('access-control-allow-methods'), /PUT/);
+    assert.equal(allowed.headers.get('access-control-max-age'), '600');
+    const headers = allowed.headers.get('access-control-allow-headers').split(', ');
+    for (const header of ['authorization', 'if-match', 'traceparent', 'tracestate', 'baggage', 'x-request-id'])
+      assert.ok(headers.includes(header), header);
     for (const origin of ['https://evil.example', `${PAGE}.evil.example`, 'https://a.b.preview.example.com', 'null']) {
       for (const answer of [await ask(origin), await call('GET', '/rooms', { headers: { origin } })]) {
         await refused(answer, 403, 'ORIGIN_NOT_ALLOWED');

@@ -12,6 +12,7 @@ use std::{
 
 use engineioxide::{DisconnectReason, Str};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rollcall_protocol::json;
 use serde::Deserialize;
 use socketioxide_core::{
     Sid, Value,
@@ -199,7 +200,7 @@ fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
 
 fn read_token(auth: Option<Value>, socket: &Socket) -> Option<String> {
     let auth = match auth {
-        Some(Value::Str(auth, _)) => serde_json::from_str::<Auth>(&auth).ok(),
+        Some(Value::Str(auth, _)) => json::from_object_str::<Auth>(&auth).ok(),
         _ => None,
     };
     auth.and_then(|auth| auth.token).or_else(|| auth::bearer_token(&socket.req_parts.headers))

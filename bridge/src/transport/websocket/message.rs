@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::extract::ws::Utf8Bytes;
-use rollcall_protocol::{ErrorCode, Refusal, fanout::Envelope};
+use rollcall_protocol::{ErrorCode, Refusal, fanout::Envelope, json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -38,7 +38,7 @@ impl<'a> Incoming<'a> {
             id: id.filter(|id| is_id(id)).map(ToOwned::to_owned),
             refusal: Refusal::because(ErrorCode::Malformed, message),
         };
-        let incoming: Self = serde_json::from_str(text).map_err(|error| {
+        let incoming: Self = json::from_object_str(text).map_err(|error| {
             malformed(read_id(text), format!("a frame is {{id?, event, data?}}: {error}"))
         })?;
         match incoming.id {
@@ -55,7 +55,7 @@ fn read_id(text: &str) -> Option<&RawValue> {
         #[serde(borrow)]
         id: &'a RawValue,
     }
-    serde_json::from_str::<WithId>(text).ok().map(|with_id| with_id.id)
+    json::from_object_str::<WithId>(text).ok().map(|with_id| with_id.id)
 }
 
 fn is_id(id: &RawValue) -> bool {
@@ -123,6 +123,8 @@ mod tests {
             "",
             "x",
             "[]",
+            r#"["room:leave"]"#,
+            r#"["room:leave", 7]"#,
             "null",
             r#"{"id": 1"#,
             r#"{"id": {}, "event": "e"}"#,

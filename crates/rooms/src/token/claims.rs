@@ -6,6 +6,7 @@ use rollcall_protocol::{
     ErrorCode, Refusal, UserId,
     client::Profile,
     definition::{Grant, SessionDefinition},
+    json,
 };
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -40,12 +41,8 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Parses the claims of a token whose signature has been verified.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, Refusal> {
-        // serde would also take an array for a struct.
-        if !json.trim_ascii_start().starts_with(b"{") {
-            return Err(invalid("the claims are not a JSON object"));
-        }
-        serde_json::from_slice(json)
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Refusal> {
+        json::from_object(text)
             .map_err(|error| invalid(&format!("the claims: {}", describe_position(&error))))
     }
 
@@ -92,7 +89,7 @@ impl Claims {
 
     pub(super) fn grant(&self) -> Result<Option<Grant>, Refusal> {
         let Some(text) = &self.rollcall else { return Ok(None) };
-        let grant: Grant = serde_json::from_str(text.get())
+        let grant: Grant = json::from_object_str(text.get())
             .map_err(|error| refuse("rollcall", describe_position(&error)))?;
         SessionDefinition::from(&grant).validate().map_err(|error| refuse("rollcall", error))?;
         Ok(Some(grant))

@@ -9,6 +9,7 @@ use jwt_simple::{
     reexports::ct_codecs::{self, Base64UrlSafeNoPadding, Decoder},
 };
 use p256::ecdsa::{Signature as Es256Signature, signature::Verifier as _};
+use rollcall_protocol::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use superboring::{pkey::PKey, sign::Verifier};
@@ -65,7 +66,7 @@ enum Material {
 /// Parses a key set and leaves out the keys that cannot verify tokens. Identity providers publish such keys too.
 pub(super) fn parse_key_set(text: &str) -> Result<Vec<Key>, InvalidKeys> {
     let set: KeySet =
-        serde_json::from_str(text).map_err(|error| InvalidKeys::NotAKeySet(describe_position(&error)))?;
+        json::from_object_str(text).map_err(|error| InvalidKeys::NotAKeySet(describe_position(&error)))?;
     if set.keys.is_empty() {
         return Err(InvalidKeys::Empty);
     }
@@ -85,7 +86,7 @@ pub(super) fn parse_key_set(text: &str) -> Result<Vec<Key>, InvalidKeys> {
 
 impl Key {
     fn parse(jwk: &str) -> Result<Self, String> {
-        let header: KeyHeader = serde_json::from_str(jwk).map_err(|error| describe_position(&error))?;
+        let header: KeyHeader = json::from_object_str(jwk).map_err(|error| describe_position(&error))?;
         let kty = header.kty.as_deref().ok_or(r#""kty" is missing"#)?;
         check_purpose(&header)?;
         let text = |error: jwt_simple::Error| error.to_string();
