@@ -102,7 +102,7 @@ fn step(name: &'static str, command: &mut Command) -> Result<Step> {
     Ok(Step { name, count, is_ok, seconds: began.elapsed().as_secs() })
 }
 
-/// Shows each line as it comes, and counts what it tells.
+/// Prints each line as it comes, and adds up the counts in it.
 fn relay(pipe: Box<dyn Read + Send>, total: &Mutex<Count>) {
     // By bytes, because a test may print anything; a pipe that nobody reads would stop it.
     for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_before_an_at_sign_is_not_the_host() {
+    fn user_info_before_an_at_sign_is_not_the_host() {
         assert!(allowed("redis://127.0.0.1:6379", "redis://user:pass%40word@127.0.0.1:6379"));
         assert!(!allowed("redis://127.0.0.1:6379", "redis://127.0.0.1:6379@evil.example:6379"));
     }

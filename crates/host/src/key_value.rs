@@ -30,7 +30,7 @@ pub(crate) struct KeyValue(ConnectionManager);
 pub struct OpenStore(KeyValue);
 
 type Opened = Resource<OpenStore>;
-type Answer<T> = wasmtime::Result<Result<T, Error>>;
+type HostResult<T> = wasmtime::Result<Result<T, Error>>;
 
 impl KeyValue {
     /// Connects at the first use, so that an application without key-value stores needs no Redis.
@@ -73,7 +73,7 @@ impl HostStore for State {
 }
 
 impl<T: Send> HostStoreWithStore<T> for HasSelf<State> {
-    async fn open(accessor: &Accessor<T, Self>, label: String) -> Answer<Opened> {
+    async fn open(accessor: &Accessor<T, Self>, label: String) -> HostResult<Opened> {
         accessor.with(|mut access| {
             let state = access.get();
             if !state.component.key_value_stores.contains(&label) {
@@ -87,19 +87,19 @@ impl<T: Send> HostStoreWithStore<T> for HasSelf<State> {
         })
     }
 
-    async fn get(accessor: &Accessor<T, Self>, store: Opened, key: String) -> Answer<Option<Vec<u8>>> {
+    async fn get(accessor: &Accessor<T, Self>, store: Opened, key: String) -> HostResult<Option<Vec<u8>>> {
         Ok(opened(accessor, &store)?.query(Cmd::get(key)).await)
     }
 
-    async fn set(accessor: &Accessor<T, Self>, store: Opened, key: String, value: Vec<u8>) -> Answer<()> {
+    async fn set(accessor: &Accessor<T, Self>, store: Opened, key: String, value: Vec<u8>) -> HostResult<()> {
         Ok(opened(accessor, &store)?.query(Cmd::set(key, value)).await)
     }
 
-    async fn delete(accessor: &Accessor<T, Self>, store: Opened, key: String) -> Answer<()> {
+    async fn delete(accessor: &Accessor<T, Self>, store: Opened, key: String) -> HostResult<()> {
         Ok(opened(accessor, &store)?.query(Cmd::del(key)).await)
     }
 
-    async fn exists(accessor: &Accessor<T, Self>, store: Opened, key: String) -> Answer<bool> {
+    async fn exists(accessor: &Accessor<T, Self>, store: Opened, key: String) -> HostResult<bool> {
         Ok(opened(accessor, &store)?.query(Cmd::exists(key)).await)
     }
 

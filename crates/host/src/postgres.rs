@@ -30,7 +30,7 @@ const MAX_ROWS: usize = 10_000;
 pub struct OpenConnection(Arc<Client>);
 
 type Opened = Resource<OpenConnection>;
-type Answer<T> = wasmtime::Result<Result<T, Error>>;
+type HostResult<T> = wasmtime::Result<Result<T, Error>>;
 type Found = (Vec<Column>, StreamReader<Vec<DbValue>>, FutureReader<Result<(), Error>>);
 type Parameter = Box<dyn ToSql + Sync + Send>;
 
@@ -44,7 +44,7 @@ impl HostConnection for State {
 }
 
 impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
-    async fn open_async(accessor: &Accessor<T, Self>, address: String) -> Answer<Opened> {
+    async fn open_async(accessor: &Accessor<T, Self>, address: String) -> HostResult<Opened> {
         let component = accessor.with(|mut access| access.get().component.clone());
         let Ok(mut config) = address.parse::<Config>() else {
             return Ok(Err(Error::ConnectionFailed("the address is malformed".to_owned())));
@@ -70,7 +70,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Opened,
         statement: String,
         parameters: Vec<ParameterValue>,
-    ) -> Answer<Found> {
+    ) -> HostResult<Found> {
         let client = accessor
             .with(|mut access| wasmtime::error::Ok(Arc::clone(&access.get().table.get(&connection)?.0)))?;
         let (columns, rows) = match query(&client, &statement, parameters).await {

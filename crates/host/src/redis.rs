@@ -16,7 +16,7 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Opened = Resource<MultiplexedConnection>;
-type Answer<T> = wasmtime::Result<Result<T, Error>>;
+type HostResult<T> = wasmtime::Result<Result<T, Error>>;
 
 impl Host for State {}
 
@@ -28,7 +28,7 @@ impl HostConnection for State {
 }
 
 impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
-    async fn open(accessor: &Accessor<T, Self>, address: String) -> Answer<Opened> {
+    async fn open(accessor: &Accessor<T, Self>, address: String) -> HostResult<Opened> {
         let component = accessor.with(|mut access| access.get().component.clone());
         if !component.allowed_hosts.allows(&address) {
             // The address may hold a password and must not be logged.
@@ -48,11 +48,15 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Opened,
         channel: String,
         payload: Payload,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         query(accessor, &connection, Cmd::publish(channel, payload)).await
     }
 
-    async fn get(accessor: &Accessor<T, Self>, connection: Opened, key: String) -> Answer<Option<Payload>> {
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        connection: Opened,
+        key: String,
+    ) -> HostResult<Option<Payload>> {
         query(accessor, &connection, Cmd::get(key)).await
     }
 
@@ -61,15 +65,15 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Opened,
         key: String,
         value: Payload,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         query(accessor, &connection, Cmd::set(key, value)).await
     }
 
-    async fn incr(accessor: &Accessor<T, Self>, connection: Opened, key: String) -> Answer<i64> {
+    async fn incr(accessor: &Accessor<T, Self>, connection: Opened, key: String) -> HostResult<i64> {
         query(accessor, &connection, Cmd::incr(key, 1)).await
     }
 
-    async fn del(accessor: &Accessor<T, Self>, connection: Opened, keys: Vec<String>) -> Answer<u32> {
+    async fn del(accessor: &Accessor<T, Self>, connection: Opened, keys: Vec<String>) -> HostResult<u32> {
         query(accessor, &connection, Cmd::del(keys)).await
     }
 
@@ -78,11 +82,15 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Opened,
         key: String,
         values: Vec<String>,
-    ) -> Answer<u32> {
+    ) -> HostResult<u32> {
         query(accessor, &connection, Cmd::sadd(key, values)).await
     }
 
-    async fn smembers(accessor: &Accessor<T, Self>, connection: Opened, key: String) -> Answer<Vec<String>> {
+    async fn smembers(
+        accessor: &Accessor<T, Self>,
+        connection: Opened,
+        key: String,
+    ) -> HostResult<Vec<String>> {
         query(accessor, &connection, Cmd::smembers(key)).await
     }
 
@@ -91,7 +99,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Opened,
         key: String,
         values: Vec<String>,
-    ) -> Answer<u32> {
+    ) -> HostResult<u32> {
         query(accessor, &connection, Cmd::srem(key, values)).await
     }
 
@@ -100,7 +108,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Opened,
         command: String,
         arguments: Vec<RedisParameter>,
-    ) -> Answer<Vec<RedisResult>> {
+    ) -> HostResult<Vec<RedisResult>> {
         let reply: Result<FlatReply, Error> =
             query(accessor, &connection, command_of(&command, &arguments)).await?;
         Ok(reply.map(|reply| reply.0))
@@ -130,7 +138,7 @@ async fn query<T: Send, R: FromRedisValue>(
     accessor: &Accessor<T, HasSelf<State>>,
     connection: &Opened,
     cmd: Cmd,
-) -> Answer<R> {
+) -> HostResult<R> {
     let mut connection = accessor.with(|mut access| access.get().table.get(connection).cloned())?;
     Ok(cmd.query_async(&mut connection).await.map_err(reply::error))
 }
@@ -226,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_listening_is_an_error_with_a_text() {
+    async fn an_address_without_a_server_is_an_error_with_a_text() {
         // No server listens on a port that the system reserves and nothing uses.
         assert!(matches!(connect("redis://127.0.0.1:1").await, Err(Error::Other(_))));
     }
