@@ -3,16 +3,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use engineioxide::Str;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
 use rollcall_protocol::ErrorCode;
+use rollcall_sockets::engineio;
 use serde_json::value::RawValue;
-use socketioxide_core::{
-    packet::PacketData,
-    parser::{Parse, ParseConfig, ParserState},
-};
-use socketioxide_parser_common::CommonParser;
 
 use crate::{
     listener::address::{ForwardedHeader, TrustedProxies, to_network},
@@ -41,21 +36,34 @@ pub fn websocket_frame(text: &str) {
     }
 }
 
-/// A text packet of Socket.IO, and the event in it. The answer is JSON behind a packet head, whatever the packet.
-pub fn socketio_packet(text: &str) {
-    let packet =
-        CommonParser.decode_str(&ParseConfig::default(), &ParserState::default(), Str::from(text.to_owned()));
-    let Ok(packet) = packet else { return };
-    if let PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) = &packet.inner {
-        let outcome = socketio::packet::parse(event);
-        assert!(outcome.as_ref().err().is_none_or(|refusal| refusal.code == ErrorCode::Malformed));
-        let namespace = socketio::packet::Namespace::new("/study".to_owned());
-        if let Some(ack) = ack {
-            let answer = namespace.ack(*ack, RawValue::NULL);
-            assert_eq!(answer.as_str(), format!("3/study,{ack}[null]"));
+/// The body of a polling client's request: packets of Engine.IO.
+pub fn engineio_payload(body: &str) {
+    for (packet, text) in engineio::parse_payload(body).zip(body.split('\u{1e}')) {
+        match packet {
+            Ok(engineio::Packet::Text(message)) => {
+                assert_eq!(engineio::EncodedText::concat(&[message]).as_str(), message);
+                socketio_packet(message);
+            }
+            Ok(_) => assert!(!text.is_empty()),
+            Err(engineio::InvalidPacket) => {}
         }
     }
-    let refused = socketio::packet::invalid_namespace(&packet.ns);
+}
+
+/// A text packet of Socket.IO, and the event in it. The answer is JSON behind a packet head, whatever the packet.
+pub fn socketio_packet(text: &str) {
+    let Some(packet) = socketio::packet::Packet::parse(text) else { return };
+    assert!(text.contains(packet.namespace) || packet.namespace == "/");
+    assert!(text.ends_with(packet.data), "a payload is passed on as it is");
+    if packet.kind == socketio::packet::Kind::Event {
+        let outcome = socketio::packet::parse_event(packet.data);
+        assert!(outcome.as_ref().err().is_none_or(|refusal| refusal.code == ErrorCode::Malformed));
+        let namespace = socketio::packet::Namespace::new("/study");
+        if let Some(id) = packet.id {
+            assert_eq!(namespace.ack(id, RawValue::NULL).as_str(), format!("3/study,{id}[null]"));
+        }
+    }
+    let refused = socketio::packet::invalid_namespace(packet.namespace);
     let json = refused.as_str().find('{').map(|start| &refused.as_str()[start..]);
     // A namespace may hold a brace of its own.
     assert!(json.is_some_and(|json| json.ends_with(r#"{"message":"Invalid namespace"}"#)));

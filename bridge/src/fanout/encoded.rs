@@ -3,9 +3,8 @@
 
 use std::{sync::OnceLock, time::Instant};
 
-use axum::extract::ws::Utf8Bytes;
-use engineioxide::Str;
 use rollcall_protocol::fanout::Envelope;
+use rollcall_sockets::{Utf8Bytes, engineio::EncodedText};
 
 /// One event, shared by all sessions that get it.
 pub(crate) struct EncodedEvent {
@@ -13,7 +12,7 @@ pub(crate) struct EncodedEvent {
     /// When the event arrived from Redis, by the clock of this bridge, which may differ from Redis's clock.
     pub(crate) received_at: Instant,
     websocket_frame: OnceLock<Utf8Bytes>,
-    socketio_packet: OnceLock<Str>,
+    socketio_packet: OnceLock<EncodedText>,
 }
 
 impl EncodedEvent {
@@ -34,7 +33,7 @@ impl EncodedEvent {
     }
 
     /// The event as a Socket.IO packet; `encode` runs for the first client only.
-    pub(crate) fn socketio_packet(&self, encode: impl FnOnce(&Envelope) -> Str) -> Str {
+    pub(crate) fn socketio_packet(&self, encode: impl FnOnce(&Envelope) -> EncodedText) -> EncodedText {
         self.socketio_packet.get_or_init(|| encode(&self.envelope)).clone()
     }
 }

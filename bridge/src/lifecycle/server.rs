@@ -119,7 +119,7 @@ impl Bridge {
             socketio::names_session,
         ));
         let sockets = Sockets { context: Arc::clone(&context), limits: config.socket_limits };
-        let router = transport::routes(sockets, config.namespace)
+        let router = transport::routes(sockets, &config.namespace)
             .layer(middleware::from_fn_with_state(Arc::clone(&admission), admission::admit));
         // Health checks are for every client, whatever its origin.
         let router =

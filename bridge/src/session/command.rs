@@ -10,14 +10,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use super::{
-    Overflow,
-    rate_limit::{Decision, SocketRateLimit},
-};
+use super::rate_limit::{Decision, SocketRateLimit};
 use crate::telemetry::metrics;
 
 /// Sends an ack to the client, if the client asked for one.
-pub(crate) type Reply = Box<dyn FnOnce(&RawValue) -> Result<(), Overflow> + Send>;
+pub(crate) type Reply = Box<dyn FnOnce(&RawValue) + Send>;
 
 /// What a client asks of its session.
 pub(super) struct Command {
@@ -44,7 +41,7 @@ impl Inbox {
 
     /// Hands a client's event to the session, or answers it at once where the session cannot take it. Transports push
     /// unreadable messages too, because every message counts towards the rate limit.
-    pub(crate) fn push(&self, event: Result<RawEvent<'_>, Refusal>, reply: Reply) -> Result<(), Overflow> {
+    pub(crate) fn push(&self, event: Result<RawEvent<'_>, Refusal>, reply: Reply) {
         let known = event.as_ref().ok().and_then(|(name, _)| ClientEvent::named(name));
         let rate_limited = || encode_ack::<Done>(known, Err(ErrorCode::RateLimited.into()));
         match self.rate_limit.check() {
@@ -52,7 +49,7 @@ impl Inbox {
             Decision::Refuse => return reply(&rate_limited()),
             Decision::Ignore => {
                 rate_limited();
-                return Ok(());
+                return;
             }
         }
         let command = match (event, known) {
@@ -65,7 +62,7 @@ impl Inbox {
         match self.commands.try_send(command) {
             Err(TrySendError::Full(Command { reply, .. })) => reply(&rate_limited()),
             // A closed inbox means that the session has ended and is closing the socket.
-            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
         }
     }
 }
@@ -99,7 +96,6 @@ mod tests {
         let written = Arc::clone(&acked);
         let reply = Box::new(move |ack: &RawValue| {
             *written.lock().unwrap() = ack.get().to_owned();
-            Ok(())
         });
         (reply, acked)
     }
@@ -107,7 +103,7 @@ mod tests {
     /// The ack that a client gets at once.
     fn ack_at_once(inbox: &Inbox, event: &str) -> String {
         let (reply, acked) = reply();
-        inbox.push(Ok((event.into(), None)), reply).unwrap();
+        inbox.push(Ok((event.into(), None)), reply);
         let acked = acked.lock().unwrap();
         acked.clone()
     }
@@ -117,7 +113,7 @@ mod tests {
         let (inbox, mut commands) = inbox(100);
         assert!(ack_at_once(&inbox, "room:burn").contains("UNKNOWN_EVENT"));
         let (reply, acked) = reply();
-        inbox.push(Err(ErrorCode::Malformed.into()), reply).unwrap();
+        inbox.push(Err(ErrorCode::Malformed.into()), reply);
         assert!(acked.lock().unwrap().contains("MALFORMED"));
         assert!(commands.try_recv().is_err());
     }

@@ -2,7 +2,8 @@
 //! transport of its socket.
 //!
 //! A session is one task. Commands wait in its inbox and are handled one after the other; during a command, room
-//! updates wait in the feed. So an ack always goes out before the events that follow it.
+//! updates wait in the feed. So an ack always goes out before the events that follow it. While the client's queue is
+//! full, both wait.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -39,7 +40,7 @@ use rollcall_protocol::{
     client::{ClientEvent, DRAINING, Draining, EXPIRING, Identity},
     close::CloseReason,
 };
-use serde::Serialize;
+use rollcall_sockets::queue::TooSlow;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
@@ -53,9 +54,9 @@ use self::{
     rate_limit::SocketRateLimit,
 };
 pub(crate) use self::{
-    command::{Inbox, Reply},
+    command::{Inbox, RawEvent, Reply},
     context::{Context, Shutdown},
-    outbound::{Outbound, Overflow, SOCKET_QUEUE},
+    outbound::Outbound,
 };
 use crate::{
     limits::permits::Permit,
@@ -137,17 +138,28 @@ impl<O: Outbound> Session<O> {
     async fn serve(&mut self) -> CloseReason {
         let Shutdown { draining, stopping, .. } = &Arc::clone(&self.context).shutdown;
         loop {
+            let is_full = self.outbound.is_full();
             let step = tokio::select! {
                 biased;
                 () = stopping.cancelled() => Err(CloseReason::ShuttingDown),
-                () = draining.cancelled(), if self.drain_at.is_none() => self.schedule_drain(),
+                () = draining.cancelled(), if self.drain_at.is_none() => {
+                    self.schedule_drain();
+                    Ok(())
+                }
                 () = sleep_until_some(self.drain_at) => Err(CloseReason::ShuttingDown),
                 () = self.rate_limit.exceeded() => Err(CloseReason::RateLimited),
                 due = self.expiry.due() => match due {
-                    Due::Warning => self.emit(EXPIRING, &self.expiry.warning()),
+                    Due::Warning => {
+                        self.outbound.emit(EXPIRING, &self.expiry.warning());
+                        Ok(())
+                    }
                     Due::End => Err(CloseReason::TokenExpired),
                 },
-                command = self.inbox.recv() => match command {
+                room = self.outbound.room(), if is_full => room.map_err(|TooSlow| {
+                    metrics::record_dropped_message(Queue::Socket);
+                    CloseReason::TooSlow
+                }),
+                command = self.inbox.recv(), if !is_full => match command {
                     Some(command) => self.handle(command).await,
                     None => Err(CloseReason::Gone),
                 },
@@ -156,7 +168,7 @@ impl<O: Outbound> Session<O> {
                     Ok(())
                 }
                 () = sleep_until_some(self.room.rejoin_at()) => self.rejoin().await,
-                update = updates::next(&mut self.room) => self.forward(update),
+                update = updates::next(&mut self.room), if !is_full => self.forward(update),
             };
             if let Err(reason) = step {
                 return reason;
@@ -181,7 +193,8 @@ impl<O: Outbound> Session<O> {
                 encode_ack(Some(event), self.traced(event, async |it| it.refresh(&payload).await).await)
             }
         };
-        reply(&ack).map_err(|Overflow| CloseReason::TooSlow)
+        reply(&ack);
+        Ok(())
     }
 
     /// Handles a client's event as part of the client's trace.
@@ -190,17 +203,13 @@ impl<O: Outbound> Session<O> {
         trace.in_span(Activity::Event(event.as_str()), work(self)).await
     }
 
-    fn emit(&self, event: &str, data: &impl Serialize) -> Result<(), CloseReason> {
-        close_on_overflow(self.outbound.emit(event, data))
-    }
-
     /// Announces to the client that the bridge stops, and schedules the end of the session at a random time: clients
     /// that all came back at the same time would overload the other bridges.
-    fn schedule_drain(&mut self) -> Result<(), CloseReason> {
+    fn schedule_drain(&mut self) {
         let drain_ms = self.context.shutdown.drain_time.as_millis().try_into().unwrap_or(u64::MAX);
         let delay_ms = fastrand::u64(MIN_DRAIN_DELAY_MS.min(drain_ms)..=drain_ms);
         self.drain_at = Some(Instant::now() + Duration::from_millis(delay_ms));
-        self.emit(DRAINING, &Draining { delay_ms })
+        self.outbound.emit(DRAINING, &Draining { delay_ms });
     }
 
     /// Queues a report for the app that the connection is lost, if the session is in a room.
@@ -218,14 +227,6 @@ impl<O: Outbound> Session<O> {
     fn user_id(&self) -> &UserId {
         &self.identity.profile.user_id
     }
-}
-
-/// A message that finds the client's queue full ends the session.
-fn close_on_overflow(outcome: Result<(), Overflow>) -> Result<(), CloseReason> {
-    outcome.map_err(|Overflow| {
-        metrics::record_dropped_message(Queue::Socket);
-        CloseReason::TooSlow
-    })
 }
 
 /// Waits until a time, if there is one.

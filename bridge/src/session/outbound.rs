@@ -1,29 +1,28 @@
 //! The way from a session to its client.
 
 use rollcall_protocol::close::CloseReason;
+use rollcall_sockets::queue::TooSlow;
 use serde::Serialize;
 
 use crate::{fanout::EncodedEvent, telemetry::metrics::Transport};
 
-/// Most messages that may wait for one client. All clients share the encoded form of a room's event, so a waiting
-/// message costs little more than its place in the queue.
-pub(crate) const SOCKET_QUEUE: usize = 256;
-
-/// The client's queue is full, because the client does not read fast enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Overflow;
-
-/// The way from a session to its client.
+/// The way from a session to its client. Whatever is sent waits in the client's queue, in order; sending never waits.
 pub(crate) trait Outbound: Send + Sync + 'static {
     /// The transport's label in metrics.
     const TRANSPORT: Transport;
 
-    /// Queues a room event, in order with everything else for this client. Never waits.
-    fn broadcast(&self, event: &EncodedEvent) -> Result<(), Overflow>;
+    /// Sends a room event.
+    fn broadcast(&self, event: &EncodedEvent);
 
-    /// Queues an event for this client alone.
-    fn emit(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow>;
+    /// Sends an event for this client alone.
+    fn emit(&self, event: &str, data: &impl Serialize);
 
-    /// Closes the socket after everything that is queued.
+    /// Whether so much waits for the client that the session should send nothing more.
+    fn is_full(&self) -> bool;
+
+    /// Waits until the client's queue is not full.
+    fn room(&self) -> impl Future<Output = Result<(), TooSlow>> + Send;
+
+    /// Closes the socket after everything that was sent.
     fn close(self, reason: CloseReason) -> impl Future<Output = ()> + Send;
 }

@@ -87,8 +87,8 @@ impl<O: Outbound> Session<O> {
         }
         if refusal.code == ErrorCode::SessionEnded
             && let Some(ended) = room_ended(room)
-            && self.broadcast(&ended).is_ok()
         {
+            self.outbound.broadcast(&ended);
             return self.close_after(&ended.envelope);
         }
         CloseReason::RejoinRefused(refusal)

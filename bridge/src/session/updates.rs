@@ -6,7 +6,7 @@ use rollcall_protocol::{close::CloseReason, fanout::Envelope};
 use tokio::time::Instant;
 
 use super::{
-    Outbound, Session, close_on_overflow,
+    Outbound, Session,
     filter::SnapshotAge,
     membership::{RoomMembership, RoomState},
 };
@@ -33,7 +33,10 @@ impl<O: Outbound> Session<O> {
             }
             Some(RoomUpdate::Event(event)) => self.forward_event(&event),
             Some(RoomUpdate::Coalesced(coalesced)) => self.forward_coalesced(&coalesced),
-            Some(RoomUpdate::Snapshot(snapshot)) => self.forward_snapshot(&snapshot),
+            Some(RoomUpdate::Snapshot(snapshot)) => {
+                self.forward_snapshot(&snapshot);
+                Ok(())
+            }
         }
     }
 
@@ -58,7 +61,7 @@ impl<O: Outbound> Session<O> {
         if !is_for_client {
             return Ok(());
         }
-        self.broadcast(event)?;
+        self.outbound.broadcast(event);
         if envelope.closes {
             return Err(self.close_after(envelope));
         }
@@ -69,13 +72,14 @@ impl<O: Outbound> Session<O> {
         let Some(membership) = self.room.membership_mut() else { return Ok(()) };
         let envelopes = coalesced.events.iter().map(|event| &event.envelope);
         if membership.filter.admits_together(envelopes, self.context.hub.generation()) {
-            return coalesced.merged.iter().try_for_each(|event| self.broadcast(event));
+            coalesced.merged.iter().for_each(|event| self.outbound.broadcast(event));
+            return Ok(());
         }
         coalesced.events.iter().try_for_each(|event| self.forward_event(event))
     }
 
-    fn forward_snapshot(&mut self, snapshot: &RoomSnapshot) -> Result<(), CloseReason> {
-        let Some(membership) = self.room.membership_mut() else { return Ok(()) };
+    fn forward_snapshot(&mut self, snapshot: &RoomSnapshot) {
+        let Some(membership) = self.room.membership_mut() else { return };
         let is_gone = snapshot.gone.contains(&membership.entry);
         if let Some(state) = &snapshot.state {
             let age = membership.filter.apply_snapshot(&state.envelope, snapshot.generation);
@@ -84,17 +88,12 @@ impl<O: Outbound> Session<O> {
                 self.context.resync.request([membership.room().clone()]);
             }
             if age != SnapshotAge::Known {
-                self.broadcast(state)?;
+                self.outbound.broadcast(state);
             }
         }
         if is_gone {
             self.schedule_rejoin();
         }
-        Ok(())
-    }
-
-    pub(super) fn broadcast(&self, event: &EncodedEvent) -> Result<(), CloseReason> {
-        close_on_overflow(self.outbound.broadcast(event))
     }
 
     /// Ends the session after an event that closes. Whoever sent the event has ended the membership, so there is no

@@ -10,12 +10,17 @@ mod args;
 pub(crate) mod socketio;
 pub(crate) mod websocket;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::any};
+use rollcall_sockets::queue::QueueLimits;
 
 pub(crate) use self::args::{PING_INTERVAL, PING_TIMEOUT, SocketLimits, TransportArgs};
 use crate::session::Context;
+
+/// How much may wait for one client. All clients share the encoded form of a room's event, so what waits costs less
+/// memory than its bytes.
+const QUEUE_LIMITS: QueueLimits = QueueLimits { max_bytes: 256 * 1024, max_age: Duration::from_secs(10) };
 
 /// What the transports need to serve a socket.
 #[derive(Clone)]
@@ -25,7 +30,7 @@ pub(crate) struct Sockets {
 }
 
 /// Routes of both transports. Socket.IO serves the namespace and refuses all others.
-pub(crate) fn routes(sockets: Sockets, namespace: String) -> Router {
+pub(crate) fn routes(sockets: Sockets, namespace: &str) -> Router {
     Router::new()
         .route("/ws", any(websocket::upgrade))
         .with_state(sockets.clone())

@@ -194,7 +194,7 @@ fn register_fan_out(registry: &mut Registry) -> [Histogram; 2] {
         registry,
         "fan_out_duration",
         "Time that room events took through this bridge: from their arrival from Redis until they were written to the \
-         client's connection (websocket) or queued for it (socketio)",
+         client's connection, or to the response to a poll",
         Durations::new_with_constructor(build_duration_histogram),
     );
     Transport::ALL.map(|transport| family.get_or_create_owned(&transport.label()))
@@ -202,7 +202,7 @@ fn register_fan_out(registry: &mut Registry) -> [Histogram; 2] {
 
 fn register_outbound_queue_depth(registry: &mut Registry) -> Histogram {
     let depth = Histogram::new(DEPTHS);
-    let help = "Messages already in the outgoing queue of a client on a WebSocket when one more was queued";
+    let help = "Messages already in the outgoing queue of a client when one more was queued";
     registry.register("outbound_queue_depth", help, depth.clone());
     depth
 }

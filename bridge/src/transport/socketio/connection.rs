@@ -10,21 +10,23 @@ use std::{
     time::Duration,
 };
 
-use engineioxide::{DisconnectReason, Str};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use rollcall_protocol::json;
+use http::Request;
+use rollcall_protocol::{ErrorCode, Refusal, json};
+use rollcall_sockets::engineio::random_id;
 use serde::Deserialize;
-use socketioxide_core::{
-    Sid, Value,
-    packet::{Packet, PacketData},
-    parser::ParserState,
-};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Server, Socket, packet};
+use super::{
+    Server, Socket,
+    attachments::{AckId, Attachments},
+    outbound::send,
+    packet::{self, Kind, Packet},
+};
 use crate::{
-    session::{Inbox, Reply, Session, auth},
+    limits::SocketPermit,
+    session::{Inbox, RawEvent, Reply, Session, auth},
     telemetry::trace::{Activity, ClientTrace},
 };
 
@@ -35,10 +37,17 @@ const CONNECTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Longest name of an unknown namespace that the bridge repeats in its refusal.
 const MAX_NAMESPACE_BYTES: usize = 128;
 
+/// Tells the sessions of one connection apart.
+pub(super) type SessionNumber = u32;
+
 /// The state of one connection.
-pub(crate) struct Connection {
-    /// Holds a packet whose attachments have not all arrived.
-    pub(super) parser: ParserState,
+pub(super) struct Connection {
+    /// The token in the `Authorization` header of the first request.
+    bearer_token: Option<String>,
+    trace: ClientTrace,
+    /// `None` only in tests.
+    _permit: Option<SocketPermit>,
+    pub(super) attachments: Attachments,
     connects: DefaultDirectRateLimiter,
     progress: Mutex<Progress>,
 }
@@ -49,8 +58,8 @@ enum Phase {
     Opened,
     /// The bridge authenticates the client. Dropping the guard cancels that.
     Connecting { _attempt: DropGuard },
-    /// The client has a session with this id.
-    Connected(Sid, Inbox),
+    /// The client has a session.
+    Connected(SessionNumber, Inbox),
     /// The client's session has ended.
     Ended,
 }
@@ -58,13 +67,15 @@ enum Phase {
 /// The phase of a connection, and since when the client has had no session.
 struct Progress {
     phase: Phase,
+    /// The number of the latest session.
+    session: SessionNumber,
     /// A refused CONNECT does not change this time; otherwise a client that sends CONNECT now and then could stay
     /// forever.
     idle_since: Instant,
 }
 
 impl Progress {
-    fn is_in(&self, session: Sid) -> bool {
+    fn is_in(&self, session: SessionNumber) -> bool {
         matches!(self.phase, Phase::Connected(current, _) if current == session)
     }
 
@@ -82,18 +93,20 @@ impl Progress {
     }
 }
 
-impl Default for Connection {
-    fn default() -> Self {
+impl Connection {
+    /// The state of a connection that a request opens.
+    pub(super) fn new(request: &Request<()>) -> Self {
         let quota = Quota::per_second(CONNECTS_PER_SECOND).allow_burst(CONNECTS_AT_ONCE);
         Self {
-            parser: ParserState::default(),
+            bearer_token: auth::bearer_token(request.headers()),
+            trace: ClientTrace::from_headers(request.headers()),
+            _permit: request.extensions().get().cloned(),
+            attachments: Attachments::default(),
             connects: RateLimiter::direct(quota),
-            progress: Mutex::new(Progress { phase: Phase::Opened, idle_since: Instant::now() }),
+            progress: Mutex::new(Progress { phase: Phase::Opened, session: 0, idle_since: Instant::now() }),
         }
     }
-}
 
-impl Connection {
     /// Ends the session or the attempt to get one.
     pub(super) fn end(&self) {
         self.progress().end();
@@ -101,13 +114,13 @@ impl Connection {
 
     /// Runs `send` unless the client has ended the session. So a late packet of an ended session never reaches the next
     /// session on the same connection.
-    pub(super) fn in_session<T>(&self, session: Sid, send: impl FnOnce() -> T) -> Option<T> {
+    pub(super) fn in_session<T>(&self, session: SessionNumber, send: impl FnOnce() -> T) -> Option<T> {
         let progress = self.progress();
         progress.is_in(session).then(send)
     }
 
     /// Ends a session and runs `send` for its last packets, unless the client has ended the session.
-    pub(super) fn end_session<T>(&self, session: Sid, send: impl FnOnce() -> T) -> Option<T> {
+    pub(super) fn end_session<T>(&self, session: SessionNumber, send: impl FnOnce() -> T) -> Option<T> {
         let mut progress = self.progress();
         progress.is_in(session).then(|| {
             progress.end();
@@ -134,7 +147,7 @@ pub(super) fn close_without_session(socket: &Arc<Socket>, limit: Duration) {
         sleep(limit).await;
         let Some(socket) = socket.upgrade() else { return };
         // If the client had a session meanwhile, the check that began at the end of the session counts.
-        let is_idle = socket.data.progress().is_idle_for(limit);
+        let is_idle = socket.data().progress().is_idle_for(limit);
         if is_idle {
             abort(&socket, "no session");
         }
@@ -143,32 +156,29 @@ pub(super) fn close_without_session(socket: &Arc<Socket>, limit: Duration) {
 
 /// Closes a connection on which the client violates the protocol.
 pub(super) fn abort(socket: &Socket, reason: &str) {
-    tracing::debug!(socket_id = %socket.id, reason, "socketio.aborted");
-    socket.data.end();
-    socket.close(DisconnectReason::PacketParsingError);
+    tracing::debug!(socket_id = socket.id(), reason, "socketio.aborted");
+    socket.data().end();
+    socket.close();
 }
 
 /// Handles a packet, in the order in which the client sent them.
-pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, Packet { inner, ns }: Packet) {
-    let is_ours = server.namespace.is(&ns);
-    match inner {
-        PacketData::Connect(_) if socket.data.connects.check().is_err() => {
-            abort(socket, "too many CONNECT packets");
-        }
-        PacketData::Connect(auth) if is_ours => connect(server, socket, auth),
-        PacketData::Connect(_) => refuse_namespace(socket, &ns),
+pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, packet: Packet<'_>) {
+    let Packet { kind, namespace, id, data } = packet;
+    let is_ours = server.namespace.is(namespace);
+    match kind {
+        Kind::Connect if socket.data().connects.check().is_err() => abort(socket, "too many CONNECT packets"),
+        Kind::Connect if is_ours => connect(server, socket, data),
+        Kind::Connect => refuse_namespace(socket, namespace),
         _ if !is_ours => abort(socket, "a namespace without a session"),
-        PacketData::Disconnect => disconnect(server, socket),
-        PacketData::Event(event, ack) | PacketData::BinaryEvent(event, ack) => {
-            receive_event(server, socket, &event, ack);
-        }
+        Kind::Disconnect => disconnect(server, socket),
+        Kind::Event => receive_event(server, socket, packet::parse_event(data), id),
         // The server asks for no acks.
-        PacketData::EventAck(..) | PacketData::BinaryAck(..) | PacketData::ConnectError(_) => {}
+        Kind::Ack | Kind::ConnectError | Kind::Binary { .. } => {}
     }
 }
 
 fn disconnect(server: &Server, socket: &Arc<Socket>) {
-    let has_ended = socket.data.progress().end();
+    let has_ended = socket.data().progress().end();
     if has_ended {
         close_without_session(socket, server.sockets.limits.handshake_timeout);
     }
@@ -176,14 +186,15 @@ fn disconnect(server: &Server, socket: &Arc<Socket>) {
 
 /// The refusal repeats the name. Hundreds of refusals with names as long as a message could wait for a client that does
 /// not read, so only short names are repeated.
-fn refuse_namespace(socket: &Socket, name: &Str) {
-    if name.len() > MAX_NAMESPACE_BYTES || socket.emit(packet::invalid_namespace(name)).is_err() {
-        abort(socket, "an unknown namespace");
+fn refuse_namespace(socket: &Socket, name: &str) {
+    if name.len() > MAX_NAMESPACE_BYTES || socket.is_full() {
+        return abort(socket, "an unknown namespace");
     }
+    send(socket, &packet::invalid_namespace(name));
 }
 
-fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
-    let mut progress = socket.data.progress();
+fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: &str) {
+    let mut progress = socket.data().progress();
     if !matches!(progress.phase, Phase::Opened | Phase::Ended) {
         drop(progress);
         return abort(socket, "a second CONNECT");
@@ -192,18 +203,15 @@ fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: Option<Value>) {
     progress.phase = Phase::Connecting { _attempt: attempt.clone().drop_guard() };
     drop(progress);
     let (server, socket) = (Arc::clone(server), Arc::clone(socket));
+    let token = read_token(auth, &socket);
     tokio::spawn(async move {
-        let token = read_token(auth, &socket);
         attempt.run_until_cancelled(authenticate(&server, &socket, token, &attempt)).await
     });
 }
 
-fn read_token(auth: Option<Value>, socket: &Socket) -> Option<String> {
-    let auth = match auth {
-        Some(Value::Str(auth, _)) => json::from_object_str::<Auth>(&auth).ok(),
-        _ => None,
-    };
-    auth.and_then(|auth| auth.token).or_else(|| auth::bearer_token(&socket.req_parts.headers))
+fn read_token(auth: &str, socket: &Socket) -> Option<String> {
+    let auth = json::from_object_str::<Auth>(auth).ok();
+    auth.and_then(|auth| auth.token).or_else(|| socket.data().bearer_token.clone())
 }
 
 async fn authenticate(
@@ -213,53 +221,58 @@ async fn authenticate(
     attempt: &CancellationToken,
 ) {
     let context = &server.sockets.context;
-    let trace = ClientTrace::from_headers(&socket.req_parts.headers);
+    let trace = socket.data().trace.clone();
     let outcome = trace.in_span(Activity::Connect, auth::authenticate(context, token)).await;
-    let mut progress = socket.data.progress();
+    let mut progress = socket.data().progress();
     if attempt.is_cancelled() {
         // The client is gone, or has sent DISCONNECT and perhaps CONNECT again.
         return;
     }
-    let answer = match outcome {
-        Ok(authenticated) => {
+    match outcome.and_then(|authenticated| Ok((authenticated, new_session_id()?))) {
+        Ok((authenticated, id)) => {
             // The answer is queued before the session begins, so no event of the session overtakes it.
-            let session = Sid::new();
-            let answer = socket.emit(server.namespace.connected(session));
-            let emitter = server.emitter(socket, session);
+            send(socket, &server.namespace.connected(&id));
+            progress.session += 1;
+            let emitter = server.emitter(socket, progress.session);
             let inbox = Session::start(Arc::clone(context), authenticated, trace, emitter);
-            progress.phase = Phase::Connected(session, inbox);
-            answer
+            progress.phase = Phase::Connected(progress.session, inbox);
         }
         Err(refusal) => {
-            tracing::debug!(socket_id = %socket.id, code = %refusal.code, "socketio.refused");
+            tracing::debug!(socket_id = socket.id(), code = %refusal.code, "socketio.refused");
             progress.phase = Phase::Opened;
             close_without_session(socket, server.sockets.limits.handshake_timeout);
-            socket.emit(server.namespace.refused(&refusal))
+            send(socket, &server.namespace.refused(&refusal));
         }
-    };
-    drop(progress);
-    if answer.is_err() {
-        abort(socket, "the queue is full");
     }
 }
 
-fn receive_event(server: &Server, socket: &Arc<Socket>, event: &Value, ack: Option<i64>) {
-    let current = match &socket.data.progress().phase {
+fn new_session_id() -> Result<String, Refusal> {
+    random_id().map_err(|error| {
+        tracing::error!(%error, "no random numbers");
+        ErrorCode::Unavailable.into()
+    })
+}
+
+/// Hands an event to the session. `id`: the id that the ack repeats, if the client wants one.
+pub(super) fn receive_event(
+    server: &Server,
+    socket: &Arc<Socket>,
+    event: Result<RawEvent<'_>, Refusal>,
+    id: AckId,
+) {
+    let current = match &socket.data().progress().phase {
         Phase::Connected(session, inbox) => Some((*session, inbox.clone())),
         // The event was on its way when the session ended.
         Phase::Ended => return,
         Phase::Opened | Phase::Connecting { .. } => None,
     };
     let Some((session, inbox)) = current else { return abort(socket, "an event before CONNECT") };
-    let reply: Reply = match ack {
+    let reply: Reply = match id {
         Some(id) => {
             let emitter = server.emitter(socket, session);
-            Box::new(move |data| emitter.ack(id, data))
+            Box::new(move |ack| emitter.ack(id, ack))
         }
-        None => Box::new(|_| Ok(())),
+        None => Box::new(|_| ()),
     };
-    if inbox.push(packet::parse(event), reply).is_err() {
-        // The next room event finds the queue full as well and closes the socket.
-        tracing::debug!(socket_id = %socket.id, "socketio.ack_dropped");
-    }
+    inbox.push(event, reply);
 }

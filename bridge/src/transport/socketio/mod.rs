@@ -1,130 +1,155 @@
-//! Socket.IO: translates between its packets and sessions.
-//!
-//! A library does Engine.IO, with its transports and heartbeats, and parses packets. The library's Socket.IO server is
-//! not used: it handles a client's events in no order, has no place for a refusal's code, and encodes an event again for
-//! each client that gets it.
+//! Socket.IO: translates between its packets and sessions. `rollcall_sockets` does Engine.IO below it, with its
+//! transports and heartbeats.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`packet`] | parses and encodes packets |
+//! | [`attachments`] | counts the binary messages of events, which no event takes |
 //! | [`connection`] | follows one client from its connection to its end |
 //! | [`outbound`] | the way from a session to its client |
-//! | [`polling`] | enforces the limits of long-polling |
 
+mod attachments;
 mod connection;
 mod outbound;
 pub(crate) mod packet;
-mod polling;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Instant};
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::any,
+};
 use bytes::Bytes;
-use engineioxide::{
-    DisconnectReason, Str, config::EngineIoConfig, handler::EngineIoHandler, service::EngineIoService,
+use http::{StatusCode, Uri, header};
+use rollcall_protocol::{ErrorCode, Refusal};
+use rollcall_sockets::{
+    engineio::{self, Closed, Handler, Settings},
+    heartbeat::Pace,
 };
-use socketioxide_core::{
-    Sid,
-    packet::Packet,
-    parser::{Parse, ParseConfig, ParseError},
-};
-use socketioxide_parser_common::CommonParser;
 
-pub(crate) use self::polling::names_session;
-use self::{connection::Connection, outbound::Emitter, packet::Namespace};
-use super::Sockets;
-use crate::session::SOCKET_QUEUE;
+use self::{
+    connection::{Connection, SessionNumber},
+    outbound::Emitter,
+    packet::{Kind, Namespace, Packet},
+};
+use super::{QUEUE_LIMITS, Sockets};
+use crate::telemetry::metrics::{self, Transport};
 
 /// The path that clients use by default.
 const PATH: &str = "/socket.io";
 
-/// How long a client may take to switch from polling to a WebSocket.
-const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
-
-/// No event takes attachments. Up to this many are read before the event is refused, so that the connection stays
-/// open.
-const MAX_ATTACHMENTS: usize = 16;
-
-type Socket = engineioxide::Socket<Connection>;
+type Socket = engineio::Socket<Connection>;
 
 /// Serves one namespace and refuses all others.
 struct Server {
     sockets: Sockets,
     namespace: Namespace,
-    parsing: ParseConfig,
 }
 
 /// Routes of the server.
-pub(super) fn routes(sockets: Sockets, namespace: String) -> Router {
+pub(super) fn routes(sockets: Sockets, namespace: &str) -> Router {
     let limits = sockets.limits;
-    let service = service(sockets, namespace);
-    Router::new()
-        .route_service(PATH, service.clone())
-        .route_service(&format!("{PATH}/"), service)
-        .layer(middleware::from_fn_with_state(limits, polling::enforce_limits))
-}
-
-fn service(sockets: Sockets, namespace: String) -> EngineIoService<Server> {
-    let limits = sockets.limits;
-    let config = EngineIoConfig::builder()
-        .req_path(PATH)
-        .max_payload(polling::NO_LIMIT)
-        .ws_max_message_size(limits.max_payload_bytes)
-        .ws_max_frame_size(limits.max_payload_bytes)
-        .max_buffer_size(SOCKET_QUEUE)
-        .ping_interval(limits.ping_interval)
-        .ping_timeout(limits.ping_timeout)
-        .upgrade_timeout(UPGRADE_LIMIT)
-        .build();
-    let parsing = ParseConfig {
-        max_incoming_binary_buf_size: limits.max_payload_bytes,
-        max_incoming_binaries: MAX_ATTACHMENTS,
-        ..ParseConfig::default()
+    let settings = Settings {
+        pace: Pace { interval: limits.ping_interval, timeout: limits.ping_timeout },
+        max_payload_bytes: limits.max_payload_bytes,
+        body_timeout: limits.handshake_timeout,
+        queue: QUEUE_LIMITS,
     };
-    let server = Server { sockets, namespace: Namespace::new(namespace), parsing };
-    EngineIoService::with_config(Arc::new(server), config)
+    let server = Server { sockets, namespace: Namespace::new(namespace) };
+    Router::new()
+        .route(PATH, any(handle))
+        .route(&format!("{PATH}/"), any(handle))
+        .with_state(Arc::new(engineio::Server::new(server, settings)))
 }
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("namespace", &self.namespace).finish_non_exhaustive()
+async fn handle(State(server): State<Arc<engineio::Server<Server>>>, request: Request) -> Response {
+    let response = server.handle(request).await;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return too_large();
     }
+    response.map(Body::new)
 }
 
-impl EngineIoHandler for Server {
+fn too_large() -> Response {
+    let refusal = Refusal::from(ErrorCode::PayloadTooLarge);
+    let body = serde_json::to_string(&refusal).unwrap_or_default();
+    (refusal.code.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Whether a request names a session, as all requests of a polling client after the first one do.
+pub(crate) fn names_session(uri: &Uri) -> bool {
+    uri.path().trim_end_matches('/') == PATH && engineio::names_session(uri)
+}
+
+impl Handler for Server {
     type Data = Connection;
 
-    fn on_connect(self: Arc<Self>, socket: Arc<Socket>) {
-        connection::close_without_session(&socket, self.sockets.limits.handshake_timeout);
+    fn data(&self, request: &http::Request<()>) -> Connection {
+        Connection::new(request)
     }
 
-    fn on_disconnect(&self, socket: Arc<Socket>, reason: DisconnectReason) {
-        tracing::debug!(socket_id = %socket.id, ?reason, "socketio.closed");
-        socket.data.end();
+    fn opened(self: &Arc<Self>, socket: &Arc<Socket>) {
+        connection::close_without_session(socket, self.sockets.limits.handshake_timeout);
     }
 
-    fn on_message(self: &Arc<Self>, message: Str, socket: Arc<Socket>) {
-        let packet = CommonParser.decode_str(&self.parsing, &socket.data.parser, message);
-        self.receive(packet, &socket);
+    fn text(self: &Arc<Self>, socket: &Arc<Socket>, text: &str) {
+        let attachments = &socket.data().attachments;
+        if attachments.are_missing() {
+            return connection::abort(socket, "text in place of an attachment");
+        }
+        match Packet::parse(text) {
+            Some(Packet { kind: Kind::Binary { attachments: count, is_event }, namespace, id, .. })
+                if self.namespace.is(namespace) =>
+            {
+                if attachments.expect(count, is_event.then_some(id)).is_err() {
+                    connection::abort(socket, "too many attachments");
+                }
+            }
+            Some(packet) => connection::receive(self, socket, packet),
+            None => connection::abort(socket, "not a packet"),
+        }
     }
 
-    fn on_binary(self: &Arc<Self>, data: Bytes, socket: Arc<Socket>) {
-        let packet = CommonParser.decode_bin(&self.parsing, &socket.data.parser, data);
-        self.receive(packet, &socket);
+    fn binary(self: &Arc<Self>, socket: &Arc<Socket>, _: Bytes) {
+        match socket.data().attachments.receive() {
+            Ok(None) => {}
+            Ok(Some(id)) => {
+                let refusal = Refusal::because(ErrorCode::Malformed, "no event takes binary data");
+                connection::receive_event(self, socket, Err(refusal), id);
+            }
+            Err(_) => connection::abort(socket, "binary data without an event"),
+        }
+    }
+
+    fn closed(&self, socket: &Socket, reason: Closed) {
+        tracing::debug!(socket_id = socket.id(), ?reason, "socketio.closed");
+        socket.data().end();
+    }
+
+    fn sent(&self, received_at: Instant) {
+        metrics::record_fan_out(Transport::SocketIo, received_at);
     }
 }
 
 impl Server {
-    fn emitter(&self, socket: &Arc<Socket>, session: Sid) -> Emitter {
+    fn emitter(&self, socket: &Arc<Socket>, session: SessionNumber) -> Emitter {
         let handshake_timeout = self.sockets.limits.handshake_timeout;
         Emitter { socket: Arc::clone(socket), session, namespace: self.namespace.clone(), handshake_timeout }
     }
+}
 
-    fn receive(self: &Arc<Self>, packet: Result<Packet, ParseError>, socket: &Arc<Socket>) {
-        match packet {
-            Ok(packet) => connection::receive(self, socket, packet),
-            Err(ParseError::NeedsMoreBinaryData) => {}
-            Err(error) => connection::abort(socket, &error.to_string()),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_requests_to_the_path_of_socketio_name_sessions() {
+        let names_session = |uri: &'static str| names_session(&Uri::from_static(uri));
+        assert!(names_session("/socket.io/?EIO=4&transport=polling&sid=x"));
+        assert!(names_session("/socket.io?sid=x"));
+        assert!(!names_session("/ws?sid=x"));
     }
 }

@@ -2,17 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engineioxide::{DisconnectReason, Str};
 use rollcall_protocol::close::CloseReason;
+use rollcall_sockets::{engineio::EncodedText, queue::TooSlow};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use socketioxide_core::Sid;
-use tokio::sync::mpsc::error::TrySendError;
 
-use super::{Socket, connection, packet::Namespace};
+use super::{Socket, connection, connection::SessionNumber, packet::Namespace};
 use crate::{
     fanout::EncodedEvent,
-    session::{Outbound, Overflow},
+    session::Outbound,
     telemetry::metrics::{self, Transport},
 };
 
@@ -20,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Emitter {
     pub(super) socket: Arc<Socket>,
-    pub(super) session: Sid,
+    pub(super) session: SessionNumber,
     pub(super) namespace: Namespace,
     /// How long the client may take to connect again after its session has ended.
     pub(super) handshake_timeout: Duration,
@@ -28,47 +26,59 @@ pub(super) struct Emitter {
 
 impl Emitter {
     /// Sends the ack of an event.
-    pub(super) fn ack(&self, id: i64, ack: &RawValue) -> Result<(), Overflow> {
-        self.send(self.namespace.ack(id, ack))
+    pub(super) fn ack(&self, id: u64, ack: &RawValue) {
+        self.send(&self.namespace.ack(id, ack));
     }
 
-    fn send(&self, packet: Str) -> Result<(), Overflow> {
-        self.socket.data.in_session(self.session, || self.queue(packet)).unwrap_or(Ok(()))
+    fn send(&self, packet: &EncodedText) {
+        self.socket.data().in_session(self.session, || send(&self.socket, packet));
     }
+}
 
-    fn queue(&self, packet: Str) -> Result<(), Overflow> {
-        match self.socket.emit(packet) {
-            Err(TrySendError::Full(_)) => Err(Overflow),
-            // A closed queue means that the socket is gone; the session learns of it by itself.
-            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-        }
-    }
+/// Queues a packet.
+pub(super) fn send(socket: &Socket, packet: &EncodedText) {
+    metrics::record_queue_depth(socket.send(packet, None));
 }
 
 impl Outbound for Emitter {
     const TRANSPORT: Transport = Transport::SocketIo;
 
-    fn broadcast(&self, event: &EncodedEvent) -> Result<(), Overflow> {
-        self.send(event.socketio_packet(|envelope| self.namespace.event(&envelope.event, &envelope.data)))?;
-        metrics::record_fan_out(Transport::SocketIo, event.received_at);
-        Ok(())
+    fn broadcast(&self, event: &EncodedEvent) {
+        let packet = event.socketio_packet(|envelope| self.namespace.event(&envelope.event, &envelope.data));
+        self.socket.data().in_session(self.session, || {
+            metrics::record_queue_depth(self.socket.send(&packet, Some(event.received_at)));
+        });
     }
 
-    fn emit(&self, event: &str, data: &impl Serialize) -> Result<(), Overflow> {
-        self.send(self.namespace.event(event, data))
+    fn emit(&self, event: &str, data: &impl Serialize) {
+        self.send(&self.namespace.event(event, data));
+    }
+
+    fn is_full(&self) -> bool {
+        self.socket.is_full()
+    }
+
+    async fn room(&self) -> Result<(), TooSlow> {
+        self.socket.room().await
     }
 
     async fn close(self, reason: CloseReason) {
         // A client reconnects after its connection ends, but not after a DISCONNECT packet.
-        let stays_open = self.socket.data.end_session(self.session, || {
-            if let Some(refusal) = reason.refusal() {
-                let _ = self.queue(self.namespace.event("error", &refusal));
+        let stays_open = self.socket.data().end_session(self.session, || {
+            if reason == CloseReason::TooSlow {
+                self.socket.clear();
             }
-            !reason.may_reconnect() && self.queue(self.namespace.disconnect()).is_ok()
+            if let Some(refusal) = reason.refusal() {
+                send(&self.socket, &self.namespace.event("error", &refusal));
+            }
+            if !reason.may_reconnect() {
+                send(&self.socket, &self.namespace.disconnect());
+            }
+            !reason.may_reconnect() && reason != CloseReason::RateLimited
         });
         match stays_open {
             Some(true) => connection::close_without_session(&self.socket, self.handshake_timeout),
-            Some(false) => self.socket.close(DisconnectReason::ClosingServer),
+            Some(false) => self.socket.close(),
             None => {}
         }
     }

@@ -1,9 +1,9 @@
 //! The frame that closes a WebSocket.
 
-use axum::extract::ws::{CloseFrame, Message};
 use rollcall_protocol::close::CloseReason;
+use rollcall_sockets::websocket::{self, Message};
 
 /// The close frame with the code and the reason that tell a client why.
 pub(super) fn frame(reason: &CloseReason) -> Message {
-    Message::Close(Some(CloseFrame { code: reason.code(), reason: reason.reason().into() }))
+    websocket::close_frame(reason.code(), reason.reason())
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use axum::extract::ws::Utf8Bytes;
 use rollcall_protocol::{ErrorCode, Refusal, fanout::Envelope, json};
+use rollcall_sockets::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

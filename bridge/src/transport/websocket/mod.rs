@@ -3,13 +3,15 @@
 mod close;
 mod connection;
 pub(crate) mod message;
+mod outbound;
 
 use axum::{
-    Extension,
-    extract::{State, WebSocketUpgrade},
-    response::Response,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
 };
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rollcall_sockets::websocket::Upgrade;
 
 use super::Sockets;
 use crate::{limits::SocketPermit, session::auth, telemetry::trace::ClientTrace};
@@ -17,33 +19,29 @@ use crate::{limits::SocketPermit, session::auth, telemetry::trace::ClientTrace};
 /// The sub-protocol that the bridge chooses.
 const PROTOCOL: &str = "rollcall.v1";
 
-/// Size of the read and the write buffer. The library's default is thirty times as much, for each socket.
-const BUFFER_BYTES: usize = 4 * 1024;
-
 /// Prefix of the sub-protocol that carries the token: browsers cannot set headers, and a token in a URL would end up in
 /// logs.
 const TOKEN_PREFIX: &str = "bearer.";
 
 /// Upgrades a request. A refused token closes the WebSocket after the upgrade, because browsers do not show why an
 /// upgrade was refused.
-pub(crate) async fn upgrade(
-    State(sockets): State<Sockets>,
-    Extension(permit): Extension<SocketPermit>,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let token = auth::bearer_token(&headers).or_else(|| token_from_protocols(&headers));
-    let trace = ClientTrace::from_headers(&headers);
-    upgrade
-        .protocols([PROTOCOL])
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        .max_message_size(sockets.limits.max_payload_bytes)
-        .max_frame_size(sockets.limits.max_payload_bytes)
-        .on_upgrade(async move |socket| {
-            let _permit = permit;
-            connection::run(sockets, socket, token, trace).await;
-        })
+pub(crate) async fn upgrade(State(sockets): State<Sockets>, mut request: Request) -> Response {
+    let token = auth::bearer_token(request.headers()).or_else(|| token_from_protocols(request.headers()));
+    let trace = ClientTrace::from_headers(request.headers());
+    let permit = request.extensions().get::<SocketPermit>().cloned();
+    let choose = |offered: &[&str]| offered.contains(&PROTOCOL).then(|| HeaderValue::from_static(PROTOCOL));
+    match Upgrade::accept(&mut request, sockets.limits.max_payload_bytes, choose) {
+        Ok((response, upgrade)) => {
+            tokio::spawn(async move {
+                let _permit = permit;
+                if let Ok(socket) = upgrade.complete().await {
+                    connection::run(sockets, socket, token, trace).await;
+                }
+            });
+            response.map(|()| Body::empty())
+        }
+        Err(refused) => (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
+    }
 }
 
 fn token_from_protocols(headers: &HeaderMap) -> Option<String> {
