@@ -2,13 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { dirname, join } from 'node:path';
 
+import { pythonTool } from './python.mjs';
 import { within } from './wait.mjs';
-
-/** The parser is installed beside Schemathesis. */
-const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS;
-const PYTHON = SCHEMATHESIS ? join(dirname(SCHEMATHESIS), 'python') : 'python3';
 
 const PARSER = `
 import json, sys
@@ -34,7 +30,7 @@ export async function families(bridge) {
 }
 
 async function parse(text) {
-  const python = spawn(PYTHON, ['-c', PARSER]);
+  const python = spawn(pythonTool('python'), ['-c', PARSER]);
   let [output, errors] = ['', ''];
   python.stdout.on('data', (chunk) => (output += chunk));
   python.stderr.on('data', (chunk) => (errors += chunk));

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
 import { Child } from '../harness/child.mjs';
 import { Harness } from '../harness/harness.mjs';
-
-const SCHEMATHESIS = process.env.ROLLCALL_SCHEMATHESIS ?? 'schemathesis';
+import { pythonTool } from '../harness/python.mjs';
 
 /** A fixed seed makes runs repeatable; another seed finds other cases. */
 const SEED = process.env.ROLLCALL_API_SEED ?? '1';
@@ -32,13 +31,13 @@ describe('the description of the API', { timeout: 900_000 }, () => {
     assert.match(JSON.parse(text).openapi, /^3\.1\./);
     const file = join(harness.redis.directory, 'openapi.json');
     await writeFile(file, text);
-    const run = new Child(join(dirname(SCHEMATHESIS), 'openapi-spec-validator'), [file]);
+    const run = new Child(pythonTool('openapi-spec-validator'), [file]);
     assert.equal((await run.ended).code, 0, run.lines.join('\n'));
   });
 
   test('no generated request gets a 5xx or a response other than described', async (t) => {
     const run = new Child(
-      SCHEMATHESIS,
+      pythonTool('schemathesis'),
       [
         'run',
         `${harness.appUrl}/openapi.json`,

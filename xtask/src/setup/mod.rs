@@ -9,8 +9,8 @@ pub mod luacheck;
 pub mod node;
 mod postgres;
 mod python;
+pub mod python_tools;
 mod redis;
-pub mod schemathesis;
 pub mod wasm;
 
 use anyhow::Result;
@@ -31,5 +31,5 @@ pub fn for_tests() -> Result<()> {
     node::ensure()?;
     chromium::ensure()?;
     postgres::ensure()?;
-    schemathesis::ensure().map(drop)
+    python_tools::ensure().map(drop)
 }

@@ -1,0 +1,49 @@
+//! Python programs and libraries for the end-to-end tests, in an environment of their own: Schemathesis, which tries the
+//! HTTP API against its description; a validator of such descriptions; the parser of Prometheus; a Socket.IO client.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Result;
+
+use super::python;
+use crate::shell;
+
+const ENVIRONMENT: &str = "target/python-tools";
+
+/// Each package with its version, and the extras that it is installed with.
+const PACKAGES: [(&str, &str, &str); 4] = [
+    ("schemathesis", "4.32.5", ""),
+    ("openapi-spec-validator", "0.9.0", ""),
+    ("prometheus-client", "0.26.0", ""),
+    ("python-socketio", "5.18.1", "[client]"),
+];
+
+/// The folder with the programs and with Python; everything is installed if something is missing.
+pub fn ensure() -> Result<PathBuf> {
+    let programs = Path::new(ENVIRONMENT).join("bin");
+    if PACKAGES.iter().all(|(name, version, _)| is_installed(&programs, name, version)) {
+        shell::present(&describe());
+        return Ok(programs);
+    }
+    shell::doing(&describe());
+    let packages: Vec<String> =
+        PACKAGES.iter().map(|(name, version, extras)| format!("{name}{extras}=={version}")).collect();
+    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+    python::create_environment(Path::new(ENVIRONMENT), &packages)?;
+    Ok(programs)
+}
+
+fn is_installed(programs: &Path, name: &str, version: &str) -> bool {
+    let script = format!("import importlib.metadata; print(importlib.metadata.version('{name}'))");
+    shell::output_of(Command::new(programs.join("python")).args(["-c", &script]))
+        .is_some_and(|installed| installed.trim() == version)
+}
+
+fn describe() -> String {
+    let packages: Vec<String> =
+        PACKAGES.iter().map(|(name, version, _)| format!("{name} {version}")).collect();
+    packages.join(", ")
+}
