@@ -105,6 +105,12 @@ export class Harness {
 
 export const TRANSPORTS = ['Socket.IO', 'WebSocket'];
 
+/** The members that a `room:participantReconnecting` or `room:participantReconnected` is about. */
+export const membersIn = (data) => data.users ?? [data];
+
+/** Matches such an event about this user. */
+export const about = (user) => (data) => membersIn(data).some(({ userId }) => userId === user);
+
 /** Matches a change in which this user entered. */
 export const entered = (user) => changed('entered', user);
 

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { Child } from '../harness/child.mjs';
-import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { changed, entered, Harness, membersIn, TRANSPORTS } from '../harness/harness.mjs';
 import { NAMESPACE } from '../harness/socket-io.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
@@ -162,7 +162,9 @@ describe('lost connections', { timeout: 900_000 }, () => {
       lost.push(member);
     }
     for (const member of lost) member.terminate();
-    for (const _ of lost) await lea.next('room:participantReconnecting');
+    const waiting = new Set(lost.map(({ user }) => user));
+    while (waiting.size > 0)
+      for (const { userId } of membersIn(await lea.next('room:participantReconnecting'))) waiting.delete(userId);
     await harness.redis.advance(GRACE_MS + 1000);
     const { change, count } = await lea.next(
       'room:participantsChanged',

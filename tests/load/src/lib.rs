@@ -3,7 +3,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | `limits`, `process`, `redis_keys`, `harness`, `api`, `tokens` | runs and inspects Redis, the app and the bridges |
-//! | `wire`, `connection` | speaks the protocols of the bridge |
+//! | `wire`, `connection`, `polling` | speaks the protocols of the bridge |
+//! | `delay` | a network on which bytes take a while |
 //! | `observer` | checks that the messages to a client are consistent |
 //! | `client`, `behavior`, `virtual_user` | a client on one socket, and who drives it |
 //! | `shared`, `open_rooms`, `scenario` | the state that the users share, and the rooms that end and start |
@@ -15,12 +16,14 @@ pub mod behavior;
 pub mod checks;
 pub mod client;
 pub mod connection;
+pub mod delay;
 pub mod harness;
 pub mod limits;
 pub mod memory;
 pub mod metrics;
 pub mod observer;
 pub mod open_rooms;
+pub mod polling;
 pub mod process;
 pub mod redis_keys;
 pub mod report;

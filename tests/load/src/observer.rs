@@ -38,6 +38,8 @@ struct Payload {
     members: Option<Vec<User>>,
     change: Option<Change>,
     user_id: Option<String>,
+    /// The members of merged changes.
+    users: Option<Vec<User>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,9 +184,10 @@ impl RoomView {
             }
         }
         let is_about_member = matches!(event, "room:participantReconnecting" | "room:participantReconnected");
-        if let (true, Some(user), Some(members)) = (is_about_member, &payload.user_id, &mut self.members) {
-            // The user has to be a member already; otherwise the next list differs from this one.
-            members.insert(user.clone());
+        if let (true, Some(members)) = (is_about_member, &mut self.members) {
+            // The users have to be members already; otherwise the next list differs from this one.
+            members.extend(payload.user_id.iter().cloned());
+            members.extend(payload.users.iter().flat_map(|users| user_ids(users)));
         }
     }
 

@@ -69,6 +69,11 @@ impl Process {
         Ok(())
     }
 
+    /// Kills it, as a crash would.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     /// How much memory it holds.
     pub fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))

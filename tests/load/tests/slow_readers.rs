@@ -266,7 +266,10 @@ async fn read_and_report(
         }
         let data: Value = serde_json::from_str(data.get()).unwrap();
         if event == "room:participantReconnecting" {
-            let _ = reports.send(Report::Lost(data["userId"].as_str().unwrap().to_owned()));
+            let members = data["users"].as_array().cloned().unwrap_or_else(|| vec![data.clone()]);
+            for member in members {
+                let _ = reports.send(Report::Lost(member["userId"].as_str().unwrap().to_owned()));
+            }
         }
         if data["text"] == LAST_NOTICE {
             let _ = reports.send(Report::LastNotice);

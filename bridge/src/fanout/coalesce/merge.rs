@@ -6,10 +6,14 @@ use rollcall_protocol::fanout::Envelope;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::CHANGED;
 use crate::fanout::encoded::EncodedEvent;
 
 /// An event's payload by field.
 type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
+
+/// The fields of a member who dropped or returned that say something about the room and not about the member.
+const ROOM_FIELDS: [&str; 4] = ["epoch", "seq", "count", "members"];
 
 /// The users of a change, and what happened to them.
 #[derive(Deserialize, Serialize)]
@@ -20,29 +24,30 @@ struct Change<'a> {
     users: Vec<&'a RawValue>,
 }
 
+/// Whom neighbouring events are about.
+enum Members<'a> {
+    /// Members who came or went: the field `change` names them.
+    Changed(Change<'a>),
+    /// Members who dropped or returned: a single event names its member in fields of its own.
+    Dropped(Vec<Fields<'a>>),
+}
+
 /// Neighbouring changes of one type, merged.
 struct Run<'a> {
     first: &'a EncodedEvent,
     last: &'a EncodedEvent,
     fields: Fields<'a>,
-    change: Option<Change<'a>>,
+    members: Members<'a>,
 }
 
 /// Merges neighbours of one type. The events must follow each other without a gap.
 pub(super) fn merge(events: &[Arc<EncodedEvent>]) -> serde_json::Result<Vec<EncodedEvent>> {
     let mut runs: Vec<Run<'_>> = Vec::new();
     for event in events {
-        let fields: Fields<'_> = serde_json::from_str(event.envelope.data.get())?;
-        let change = fields.get("change").map(|change| serde_json::from_str::<Change<'_>>(change.get()));
-        let change = change.transpose()?;
-        match (runs.last_mut(), change) {
-            (Some(Run { last, fields: known, change: Some(known_change), .. }), Some(change))
-                if known_change.r#type == change.r#type =>
-            {
-                known_change.users.extend(change.users);
-                (*last, *known) = (event, fields);
-            }
-            (_, change) => runs.push(Run { first: event, last: event, fields, change }),
+        let next = Run::of(event)?;
+        match runs.last_mut() {
+            Some(run) if run.is_continued_by(&next) => run.extend(next),
+            _ => runs.push(next),
         }
     }
     // The latest list of members makes earlier ones redundant.
@@ -56,14 +61,50 @@ pub(super) fn merge(events: &[Arc<EncodedEvent>]) -> serde_json::Result<Vec<Enco
     runs.into_iter().enumerate().map(encode).collect()
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn of(event: &'a EncodedEvent) -> serde_json::Result<Self> {
+        let fields: Fields<'_> = serde_json::from_str(event.envelope.data.get())?;
+        let members = match fields.get("change") {
+            Some(change) if event.envelope.event == CHANGED => {
+                Members::Changed(serde_json::from_str(change.get())?)
+            }
+            _ => Members::Dropped(vec![about_member(&fields)]),
+        };
+        Ok(Self { first: event, last: event, fields, members })
+    }
+
+    fn is_continued_by(&self, next: &Self) -> bool {
+        self.last.envelope.event == next.last.envelope.event
+            && match (&self.members, &next.members) {
+                (Members::Changed(change), Members::Changed(next)) => change.r#type == next.r#type,
+                (Members::Dropped(_), Members::Dropped(_)) => true,
+                _ => false,
+            }
+    }
+
+    fn extend(&mut self, next: Self) {
+        (self.last, self.fields) = (next.last, next.fields);
+        match (&mut self.members, next.members) {
+            (Members::Changed(change), Members::Changed(next)) => change.users.extend(next.users),
+            (Members::Dropped(members), Members::Dropped(next)) => members.extend(next),
+            _ => {}
+        }
+    }
+
     fn into_event(self) -> serde_json::Result<EncodedEvent> {
-        let Self { first, last, fields, change } = self;
-        let change = to_raw_value(&change)?;
+        let Self { first, last, fields, members } = self;
+        let is_merged = first.envelope.seq != last.envelope.seq;
         let first_seq = to_raw_value(&first.envelope.seq)?;
+        let (name, users) = match &members {
+            Members::Changed(change) => ("change", to_raw_value(change)?),
+            Members::Dropped(users) => ("users", to_raw_value(users)?),
+        };
         let mut fields: Fields<'_> = fields;
-        if first.envelope.seq != last.envelope.seq {
-            fields.insert("change", &change);
+        if is_merged {
+            if matches!(members, Members::Dropped(_)) {
+                fields.retain(|field, _| ROOM_FIELDS.contains(field));
+            }
+            fields.insert(name, &users);
             fields.insert("firstSeq", &first_seq);
         }
         let data = to_raw_value(&fields)?;
@@ -79,4 +120,12 @@ impl Run<'_> {
         };
         Ok(EncodedEvent::received_at(envelope, first.received_at))
     }
+}
+
+fn about_member<'a>(fields: &Fields<'a>) -> Fields<'a> {
+    fields
+        .iter()
+        .filter(|(field, _)| !ROOM_FIELDS.contains(field))
+        .map(|(field, value)| (*field, *value))
+        .collect()
 }

@@ -26,7 +26,7 @@ use crate::telemetry::metrics;
 const WINDOW: Duration = Duration::from_millis(50);
 
 /// Most changes that go out together.
-const MAX_CHANGES: usize = 64;
+const MAX_CHANGES: usize = 256;
 
 const CHANGED: &str = "room:participantsChanged";
 const RECONNECTING: &str = "room:participantReconnecting";
@@ -215,6 +215,43 @@ mod tests {
         assert_eq!(seqs(&out), [(2, 3), (4, 4), (5, 5), (6, 6)]);
         let lists: Vec<bool> = out.iter().map(|payload| payload.get("members").is_some()).collect();
         assert_eq!(lists, [false, false, false, true]);
+    }
+
+    #[test]
+    fn members_who_drop_or_return_together_are_named_by_one_event() {
+        let (mut coalescer, mut now) = (Coalescer::default(), Instant::now());
+        coalescer.push(&room(), entered(1), now);
+        for seq in 2..=4 {
+            let member = json!({ "userId": format!("user-{seq}"), "userName": "n", "graceUntil": 7 });
+            assert!(coalescer.push(&room(), event(RECONNECTING, seq, member), now).is_empty());
+        }
+        for seq in 5..=6 {
+            let member =
+                json!({ "userId": format!("user-{seq}"), "userName": "n", "count": 9, "members": ["x"] });
+            assert!(coalescer.push(&room(), event(RECONNECTED, seq, member), now).is_empty());
+        }
+        let user = |seq: u64| json!({ "userId": format!("user-{seq}"), "userName": "n" });
+        let dropped = |seq: u64| json!({ "userId": format!("user-{seq}"), "userName": "n", "graceUntil": 7 });
+        assert_eq!(
+            end_window(&mut coalescer, &mut now),
+            [
+                json!({ "firstSeq": 2, "seq": 4, "users": [dropped(2), dropped(3), dropped(4)] }),
+                json!({ "firstSeq": 5, "seq": 6, "count": 9, "members": ["x"], "users": [user(5), user(6)] }),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_member_who_drops_alone_is_named_as_ever() {
+        let (mut coalescer, mut now) = (Coalescer::default(), Instant::now());
+        coalescer.push(&room(), entered(1), now);
+        let member = json!({ "userId": "kim", "userName": "n", "graceUntil": 7 });
+        coalescer.push(&room(), event(RECONNECTING, 2, member.clone()), now);
+        coalescer.push(&room(), entered(3), now);
+        let out = end_window(&mut coalescer, &mut now);
+        let mut expected = member;
+        expected["seq"] = 2.into();
+        assert_eq!(out[0], expected);
     }
 
     #[test]
