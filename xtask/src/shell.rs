@@ -59,6 +59,12 @@ pub fn which(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
+/// Finds a server. Debian installs servers outside of the `PATH` of most users.
+pub fn which_server(program: &str) -> Option<PathBuf> {
+    let debian = PathBuf::from("/usr/sbin").join(program);
+    which(program).or_else(|| debian.is_file().then_some(debian))
+}
+
 /// Reports that a part of the set-up is installed.
 pub fn present(what: &str) {
     println!("  ok       {what}");

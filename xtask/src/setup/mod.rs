@@ -6,7 +6,9 @@ pub mod chromium;
 mod debian;
 mod faketime;
 pub mod luacheck;
+pub mod nginx;
 pub mod node;
+mod pgbouncer;
 mod postgres;
 mod python;
 pub mod python_tools;
@@ -31,5 +33,7 @@ pub fn for_tests() -> Result<()> {
     node::ensure()?;
     chromium::ensure()?;
     postgres::ensure()?;
+    pgbouncer::ensure()?;
+    nginx::ensure()?;
     python_tools::ensure().map(drop)
 }
