@@ -104,7 +104,8 @@ async fn read_secrets() -> Result<Vec<Secret>, Error> {
     call::parse_secrets(&list).map_err(|error| variables::misconfigured(&error))
 }
 
-/// Limits work to the component's variable `redis_timeout_ms`, because Spin sets no limit on calls of Redis.
+/// Limits work to the component's variable `redis_timeout_ms`, because Spin sets no limit on calls of Redis
+/// and PostgreSQL.
 ///
 /// Redis may still apply a call that the function no longer waits for. Bridges may repeat every event safely.
 pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -116,7 +117,7 @@ pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) 
         Either::Left((result, _)) => result,
         Either::Right(_) => {
             crate::redis::forget_connection();
-            Err(Error::Unavailable(format!("no answer from Redis within {limit_ms} ms")))
+            Err(Error::Unavailable(format!("no answer from Redis or PostgreSQL within {limit_ms} ms")))
         }
     }
 }

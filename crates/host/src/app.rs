@@ -14,6 +14,7 @@ use crate::{
     http::HttpComponent,
     key_value::KeyValue,
     manifest::{Component, Manifest},
+    postgres,
     routes::Routes,
     runtime::Runtime,
     state::{Grants, State},
@@ -36,11 +37,12 @@ impl App {
         let manifest = Manifest::read(&options.manifest)?;
         let variables = variables::values(&manifest.variables, options.variables)?;
         let key_value = KeyValue::new(&options.key_value_redis)?;
+        let postgres = postgres::Pools::default();
         let linker = engine::linker(&engine::engine()?)?;
 
         let compiling = manifest.called().into_iter().map(async |name| {
             let component = &manifest.components[name];
-            let grants = grants(name, component, &variables, key_value.clone());
+            let grants = grants(name, component, &variables, key_value.clone(), postgres.clone());
             let grants = grants.with_context(|| format!("component \"{name}\""))?;
             let pre = engine::compile(&linker, &component.source).await?;
             anyhow::Ok((name.to_owned(), (Arc::new(grants), pre)))
@@ -91,6 +93,7 @@ fn grants(
     component: &Component,
     variables: &BTreeMap<String, String>,
     key_value: KeyValue,
+    postgres: postgres::Pools,
 ) -> Result<Grants> {
     let own = component.variables.iter();
     let own = own.map(|(name, text)| anyhow::Ok((name.clone(), template::fill(text, variables)?)));
@@ -101,5 +104,6 @@ fn grants(
         allowed_hosts: AllowedHosts::parse(&hosts.collect::<Result<Vec<_>>>()?)?,
         key_value_stores: component.key_value_stores.clone(),
         key_value,
+        postgres,
     })
 }

@@ -138,6 +138,7 @@ mod tests {
             allowed_hosts: AllowedHosts::default(),
             key_value_stores: BTreeSet::new(),
             key_value: KeyValue::new("redis://127.0.0.1:1").unwrap(),
+            postgres: crate::postgres::Pools::default(),
         };
         CronComponent::new(runtime, Arc::new(grants), linker.instantiate_pre(&compiled).unwrap()).unwrap()
     }

@@ -15,6 +15,7 @@ use crate::{
     allowed_hosts::AllowedHosts,
     key_value::KeyValue,
     output::{Output, Source},
+    postgres,
 };
 
 /// The limit of Akamai Functions, so that the same components run there.
@@ -27,6 +28,7 @@ pub(crate) struct Grants {
     pub(crate) allowed_hosts: AllowedHosts,
     pub(crate) key_value_stores: BTreeSet<String>,
     pub(crate) key_value: KeyValue,
+    pub(crate) postgres: postgres::Pools,
 }
 
 /// The state of one instance.

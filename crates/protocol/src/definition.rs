@@ -7,11 +7,11 @@ use crate::{RoomId, UserId};
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
 
-/// Times before this (2001, in milliseconds) are seconds mistaken for milliseconds.
-const EARLIEST_END_MS: u64 = 1_000_000_000_000;
+/// The earliest end of a session. Times before this (2001, in milliseconds) are seconds mistaken for milliseconds.
+pub const EARLIEST_END_MS: u64 = 1_000_000_000_000;
 
-/// Redis's Lua writes numbers with 14 digits, which last until the year 5138.
-const LATEST_END_MS: u64 = 99_999_999_999_999;
+/// The latest end of a session. Redis's Lua writes numbers with 14 digits, which last until the year 5138.
+pub const LATEST_END_MS: u64 = 99_999_999_999_999;
 
 /// A room's session, as the study service defines it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

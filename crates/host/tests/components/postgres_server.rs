@@ -18,16 +18,22 @@ pub(crate) struct TestPostgres {
     folder: tempfile::TempDir,
     log: File,
     port: u16,
+    settings: Vec<String>,
     process: Option<Child>,
 }
 
 impl TestPostgres {
     /// Starts a server and waits until it accepts connections.
     pub(crate) fn start() -> Self {
-        Self::start_on(candidate_ports())
+        Self::start_with(&[])
     }
 
-    fn start_on(ports: impl IntoIterator<Item = u16>) -> Self {
+    /// Starts a server with further settings.
+    pub(crate) fn start_with(settings: &[String]) -> Self {
+        Self::start_on(candidate_ports(), settings)
+    }
+
+    fn start_on(ports: impl IntoIterator<Item = u16>, settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).unwrap();
@@ -39,14 +45,15 @@ impl TestPostgres {
         init.args(["--username=study", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync", "--pwfile"]);
         run(init.arg(password).arg("--pgdata").arg(&data));
         let log = tempfile::tempfile().unwrap();
-        let started = launch(&log).start_on_free_port(ports, |port| postgres(&data, port));
+        let started = launch(&log).start_on_free_port(ports, |port| postgres(&data, port, settings));
         let (process, port) = started.unwrap();
-        Self { folder, log, port, process: Some(process) }
+        Self { folder, log, port, settings: settings.to_vec(), process: Some(process) }
     }
 
     /// Starts a stopped server again, on its port.
     pub(crate) fn resume(&mut self) {
-        let started = launch(&self.log).start(postgres(&self.folder.path().join("data"), self.port));
+        let command = postgres(&self.folder.path().join("data"), self.port, &self.settings);
+        let started = launch(&self.log).start(command);
         self.process = Some(started.unwrap().expect("no other process has taken the port"));
     }
 
@@ -56,6 +63,29 @@ impl TestPostgres {
             let _ = Command::new("kill").args(["-QUIT", &process.id().to_string()]).status();
             let _ = process.wait();
         }
+    }
+
+    /// Refuses connections without TLS from now on.
+    pub(crate) async fn require_tls(&self) {
+        let rules = self.folder.path().join("data/pg_hba.conf");
+        std::fs::write(rules, "hostssl all all all scram-sha-256\n").unwrap();
+        self.connect().await.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        while self.try_connect().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until so many queries sleep.
+    pub(crate) async fn wait_for_sleepers(&self, count: i64) {
+        let client = self.connect().await;
+        let sleepers = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        while client.query_one(sleepers, &[]).await.unwrap().get::<_, i64>(0) != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// `host:port`
@@ -68,11 +98,104 @@ impl TestPostgres {
     }
 
     pub(crate) async fn connect(&self) -> Client {
+        self.try_connect().await.unwrap()
+    }
+
+    async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.port).user("study").password(PASSWORD).dbname("postgres");
-        let (client, connection) = config.connect(NoTls).await.unwrap();
+        let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
-        client
+        Ok(client)
+    }
+}
+
+/// A PgBouncer in front of a server, in transaction mode: each query may run on another connection to the server.
+pub(crate) struct TestPgBouncer {
+    _folder: tempfile::TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl TestPgBouncer {
+    pub(crate) fn start(server: &TestPostgres) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("users.txt");
+        std::fs::write(&users, format!("\"study\" \"{PASSWORD}\"\n")).unwrap();
+        let log = tempfile::tempfile().unwrap();
+        let launch = Launch { ready: "process up", log: &log };
+        let started = launch.start_on_free_port(candidate_ports(), |port| {
+            let settings = format!(
+                "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+                 listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
+                 pool_mode = transaction\ndefault_pool_size = 3\n",
+                server.port,
+                users.display()
+            );
+            let file = folder.path().join("pgbouncer.ini");
+            std::fs::write(&file, settings).unwrap();
+            if is_root() {
+                run(Command::new("chown").args(["-R", "postgres"]).arg(folder.path()));
+            }
+            // Outside of the `PATH` of most users.
+            let debian = Path::new("/usr/sbin/pgbouncer");
+            let mut pgbouncer = as_somebody(if debian.is_file() { debian } else { Path::new("pgbouncer") });
+            pgbouncer.arg(file);
+            pgbouncer
+        });
+        let (process, port) = started.expect("PgBouncer must be installed: run `cargo xtask setup --tests`");
+        Self { _folder: folder, port, process }
+    }
+
+    /// `host:port`
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for TestPgBouncer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An authority and the certificate that it has signed for a server on 127.0.0.1.
+pub(crate) struct TestCertificates(tempfile::TempDir);
+
+impl TestCertificates {
+    pub(crate) fn create() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("server.ext"), "subjectAltName=IP:127.0.0.1").unwrap();
+        for arguments in [
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=authority \
+             -keyout authority.key -out authority.pem",
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key \
+             -out server.csr",
+            "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 30 \
+             -extfile server.ext -out server.pem",
+        ] {
+            run(Command::new("openssl").args(arguments.split_whitespace()).current_dir(folder.path()));
+        }
+        if is_root() {
+            run(Command::new("chown").args(["-R", "postgres"]).arg(folder.path()));
+        }
+        Self(folder)
+    }
+
+    /// The file with the authority's certificate.
+    pub(crate) fn authority(&self) -> String {
+        self.0.path().join("authority.pem").display().to_string()
+    }
+
+    /// The settings of a server with this certificate.
+    pub(crate) fn settings(&self) -> Vec<String> {
+        let file = |name: &str| self.0.path().join(name).display().to_string();
+        vec![
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", file("server.pem")),
+            format!("ssl_key_file={}", file("server.key")),
+        ]
     }
 }
 
@@ -86,11 +209,11 @@ fn launch(log: &File) -> Launch<'_> {
     Launch { ready: "database system is ready to accept connections", log }
 }
 
-fn postgres(data: &Path, port: u16) -> Command {
+fn postgres(data: &Path, port: u16, more: &[String]) -> Command {
     let mut postgres = program("postgres");
     postgres.arg("-D").arg(data).args(["-p", &port.to_string()]);
     let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "lc_messages=C"];
-    for setting in settings {
+    for setting in settings.into_iter().chain(more.iter().map(String::as_str)) {
         postgres.args(["-c", setting]);
     }
     postgres
@@ -131,7 +254,7 @@ fn run(command: &mut Command) {
 async fn a_server_whose_port_is_taken_starts_on_another_and_can_be_resumed_there() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let taken = listener.local_addr().unwrap().port();
-    let mut server = TestPostgres::start_on([taken].into_iter().chain(candidate_ports()));
+    let mut server = TestPostgres::start_on([taken].into_iter().chain(candidate_ports()), &[]);
     assert_ne!(server.port, taken);
     let postmaster = async |server: &TestPostgres| -> String {
         let client = server.connect().await;

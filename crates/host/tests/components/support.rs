@@ -32,6 +32,22 @@ pub(crate) async fn rollcall(redis: &RedisServer) -> Host {
 
 /// Loads Rollcall with further variables.
 pub(crate) async fn rollcall_with(redis: &RedisServer, more: &[(&str, &str)]) -> Host {
+    load(project().join("spin.toml"), redis, variables(redis, more)).await.unwrap()
+}
+
+/// Loads only the component `join`, because compiling all components takes most of a test's time.
+pub(crate) async fn join_with(redis: &RedisServer, more: &[(&str, &str)]) -> Host {
+    let manifest = std::fs::read_to_string(project().join("spin.toml")).unwrap();
+    let (head, triggers) = manifest.split_once("[[trigger.").unwrap();
+    let join = triggers.split("[[trigger.").find(|trigger| trigger.contains("[component.join]")).unwrap();
+    let join = join.replace("\"target/", &format!("\"{}/target/", project().display()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spin.toml");
+    std::fs::write(&path, format!("{head}[[trigger.{join}")).unwrap();
+    load(path, redis, variables(redis, more)).await.unwrap()
+}
+
+fn variables(redis: &RedisServer, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let address = redis.address();
     let needed = [
         ("redis_address", address.as_str()),
@@ -39,8 +55,7 @@ pub(crate) async fn rollcall_with(redis: &RedisServer, more: &[(&str, &str)]) ->
         ("jwt_keys", r#"{"keys":[]}"#),
         ("operator_tokens", OPERATOR_TOKEN),
     ];
-    let variables = needed.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    load(project().join("spin.toml"), redis, variables.collect()).await.unwrap()
+    needed.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// Loads an application from a manifest in the test.

@@ -2,10 +2,12 @@
 
 mod change;
 mod ports;
+mod row;
 mod token;
 
 pub use self::{
     change::Expected,
     ports::{DefinitionSource, DefinitionStore, admit},
+    row::{InvalidRow, SessionRow},
     token::TokenDefinitions,
 };
