@@ -20,9 +20,11 @@ pub(crate) struct ListenerArgs {
     #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// Origin whose pages may connect, as in "https://study.example"; may be repeated. The first label may be a star,
-    /// as in "https://*.preview.example.com", which stands for exactly one label. "*" alone allows every origin.
-    /// Without this flag only pages from the bridge's own host may connect.
+    /// Origin whose pages may connect, as in "https://study.example"; may be repeated. Also "null", "file://" and the
+    /// origins of apps and extensions, as in "capacitor://localhost". The first label may be a star, as in
+    /// "https://*.preview.example.com", which stands for exactly one label. "*" alone allows every origin. Pages from
+    /// the host that a request names in Host may always connect. Behind a proxy that replaces Host, list the public
+    /// origin of the bridge.
     #[arg(long = "origin", env = "ROLLCALL_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     origins: Vec<String>,
 

@@ -2,9 +2,12 @@
 
 use hyperium::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, HeaderName, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, HeaderName, VARY,
 };
-use rollcall_protocol::{ErrorCode, origin::OriginPolicy};
+use rollcall_protocol::{
+    ErrorCode,
+    origin::{self, OriginPolicy},
+};
 use rollcall_rooms::Error;
 use spin_sdk::http::{HeaderValue, Request, StatusCode};
 
@@ -24,7 +27,8 @@ impl AllowedOrigin {
     /// Reads the origin of a request from a page. Refuses origins that the variable `cors_origins` does not allow, by the
     /// same rules as a bridge.
     pub async fn of(request: &Request) -> Result<Option<Self>, Error> {
-        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(None) };
+        let origin = origin::origin_of(request.headers()).map_err(|_| ErrorCode::OriginNotAllowed)?;
+        let Some(origin) = origin else { return Ok(None) };
         let list = variables::get("cors_origins").await?;
         let policy =
             OriginPolicy::parse(list.split_whitespace()).map_err(|error| variables::misconfigured(&error))?;

@@ -21,11 +21,15 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+const PAGE =
+  '<!doctype html><title>A page</title><script src="/socket.io.js"></script><script src="/page.js"></script>';
+
+/** Path of a page with the origin `null`, like that of a sandboxed frame. */
+export const SANDBOXED = '/sandboxed';
+
 const FILES = {
-  '/': [
-    'text/html',
-    '<!doctype html><title>A page</title><script src="/socket.io.js"></script><script src="/page.js"></script>',
-  ],
+  '/': ['text/html', PAGE],
+  [SANDBOXED]: ['text/html', PAGE, { 'content-security-policy': 'sandbox allow-scripts' }],
   '/socket.io.js': [
     'text/javascript',
     await readFile(createRequire(import.meta.url).resolve('socket.io-client/dist/socket.io.js')),
@@ -38,8 +42,8 @@ export class Site {
   static async start() {
     const site = new Site();
     site.server = createServer(({ url }, response) => {
-      const [type, content] = FILES[url] ?? [];
-      if (type) response.writeHead(200, { 'content-type': type }).end(content);
+      const [type, content, headers] = FILES[url] ?? [];
+      if (type) response.writeHead(200, { 'content-type': type, ...headers }).end(content);
       else response.writeHead(404).end();
     });
     await listen(site.server);
@@ -60,12 +64,12 @@ export const launch = () => chromium.launch({ executablePath: PROGRAM, args: FLA
 
 /** A tab with its own storage and network that shows a site's page. */
 export class Tab {
-  static async open(browser, site) {
+  static async open(browser, site, path = '/') {
     const tab = new Tab();
     tab.context = await browser.newContext();
     tab.page = await tab.context.newPage();
     tab.page.setDefaultTimeout(LIMIT_MS);
-    await tab.page.goto(site.origin);
+    await tab.page.goto(site.origin + path);
     return tab;
   }
 

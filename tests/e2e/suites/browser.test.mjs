@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { launch, Site, Tab } from '../harness/browser.mjs';
+import { launch, SANDBOXED, Site, Tab } from '../harness/browser.mjs';
 import { changed, entered, Harness } from '../harness/harness.mjs';
 import { NAMESPACE } from '../harness/socket-io.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
@@ -17,7 +17,16 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
   before(async () => {
     [ours, foreign] = [await Site.start(), await Site.start()];
     // Only missing pongs tell that a polling tab was closed.
-    const flags = ['--origin', ours.origin, '--ping-interval-ms', '2000', '--ping-timeout-ms', '2000'];
+    const flags = [
+      '--origin',
+      ours.origin,
+      '--origin',
+      'null',
+      '--ping-interval-ms',
+      '2000',
+      '--ping-timeout-ms',
+      '2000',
+    ];
     [harness, browser] = await Promise.all([Harness.start({ flags }), launch()]);
   });
   afterEach(async () => {
@@ -29,8 +38,8 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
     await harness?.stop();
   });
 
-  async function open(site = ours) {
-    const tab = await Tab.open(browser, site);
+  async function open(site = ours, path = '/') {
+    const tab = await Tab.open(browser, site, path);
     tabs.push(tab);
     return tab;
   }
@@ -92,6 +101,13 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
       } else {
         assert.match(outcome.message, /^(xhr poll|websocket) error$/);
       }
+    });
+
+    test(`a sandboxed page, whose origin is null, connects over ${way} where null is listed`, async () => {
+      const tab = await open(ours, SANDBOXED);
+      assert.equal(await tab.page.evaluate(() => origin), 'null');
+      const outcome = await connect(tab, { token: await tokenFor('kim') });
+      assert.equal(outcome, way === 'a bare WebSocket' ? 'speaks rollcall.v1' : 'connected');
     });
 
     test(`a member whose tab over ${way} is closed is reconnecting, and then removed`, async () => {

@@ -261,7 +261,8 @@ describe("operators' API", { timeout: 900_000 }, () => {
         assert.equal(answer.headers.get('access-control-allow-origin'), null, origin);
       }
     }
-    assert.equal((await ask('https://pr-7.preview.example.com')).status, 204);
+    for (const origin of ['https://pr-7.preview.example.com', `${PAGE}:443`, harness.appUrl])
+      assert.equal((await ask(origin)).status, 204, origin);
     const answer = await call('GET', '/rooms', { headers: { origin: PAGE } });
     assert.equal(answer.headers.get('access-control-allow-origin'), PAGE);
     assert.equal(answer.headers.get('vary'), 'origin');

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 
 import { io } from 'socket.io-client';
@@ -9,13 +11,15 @@ import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 import { within } from '../harness/wait.mjs';
 
 const ORIGIN = 'https://study.example';
+const POLLING = '/socket.io/?EIO=4&transport=polling';
+const LISTED = [ORIGIN, 'https://*.preview.example.com', 'capacitor://localhost', 'https://bücher.example'];
 
 describe('refusals', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     harness = await Harness.start({
       bridges: 2,
-      flags: ['--origin', ORIGIN, '--origin', 'https://*.preview.example.com'],
+      flags: LISTED.flatMap((origin) => ['--origin', origin]),
     });
   });
   after(() => harness?.stop());
@@ -132,7 +136,7 @@ describe('refusals', { timeout: 900_000 }, () => {
   });
 
   const polling = (origin) =>
-    fetch(`${harness.bridges[0].url}/socket.io/?EIO=4&transport=polling`, {
+    fetch(harness.bridges[0].url + POLLING, {
       headers: origin ? { origin } : {},
       signal: AbortSignal.timeout(30_000),
     });
@@ -181,6 +185,9 @@ describe('refusals', { timeout: 900_000 }, () => {
   for (const [origin, who] of [
     [ORIGIN, 'pages of the listed origin'],
     ['https://pr-7.preview.example.com', 'pages one label below a listed domain'],
+    ['HTTPS://Study.Example:443', 'pages of the listed origin in another spelling'],
+    ['https://xn--bcher-kva.example', 'pages of a listed name in another script'],
+    ['capacitor://localhost', 'apps of a listed origin'],
     [undefined, 'clients that are not pages'],
   ]) {
     test(`${who} may connect on every transport`, async () => {
@@ -190,6 +197,33 @@ describe('refusals', { timeout: 900_000 }, () => {
       for (const path of UPGRADES) assert.equal((await upgrade(path, origin)).status, 101, path);
     });
   }
+
+  test('clients that send the host of the bridge as their origin may connect beside the listed ones', async () => {
+    const { address } = harness.bridges[0];
+    for (const origin of [`http://${address}`, `https://${address}`, `ws://${address}`]) {
+      assert.equal((await polling(origin)).status, 200, origin);
+      for (const path of UPGRADES) assert.equal((await upgrade(path, origin)).status, 101, origin);
+      await harness.socketIo('lea', { extraHeaders: { origin } });
+    }
+  });
+
+  test('a request with two origins is refused, even if both are listed', async () => {
+    for (const path of [POLLING, ...UPGRADES]) {
+      const asking = request(harness.bridges[0].url + path, {
+        headers: {
+          origin: [ORIGIN, ORIGIN],
+          connection: 'upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-version': '13',
+          'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+        },
+      });
+      asking.end();
+      const [response] = await within(once(asking, 'response'), `an answer to ${path}`);
+      assert.equal(response.statusCode, 403, path);
+      assert.equal(JSON.parse(Buffer.concat(await response.toArray())).code, 'ORIGIN_NOT_ALLOWED');
+    }
+  });
 
   test('a page of the listed origin joins a room over polling and over both kinds of WebSocket', async () => {
     const room = await harness.room();
