@@ -91,7 +91,7 @@ impl Config {
         let listener = args.listener.into_options(available_sockets)?;
         Ok(Self {
             namespace: args.transport.namespace()?,
-            socket_limits: args.transport.limits(listener.handshake_timeout)?,
+            socket_limits: args.transport.limits(listener.connection_limits.handshake)?,
             listener,
             session: args.session,
             calls: args.app.call_limits()?,

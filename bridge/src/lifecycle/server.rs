@@ -129,7 +129,7 @@ impl Bridge {
             server: Server {
                 router,
                 tls: config.listener.certificate.map(Tls::start).transpose()?,
-                handshake_timeout: config.listener.handshake_timeout,
+                connection_limits: config.listener.connection_limits,
                 silence_limit: config.socket_limits.ping_timeout,
                 limits: config.listener.limits,
                 stopping: context.shutdown.stopping.clone(),

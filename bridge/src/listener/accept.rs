@@ -9,9 +9,10 @@ use std::{
 };
 
 use axum::{Router, body::Body};
+use futures_util::FutureExt;
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rollcall_protocol::ErrorCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -24,8 +25,10 @@ use tower::ServiceExt;
 use super::{
     address::{Peer, to_network},
     admission::AdmissionLimits,
-    stream::{ClientStream, ConnectionPermit},
+    lifetime::{ConnectionLimits, IdleConnections, Lifetime},
+    stream::{ClientStream, ConnectionPermit, SharedPermit},
     tls::Tls,
+    watched::{WatchedBody, WatchedStream},
 };
 use crate::{limits::permits::Permits, telemetry::metrics};
 
@@ -33,7 +36,7 @@ use crate::{limits::permits::Permits, telemetry::metrics};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections in addition to those of sockets: short requests like health checks, and requests for a socket that are
-/// refused. These connections end soon.
+/// refused. When permits are short, idle ones of these connections give up theirs.
 const MAX_CONNECTIONS_WITHOUT_SOCKET: usize = 256;
 
 /// Share of one address in [`MAX_CONNECTIONS_WITHOUT_SOCKET`].
@@ -52,8 +55,7 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) tls: Option<Tls>,
-    /// How long a client may take for the TLS handshake, and for the head of each request.
-    pub(crate) handshake_timeout: Duration,
+    pub(crate) connection_limits: ConnectionLimits,
     /// How long a client may acknowledge nothing of the data sent to it.
     pub(crate) silence_limit: Duration,
     pub(crate) limits: AdmissionLimits,
@@ -65,6 +67,7 @@ pub(crate) struct Server {
 pub(crate) async fn run(listener: TcpListener, server: Server) {
     let permits = ConnectionPermits::new(server.limits);
     let server = Arc::new(server);
+    let idle = Arc::new(IdleConnections::default());
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -73,16 +76,18 @@ pub(crate) async fn run(listener: TcpListener, server: Server) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let permit = match permits.try_acquire(peer) {
-                    Ok(permit) => permit,
+                let permit = match permits.acquire(peer, &idle) {
+                    Ok(permit) => SharedPermit::new(permit),
                     Err(code) => {
                         // Closes the connection without a response: even a short request needs a permit.
                         metrics::record_connection_refused(code);
                         continue;
                     }
                 };
-                let stream = ClientStream::new(stream, permit, server.silence_limit);
-                tasks.spawn(handle_connection(stream, Peer(peer), Arc::clone(&server)));
+                let stream = ClientStream::new(stream, permit.clone(), server.silence_limit);
+                let idle = Arc::clone(&idle);
+                let connection = Connection { peer: Peer(peer), permit, idle, server: Arc::clone(&server) };
+                tasks.spawn(connection.handle(stream));
             }
             Err(error) => {
                 tracing::warn!(%error, "connection.not_accepted");
@@ -112,6 +117,16 @@ impl ConnectionPermits {
         }
     }
 
+    /// Acquires a permit, in the worst case that of an idle connection.
+    fn acquire(&self, peer: SocketAddr, idle: &IdleConnections) -> Result<ConnectionPermit, ErrorCode> {
+        loop {
+            match self.try_acquire(peer) {
+                Err(ErrorCode::Overloaded) if idle.evict_longest_idle() => {}
+                acquired => return acquired,
+            }
+        }
+    }
+
     fn try_acquire(&self, peer: SocketAddr) -> Result<ConnectionPermit, ErrorCode> {
         let address = || to_network(peer.ip().to_canonical());
         let of_address = self.per_address.as_ref().map(|permits| permits.try_acquire(address()));
@@ -121,46 +136,65 @@ impl ConnectionPermits {
     }
 }
 
-async fn handle_connection(stream: ClientStream, peer: Peer, server: Arc<Server>) {
-    match &server.tls {
-        None => serve_http(stream, peer, &server).await,
-        Some(tls) => match timeout(server.handshake_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, &server).await,
-            Ok(Err(error)) => tracing::debug!(%error, "tls.refused"),
-            Err(_) => tracing::debug!("tls.too_slow"),
-        },
-    }
+/// What serving one connection needs.
+struct Connection {
+    peer: Peer,
+    permit: SharedPermit,
+    idle: Arc<IdleConnections>,
+    server: Arc<Server>,
 }
 
-async fn serve_http(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
-    server: &Server,
-) {
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        let router = server.router.clone();
-        async move {
-            Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|no| match no {}))
+impl Connection {
+    async fn handle(self, stream: ClientStream) {
+        let handshake_limit = self.server.connection_limits.handshake;
+        match &self.server.tls {
+            None => self.serve_http(stream).await,
+            Some(tls) => match timeout(handshake_limit, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.serve_http(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "tls.refused"),
+                Err(_) => tracing::debug!("tls.too_slow"),
+            },
         }
-    });
-    // hyper-util's builder, which detects the version of HTTP, waits without a limit for the first byte.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // The timer starts at the end of the previous response, so that idle connections end as well.
-        .header_read_timeout(server.handshake_timeout)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = server.stopping.cancelled() => {
+    }
+
+    async fn serve_http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let lifetime = Lifetime::new(self.permit.clone(), Arc::clone(&self.idle));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(self.peer);
+            let router = self.server.router.clone();
+            let watched = lifetime.begin_request();
+            async move {
+                let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|no| match no {});
+                Ok::<_, Infallible>(response.map(|body| WatchedBody { body, _request: watched }))
+            }
+        });
+        let stream = WatchedStream { stream, lifetime: Arc::clone(&lifetime) };
+        // hyper-util's builder, which detects the version of HTTP, waits without a limit for the first byte.
+        let connection = http1::Builder::new()
+            // hyper's own limit includes the time before the first byte of a head.
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => Some(outcome),
+            () = lifetime.expired(self.server.connection_limits) => None,
+            () = self.server.stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    outcome = connection.as_mut() => Some(outcome),
+                    () = lifetime.expired(self.server.connection_limits) => None,
+                }
+            }
+        };
+        let outcome = outcome.unwrap_or_else(|| {
+            // Closes an idle connection in good order, and any other one by dropping it.
             connection.as_mut().graceful_shutdown();
-            connection.await
+            connection.now_or_never().unwrap_or(Ok(()))
+        });
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "connection.ended");
         }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "connection.ended");
     }
 }

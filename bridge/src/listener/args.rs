@@ -10,6 +10,7 @@ use rollcall_protocol::origin::OriginPolicy;
 use super::{
     address::{ForwardedHeader, TrustedProxies},
     admission::AdmissionLimits,
+    lifetime::ConnectionLimits,
     tls::CertificateFiles,
 };
 
@@ -74,6 +75,18 @@ pub(crate) struct ListenerArgs {
     )]
     handshake_timeout_ms: u64,
 
+    /// Time limit for an open connection between two requests, in milliseconds. Longer than proxies in front of this
+    /// bridge keep such connections (nginx: 60 seconds), because a proxy may send a request at the moment in which the
+    /// bridge closes the connection.
+    #[arg(
+        long,
+        env = "ROLLCALL_KEEP_ALIVE_TIMEOUT_MS",
+        default_value_t = 75_000,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(100..=3_600_000)
+    )]
+    keep_alive_timeout_ms: u64,
+
     /// PEM file with the certificate and its chain; with this flag the bridge serves clients over TLS. Reloaded when
     /// the file changes.
     #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "PATH", requires = "tls_key")]
@@ -89,9 +102,9 @@ pub(crate) struct ListenerOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) origins: OriginPolicy,
     pub(crate) limits: AdmissionLimits,
-    /// Time limit for the TLS handshake, for the head and for the body of each request, and until a client has a
-    /// session.
-    pub(crate) handshake_timeout: Duration,
+    /// Time limits of a connection. The limit for a handshake also counts for the body of each request, and until a
+    /// client has a session.
+    pub(crate) connection_limits: ConnectionLimits,
     /// With a certificate, clients are served over TLS.
     pub(crate) certificate: Option<CertificateFiles>,
 }
@@ -103,7 +116,10 @@ impl ListenerArgs {
             listen: self.listen,
             origins: OriginPolicy::parse(self.origins.iter().map(String::as_str))?,
             limits: self.admission_limits(available_sockets)?,
-            handshake_timeout: Duration::from_millis(self.handshake_timeout_ms),
+            connection_limits: ConnectionLimits {
+                handshake: Duration::from_millis(self.handshake_timeout_ms),
+                keep_alive: Duration::from_millis(self.keep_alive_timeout_ms),
+            },
             certificate: self
                 .tls_cert
                 .zip(self.tls_key)
@@ -158,6 +174,8 @@ mod tests {
         for flags in [
             ["--listen", "8080"],
             ["--origin", "study.example"],
+            ["--origin", "https://study.example/"],
+            ["--keep-alive-timeout-ms", "0"],
             ["--max-sockets", "1001"],
             ["--max-sockets", "0"],
             ["--trusted-proxies", "-1"],

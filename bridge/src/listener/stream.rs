@@ -4,6 +4,7 @@ use std::{
     io,
     net::IpAddr,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -27,21 +28,36 @@ pub(super) struct ConnectionPermit {
     pub(super) _of_address: Option<Permit<IpAddr>>,
 }
 
+/// The permit of a connection. The connection may have to give it up for a new connection.
+#[derive(Clone)]
+pub(super) struct SharedPermit(Arc<Mutex<Option<ConnectionPermit>>>);
+
+impl SharedPermit {
+    pub(super) fn new(permit: ConnectionPermit) -> Self {
+        Self(Arc::new(Mutex::new(Some(permit))))
+    }
+
+    pub(super) fn take(&self) -> Option<ConnectionPermit> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// A client's connection.
 ///
 /// If a connection is closed while received data is unread, TCP resets the connection, and the reset overtakes the data
 /// that was sent last. A client whose frame is too large would then never learn why its connection is closed. Therefore
-/// the stream, when it is dropped, keeps reading for a moment and discards what it reads.
+/// the stream, when it is dropped, keeps reading for a moment and discards what it reads. A connection without a permit
+/// is closed at once, because nothing would limit how many such connections there are.
 pub(super) struct ClientStream {
     stream: Option<TcpStream>,
-    permit: Option<ConnectionPermit>,
+    permit: SharedPermit,
 }
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
         // When the runtime has ended, no task can be spawned to linger.
         if let (Some(stream), Ok(runtime)) = (self.stream.take(), Handle::try_current()) {
-            let permit = self.permit.take();
             runtime.spawn(async move {
                 let _permit = permit;
                 timeout(LINGER_LIMIT, linger(stream)).await
@@ -59,7 +75,7 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 
 impl ClientStream {
     /// `silence_limit`: how long the client may acknowledge nothing of the data sent to it.
-    pub(super) fn new(stream: TcpStream, permit: ConnectionPermit, silence_limit: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, permit: SharedPermit, silence_limit: Duration) -> Self {
         // Otherwise a small frame may wait until the client has acknowledged the previous frames.
         let _ = stream.set_nodelay(true);
         // Otherwise a write to a client that has vanished, or that does not read, waits until TCP gives up, which
@@ -68,7 +84,7 @@ impl ClientStream {
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(silence_limit));
         #[cfg(not(target_os = "linux"))]
         let _ = silence_limit;
-        Self { stream: Some(stream), permit: Some(permit) }
+        Self { stream: Some(stream), permit }
     }
 
     /// The stream, which is present until this value is dropped.
@@ -127,7 +143,8 @@ mod tests {
         client.write_all(&[0; 50_000]).await.unwrap();
         let permit =
             ConnectionPermit { _of_total: Permits::new(1).try_acquire(()).unwrap(), _of_address: None };
-        let mut accepted = ClientStream::new(listener.accept().await.unwrap().0, permit, LINGER_LIMIT);
+        let mut accepted =
+            ClientStream::new(listener.accept().await.unwrap().0, SharedPermit::new(permit), LINGER_LIMIT);
         accepted.write_all(b"too much").await.unwrap();
         drop(accepted);
         client.write_all(&[0; 50_000]).await.unwrap();

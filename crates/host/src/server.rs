@@ -23,8 +23,11 @@ use crate::{Host, http::plain, runtime::TIME_LIMIT};
 
 /// Twice the size of an operator's largest request.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// How long a client may take to send a request's head, and again for its body.
+/// How long a client may take to send a request's body.
 const READ_LIMIT: Duration = Duration::from_secs(30);
+/// How long a client may take from the end of a response to the end of the next request's head. Proxies keep idle
+/// connections for up to 60 s, and may send a request at the moment in which a server with a shorter limit closes one.
+const HEAD_LIMIT: Duration = Duration::from_secs(75);
 /// The pause after a failed `accept`, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,7 +60,7 @@ fn spawn_connection(host: Host, stream: TcpStream, graceful: &GracefulShutdown) 
     let service = service_fn(move |request| answer(host.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(READ_LIMIT)
+        .header_read_timeout(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {

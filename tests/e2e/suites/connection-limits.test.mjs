@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { WebSocket } from 'ws';
 
@@ -224,7 +225,7 @@ describe('connection limits', { timeout: 900_000 }, () => {
   }
 
   test('connections with slow requests and sockets without a token are closed', async () => {
-    const bridge = await bridgeWith(['--handshake-timeout-ms', '500']);
+    const bridge = await bridgeWith(['--handshake-timeout-ms', '500', '--keep-alive-timeout-ms', '500']);
     const quick = await opened(bridge);
     const head = `POST ${POLLING} HTTP/1.1\r\nhost: ${bridge.address}\r\n`;
     await silentAfter(bridge, '');
@@ -246,5 +247,50 @@ describe('connection limits', { timeout: 900_000 }, () => {
     );
     const member = await harness.webSocket('kim');
     assert.equal((await member.leave()).code, 'NOT_IN_ROOM');
+  });
+
+  /** Sends a request for the health of a bridge over an open connection, and waits for the response. */
+  async function askHealth(bridge, socket) {
+    const answer = once(socket, 'data');
+    socket.write(`GET /healthz HTTP/1.1\r\nhost: ${bridge.address}\r\n\r\n`);
+    assert.match((await within(answer, 'an answer'))[0].toString(), /^HTTP\/1.1 200 /);
+  }
+
+  test('an idle connection stays for longer than a handshake may take, and not for ever', async () => {
+    const bridge = await bridgeWith(['--handshake-timeout-ms', '300', '--keep-alive-timeout-ms', '6000']);
+    const socket = await silent(...bridge.address.split(':'));
+    for (let i = 0; i < 3; i += 1) {
+      await askHealth(bridge, socket);
+      await sleep(600);
+    }
+    assert.ok(!socket.isClosed);
+    await within(once(socket, 'close'), 'the end of an idle connection');
+  });
+
+  test('a head that drips is closed in the time of a handshake, also on a connection that was idle', async () => {
+    const bridge = await bridgeWith(['--handshake-timeout-ms', '500', '--keep-alive-timeout-ms', '600000']);
+    const drip = async (socket) => {
+      socket.write(`GET ${POLLING} HTTP/1.1\r\nhost: ${bridge.address}\r\nx: `);
+      const dripping = setInterval(() => socket.write('x'), 50);
+      await within(once(socket, 'close'), 'the end of a connection with a head that drips');
+      clearInterval(dripping);
+    };
+    const [fresh, used] = [await silent(...bridge.address.split(':')), await silent(...bridge.address.split(':'))];
+    await askHealth(bridge, used);
+    await Promise.all([drip(fresh), drip(used)]);
+  });
+
+  test('idle connections give way to new ones, the longest idle first', async () => {
+    const bridge = await bridgeWith(['--max-sockets', '2', '--keep-alive-timeout-ms', '600000']);
+    const address = bridge.address.split(':');
+    const idle = [];
+    for (let i = 0; i < 2 + 256; i += 1) {
+      idle.push(await silent(...address));
+      await askHealth(bridge, idle.at(-1));
+    }
+    for (let i = 0; i < 3; i += 1) await askHealth(bridge, await silent(...address));
+    await until(() => idle.filter((socket) => socket.isClosed).length === 3, 'three connections are closed');
+    assert.ok(idle.slice(0, 3).every((socket) => socket.isClosed));
+    for (const socket of idle) socket.destroy();
   });
 });
