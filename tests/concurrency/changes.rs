@@ -11,7 +11,7 @@ use crate::{
 pub fn new_session(room: usize, random: &mut fastrand::Rng) -> SessionDefinition {
     SessionDefinition {
         end_at: now_ms() + random.u64(400..1100),
-        leader_id: pick_user(random),
+        leader_id: Some(pick_user(random)),
         members: None,
         duplicates: ROOMS[room].duplicates,
         capacity: ROOMS[room].capacity,
@@ -36,9 +36,9 @@ fn pick_change(definition: SessionDefinition, random: &mut fastrand::Rng) -> Ses
     match random.u8(..16) {
         0..4 => SessionDefinition { end_at: now_ms() + random.u64(210..700), ..definition },
         4 => SessionDefinition { end_at: now_ms(), ..definition },
-        5..9 => SessionDefinition { leader_id: pick_user(random), ..definition },
+        5..9 => SessionDefinition { leader_id: Some(pick_user(random)), ..definition },
         9..14 => SessionDefinition { members: Some(pick_users(random)), ..definition },
-        _ => SessionDefinition { members: None, leader_id: pick_user(random), ..definition },
+        _ => SessionDefinition { members: None, leader_id: Some(pick_user(random)), ..definition },
     }
 }
 

@@ -1,12 +1,13 @@
 //! Events that a room publishes to its members.
 
-use crate::ids::{EntryId, Time, User};
+use crate::ids::{EntryId, PublicId, Time, User};
 
 /// One event, in its session's numbering.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     pub epoch: u64,
     pub seq: u64,
+    pub room: PublicId,
     pub to: Recipients,
     pub kind: EventKind,
 }
@@ -21,12 +22,12 @@ pub enum Recipients {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
-    Started { at: Time, end_at: Time, leader: User, host: User, roster: Roster },
+    Started { at: Time, end_at: Time, leader: Option<PublicId>, host: PublicId, roster: Roster },
     Changed { change: Change, users: Vec<Person>, roster: Roster, count: usize },
     Reconnecting { person: Person, grace_until: Time },
     Reconnected { person: Person, roster: Roster, count: usize },
     HostChanged { host: Person },
-    LeaderChanged { leader: User },
+    LeaderChanged { leader: Option<PublicId> },
     Reminder { end_at: Time, remain: Time },
     Rescheduled { end_at: Time, remain: Time },
     Ended(Reason),
@@ -51,7 +52,15 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Person {
     pub user: User,
+    /// Whether the token of the last join has the id as a number.
+    pub is_number: bool,
     pub name: &'static str,
+}
+
+impl Person {
+    pub fn id(&self) -> PublicId {
+        PublicId { text: self.user, is_number: self.is_number }
+    }
 }
 
 /// The members in order of entering; none above the roster limit.

@@ -6,7 +6,10 @@ use rollcall_protocol::definition::Duplicates;
 
 use crate::{
     event::Person,
-    ids::{CLOSED_ENTRY_TTL, EntryId, LEASE, MINUTE, NODES, Node, ROOMS, RoomNo, SECOND, Time, USERS, User},
+    ids::{
+        CLOSED_ENTRY_TTL, EntryId, LEASE, MINUTE, NODES, Node, PublicId, ROOMS, RoomNo, SECOND, Time, USERS,
+        User,
+    },
     live::Member,
     room::{Join, Membership},
     service::{Action, Definition},
@@ -24,7 +27,7 @@ pub enum Workload {
     Crowded,
 }
 
-const NAMES: [(User, &str); 4] = [("ben", "Ben"), ("kim", "Kim"), ("lea", "Lea"), ("zoe", "Zoe")];
+const NAMES: [(User, &str); 4] = [("7", "Ben"), ("9007199254740991", "Zoe"), ("kim", "Kim"), ("lea", "Lea")];
 
 pub fn pick_step(world: &World, rng: &mut Rng) -> Step {
     let at = pick_time(world, rng);
@@ -143,12 +146,22 @@ fn pick_join(world: &World, room: RoomNo, rng: &mut Rng) -> Join {
     let (resumes, replaces) = (one_in(3), one_in(8));
     let node = pick_node(rng);
     let entry = EntryId(world.sent.last().map_or(0, |(_, join)| join.entry.0) + 1);
-    Join { room, person: pick_person(user, rng), node, entry, resumes, replaces }
+    let is_room_number = pick_type(ROOMS[room], rng);
+    Join { room, is_room_number, person: pick_person(user, rng), node, entry, resumes, replaces }
 }
 
 fn pick_person(user: User, rng: &mut Rng) -> Person {
     let usual = NAMES.iter().find(|(id, _)| *id == user).map_or(user, |(_, name)| name);
-    Person { user, name: if rng.u32(..10) == 0 { "Somebody" } else { usual } }
+    Person {
+        user,
+        is_number: pick_type(user, rng),
+        name: if rng.u32(..10) == 0 { "Somebody" } else { usual },
+    }
+}
+
+/// Picks whether an id is a number in JSON. Most clients agree.
+fn pick_type(id: &str, rng: &mut Rng) -> bool {
+    id.parse::<i64>().is_ok() && rng.u32(..4) > 0
 }
 
 /// Picks an earlier entry of the user in the room, or sometimes any entry.
@@ -183,7 +196,7 @@ fn pick_entry(world: &World, room: RoomNo, rng: &mut Rng) -> (User, EntryId) {
 fn pick_definition(world: &World, room: RoomNo, at: Time, rng: &mut Rng) -> Definition {
     let first = || Definition {
         end_at: at + 60 * MINUTE,
-        leader: "lea",
+        leader: Some(PublicId { text: "lea", is_number: false }),
         members: None,
         duplicates: Duplicates::Refuse,
         capacity: None,
@@ -193,7 +206,7 @@ fn pick_definition(world: &World, room: RoomNo, at: Time, rng: &mut Rng) -> Defi
     match rng.u32(..10) {
         _ if definition.end_at <= at => definition.end_at = pick_end(at, rng),
         0..2 => definition.end_at = pick_end(at, rng),
-        2..4 => definition.leader = USERS[rng.usize(..USERS.len())],
+        2..4 => definition.leader = pick_leader(rng),
         4..6 => definition.members = pick_members(rng),
         6..8 => definition.capacity = rng.bool().then(|| rng.u32(1..=3)),
         _ => definition.duplicates = pick_duplicates(world, rng),
@@ -212,6 +225,12 @@ fn pick_end(at: Time, rng: &mut Rng) -> Time {
         4..7 => at + 10 * MINUTE + rng.u64(..MINUTE),
         _ => at + rng.u64(15..90) * MINUTE,
     }
+}
+
+fn pick_leader(rng: &mut Rng) -> Option<PublicId> {
+    let text = USERS[rng.usize(..USERS.len())];
+    let leader = PublicId { text, is_number: pick_type(text, rng) };
+    (rng.u32(..4) > 0).then_some(leader)
 }
 
 fn pick_members(rng: &mut Rng) -> Option<Vec<User>> {

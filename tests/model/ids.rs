@@ -1,5 +1,8 @@
 //! Users, nodes, rooms and limits of the interleavings.
 
+use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde_json::json;
+
 pub type User = &'static str;
 pub type Node = &'static str;
 /// An index in [`ROOMS`].
@@ -11,9 +14,33 @@ pub type Time = u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntryId(pub u32);
 
-pub const USERS: [User; 4] = ["ben", "kim", "lea", "zoe"];
+/// An id of a user or a room, as clients see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PublicId {
+    pub text: &'static str,
+    pub is_number: bool,
+}
+
+impl PublicId {
+    /// Parses the id in the form that clients see.
+    pub fn parse<T: DeserializeOwned>(self) -> T {
+        serde_json::from_value(json!(self)).expect("an id that is well formed")
+    }
+}
+
+impl Serialize for PublicId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.text.parse::<i64>() {
+            Ok(number) if self.is_number => number.serialize(serializer),
+            _ => self.text.serialize(serializer),
+        }
+    }
+}
+
+/// Two of the ids may be numbers; one of them is the largest that a JavaScript client reads.
+pub const USERS: [User; 4] = ["7", "9007199254740991", "kim", "lea"];
 pub const NODES: [Node; 3] = ["node-1", "node-2", "node-3"];
-pub const ROOMS: [&str; 2] = ["algebra", "botany"];
+pub const ROOMS: [&str; 2] = ["-12", "botany"];
 
 pub const SECOND: Time = 1000;
 pub const MINUTE: Time = 60 * SECOND;

@@ -5,12 +5,14 @@ use rollcall_protocol::definition::Duplicates;
 use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
-    ids::{EntryId, GRACE, Node, REMINDER_LEAD, ROSTER_LIMIT, Time, User},
+    ids::{EntryId, GRACE, Node, PublicId, REMINDER_LEAD, ROSTER_LIMIT, Time, User},
     lease::Leases,
 };
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Live {
+    /// The room's id as the first member's client knows it.
+    pub room: PublicId,
     pub epoch: u64,
     pub started_at: Time,
     pub seq: u64,
@@ -27,7 +29,7 @@ pub struct Terms {
     /// Zero if the source has no revisions.
     pub revision: u64,
     pub end_at: Time,
-    pub leader: User,
+    pub leader: Option<PublicId>,
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
 }
@@ -65,8 +67,9 @@ impl Member {
 }
 
 impl Live {
-    pub fn start(epoch: u64, terms: Terms, now: Time) -> Self {
+    pub fn start(room: PublicId, epoch: u64, terms: Terms, now: Time) -> Self {
         let mut live = Self {
+            room,
             epoch,
             started_at: now,
             seq: 0,
@@ -96,6 +99,20 @@ impl Live {
         self.members.iter().flat_map(|member| member.entries.iter().map(|entry| (member.person.user, entry)))
     }
 
+    pub fn leader(&self) -> Option<User> {
+        self.terms.leader.map(|leader| leader.text)
+    }
+
+    /// The leader as clients see it: as in the token while the leader is in the room, else as in the definition.
+    pub fn public_leader(&self) -> Option<PublicId> {
+        let member = self.leader().and_then(|leader| self.member(leader));
+        member.map(|member| member.person.id()).or(self.terms.leader)
+    }
+
+    pub fn public_host(&self) -> Option<PublicId> {
+        self.host.and_then(|host| self.member(host)).map(|member| member.person.id())
+    }
+
     pub fn roster(&self) -> Roster {
         let listed = self.members.iter().map(|member| Listed {
             person: member.person,
@@ -113,12 +130,13 @@ impl Live {
 
     pub fn publish(&mut self, history: &mut History, to: Recipients, kind: EventKind) {
         self.seq += 1;
-        history.events.push(Event { epoch: self.epoch, seq: self.seq, to, kind });
+        history.events.push(Event { epoch: self.epoch, seq: self.seq, room: self.room, to, kind });
     }
 
     /// Tells one entry why its socket is closed. The event takes no sequence number.
     pub fn publish_close(&self, history: &mut History, entry: EntryId, kind: EventKind) {
-        history.events.push(Event { epoch: self.epoch, seq: self.seq, to: Recipients::Only(entry), kind });
+        let to = Recipients::Only(entry);
+        history.events.push(Event { epoch: self.epoch, seq: self.seq, room: self.room, to, kind });
     }
 
     pub fn publish_change(
@@ -134,7 +152,7 @@ impl Live {
 
     /// Elects the leader if in the room, else the member who entered first. Returns a new host.
     pub fn elect_host(&mut self) -> Option<Person> {
-        let leader = self.member(self.terms.leader);
+        let leader = self.leader().and_then(|leader| self.member(leader));
         let host = leader.or(self.members.first()).map(|member| member.person);
         let before = std::mem::replace(&mut self.host, host.map(|host| host.user));
         host.filter(|host| Some(host.user) != before)
@@ -236,8 +254,9 @@ impl Live {
         if terms.end_at != old.end_at {
             self.schedule_reminder(now);
         }
-        if terms.leader != old.leader {
-            self.publish(history, Recipients::Everybody, EventKind::LeaderChanged { leader: terms.leader });
+        if self.leader() != old.leader.map(|leader| leader.text) {
+            let leader = self.public_leader();
+            self.publish(history, Recipients::Everybody, EventKind::LeaderChanged { leader });
         }
         if let Some(listed) = members {
             self.remove_unlisted(history, listed, now);
@@ -254,8 +273,8 @@ impl Live {
     }
 
     fn remove_unlisted(&mut self, history: &mut History, listed: &[User], now: Time) {
-        let leader = self.terms.leader;
-        let is_unlisted = |user: &User| *user != leader && !listed.contains(user);
+        let leader = self.leader();
+        let is_unlisted = |user: &User| Some(*user) != leader && !listed.contains(user);
         let out: Vec<User> =
             self.members.iter().map(|member| member.person.user).filter(is_unlisted).collect();
         for (_, entry) in self.entries().filter(|(user, _)| out.contains(user)) {

@@ -10,9 +10,8 @@ use serde_json::Value;
 use crate::{
     counts::counts,
     generate::{self, Workload},
-    ids::{ROOMS, RoomNo},
+    ids::ROOMS,
     redis_snapshot,
-    service::Action,
     subject::{Observed, Subject},
     wire,
     world::{Step, World},
@@ -57,7 +56,7 @@ impl StateMachineTest for Machine {
 
     fn apply((): (), world: &World, step: Step) {
         let observed = SUBJECT.with_borrow(|subject| subject.act(&step.action, step.at));
-        let differences = differences(world, &step, &observed);
+        let differences = differences(world, &observed);
         if !differences.is_empty() {
             // Prints no message, unlike a panic: shrinking would print many.
             panic::resume_unwind(Box::new(differences.join("\n")));
@@ -73,12 +72,12 @@ impl StateMachineTest for Machine {
 }
 
 /// Differences between the model and the scripts after the last step.
-fn differences(world: &World, step: &Step, observed: &Observed) -> Vec<String> {
+fn differences(world: &World, observed: &Observed) -> Vec<String> {
     let mut differences = Vec::new();
-    let reply = wire::reply(&world.reply, room_of(&step.action));
+    let reply = wire::reply(&world.reply);
     differences.extend(difference("reply", &[reply], std::slice::from_ref(&observed.reply)));
     for (room, events) in world.events().into_iter().enumerate() {
-        let expected: Vec<Value> = events.iter().map(|event| wire::event(event, room)).collect();
+        let expected: Vec<Value> = events.iter().map(wire::event).collect();
         let what = format!("events of {}", ROOMS[room]);
         differences.extend(difference(&what, &expected, &observed.events[room]));
     }
@@ -101,11 +100,4 @@ fn difference<T: PartialEq + std::fmt::Display>(what: &str, expected: &[T], foun
     };
     let (expected, found) = (only_in(expected, found), only_in(found, expected));
     Some(format!("{what}:\n    expected\n        {expected}\n    found\n        {found}"))
-}
-
-fn room_of(action: &Action) -> Option<RoomNo> {
-    match action {
-        Action::Read { room, .. } => Some(*room),
-        _ => None,
-    }
 }

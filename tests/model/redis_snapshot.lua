@@ -1,6 +1,6 @@
 -- Returns the content of a shard in the lines that redis_snapshot.rs expects. Then publishes to a channel that no room
 -- has, so that the subscriber knows that it has all events.
-local SHARD, ROOMS, NODES = 'rollcall:{0}:', { 'algebra', 'botany' }, { 'node-1', 'node-2', 'node-3' }
+local SHARD, ROOMS, NODES = 'rollcall:{0}:', { '-12', 'botany' }, { 'node-1', 'node-2', 'node-3' }
 local lines = {}
 
 local function add(...)
@@ -25,9 +25,10 @@ end
 
 local function add_members(id)
   for _, user in ipairs(redis.call('ZRANGE', SHARD .. 'order:' .. id, 0, -1)) do
-    local member = cjson.decode(redis.call('HGET', SHARD .. 'members:' .. id, user))
+    local json = redis.call('HGET', SHARD .. 'members:' .. id, user)
+    local member, public_id = cjson.decode(json), string.match(json, '"userId":("?[^",}]+"?)')
     local presence = cjson.decode(redis.call('HGET', SHARD .. 'entries:' .. id, user))
-    add('member', id, user, member.userId, member.userName, number(member.joinedAt), number(presence.joinedAt),
+    add('member', id, user, public_id, member.userName, number(member.joinedAt), number(presence.joinedAt),
       member.state, number(member.graceUntil), number(presence.lostAt), number(presence.drops),
       number(presence.awayMs))
     for _, entry in ipairs(presence.entries) do
@@ -62,12 +63,13 @@ end
 
 local function add_room(id)
   local fields = redis.call('HMGET', SHARD .. 'room:' .. id, 'epoch', 'startedAt', 'seq', 'endAt', 'reminderAt',
-    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates')
+    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates', 'isNumber', 'isLeaderNumber')
   for index = 1, 7 do
     fields[index] = number(fields[index])
   end
   if fields[1] ~= '-' then
-    add('room', id, table.concat(fields, ' ', 1, 8), fields[9] or '-', fields[10])
+    add('room', id, table.concat(fields, ' ', 1, 7), fields[8] or '-', fields[9] or '-', fields[10], fields[11] or '-',
+      fields[12] or '-')
     add_expiry(id)
   end
   add('count', id, redis.call('HLEN', SHARD .. 'members:' .. id), redis.call('HLEN', SHARD .. 'entries:' .. id))

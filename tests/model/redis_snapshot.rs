@@ -1,9 +1,10 @@
 //! The content of Redis that the model expects, in the lines that redis_snapshot.lua returns.
 
 use rollcall_protocol::definition::Duplicates;
+use serde_json::json;
 
 use crate::{
-    ids::{NODES, RETENTION, ROOMS, Time},
+    ids::{NODES, PublicId, RETENTION, ROOMS, Time},
     live::{Entry, Live, Member},
     room::Room,
     shard::Shard,
@@ -76,9 +77,12 @@ fn terms(id: &str, live: &Live) -> String {
         Duplicates::Takeover => "takeover",
         Duplicates::Share => "share",
     };
-    let (end, revision, leader) = (terms.end_at, terms.revision, terms.leader);
+    let (end, revision, leader) = (terms.end_at, terms.revision, or_none(live.leader()));
+    let is_number = |id: Option<PublicId>| or_none(id.filter(|id| id.is_number).map(|_| 1));
+    let (is_room_number, is_leader_number) = (is_number(Some(live.room)), is_number(terms.leader));
     format!(
-        "room {id} {epoch} {started_at} {seq} {end} {reminder} {revision} {capacity} {leader} {host} {policy}"
+        "room {id} {epoch} {started_at} {seq} {end} {reminder} {revision} {capacity} {leader} {host} {policy} \
+         {is_room_number} {is_leader_number}"
     )
 }
 
@@ -87,8 +91,9 @@ fn snapshot_member(id: &str, member: &Member) -> String {
     let state = if lost_at.is_some() { "reconnecting" } else { "present" };
     let (user, name, grace, lost_at) =
         (person.user, person.name, or_none(member.grace_until()), or_none(*lost_at));
+    let public_id = json!(person.id());
     format!(
-        "member {id} {user} {user} {name} {joined_at} {joined_at} {state} {grace} {lost_at} {drops} {away}"
+        "member {id} {user} {public_id} {name} {joined_at} {joined_at} {state} {grace} {lost_at} {drops} {away}"
     )
 }
 

@@ -5,7 +5,7 @@ use rollcall_protocol::{ErrorCode, definition::Duplicates};
 use crate::{
     event::{Change, EventKind, Person, Reason, Recipients, Roster},
     history::{History, Stay},
-    ids::{EntryId, MAX_SHARED, Node, RoomNo, Time, User},
+    ids::{EntryId, MAX_SHARED, Node, PublicId, ROOMS, RoomNo, Time, User},
     lease::{Epochs, Leases},
     live::{Entry, Live, Member, Terms},
 };
@@ -21,6 +21,8 @@ pub struct Room {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Join {
     pub room: RoomNo,
+    /// Whether the client sends the room's id as a number.
+    pub is_room_number: bool,
     pub person: Person,
     pub node: Node,
     pub entry: EntryId,
@@ -63,12 +65,13 @@ pub enum JoinKind {
 /// A room as replies show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
+    pub room: PublicId,
     pub roster: Roster,
     pub count: usize,
     pub end_at: Time,
     pub remain: Time,
-    pub leader: User,
-    pub host: Option<User>,
+    pub leader: Option<PublicId>,
+    pub host: Option<PublicId>,
     pub epoch: u64,
     pub seq: u64,
 }
@@ -117,12 +120,13 @@ impl Room {
     pub fn state(&self, now: Time) -> Option<State> {
         let live = self.live.as_ref()?;
         Some(State {
+            room: live.room,
             roster: live.roster(),
             count: live.members.len(),
             end_at: live.terms.end_at,
             remain: live.terms.end_at - now,
-            leader: live.terms.leader,
-            host: live.host,
+            leader: live.public_leader(),
+            host: live.public_host(),
             epoch: live.epoch,
             seq: live.seq,
         })
@@ -181,15 +185,16 @@ impl Room {
         if terms.end_at <= context.now {
             return Err(ErrorCode::SessionEnded.into());
         }
-        let live = self.live.insert(Live::start(context.epochs.next(context.now), terms, context.now));
+        let room = PublicId { text: ROOMS[join.room], is_number: join.is_room_number };
+        let live = self.live.insert(Live::start(room, context.epochs.next(context.now), terms, context.now));
         let index = live.add_member(join, context.now);
         live.elect_host();
         let entry = live.add_entry(context, join, index, true, false);
         let kind = EventKind::Started {
             at: context.now,
             end_at: terms.end_at,
-            leader: terms.leader,
-            host: join.person.user,
+            leader: live.public_leader(),
+            host: join.person.id(),
             roster: live.roster(),
         };
         live.publish(&mut self.history, Recipients::Everybody, kind);
@@ -315,7 +320,7 @@ impl Live {
         join: &Join,
     ) -> Result<(JoinKind, Entry), Refusal> {
         let is_full = self.terms.capacity.is_some_and(|capacity| self.members.len() >= capacity as usize);
-        if is_full && join.person.user != self.terms.leader {
+        if is_full && Some(join.person.user) != self.leader() {
             return Err(ErrorCode::RoomFull.into());
         }
         let was_empty = self.members.is_empty();

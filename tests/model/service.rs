@@ -4,7 +4,7 @@ use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
     history::Stay,
-    ids::{EntryId, Node, ROOMS, RoomNo, Time, User},
+    ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     live::Terms,
     room::{Ack, Join, Membership, Refusal, State},
     shard::{Shard, Swept},
@@ -63,7 +63,7 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
     pub end_at: Time,
-    pub leader: User,
+    pub leader: Option<PublicId>,
     /// Users who may enter, beside the leader; everybody without it.
     pub members: Option<Vec<User>>,
     pub duplicates: Duplicates,
@@ -103,7 +103,8 @@ impl Session {
 
     fn admits(&self, user: User) -> bool {
         let Definition { leader, members, .. } = &self.definition;
-        user == *leader || members.as_ref().is_none_or(|members| members.contains(&user))
+        leader.is_some_and(|leader| leader.text == user)
+            || members.as_ref().is_none_or(|members| members.contains(&user))
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, Stay},
-    ids::{EntryId, ROOMS, RoomNo, User},
+    ids::{EntryId, PublicId, ROOMS, RoomNo, User},
     room::{Ack, Join, Membership, State},
     service::{Definition, Reply},
     shard::Swept,
@@ -34,10 +34,11 @@ fn token(entry: EntryId) -> String {
 }
 
 pub fn join(join: &Join) -> event::Join {
-    let Person { user, name } = join.person;
+    let room = PublicId { text: ROOMS[join.room], is_number: join.is_room_number };
+    let (user_id, user_name) = (join.person.id().parse(), join.person.name.to_owned());
     event::Join {
-        room_id: id(ROOMS[join.room]),
-        profile: Profile { user_id: id(user), user_name: name.to_owned(), user_role: None },
+        room_id: room.parse(),
+        profile: Profile { user_id, user_name, user_role: None },
         entry_id: id(join.entry),
         grant: None,
         node_id: id(join.node),
@@ -60,14 +61,14 @@ pub fn read(room: RoomNo, entries: &[(User, EntryId)]) -> event::Read {
 pub fn definition(definition: &Definition) -> SessionDefinition {
     definition::SessionDefinition {
         end_at: definition.end_at,
-        leader_id: id(definition.leader),
+        leader_id: definition.leader.map(PublicId::parse),
         members: definition.members.as_ref().map(|members| members.iter().map(id).collect()),
         duplicates: definition.duplicates,
         capacity: definition.capacity,
     }
 }
 
-pub fn reply(reply: &Reply, room: Option<RoomNo>) -> Value {
+pub fn reply(reply: &Reply) -> Value {
     match reply {
         Reply::Done => json!({}),
         Reply::Ack(joined) => ack(joined),
@@ -80,7 +81,7 @@ pub fn reply(reply: &Reply, room: Option<RoomNo>) -> Value {
             let mut snapshot = json!({ "gone": gone });
             if let Some(state) = state {
                 snapshot["room"] = self::state(state);
-                snapshot["room"]["groupId"] = json!(ROOMS[room.expect("a room was read")]);
+                snapshot["room"]["groupId"] = json!(state.room);
             }
             snapshot
         }
@@ -113,10 +114,12 @@ fn state(state: &State) -> Value {
         "count": state.count,
         "endAt": state.end_at,
         "remainMs": state.remain,
-        "leaderId": state.leader,
         "epoch": state.epoch,
         "seq": state.seq,
     });
+    if let Some(leader) = state.leader {
+        json["leaderId"] = json!(leader);
+    }
     if let Some(host) = state.host {
         json["hostId"] = json!(host);
     }
@@ -124,7 +127,7 @@ fn state(state: &State) -> Value {
 }
 
 fn stay(stay: &Stay) -> StayRecord {
-    let (user_id, user_name) = (id(stay.person.user), stay.person.name.to_owned());
+    let (user_id, user_name) = (stay.person.id().parse(), stay.person.name.to_owned());
     let stay = attendance::Stay {
         epoch: stay.epoch,
         entered_at: stay.entered_at,
@@ -141,9 +144,9 @@ fn stay(stay: &Stay) -> StayRecord {
     StayRecord { user_id, user_name, stay }
 }
 
-pub fn event(event: &Event, room: RoomNo) -> Value {
-    let Event { epoch, seq, to, kind } = event;
-    let (name, mut data) = payload(kind, ROOMS[room]);
+pub fn event(event: &Event) -> Value {
+    let Event { epoch, seq, room, to, kind } = event;
+    let (name, mut data) = payload(kind, *room);
     let mut json = json!({ "event": name, "epoch": epoch, "seq": seq, "closes": kind.closes() });
     match to {
         Recipients::Everybody => {}
@@ -158,12 +161,14 @@ pub fn event(event: &Event, room: RoomNo) -> Value {
     json
 }
 
-fn payload(kind: &EventKind, group: &str) -> (&'static str, Value) {
+fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
     match kind {
         EventKind::Started { at, end_at, leader, host, roster } => {
-            let data = json!({
-                "groupId": group, "startedAt": at, "endAt": end_at, "leaderId": leader, "hostId": host, "count": 1
-            });
+            let mut data =
+                json!({ "groupId": group, "startedAt": at, "endAt": end_at, "hostId": host, "count": 1 });
+            if let Some(leader) = leader {
+                data["leaderId"] = json!(leader);
+            }
             ("room:started", with_roster(data, roster))
         }
         EventKind::Changed { change, users, roster, count } => {
@@ -182,9 +187,12 @@ fn payload(kind: &EventKind, group: &str) -> (&'static str, Value) {
             ("room:participantReconnected", with_roster(data, roster))
         }
         EventKind::HostChanged { host } => {
-            ("room:hostChanged", json!({ "hostId": host.user, "userName": host.name }))
+            ("room:hostChanged", json!({ "hostId": host.id(), "userName": host.name }))
         }
-        EventKind::LeaderChanged { leader } => ("room:leaderChanged", json!({ "leaderId": leader })),
+        EventKind::LeaderChanged { leader: Some(leader) } => {
+            ("room:leaderChanged", json!({ "leaderId": leader }))
+        }
+        EventKind::LeaderChanged { leader: None } => ("room:leaderChanged", json!({})),
         EventKind::Reminder { end_at, remain } => {
             ("room:reminder", json!({ "groupId": group, "endAt": end_at, "remainMs": remain }))
         }
@@ -208,7 +216,7 @@ fn change_type(change: Change) -> &'static str {
 }
 
 fn person(person: &Person) -> Value {
-    json!({ "userId": person.user, "userName": person.name })
+    json!({ "userId": person.id(), "userName": person.name })
 }
 
 fn with_roster(mut json: Value, roster: &Roster) -> Value {

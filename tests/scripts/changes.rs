@@ -91,7 +91,7 @@ async fn every_key_of_a_room_lives_as_long_as_the_new_end_says() {
 #[tokio::test]
 async fn a_new_leader_who_is_there_becomes_host() {
     let mut room = live_room().await;
-    room.define(SessionDefinition { leader_id: "ben".parse().unwrap(), ..definition() }).await;
+    room.define(SessionDefinition { leader_id: Some("ben".parse().unwrap()), ..definition() }).await;
     let events = room.events().await;
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names, ["room:leaderChanged", "room:hostChanged"]);

@@ -47,6 +47,9 @@ pub struct Fixture {
     subscription: PubSub,
     pub settings: Settings,
     now: u64,
+    /// The room that the test is about.
+    home: RoomId,
+    /// The room that users enter.
     room: RoomId,
     node: NodeId,
     session: RefCell<Option<StoredDefinition>>,
@@ -74,16 +77,6 @@ impl DefinitionStore for &Fixture {
     }
 }
 
-/// The membership of an entry: `kim/2` is Kim's second one.
-fn membership(entry: &str) -> Membership {
-    let user = entry.split('/').next().unwrap();
-    Membership {
-        room_id: ROOM.parse().unwrap(),
-        user_id: user.parse().unwrap(),
-        entry_id: entry.parse().unwrap(),
-    }
-}
-
 /// The hash of the token that an entry can be resumed with.
 fn resume_hash(entry: &str) -> ResumeHash {
     format!("token of {entry}").parse().unwrap()
@@ -93,7 +86,7 @@ fn resume_hash(entry: &str) -> ResumeHash {
 pub fn definition() -> SessionDefinition {
     SessionDefinition {
         end_at: END,
-        leader_id: "lea".parse().unwrap(),
+        leader_id: Some("lea".parse().unwrap()),
         members: None,
         duplicates: Duplicates::Refuse,
         capacity: None,
@@ -103,16 +96,22 @@ pub fn definition() -> SessionDefinition {
 impl Fixture {
     /// An empty room whose session ends in an hour, led by Lea. Leases last all day.
     pub async fn start() -> Self {
+        Self::start_in(ROOM.parse().unwrap()).await
+    }
+
+    /// The same in another room.
+    pub async fn start_in(home: RoomId) -> Self {
         let server = RedisServer::start().await;
         let mut subscription = server.client().get_async_pubsub().await.unwrap();
-        subscription.subscribe(fanout::channel(&ROOM.parse().unwrap())).await.unwrap();
+        subscription.subscribe(fanout::channel(&home)).await.unwrap();
         Self {
             redis: server.connection().await,
             server,
             subscription,
             settings: Settings { lease_ms: 24 * 60 * MINUTE, ..Settings::default() },
             now: START,
-            room: ROOM.parse().unwrap(),
+            room: home.clone(),
+            home,
             node: "node-1".parse().unwrap(),
             session: RefCell::new(Some(StoredDefinition { revision: 1, definition: definition() })),
         }
@@ -154,7 +153,7 @@ impl Fixture {
 
     pub async fn try_define(&self, definition: SessionDefinition) -> Result<u64, ErrorCode> {
         let (session, _) =
-            self.rooms().define(&self, &ROOM.parse().unwrap(), definition).await.map_err(expect_refusal)?;
+            self.rooms().define(&self, &self.home, definition).await.map_err(expect_refusal)?;
         Ok(session.revision)
     }
 
@@ -163,25 +162,25 @@ impl Fixture {
         let change = |definition: Option<SessionDefinition>, _| {
             Ok(SessionDefinition { end_at, ..definition.ok_or(ErrorCode::NoSuchRoom)? })
         };
-        let changed = self.rooms().change(&self, &ROOM.parse().unwrap(), expected, change).await;
+        let changed = self.rooms().change(&self, &self.home, expected, change).await;
         Ok(changed.map_err(expect_refusal)?.0.revision)
     }
 
     /// Deletes the definition, which ends the session.
     pub async fn undefine(&self) {
-        self.rooms().undefine(&self, &ROOM.parse().unwrap(), Expected::Anything).await.unwrap();
+        self.rooms().undefine(&self, &self.home, Expected::Anything).await.unwrap();
     }
 
     pub async fn attendance(&self) -> Attendance {
-        self.rooms().attendance(&ROOM.parse().unwrap()).await.unwrap()
+        self.rooms().attendance(&self.home).await.unwrap()
     }
 
     pub async fn read(&self, entries: &[&str]) -> RoomSnapshot {
         let entries = entries.iter().map(|name| {
-            let Membership { user_id, entry_id, .. } = membership(name);
+            let Membership { user_id, entry_id, .. } = self.membership(name);
             EntryRef { user_id, entry_id }
         });
-        let read = Read { room_id: ROOM.parse().unwrap(), entries: entries.collect() };
+        let read = Read { room_id: self.home.clone(), entries: entries.collect() };
         self.rooms().read(&read).await.unwrap()
     }
 
@@ -217,7 +216,7 @@ impl Fixture {
     }
 
     fn build_join(&self, name: &str) -> Join {
-        let Membership { user_id, entry_id, .. } = membership(name);
+        let Membership { user_id, entry_id, .. } = self.membership(name);
         Join {
             room_id: self.room.clone(),
             profile: Profile { user_name: user_id.as_str().to_uppercase(), user_id, user_role: None },
@@ -230,12 +229,39 @@ impl Fixture {
         }
     }
 
+    /// Joins with a token that has the user's id in this form, in JSON.
+    pub async fn join_as(&self, user_id: &str, name: &str) -> Result<Joined, ErrorCode> {
+        self.join_with(self.build_join_as(user_id, name)).await
+    }
+
+    /// The same, with the resume token of an earlier entry.
+    pub async fn resume_as(&self, user_id: &str, name: &str, earlier: &str) -> Result<Joined, ErrorCode> {
+        self.join_with(Join { resumes: Some(resume_hash(earlier)), ..self.build_join_as(user_id, name) })
+            .await
+    }
+
+    fn build_join_as(&self, user_id: &str, name: &str) -> Join {
+        let mut join = self.build_join(name);
+        join.profile.user_id = serde_json::from_str(user_id).unwrap();
+        join
+    }
+
+    /// The membership of an entry: `kim/2` is Kim's second one.
+    fn membership(&self, entry: &str) -> Membership {
+        let user = entry.split('/').next().unwrap();
+        Membership {
+            room_id: self.home.clone(),
+            user_id: user.parse().unwrap(),
+            entry_id: entry.parse().unwrap(),
+        }
+    }
+
     pub async fn leave(&self, name: &str) {
-        self.rooms().leave(&membership(name)).await.unwrap();
+        self.rooms().leave(&self.membership(name)).await.unwrap();
     }
 
     pub async fn disconnect(&self, name: &str) {
-        self.rooms().disconnect(&membership(name)).await.unwrap();
+        self.rooms().disconnect(&self.membership(name)).await.unwrap();
     }
 
     pub async fn sweep(&self) -> ShardSweep {
@@ -243,12 +269,12 @@ impl Fixture {
     }
 
     pub fn shard(&self) -> u64 {
-        shard::of(&ROOM.parse().unwrap(), self.settings.shards)
+        shard::of(&self.home, self.settings.shards)
     }
 
     /// The events published since the last call.
     pub async fn events(&mut self) -> Vec<Event> {
-        let channel = fanout::channel(&ROOM.parse().unwrap());
+        let channel = fanout::channel(&self.home);
         let () =
             redis::cmd("PUBLISH").arg(channel).arg(END_OF_EVENTS).query_async(&mut self.redis).await.unwrap();
         let mut events = Vec::new();

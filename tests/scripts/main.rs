@@ -8,6 +8,7 @@ mod end;
 mod errors;
 mod expiry;
 mod fixture;
+mod ids;
 mod join;
 mod late;
 mod lease;

@@ -54,8 +54,9 @@ pub struct RoomState {
     pub end_at: u64,
     /// The milliseconds until then.
     pub remain_ms: u64,
-    /// The leader of the session.
-    pub leader_id: UserId,
+    /// The leader of the session, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<UserId>,
     /// The current host; none in an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_id: Option<UserId>,

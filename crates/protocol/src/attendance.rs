@@ -17,7 +17,7 @@ pub struct Attendance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attendee {
-    /// The user.
+    /// The user, with the latest type of the id.
     pub user_id: UserId,
     /// The user's latest name.
     pub user_name: String,

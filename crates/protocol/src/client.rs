@@ -160,8 +160,9 @@ pub struct Joined {
     pub end_at: u64,
     /// The milliseconds until then, by the server's clock.
     pub remain_ms: u64,
-    /// The leader of the session, from the definition.
-    pub leader_id: UserId,
+    /// The leader of the session, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<UserId>,
     /// The current host: the leader while present, otherwise the longest-present member.
     pub host_id: UserId,
     /// The session that `seq` counts in.
@@ -251,6 +252,15 @@ mod tests {
             JoinAck { joined: serde_json::from_str(&json).unwrap(), resume_token: ResumeToken::new([1; 32]) };
         let written = serde_json::to_string(&ack).unwrap();
         assert!(written.contains(members) && written.contains(r#""resumeToken":"AQEB"#), "{written}");
+    }
+
+    #[test]
+    fn the_user_of_a_token_keeps_the_type_of_the_id() {
+        for id in ["7", r#""7""#] {
+            let json = format!(r#"{{"userId":{id},"userName":"Kim","expiresAtS":1}}"#);
+            let identity: Identity = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&identity).unwrap(), json);
+        }
     }
 
     #[test]

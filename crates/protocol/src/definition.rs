@@ -24,8 +24,9 @@ pub struct SessionDefinition {
         schema(minimum = 1_000_000_000_000_u64, maximum = 99_999_999_999_999_u64)
     )]
     pub end_at: u64,
-    /// The leader, who may always enter.
-    pub leader_id: UserId,
+    /// The leader, who may always enter. Without it, or with `null`, the room has no leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<UserId>,
     /// The users who may enter; without this list, every user with a valid token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
@@ -65,9 +66,9 @@ pub struct DefinitionPatch {
         schema(minimum = 1_000_000_000_000_u64, maximum = 99_999_999_999_999_u64)
     )]
     pub end_at: Option<u64>,
-    /// The leader.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub leader_id: Option<UserId>,
+    /// The leader; `null` leaves the room without one.
+    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<Option<UserId>>,
     /// The users who may enter; `null` admits everybody.
     #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
@@ -96,8 +97,9 @@ pub struct Grant {
     pub room: RoomId,
     /// When the session ends, in milliseconds since 1970.
     pub end_at: u64,
-    /// The leader.
-    pub leader_id: UserId,
+    /// The leader, if the room has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<UserId>,
     /// What happens when a present user connects again.
     #[serde(default)]
     pub duplicates: Duplicates,
@@ -165,7 +167,8 @@ impl SessionDefinition {
 
     /// Whether the user may enter.
     pub fn admits(&self, user: &UserId) -> bool {
-        *user == self.leader_id || self.members.as_ref().is_none_or(|members| members.contains(user))
+        self.leader_id.as_ref() == Some(user)
+            || self.members.as_ref().is_none_or(|members| members.contains(user))
     }
 }
 
@@ -187,7 +190,13 @@ mod tests {
         assert_eq!(patch("{}").capacity, None);
         assert_eq!(patch(r#"{"capacity": null}"#).capacity, Some(None));
         assert_eq!(patch(r#"{"capacity": 7}"#).capacity, Some(Some(7)));
-        for json in ["{}", r#"{"capacity":null}"#, r#"{"endAt":1900000000000,"members":["kim"]}"#] {
+        for json in [
+            "{}",
+            r#"{"leaderId":null}"#,
+            r#"{"leaderId":8}"#,
+            r#"{"capacity":null}"#,
+            r#"{"endAt":1900000000000,"members":["kim"]}"#,
+        ] {
             assert_eq!(serde_json::to_string(&patch(json)).unwrap(), json);
         }
     }
@@ -204,6 +213,29 @@ mod tests {
     #[test]
     fn without_a_list_everybody_is_admitted() {
         assert!(definition(r#"{"endAt": 1900000000000, "leaderId": 1}"#).admits(&user("anybody")));
+    }
+
+    #[test]
+    fn a_room_may_have_no_leader() {
+        let leaderless = definition(r#"{"endAt": 1900000000000, "members": ["kim"]}"#);
+        assert_eq!(
+            definition(r#"{"endAt": 1900000000000, "leaderId": null, "members": ["kim"]}"#),
+            leaderless
+        );
+        assert!(leaderless.admits(&user("kim")) && !leaderless.admits(&user("lea")));
+        let patch = |json| serde_json::from_str::<DefinitionPatch>(json).unwrap();
+        let led = leaderless.clone().patched(patch(r#"{"leaderId": 8}"#));
+        assert_eq!(led.leader_id, Some(user("8")));
+        assert_eq!(led.clone().patched(patch("{}")), led);
+        assert_eq!(led.patched(patch(r#"{"leaderId": null}"#)), leaderless);
+        let grant: Grant = serde_json::from_str(r#"{"room": 12, "endAt": 1900000000000}"#).unwrap();
+        assert_eq!(SessionDefinition::from(&grant).leader_id, None);
+    }
+
+    #[test]
+    fn ids_keep_their_types() {
+        let json = r#"{"endAt":1900000000000,"leaderId":8,"members":[7,"9"],"duplicates":"refuse"}"#;
+        assert_eq!(serde_json::to_string(&definition(json)).unwrap(), json);
     }
 
     #[test]

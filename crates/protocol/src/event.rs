@@ -7,6 +7,7 @@ use crate::{
     EntryId, NodeId, ResumeHash, RoomId, UserId,
     client::{Done, Identity, Joined, Profile},
     definition::Grant,
+    id,
 };
 
 /// An event that a bridge sends to the app.
@@ -41,7 +42,7 @@ impl AppEvent for Connect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Join {
-    /// The room to enter.
+    /// The room to enter, as the client knows it.
     pub room_id: RoomId,
     /// The user who enters, from the response to [`Connect`].
     pub profile: Profile,
@@ -73,8 +74,10 @@ impl AppEvent for Join {
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
     /// The room.
+    #[serde(serialize_with = "id::as_text")]
     pub room_id: RoomId,
     /// The member.
+    #[serde(serialize_with = "id::as_text")]
     pub user_id: UserId,
     /// The entry. The app ignores an event about an entry that is no longer current.
     pub entry_id: EntryId,
@@ -128,6 +131,7 @@ pub struct Lease {
 #[serde(rename_all = "camelCase")]
 pub struct Read {
     /// The room.
+    #[serde(serialize_with = "id::as_text")]
     pub room_id: RoomId,
     /// The entries that the bridge holds in the room, at most [`MAX_ENTRIES`].
     pub entries: Vec<EntryRef>,
@@ -146,6 +150,7 @@ pub const MAX_ENTRIES: usize = 150;
 #[serde(rename_all = "camelCase")]
 pub struct EntryRef {
     /// The member.
+    #[serde(serialize_with = "id::as_text")]
     pub user_id: UserId,
     /// The entry.
     pub entry_id: EntryId,

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest, Sha256};
 
-use crate::id::ResumeHash;
+use crate::id::{ResumeHash, Text};
 
 /// The Base64 length of 32 bytes.
 const CHARS: usize = 43;
@@ -22,7 +22,7 @@ impl ResumeToken {
 
     /// The hash, which the app and Redis get instead of the token. A random token needs no salt.
     pub fn hash(&self) -> ResumeHash {
-        ResumeHash(URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0)))
+        ResumeHash(Text(URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0))))
     }
 }
 

@@ -29,7 +29,7 @@ pub fn summarize(mut records: Vec<StayRecord>) -> Attendance {
     for StayRecord { user_id, user_name, stay } in records {
         let index = *indices.entry(user_id.clone()).or_insert_with(|| {
             attendees.push(Attendee {
-                user_id,
+                user_id: user_id.clone(),
                 user_name: String::new(),
                 present_ms: 0,
                 drops: 0,
@@ -38,7 +38,7 @@ pub fn summarize(mut records: Vec<StayRecord>) -> Attendance {
             attendees.len() - 1
         });
         let attendee = &mut attendees[index];
-        attendee.user_name = user_name;
+        (attendee.user_id, attendee.user_name) = (user_id, user_name);
         attendee.present_ms += stay.present_ms;
         attendee.drops += stay.drops;
         attendee.stays.push(stay);

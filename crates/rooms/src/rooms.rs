@@ -7,6 +7,7 @@ use rollcall_protocol::{
     client::{Done, Joined, Profile},
     definition::{Duplicates, StoredDefinition},
     event::{Heartbeat, Join, Lease, Membership, Read, RoomSnapshot},
+    id,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -36,7 +37,10 @@ pub struct Rooms<R> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct JoinCall<'a> {
+    #[serde(serialize_with = "id::as_text")]
     room_id: &'a RoomId,
+    /// The room's id as clients see it.
+    group_id: &'a RoomId,
     profile: &'a Profile,
     entry_id: &'a EntryId,
     node_id: &'a NodeId,
@@ -51,6 +55,7 @@ struct JoinCall<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoomCall<'a> {
+    #[serde(serialize_with = "id::as_text")]
     pub(crate) room_id: &'a RoomId,
 }
 
@@ -67,7 +72,8 @@ struct ListCall {
 pub(crate) struct Terms<'a> {
     revision: u64,
     end_at: u64,
-    leader_id: &'a UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader_id: Option<&'a UserId>,
     duplicates: Duplicates,
     #[serde(skip_serializing_if = "Option::is_none")]
     capacity: Option<u32>,
@@ -78,7 +84,7 @@ impl<'a> From<&'a StoredDefinition> for Terms<'a> {
         Self {
             revision: *revision,
             end_at: definition.end_at,
-            leader_id: &definition.leader_id,
+            leader_id: definition.leader_id.as_ref(),
             duplicates: definition.duplicates,
             capacity: definition.capacity,
         }
@@ -132,6 +138,7 @@ impl<R: Redis> Rooms<R> {
     async fn enter(&self, stored: &StoredDefinition, join: &Join) -> Result<ScriptReply<Joined>, Error> {
         let call = JoinCall {
             room_id: &join.room_id,
+            group_id: group_id(join),
             profile: &join.profile,
             entry_id: &join.entry_id,
             node_id: &join.node_id,
@@ -207,7 +214,9 @@ impl<R: Redis> Rooms<R> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct KickCall<'a> {
+            #[serde(serialize_with = "id::as_text")]
             room_id: &'a RoomId,
+            #[serde(serialize_with = "id::as_text")]
             user_id: &'a UserId,
         }
         self.run(&script::KICK, self.shard_of(room), &KickCall { room_id: room, user_id: user }).await
@@ -218,6 +227,7 @@ impl<R: Redis> Rooms<R> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct NoticeCall<'a> {
+            #[serde(serialize_with = "id::as_text")]
             room_id: &'a RoomId,
             text: &'a str,
         }
@@ -277,6 +287,12 @@ impl<R: Redis> Rooms<R> {
             _ => Err(unreadable(script, &"neither a result nor a code")),
         }
     }
+}
+
+/// The room's id as clients see it: as the token has it that names the session, else as the client sent it.
+fn group_id(join: &Join) -> &RoomId {
+    let granted = join.grant.as_ref().map(|grant| &grant.room);
+    granted.filter(|room| **room == join.room_id).unwrap_or(&join.room_id)
 }
 
 fn refusal_code(code: &[u8]) -> Result<ErrorCode, serde_json::Error> {

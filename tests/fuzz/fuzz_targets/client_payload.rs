@@ -21,6 +21,6 @@ fuzz_target!(|text: &str| {
 fn check(id: &RoomId) {
     let text = id.as_str();
     assert!((1..=128).contains(&text.len()) && !text.chars().any(char::is_control));
-    let json = serde_json::to_string(id).expect("an id is a string");
+    let json = serde_json::to_string(id).expect("an id is JSON");
     assert_eq!(serde_json::from_str::<RoomId>(&json).expect("what is written is read"), *id);
 }

@@ -5,7 +5,7 @@ use rollcall_protocol::{
     definition::{Duplicates, SessionDefinition},
 };
 
-use super::table;
+use super::{display_or_missing, table};
 use crate::time::{self, now_ms};
 
 /// Reports that a definition was created or replaced.
@@ -25,7 +25,7 @@ pub(crate) fn definition(room: &RoomId, definition: SessionDefinition) -> String
     table::properties([
         ("room", room.to_string()),
         ("ends", format_end(definition.end_at)),
-        ("leader", definition.leader_id.to_string()),
+        ("leader", display_or_missing(definition.leader_id)),
         ("members", format_members(definition.members.as_deref())),
         ("capacity", capacity.unwrap_or_else(|| "unlimited".to_owned())),
         ("duplicates", format_duplicates(definition.duplicates).to_owned()),
@@ -78,7 +78,8 @@ mod tests {
             "endAt": AT, "leaderId": "lea", "members": ["kim", "ben"], "capacity": 3, "duplicates": "share"
         }));
         assert!(shown.ends_with("members     kim, ben\ncapacity    3\nduplicates  share"), "{shown}");
-        let shown = display(json!({"endAt": AT, "leaderId": "lea", "members": []}));
+        let shown = display(json!({"endAt": AT, "members": []}));
+        assert!(shown.contains("\nleader      -\n"), "{shown}");
         assert!(shown.contains("\nmembers     nobody else\n"), "{shown}");
     }
 }

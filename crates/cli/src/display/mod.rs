@@ -16,3 +16,7 @@ pub(crate) use self::{
 
 /// Stands for a value that is missing.
 const MISSING: &str = "-";
+
+fn display_or_missing(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
+}

@@ -2,7 +2,7 @@
 
 use rollcall_protocol::api::{Member, MemberState, RoomState};
 
-use super::{MISSING, table};
+use super::{MISSING, display_or_missing, table};
 use crate::time;
 
 const HEADING: [&str; 5] = ["USER", "NAME", "ROLE", "JOINED", "STATE"];
@@ -13,8 +13,8 @@ pub(crate) fn roster(room: RoomState) -> String {
     let summary = table::properties([
         ("room", room.group_id.to_string()),
         ("ends", format!("{} (in {})", time::format(room.end_at), time::format_duration(room.remain_ms))),
-        ("leader", room.leader_id.to_string()),
-        ("host", room.host_id.map_or_else(|| MISSING.to_owned(), |host| host.to_string())),
+        ("leader", display_or_missing(room.leader_id)),
+        ("host", display_or_missing(room.host_id)),
         ("members", room.count.to_string()),
     ]);
     if members.is_empty() {

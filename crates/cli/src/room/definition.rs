@@ -18,9 +18,9 @@ pub(super) struct DefinitionArgs {
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     end_at: Time,
 
-    /// The leader of the session, who may always enter, even a full room.
+    /// The leader of the session, who may always enter, even a full room. Without this flag, the room has no leader.
     #[arg(long, value_name = "USER")]
-    leader: UserId,
+    leader: Option<UserId>,
 
     /// A user who may enter; may be repeated. Without this flag and --members-file, everybody with a valid token may
     /// enter.
@@ -98,7 +98,7 @@ mod tests {
     use crate::{Tool, test_cli};
 
     fn definition(flags: &[&str]) -> anyhow::Result<SessionDefinition> {
-        let required = ["room", "put", "algebra", "--end-at", "1900000000000", "--leader", "lea"];
+        let required = ["room", "put", "algebra", "--end-at", "1900000000000"];
         let tool = test_cli::parse(required.iter().chain(flags).copied())?;
         let Tool::Room(RoomArgs { command: RoomCommand::Put { definition, .. }, .. }) = tool else {
             panic!("not a definition")
@@ -113,7 +113,13 @@ mod tests {
     #[test]
     fn without_a_list_everybody_may_enter() {
         let json = serde_json::to_string(&definition(&[]).unwrap()).unwrap();
-        assert_eq!(json, r#"{"endAt":1900000000000,"leaderId":"lea","duplicates":"refuse"}"#);
+        assert_eq!(json, r#"{"endAt":1900000000000,"duplicates":"refuse"}"#);
+    }
+
+    #[test]
+    fn a_room_may_have_a_leader_or_none() {
+        assert_eq!(definition(&[]).unwrap().leader_id, None);
+        assert_eq!(definition(&["--leader", "lea"]).unwrap().leader_id, Some(UserId::new("lea").unwrap()));
     }
 
     #[test]

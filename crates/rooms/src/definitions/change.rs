@@ -4,6 +4,7 @@ use rollcall_protocol::{
     ErrorCode, RoomId, UserId,
     client::Done,
     definition::{SessionDefinition, StoredDefinition},
+    id,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +19,11 @@ use crate::{
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DefineCall<'a> {
+    #[serde(serialize_with = "id::as_text")]
     room_id: &'a RoomId,
     terms: Terms<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    members: Option<&'a [UserId]>,
+    members: Option<Vec<&'a str>>,
 }
 
 /// The reply to the start of a change.
@@ -132,7 +134,8 @@ impl<R: Redis> Rooms<R> {
 
     /// Applies a definition to a live room with an older revision.
     pub(crate) async fn apply(&self, room: &RoomId, stored: &StoredDefinition) -> Result<Done, Error> {
-        let members = stored.definition.members.as_deref();
+        let members = stored.definition.members.as_ref();
+        let members = members.map(|members| members.iter().map(UserId::as_str).collect());
         let call = DefineCall { room_id: room, terms: stored.into(), members };
         self.run(&script::DEFINE, self.shard_of(room), &call).await
     }

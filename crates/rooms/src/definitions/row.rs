@@ -51,7 +51,7 @@ impl SessionRow {
         }
         Ok(Some(SessionDefinition {
             end_at,
-            leader_id: self.required("leader_id", "the id of a user")?,
+            leader_id: self.leader(user)?,
             // The row says of one user only whether the user is a member.
             members: Some(if is_member.unwrap_or(false) { vec![user.clone()] } else { Vec::new() }),
             duplicates: self
@@ -59,6 +59,13 @@ impl SessionRow {
                 .unwrap_or_default(),
             capacity,
         }))
+    }
+
+    /// Returns the leader. A table may hold ids as text where tokens hold numbers, and the leader's id has the type that
+    /// the ids of tokens have.
+    fn leader(&self, user: &UserId) -> Result<Option<UserId>, InvalidRow> {
+        let leader: Option<UserId> = self.optional("leader_id", "the id of a user, or null")?;
+        Ok(leader.map(|leader| leader.with_type_of(user)))
     }
 
     /// Returns the end as Rollcall can store it. An end before all that Rollcall stores is over, whatever it is exactly.
@@ -133,7 +140,7 @@ mod tests {
             found,
             SessionDefinition {
                 end_at: 1_900_000_000_000,
-                leader_id: "8".parse().unwrap(),
+                leader_id: Some("8".parse().unwrap()),
                 members,
                 duplicates: Duplicates::Share,
                 capacity: Some(30),
@@ -143,10 +150,10 @@ mod tests {
 
     #[test]
     fn optional_columns_may_be_absent_or_null() {
-        for rest in ["", r#", "capacity": null, "duplicates": null"#] {
-            let columns = format!(r#"{{"end_at": "x", "leader_id": "lea", "is_member": null{rest}}}"#);
+        for rest in ["", r#", "leader_id": null, "capacity": null, "duplicates": null"#] {
+            let columns = format!(r#"{{"end_at": "x", "is_member": null{rest}}}"#);
             let found = definition(&columns, Some(1.9e12)).unwrap().unwrap();
-            assert_eq!((found.members, found.capacity), (Some(Vec::new()), None));
+            assert_eq!((found.members, found.leader_id, found.capacity), (Some(Vec::new()), None, None));
             assert_eq!(found.duplicates, Duplicates::Refuse);
         }
     }
@@ -171,7 +178,6 @@ mod tests {
             ("end_at_ms", r#""2030-03-17""#),
             ("end_at_ms", r#""NaN""#),
             ("end_at_ms", "true"),
-            ("leader_id", "null"),
             ("leader_id", r#""""#),
             ("leader_id", "1.5"),
             ("is_member", r#""yes""#),

@@ -21,9 +21,9 @@ for _, record in ipairs(redis.call('XRANGE', room.attendance, '-', '+')) do
 end
 if room.is_live then
   for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
-    local record = build_stay(user, load_member(room, user).userName, load_presence(room, user), now)
+    local record = build_stay(load_member(room, user), load_presence(room, user), now)
     record.epoch = room.epoch
-    table.insert(stays, cjson.encode(record))
+    table.insert(stays, encode_json(record))
   end
 end
 return { 'OK', '[' .. table.concat(stays, ',') .. ']' }

@@ -3,13 +3,13 @@
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
 --          attendanceMs
--- ARGV[2]  call: roomId; terms {revision, endAt, leaderId, duplicates, capacity?};
+-- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?};
 --          members?: users who may be in the room; everybody without it
 --
 -- Returns  {'OK', '{}'}  also when nothing changes
 --
 -- Events   whatever was overdue; then
---          room:leaderChanged        the leader is another user
+--          room:leaderChanged        the leader is another user, or none
 --          room:removed              to each connection of a member who is not listed
 --          room:participantsChanged  members who are not listed are removed
 --          room:hostChanged          the host is another member
@@ -21,13 +21,13 @@
 
 -- Returns members of the room who are not in the new list. The leader need not be listed.
 local function find_unlisted(room)
-  local listed = { [call.terms.leaderId] = true }
+  local listed = {}
   for _, user in ipairs(call.members) do
     listed[user] = true
   end
   local unlisted = {}
   for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
-    if not listed[user] then
+    if not listed[user] and user ~= room.leader then
       table.insert(unlisted, user)
     end
   end
@@ -48,14 +48,14 @@ local function apply_terms(room)
   local old_leader, old_end = room.leader, room.end_at
   set_terms(room, call.terms)
   if room.leader ~= old_leader then
-    publish(room, 'room:leaderChanged', { leaderId = room.leader }, {})
+    publish(room, 'room:leaderChanged', { leaderId = get_public_leader(room) }, {})
   end
   kick_unlisted(room)
   if room.host and elect_host(room) then
     publish_host(room)
   end
   if room.end_at ~= old_end then
-    local data = { groupId = room.id, endAt = room.end_at, remainMs = room.end_at - now }
+    local data = { groupId = room.public_id, endAt = room.end_at, remainMs = room.end_at - now }
     publish(room, 'room:rescheduled', data, {})
     set_ttl(room)
   end

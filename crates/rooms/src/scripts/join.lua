@@ -3,11 +3,11 @@
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
 --          attendanceLimit, attendanceMs
--- ARGV[2]  call: roomId; profile {userId, userName, userRole?}; entryId; nodeId;
+-- ARGV[2]  call: roomId; groupId (the id as clients see it); profile {userId, userName, userRole?}; entryId; nodeId;
 --          resumeHash: hash of the token that can resume this entry;
 --          resumes?: hash of the token that the client presented;
 --          replaces?: the earlier entry of the same socket;
---          terms {revision (0: the source has no revisions), endAt, leaderId, duplicates, capacity?}
+--          terms {revision (0: the source has no revisions), endAt, leaderId?, duplicates, capacity?}
 --
 -- Returns  {'OK', JSON}              JSON: data of the ack
 --          {'REVISION', revision}    the room has this other revision of the definition; nothing changed

@@ -11,8 +11,8 @@
 --- @include "room"
 
 local function encode_live_room(room)
-  return cjson.encode({
-    id = room.id,
+  return encode_json({
+    id = room.public_id,
     epoch = room.epoch,
     startedAt = tonumber(redis.call('HGET', room.key, 'startedAt')),
     endAt = room.end_at,

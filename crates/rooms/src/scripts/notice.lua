@@ -17,5 +17,5 @@ schedule(room)
 if not room.is_live then
   return { 'NOT_LIVE' }
 end
-publish(room, 'room:notice', { groupId = room.id, text = call.text }, {})
+publish(room, 'room:notice', { groupId = room.public_id, text = call.text }, {})
 return { 'OK', '{}' }

@@ -26,6 +26,6 @@ end
 -- cjson would encode an empty list as an object.
 local json = #gone > 0 and cjson.encode({ gone = gone }) or '{"gone":[]}'
 if room.is_live then
-  json = '{"room":' .. encode_room(room, { groupId = room.id, seq = room.seq }) .. ',' .. string.sub(json, 2)
+  json = '{"room":' .. encode_room(room, { groupId = room.public_id, seq = room.seq }) .. ',' .. string.sub(json, 2)
 end
 return { 'OK', json }

@@ -127,15 +127,15 @@ fn read_time(name: &str, claim: &Claim) -> Result<Option<u64>, Refusal> {
     Ok(Some(seconds.clamp(0.0, MAX_TIME_S) as u64))
 }
 
-/// Some platforms number their users, others name them.
+/// Reads the id of a user, which keeps its type.
 fn read_id(name: &str, claim: &Claim) -> Result<Option<UserId>, Refusal> {
-    let text = match read_value(claim) {
-        None => return Ok(None),
-        Some(Value::String(text)) => text,
-        Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
-        Some(_) => return Err(refuse(name, "must be a string or an integer")),
-    };
-    UserId::new(text).map(Some).map_err(|error| refuse(name, error))
+    match read_value(claim) {
+        None => Ok(None),
+        Some(value) if value.is_string() || value.is_i64() || value.is_u64() => {
+            UserId::deserialize(value).map(Some).map_err(|error| refuse(name, error))
+        }
+        Some(_) => Err(refuse(name, "must be a string or an integer")),
+    }
 }
 
 /// Reads a name or a role, which some platforms number.

@@ -162,8 +162,8 @@ mod tests {
             grant(json!({"room": "algebra", "endAt": 1_900_000_000_000_u64, "leaderId": 8, "capacity": 3}));
         let granted = shared_key().verify(&good, NOW_S).unwrap().grant.unwrap();
         assert_eq!(
-            (granted.room.as_str(), granted.leader_id.as_str(), granted.capacity),
-            ("algebra", "8", Some(3))
+            (granted.room.as_str(), granted.leader_id, granted.capacity),
+            ("algebra", Some("8".parse().unwrap()), Some(3))
         );
         for bad in [
             json!({"room": "algebra"}),

@@ -15,7 +15,7 @@ local function save_after_disconnect(room, user, presence, lost_at)
   save_member(room, user, member)
   redis.call('ZADD', room.grace, member.graceUntil, user)
   redis.call('PEXPIREAT', room.grace, room.end_at + settings.retentionMs)
-  local data = { userId = user, userName = member.userName, graceUntil = member.graceUntil }
+  local data = { userId = member.userId, userName = member.userName, graceUntil = member.graceUntil }
   publish(room, 'room:participantReconnecting', data, {})
 end
 

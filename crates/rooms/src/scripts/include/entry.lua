@@ -2,6 +2,7 @@
 -- entry.
 
 --- @include "lease"
+--- @include "member"
 
 -- Closes an entry for good. Copies of its events that arrive later, even of its join, change nothing. Redis keeps the
 -- closed entry for longer than a signed call stays valid.
@@ -24,15 +25,6 @@ end
 
 local function save_presence(room, user, presence)
   redis.call('HSET', room.entries, user, cjson.encode(presence))
-end
-
--- Loads a member as clients see the member.
-local function load_member(room, user)
-  return cjson.decode(redis.call('HGET', room.members, user))
-end
-
-local function save_member(room, user, member)
-  redis.call('HSET', room.members, user, cjson.encode(member))
 end
 
 -- Returns the index of an entry among the member's entries.

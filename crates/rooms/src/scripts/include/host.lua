@@ -6,7 +6,7 @@
 -- Elects the host. Returns whether the room has a new one; an empty room has none.
 local function elect_host(room)
   local host = room.leader
-  if redis.call('HEXISTS', room.members, host) == 0 then
+  if not host or redis.call('HEXISTS', room.members, host) == 0 then
     host = redis.call('ZRANGE', room.order, 0, 0)[1]
   end
   if not host then
@@ -23,6 +23,6 @@ local function elect_host(room)
 end
 
 local function publish_host(room)
-  local member = cjson.decode(redis.call('HGET', room.members, room.host))
-  publish(room, 'room:hostChanged', { hostId = room.host, userName = member.userName }, {})
+  local member = load_member(room, room.host)
+  publish(room, 'room:hostChanged', { hostId = member.userId, userName = member.userName }, {})
 end

@@ -11,7 +11,7 @@ local function recover(room, presence)
   presence.awayMs, presence.lostAt = presence.awayMs + now - presence.lostAt, nil
   save_present_member(room, presence.joinedAt)
   local count = redis.call('HLEN', room.members)
-  local data = { userId = USER, userName = call.profile.userName, count = count }
+  local data = { userId = call.profile.userId, userName = call.profile.userName, count = count }
   local options = { except = call.entryId, members = encode_roster(room, count) }
   publish(room, 'room:participantReconnected', data, options)
   return build_ack(room, add_entry(room, presence, false, true))

@@ -3,7 +3,8 @@
 --- @include "entry"
 --- @include "publish"
 
-local USER = call.profile.userId
+local USER = get_text(call.profile.userId)
+call.profile.userId = build_public_id(USER, type(call.profile.userId) == 'number')
 
 -- `seq` is the last event that the ack includes. It defaults to the room's last event, because the ack shows the room
 -- as it is now: with a lower number, the client would also get events that are older than the ack.

@@ -11,6 +11,7 @@ local BEFORE_STARTED = 0
 local function start_session(room)
   room.is_live, room.epoch, room.seq, room.end_at = true, next_epoch(), 0, 0
   redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now)
+  set_public_id(room, call.groupId)
   set_terms(room, call.terms)
   local presence = add_member(room)
   elect_host(room)
@@ -18,11 +19,11 @@ local function start_session(room)
   schedule(room)
   set_ttl(room)
   local data = {
-    groupId = room.id,
+    groupId = room.public_id,
     startedAt = now,
     endAt = room.end_at,
-    leaderId = room.leader,
-    hostId = room.host,
+    leaderId = get_public_leader(room),
+    hostId = get_public_host(room),
     count = 1,
   }
   publish(room, 'room:started', data, { members = encode_roster(room, 1) })
@@ -33,7 +34,7 @@ local function enter_live_room(room)
   local presence = add_member(room)
   local had_host = room.host
   local is_host_new = elect_host(room)
-  publish_change(room, 'entered', { { userId = USER, userName = call.profile.userName } }, call.entryId)
+  publish_change(room, 'entered', { { userId = call.profile.userId, userName = call.profile.userName } }, call.entryId)
   local entry, seq = add_entry(room, presence, false, false), room.seq
   if not had_host then
     -- An empty room has no keys for members, so these are new.

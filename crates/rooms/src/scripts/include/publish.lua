@@ -1,6 +1,7 @@
 -- Room events. The script that changes the room publishes the event, so events have the order of the changes.
 
 --- @include "call"
+--- @include "member"
 
 -- Returns the member list as JSON, in order of entering, or nil above the roster limit: with a list in every event,
 -- the bytes sent would grow with the square of the room's size.
@@ -17,7 +18,7 @@ end
 
 -- Encodes a table, which must not be empty, and adds a field whose value is JSON already.
 local function encode_with(object, name, json)
-  local text = cjson.encode(object)
+  local text = encode_json(object)
   if not json then
     return text
   end
@@ -28,7 +29,7 @@ end
 local function encode_room(room, data)
   data.count = redis.call('HLEN', room.members)
   data.endAt, data.remainMs = room.end_at, room.end_at - now
-  data.leaderId, data.hostId, data.epoch = room.leader, room.host, room.epoch
+  data.leaderId, data.hostId, data.epoch = get_public_leader(room), get_public_host(room), room.epoch
   return encode_with(data, 'members', encode_roster(room, data.count))
 end
 
@@ -55,7 +56,7 @@ end
 -- Tells one entry why the bridge closes its socket. The event takes no sequence number, because nobody else gets it.
 local function publish_close(room, entry_id, event)
   local envelope = { event = event, epoch = room.epoch, seq = room.seq, only = entry_id, closes = true }
-  publish_envelope(room, envelope, cjson.encode({ groupId = room.id }))
+  publish_envelope(room, envelope, encode_json({ groupId = room.public_id }))
 end
 
 -- Publishes a change of the member list. kind: entered, left, graceExpired or removed; users: list of

@@ -4,21 +4,22 @@
 --- @include "entry"
 --- @include "host"
 
--- Closes all entries of a member and records the stay. Returns the user's name. ending: as in attendance.lua
+-- Closes all entries of a member and records the stay. Returns the member. ending: as in attendance.lua
 local function end_stay(room, user, ending, until_ms)
-  local presence, user_name = load_presence(room, user), load_member(room, user).userName
+  local presence, member = load_presence(room, user), load_member(room, user)
   while #presence.entries > 0 do
     drop_entry(room, presence, 1)
   end
-  record_stay(room, user, user_name, presence, ending, until_ms)
-  return user_name
+  record_stay(room, member, presence, ending, until_ms)
+  return member
 end
 
 -- Removes members from the room and publishes the change. kind: left, graceExpired or removed
 local function remove_members(room, users, kind)
   local removed = {}
   for _, user in ipairs(users) do
-    table.insert(removed, { userId = user, userName = end_stay(room, user, kind, now) })
+    local member = end_stay(room, user, kind, now)
+    table.insert(removed, { userId = member.userId, userName = member.userName })
     redis.call('HDEL', room.members, user)
     redis.call('HDEL', room.entries, user)
     redis.call('ZREM', room.order, user)

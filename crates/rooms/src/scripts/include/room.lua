@@ -2,6 +2,7 @@
 -- shard's key keep all of them in one slot, and the sweep finds out only inside the script which rooms are due.
 
 --- @include "call"
+--- @include "ids"
 
 local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 
@@ -16,9 +17,10 @@ end
 local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
-    'duplicates', 'capacity')
+    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber')
   return {
     id = id,
+    public_id = build_public_id(id, fields[10]),
     key = key,
     members = build_key('members', id),
     entries = build_key('entries', id),
@@ -33,6 +35,7 @@ local function load_room(id)
     end_at = tonumber(fields[3] or 0),
     reminder_at = tonumber(fields[4] or 0),
     leader = fields[5] or nil,
+    is_leader_number = fields[11] and true,
     host = fields[6] or nil,
     revision = tonumber(fields[7] or 0),
     duplicates = fields[8] or nil,

@@ -17,12 +17,12 @@ local function publish_reminder(room)
   end
   redis.call('HDEL', room.key, 'reminderAt')
   room.reminder_at = 0
-  publish(room, 'room:reminder', { groupId = room.id, endAt = room.end_at, remainMs = room.end_at - now }, {})
+  publish(room, 'room:reminder', { groupId = room.public_id, endAt = room.end_at, remainMs = room.end_at - now }, {})
 end
 
 -- reason: time, or ended (by an operator)
 local function end_session(room, reason)
-  publish(room, 'room:ended', { groupId = room.id, reason = reason }, { closes = true })
+  publish(room, 'room:ended', { groupId = room.public_id, reason = reason }, { closes = true })
   for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
     end_stay(room, user, 'ended', math.min(now, room.end_at))
   end
