@@ -10,6 +10,7 @@ mod expiry;
 mod fixture;
 mod ids;
 mod join;
+mod jwks;
 mod late;
 mod lease;
 mod leave;

@@ -63,6 +63,9 @@ impl Redis for RedisPort {
         // As Spin does: a single reply is a list of one.
         match reply {
             Value::Int(number) => Ok(vec![number.to_string().into_bytes()]),
+            Value::Okay => Ok(vec![b"OK".into()]),
+            Value::BulkString(bytes) => Ok(vec![bytes]),
+            Value::Nil => Ok(vec![Vec::new()]),
             reply => Vec::from_redis_value(reply).map_err(|error| RedisError::Failed(error.to_string())),
         }
     }

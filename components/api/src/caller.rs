@@ -5,7 +5,7 @@ use rollcall_guest::{
     definitions::{KeyValueDefinitions, PostgresDefinitions, Source},
     events, identity,
 };
-use rollcall_protocol::{ErrorCode, RoomId};
+use rollcall_protocol::{ErrorCode, RoomId, client::Identity};
 use rollcall_rooms::{Error, definitions, definitions::TokenDefinitions};
 use spin_sdk::http::{HeaderMap, Method};
 
@@ -23,14 +23,14 @@ pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method
         Resource::Room(room) | Resource::Members(room)
             if *method == Method::GET && presented.split('.').count() == 3 =>
         {
-            events::within_time_limit(authorize_user(presented, room)).await
+            let identity = identity::verify(presented).await?;
+            events::within_time_limit(authorize_user(&identity, room)).await
         }
         _ => bearer::authorize(headers, &TOKENS, "operator_tokens").await,
     }
 }
 
-async fn authorize_user(token: &str, room: &RoomId) -> Result<(), Error> {
-    let identity = identity::verify(token).await?;
+async fn authorize_user(identity: &Identity, room: &RoomId) -> Result<(), Error> {
     let user = &identity.profile.user_id;
     let admitted = match Source::configured().await? {
         Source::KeyValue => definitions::admit(&KeyValueDefinitions::open().await?, room, user).await,

@@ -8,6 +8,7 @@
 //! | [`events`] | an HTTP request to an event of a bridge, and its result to the response |
 //! | [`bearer`] | bearer tokens to permissions |
 //! | [`identity`] | a client's token to its user |
+//! | `jwks` | the address that publishes the keys of tokens |
 //! | [`cors`] | requests from pages of other origins |
 //! | [`sweep`] | a sweep of all shards |
 //! | [`instance`] | values that an instance keeps between requests |
@@ -24,8 +25,11 @@ pub mod definitions;
 pub mod events;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
 pub mod identity;
 pub mod instance;
+#[cfg(feature = "http")]
+mod jwks;
 pub mod log;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -28,6 +28,12 @@ pub async fn rooms() -> Result<Rc<Rooms<SpinRedis>>, Error> {
     .await
 }
 
+/// The same Redis for single commands, each within the component's time limit.
+#[cfg(feature = "http")]
+pub(crate) async fn time_limited() -> Result<TimeLimited, Error> {
+    Ok(TimeLimited(SpinRedis { url: variables::get("redis_url").await? }))
+}
+
 /// Drops the connection, which may be broken. The next call opens a new one.
 pub(crate) fn forget_connection() {
     CONNECTION.set(None);
@@ -71,6 +77,20 @@ impl Redis for SpinRedis {
                 Err(RedisError::Failed(error.to_string()))
             }
         }
+    }
+}
+
+/// Redis, with a time limit for each command.
+#[cfg(feature = "http")]
+pub(crate) struct TimeLimited(SpinRedis);
+
+#[cfg(feature = "http")]
+impl Redis for TimeLimited {
+    async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
+        let work = async {
+            self.0.command(name, arguments).await.map_err(|error| Error::Unavailable(error.to_string()))
+        };
+        crate::events::within_time_limit(work).await.map_err(|error| RedisError::Failed(error.to_string()))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     http::HttpComponent,
     key_value::KeyValue,
     manifest::{Component, Manifest},
+    outbound_http::HttpClient,
     postgres,
     routes::Routes,
     runtime::Runtime,
@@ -38,11 +39,13 @@ impl App {
         let variables = variables::values(&manifest.variables, options.variables)?;
         let key_value = KeyValue::new(&options.key_value_redis)?;
         let postgres = postgres::Pools::default();
+        let http_client = HttpClient::default();
         let linker = engine::linker(&engine::engine()?)?;
 
         let compiling = manifest.called().into_iter().map(async |name| {
             let component = &manifest.components[name];
-            let grants = grants(name, component, &variables, key_value.clone(), postgres.clone());
+            let grants =
+                grants(name, component, &variables, key_value.clone(), postgres.clone(), http_client.clone());
             let grants = grants.with_context(|| format!("component \"{name}\""))?;
             let pre = engine::compile(&linker, &component.source).await?;
             anyhow::Ok((name.to_owned(), (Arc::new(grants), pre)))
@@ -94,6 +97,7 @@ fn grants(
     variables: &BTreeMap<String, String>,
     key_value: KeyValue,
     postgres: postgres::Pools,
+    http_client: HttpClient,
 ) -> Result<Grants> {
     let own = component.variables.iter();
     let own = own.map(|(name, text)| anyhow::Ok((name.clone(), template::fill(text, variables)?)));
@@ -105,5 +109,6 @@ fn grants(
         key_value_stores: component.key_value_stores.clone(),
         key_value,
         postgres,
+        http_client,
     })
 }

@@ -107,7 +107,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::{allowed_hosts::AllowedHosts, engine, key_value::KeyValue};
+    use crate::{allowed_hosts::AllowedHosts, engine, key_value::KeyValue, outbound_http::HttpClient};
 
     fn at(time: &str) -> DateTime<Utc> {
         time.parse().unwrap()
@@ -139,6 +139,7 @@ mod tests {
             key_value_stores: BTreeSet::new(),
             key_value: KeyValue::new("redis://127.0.0.1:1").unwrap(),
             postgres: crate::postgres::Pools::default(),
+            http_client: HttpClient::default(),
         };
         CronComponent::new(runtime, Arc::new(grants), linker.instantiate_pre(&compiled).unwrap()).unwrap()
     }

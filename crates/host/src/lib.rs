@@ -3,10 +3,10 @@
 //! - `manifest`, `template`, `variables`, `routes`, `allowed_hosts` read the description of an application;
 //! - `app` loads an application with the `engine`; all components share a `runtime`;
 //! - `http` and `instances` run HTTP components, `cron` runs components on a schedule; each instance has a `state`;
-//! - `redis` (with `reply`), `postgres`, `key_value`, `variables` and `output` implement the imports of components;
+//! - `redis` (with `reply`), `postgres`, `key_value`, `outbound_http`, `variables` and `output` implement the imports of components;
 //! - `server` serves HTTP/1.1.
 //!
-//! Components get no files, no environment, no sockets and no outbound HTTP.
+//! Components get no files, no environment and no sockets.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -19,6 +19,7 @@ mod http;
 mod instances;
 mod key_value;
 mod manifest;
+mod outbound_http;
 mod output;
 mod postgres;
 mod redis;

@@ -7,13 +7,12 @@ use std::{
 
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
     allowed_hosts::AllowedHosts,
     key_value::KeyValue,
+    outbound_http::{HttpClient, OutboundHttp},
     output::{Output, Source},
     postgres,
 };
@@ -29,6 +28,7 @@ pub(crate) struct Grants {
     pub(crate) key_value_stores: BTreeSet<String>,
     pub(crate) key_value: KeyValue,
     pub(crate) postgres: postgres::Pools,
+    pub(crate) http_client: HttpClient,
 }
 
 /// The state of one instance.
@@ -37,7 +37,7 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NoOutboundHttp,
+    hooks: OutboundHttp,
     limits: StoreLimits,
 }
 
@@ -52,11 +52,11 @@ impl State {
             .allow_ip_name_lookup(false)
             .build();
         let state = Self {
+            hooks: OutboundHttp(Arc::clone(&component)),
             component,
             table: ResourceTable::new(),
             wasi,
             http: WasiHttpCtx::new(),
-            hooks: NoOutboundHttp,
             limits: StoreLimitsBuilder::new().memory_size(MAX_MEMORY_BYTES).build(),
         };
         let mut store = Store::new(engine, state);
@@ -80,20 +80,5 @@ impl WasiView for State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
-    }
-}
-
-struct NoOutboundHttp;
-
-type Sending = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
-
-impl WasiHttpHooks for NoOutboundHttp {
-    fn send_request(
-        &mut self,
-        _: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Sending,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sending), HttpError>> + Send> {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
     }
 }

@@ -36,7 +36,7 @@ fn the_sweep_imports_no_wasi_0_3_interface() {
 
 #[test]
 fn no_component_imports_more_of_spin_than_it_needs() {
-    assert_eq!(spin_imports("connect"), [VARIABLES]);
+    assert_eq!(spin_imports("connect"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("join"), [KEY_VALUE, POSTGRES, REDIS, VARIABLES]);
     assert_eq!(spin_imports("leave"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("disconnect"), [REDIS, VARIABLES]);

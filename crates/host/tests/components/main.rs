@@ -5,6 +5,7 @@
 mod cron;
 mod http;
 mod imports;
+mod jwks;
 mod postgres;
 mod postgres_server;
 mod support;

@@ -1,5 +1,7 @@
 //! The keys of a JSON Web Key Set, and the signatures that each key verifies.
 
+use std::fmt;
+
 use ed25519_compact::Signature as Ed25519Signature;
 use jwt_simple::{
     prelude::{
@@ -16,22 +18,92 @@ use superboring::{pkey::PKey, sign::Verifier};
 
 use super::describe_position;
 
+const MAX_LOGGED_KID_CHARS: usize = 64;
+
 /// A key set is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeys {
     /// The text is not a key set in JSON.
-    #[error("jwt_keys is not a JSON Web Key Set: {0}")]
-    NotAKeySet(String),
+    #[error("{0} is not a JSON Web Key Set: {1}")]
+    NotAKeySet(KeySource, String),
     /// The set is empty and would refuse everybody.
-    #[error("jwt_keys holds no key")]
-    Empty,
+    #[error("{0} holds no key")]
+    Empty(KeySource),
     /// No key is usable: for each key its position, counted from 1, and the reason.
     #[error("{0}")]
     NoUsableKey(String),
 }
 
+/// Where a key set comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySource {
+    /// The variable `jwt_keys`.
+    Configured,
+    /// The address in the variables `jwks_address` and `jwks_path`.
+    Published,
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configured => "jwt_keys",
+            Self::Published => "the key set of jwks_address",
+        })
+    }
+}
+
+/// The usable keys of a JSON Web Key Set (RFC 7517).
+pub struct KeySet {
+    keys: Vec<Key>,
+    unusable: Vec<String>,
+}
+
+impl KeySet {
+    /// Parses a key set and leaves out the keys that cannot verify tokens. Identity providers publish such keys too.
+    pub fn parse(text: &str, source: KeySource) -> Result<Self, InvalidKeys> {
+        let set: KeyList = json::from_object_str(text)
+            .map_err(|error| InvalidKeys::NotAKeySet(source, describe_position(&error)))?;
+        if set.keys.is_empty() {
+            return Err(InvalidKeys::Empty(source));
+        }
+        let (mut keys, mut unusable) = (Vec::new(), Vec::new());
+        for (index, jwk) in set.keys.iter().enumerate() {
+            match Key::parse(jwk.get(), source) {
+                Ok(key) => keys.push(key),
+                Err(reason) => {
+                    let kid = read_kid(jwk.get()).map(|kid| format!(" ({kid:?})")).unwrap_or_default();
+                    unusable.push(format!("key {}{kid} of {source}: {reason}", index + 1));
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Err(InvalidKeys::NoUsableKey(unusable.join("; ")));
+        }
+        Ok(Self { keys, unusable })
+    }
+
+    /// The keys that were left out: for each its position, counted from 1, its id and the reason.
+    pub fn unusable(&self) -> &[String] {
+        &self.unusable
+    }
+
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+}
+
+/// Reads the id of a key that is not usable. A long id would flood the log.
+fn read_kid(jwk: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct WithKid {
+        kid: String,
+    }
+    let kid = json::from_object_str::<WithKid>(jwk).ok()?.kid;
+    Some(kid.chars().take(MAX_LOGGED_KID_CHARS).collect())
+}
+
 #[derive(Deserialize)]
-struct KeySet {
+struct KeyList {
     keys: Vec<Box<RawValue>>,
 }
 
@@ -63,32 +135,14 @@ enum Material {
     EdDsa(Ed25519PublicKey),
 }
 
-/// Parses a key set and leaves out the keys that cannot verify tokens. Identity providers publish such keys too.
-pub(super) fn parse_key_set(text: &str) -> Result<Vec<Key>, InvalidKeys> {
-    let set: KeySet =
-        json::from_object_str(text).map_err(|error| InvalidKeys::NotAKeySet(describe_position(&error)))?;
-    if set.keys.is_empty() {
-        return Err(InvalidKeys::Empty);
-    }
-    let mut usable = Vec::new();
-    let mut reasons = Vec::new();
-    for (index, jwk) in set.keys.iter().enumerate() {
-        match Key::parse(jwk.get()) {
-            Ok(key) => usable.push(key),
-            Err(reason) => reasons.push(format!("key {} of jwt_keys: {reason}", index + 1)),
-        }
-    }
-    if usable.is_empty() {
-        return Err(InvalidKeys::NoUsableKey(reasons.join("; ")));
-    }
-    Ok(usable)
-}
-
 impl Key {
-    fn parse(jwk: &str) -> Result<Self, String> {
+    fn parse(jwk: &str, source: KeySource) -> Result<Self, String> {
         let header: KeyHeader = json::from_object_str(jwk).map_err(|error| describe_position(&error))?;
         let kty = header.kty.as_deref().ok_or(r#""kty" is missing"#)?;
         check_purpose(&header)?;
+        if kty == "oct" && source == KeySource::Published {
+            return Err("a shared key must not be published".to_owned());
+        }
         let text = |error: jwt_simple::Error| error.to_string();
         let material = match (kty, read_algorithm(kty, &header)?) {
             ("oct", "HS256") => Material::Hs256(HS256Key::from_bytes(&shared_secret(&header, 32)?)),

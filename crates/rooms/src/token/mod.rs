@@ -2,6 +2,9 @@
 
 mod claims;
 mod keys;
+pub mod published;
+
+use std::rc::Rc;
 
 use jwt_simple::{
     prelude::{Token, TokenMetadata},
@@ -9,31 +12,49 @@ use jwt_simple::{
 };
 use rollcall_protocol::{ErrorCode, Refusal, client::Identity};
 
-pub use self::keys::InvalidKeys;
-use self::{
-    claims::Claims,
-    keys::{Key, parse_key_set},
-};
+pub use self::keys::{InvalidKeys, KeySet, KeySource};
+use self::{claims::Claims, keys::Key};
 
 /// The longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Verifies tokens by keys, issuer and audience.
+#[derive(Clone, Default)]
 pub struct TokenKeys {
-    keys: Vec<Key>,
+    sets: Vec<Rc<KeySet>>,
     issuer: Option<String>,
     audience: Option<String>,
     leeway_s: u64,
 }
 
 impl TokenKeys {
-    /// Parses a JSON Web Key Set (RFC 7517). Each key has one algorithm, so that no token can choose it.
-    ///
-    /// An empty issuer or audience accepts all tokens.
-    pub fn parse(key_set: &str, issuer: &str, audience: &str, leeway_s: u64) -> Result<Self, InvalidKeys> {
-        let keys = parse_key_set(key_set)?;
+    /// Verifies by no key yet. An empty issuer or audience accepts all tokens.
+    pub fn new(issuer: &str, audience: &str, leeway_s: u64) -> Self {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Ok(Self { keys, issuer: given(issuer), audience: given(audience), leeway_s })
+        Self { sets: Vec::new(), issuer: given(issuer), audience: given(audience), leeway_s }
+    }
+
+    /// Adds keys. Each key has one algorithm, so that no token can choose it.
+    pub fn with(mut self, set: Rc<KeySet>) -> Self {
+        self.sets.push(set);
+        self
+    }
+
+    /// Parses a JSON Web Key Set (RFC 7517) from configuration.
+    pub fn parse(key_set: &str, issuer: &str, audience: &str, leeway_s: u64) -> Result<Self, InvalidKeys> {
+        let set = KeySet::parse(key_set, KeySource::Configured)?;
+        Ok(Self::new(issuer, audience, leeway_s).with(Rc::new(set)))
+    }
+
+    /// Whether a token names a key that is in none of the sets. A newer set may hold the key.
+    pub fn lack_key_of(&self, token: &str) -> bool {
+        let header = (token.len() <= MAX_TOKEN_BYTES).then(|| Token::decode_metadata(token).ok()).flatten();
+        let Some(kid) = header.as_ref().and_then(TokenMetadata::key_id) else { return false };
+        !self.keys().any(|key| key.kid.as_deref() == Some(kid))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.sets.iter().flat_map(|set| set.keys())
     }
 
     /// Verifies a token and returns its user. `now_s` is the time in seconds since 1970.
@@ -85,8 +106,7 @@ impl TokenKeys {
 
     /// Selects the key that the token names, or all keys if the token names none.
     fn keys_for(&self, token_kid: Option<&str>) -> impl Iterator<Item = &Key> {
-        self.keys
-            .iter()
+        self.keys()
             .filter(move |key| token_kid.is_none() || key.kid.is_none() || key.kid.as_deref() == token_kid)
     }
 }
@@ -124,7 +144,7 @@ mod tests {
     use jwt_simple::reexports::ct_codecs::{Base64UrlSafeNoPadding, Encoder};
     use serde_json::json;
 
-    use super::{ErrorCode, TokenKeys};
+    use super::{ErrorCode, KeySet, KeySource, Rc, TokenKeys};
 
     const NOW_S: u64 = 2_000_000_000;
     const SECRET: [u8; 32] = [7; 32];
@@ -278,6 +298,46 @@ mod tests {
         assert_eq!(weak, r#"key 1 of jwt_keys: "k" must hold at least 32 bytes"#);
         let no_algorithm = error(&format!(r#"{{"keys":[{{"kty":"oct","k":"{K}"}}]}}"#));
         assert_eq!(no_algorithm, r#"key 1 of jwt_keys: "alg" is missing"#);
+    }
+
+    #[test]
+    fn a_key_that_was_left_out_is_named_with_the_reason_and_without_its_material() {
+        let set = format!(
+            r#"{{"keys":[{{"kty":"oct","alg":"HS256","k":"{K}"}},{{"kty":"oct","alg":"A256KW","kid":"{}","k":"{K}"}}]}}"#,
+            "wrap".repeat(100)
+        );
+        let set = KeySet::parse(&set, KeySource::Configured).unwrap();
+        let [unusable] = set.unusable() else { panic!("{:?}", set.unusable()) };
+        let expected = format!(
+            r#"key 2 ("{}") of jwt_keys: A256KW with a key of type oct is not supported"#,
+            "wrap".repeat(16)
+        );
+        assert_eq!(*unusable, expected);
+    }
+
+    #[test]
+    fn a_shared_key_is_not_taken_from_an_address() {
+        let shared = format!(r#"{{"kty":"oct","alg":"HS256","kid":"a","k":"{K}"}}"#);
+        let ec = ES256KeyPair::generate().with_key_id("b").public_key().to_jwk();
+        let set = KeySet::parse(&format!(r#"{{"keys":[{shared},{ec}]}}"#), KeySource::Published).unwrap();
+        assert_eq!(
+            set.unusable(),
+            [r#"key 1 ("a") of the key set of jwks_address: a shared key must not be published"#]
+        );
+        let keys = TokenKeys::new("", "", 30).with(Rc::new(set));
+        assert_eq!(refusal(&keys, &token(claims(json!({"userId": 7})))), ErrorCode::TokenInvalid);
+    }
+
+    #[test]
+    fn a_token_of_a_key_that_no_set_holds_is_noticed() {
+        let keys = shared_key();
+        let header = |kid: &str| raw_token(&json!({"alg": "HS256", "kid": kid}), "{}", &SECRET);
+        assert!(keys.lack_key_of(&header("new")) && !keys.lack_key_of(&header("a")));
+        let nameless = raw_token(&json!({"alg": "HS256"}), "{}", &SECRET);
+        for token in [nameless.as_str(), "", "a.b.c", &"x".repeat(9000)] {
+            assert!(!keys.lack_key_of(token), "{token}");
+        }
+        assert!(TokenKeys::new("", "", 0).lack_key_of(&header("a")));
     }
 
     #[test]

@@ -1,0 +1,283 @@
+//! Keys that an identity provider publishes at an address.
+//!
+//! All instances of the app share one copy of the key set in Redis. Instances of components live for seconds, so a copy of
+//! each instance's own would mean a request to the address for each instance. Redis also counts the requests: neither
+//! many instances nor strangers with invented key ids cause more than one request in [`MIN_INTERVAL_MS`].
+
+use std::{cell::RefCell, rc::Rc, time::Instant};
+
+use super::{KeySet, KeySource};
+use crate::{
+    Error,
+    redis::{Redis, RedisError},
+};
+
+/// The shortest time between two requests to the address.
+pub const MIN_INTERVAL_MS: u64 = 10_000;
+
+/// How long a request to the address may take.
+pub const FETCH_LIMIT_MS: u64 = 3000;
+
+/// The largest key set, in bytes.
+pub const MAX_SET_BYTES: usize = 256 * 1024;
+
+/// How long a set counts as current if the response does not say.
+const DEFAULT_MAX_AGE_S: u64 = 300;
+const MIN_MAX_AGE_S: u64 = 60;
+const MAX_MAX_AGE_S: u64 = 3600;
+
+/// How long the last set stays in use while the address publishes no other.
+const KEEP_MS: u64 = 7 * DAY_MS;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// How long an instance uses a set before it reads the shared set again.
+const RECHECK_MS: u128 = 1000;
+
+/// How long a caller waits before it looks again for the result of another caller's request.
+pub const PAUSE_MS: u64 = 50;
+
+const SET_KEY: &str = "rollcall:{jwks}:set";
+/// Expires [`MIN_INTERVAL_MS`] after a request began. Holds [`FETCHING`] until the request ended.
+const ATTEMPT_KEY: &str = "rollcall:{jwks}:attempt";
+/// The last failure, so that only the first of equal failures is logged.
+const FAILURE_KEY: &str = "rollcall:{jwks}:failure";
+/// Before the hash of lines that were logged.
+const LOGGED_KEY: &str = "rollcall:{jwks}:logged:";
+
+const FETCHING: &str = "fetching";
+const DONE: &str = "done";
+
+/// The address that publishes the keys, and the clock and the log of the caller.
+#[allow(async_fn_in_trait)]
+pub trait Publisher {
+    /// Requests the key set, within [`FETCH_LIMIT_MS`] and [`MAX_SET_BYTES`]. The error is for the log.
+    async fn fetch(&self) -> Result<Fetched, String>;
+
+    /// Waits for [`PAUSE_MS`].
+    async fn pause(&self);
+
+    /// Logs a line for operators.
+    fn log(&self, message: &str);
+}
+
+/// A response of the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The body.
+    pub text: String,
+    /// The header `cache-control`.
+    pub cache_control: Option<String>,
+}
+
+/// The published keys, as an instance knows them.
+#[derive(Default)]
+pub struct PublishedKeys(RefCell<Option<LocalCopy>>);
+
+#[derive(Clone)]
+struct LocalCopy {
+    text: Rc<str>,
+    keys: Rc<KeySet>,
+    read_at: Instant,
+}
+
+impl PublishedKeys {
+    /// No copy yet.
+    pub const fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    /// Returns the keys, and requests them if the shared set is missing or stale. Returns none while the address has
+    /// never published a set.
+    pub async fn current(
+        &self,
+        redis: &impl Redis,
+        publisher: &impl Publisher,
+    ) -> Result<Option<Rc<KeySet>>, Error> {
+        let copy = self.0.borrow().clone();
+        if let Some(copy) = copy.filter(|copy| copy.read_at.elapsed().as_millis() < RECHECK_MS) {
+            return Ok(Some(copy.keys));
+        }
+        match self.read(redis).await? {
+            None => self.refresh(redis, publisher).await,
+            Some(keys) if is_current(redis).await? => Ok(Some(keys)),
+            Some(keys) => {
+                // Whoever does not get to request the set uses the stale set meanwhile.
+                let is_replaced = try_refresh(redis, publisher).await? == Attempt::Made;
+                Ok(if is_replaced { self.read(redis).await? } else { Some(keys) })
+            }
+        }
+    }
+
+    /// Returns the keys after a request to the address, or after one that was made a short time ago.
+    pub async fn refresh(
+        &self,
+        redis: &impl Redis,
+        publisher: &impl Publisher,
+    ) -> Result<Option<Rc<KeySet>>, Error> {
+        if try_refresh(redis, publisher).await? == Attempt::MadeByAnother {
+            wait_for_another(redis, publisher).await?;
+        }
+        self.read(redis).await
+    }
+
+    /// Reads the shared set.
+    async fn read(&self, redis: &impl Redis) -> Result<Option<Rc<KeySet>>, Error> {
+        let Some(text) = get(redis, SET_KEY).await? else { return Ok(None) };
+        let known = self.0.borrow().as_ref().filter(|copy| *copy.text == *text).map(|copy| copy.keys.clone());
+        let keys = match known {
+            Some(keys) => keys,
+            // Only usable sets are shared, but another version of the app may have shared this one.
+            None => match KeySet::parse(&text, KeySource::Published) {
+                Ok(keys) => Rc::new(keys),
+                Err(_) => return Ok(None),
+            },
+        };
+        let copy = LocalCopy { text: text.into(), keys: Rc::clone(&keys), read_at: Instant::now() };
+        self.0.replace(Some(copy));
+        Ok(Some(keys))
+    }
+}
+
+/// Whether no instance has logged these lines within the last day. An instance lives for seconds, so a line of each would
+/// flood the log.
+pub async fn are_news(redis: &impl Redis, lines: &[String]) -> Result<bool, Error> {
+    let hash = sha1_smol::Sha1::from(lines.join("\n")).digest();
+    let taken =
+        command(redis, "SET", &[&format!("{LOGGED_KEY}{hash}"), DONE, "NX", "PX", &DAY_MS.to_string()])
+            .await?;
+    Ok(taken.is_some())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Made,
+    MadeByAnother,
+}
+
+/// Requests the set and shares it, unless a request was made a short time ago.
+async fn try_refresh(redis: &impl Redis, publisher: &impl Publisher) -> Result<Attempt, Error> {
+    let interval = MIN_INTERVAL_MS.to_string();
+    let taken = command(redis, "SET", &[ATTEMPT_KEY, FETCHING, "NX", "PX", &interval]).await?;
+    if taken.is_none() {
+        return Ok(Attempt::MadeByAnother);
+    }
+    let outcome = match publisher.fetch().await {
+        Ok(fetched) => share(redis, publisher, fetched).await?,
+        Err(reason) => Err(reason),
+    };
+    report(redis, publisher, outcome).await?;
+    command(redis, "SET", &[ATTEMPT_KEY, DONE, "XX", "KEEPTTL"]).await?;
+    Ok(Attempt::Made)
+}
+
+/// Shares a usable set. The inner error says why the set is not usable.
+async fn share(
+    redis: &impl Redis,
+    publisher: &impl Publisher,
+    Fetched { text, cache_control }: Fetched,
+) -> Result<Result<(), String>, Error> {
+    let set = match KeySet::parse(&text, KeySource::Published) {
+        Ok(set) => set,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let ttl_ms = KEEP_MS + max_age_s(cache_control.as_deref()) * 1000;
+    let previous = get(redis, SET_KEY).await?;
+    command(redis, "SET", &[SET_KEY, &text, "PX", &ttl_ms.to_string()]).await?;
+    if previous.as_deref() != Some(text.as_str()) {
+        set.unusable().iter().for_each(|unusable| publisher.log(&format!("unusable: {unusable}")));
+    }
+    Ok(Ok(()))
+}
+
+/// Logs the first of equal failures, and the end of failures.
+async fn report(
+    redis: &impl Redis,
+    publisher: &impl Publisher,
+    outcome: Result<(), String>,
+) -> Result<(), Error> {
+    match outcome {
+        Ok(()) => {
+            if command(redis, "DEL", &[FAILURE_KEY]).await?.as_deref() == Some("1") {
+                publisher.log("jwks_address publishes a usable key set again");
+            }
+        }
+        Err(reason) => {
+            let keep = KEEP_MS.to_string();
+            let previous = get(redis, FAILURE_KEY).await?;
+            command(redis, "SET", &[FAILURE_KEY, &reason, "PX", &keep]).await?;
+            if previous.as_ref() != Some(&reason) {
+                publisher.log(&format!("jwks_address: {reason}; the last key set stays in use"));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn wait_for_another(redis: &impl Redis, publisher: &impl Publisher) -> Result<(), Error> {
+    for _ in 0..FETCH_LIMIT_MS / PAUSE_MS {
+        if get(redis, ATTEMPT_KEY).await?.as_deref() != Some(FETCHING) {
+            break;
+        }
+        publisher.pause().await;
+    }
+    Ok(())
+}
+
+async fn is_current(redis: &impl Redis) -> Result<bool, Error> {
+    let ttl_ms = command(redis, "PTTL", &[SET_KEY]).await?.and_then(|ttl| ttl.parse::<i64>().ok());
+    Ok(ttl_ms.and_then(|ttl| u64::try_from(ttl).ok()).is_some_and(|ttl| ttl > KEEP_MS))
+}
+
+/// How long a response may be used (RFC 9111), within bounds: no response makes the app request the set all the time, or
+/// miss the removal of a key for long.
+fn max_age_s(cache_control: Option<&str>) -> u64 {
+    let directives = || cache_control.unwrap_or_default().split(',').map(str::trim);
+    if directives().any(|name| name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache"))
+    {
+        return MIN_MAX_AGE_S;
+    }
+    let max_age = directives().find_map(|directive| {
+        let (name, value) = directive.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse().ok())?
+    });
+    max_age.unwrap_or(DEFAULT_MAX_AGE_S).clamp(MIN_MAX_AGE_S, MAX_MAX_AGE_S)
+}
+
+async fn get(redis: &impl Redis, key: &str) -> Result<Option<String>, Error> {
+    command(redis, "GET", &[key]).await
+}
+
+/// Runs a command. Returns none for nil, which some clients return as an empty text.
+async fn command(redis: &impl Redis, name: &str, arguments: &[&str]) -> Result<Option<String>, Error> {
+    let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
+    let reply = redis.command(name, &arguments).await.map_err(|error: RedisError| {
+        Error::Unavailable(format!("jwks_address: the shared key set: {name}: {error}"))
+    })?;
+    let first = reply.into_iter().next().filter(|text| !text.is_empty());
+    Ok(first.and_then(|text| String::from_utf8(text).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_a_response_stays_within_bounds() {
+        for (header, expected) in [
+            (None, 300),
+            (Some(""), 300),
+            (Some("public, max-age=600, must-revalidate"), 600),
+            (Some("Max-Age = \"600\""), 600),
+            (Some("max-age=0"), 60),
+            (Some("max-age=31536000"), 3600),
+            (Some("max-age=99999999999999999999"), 300),
+            (Some("max-age=-1"), 300),
+            (Some("s-maxage=7200"), 300),
+            (Some("no-cache, max-age=600"), 60),
+            (Some("no-store"), 60),
+        ] {
+            assert_eq!(max_age_s(header), expected, "{header:?}");
+        }
+    }
+}
