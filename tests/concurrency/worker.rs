@@ -160,6 +160,7 @@ impl Worker {
             resume_hash: id(&format!("token of {entry}")),
             resumes: None,
             replaces: None,
+            refreshes: 0,
         }
     }
 }

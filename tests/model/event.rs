@@ -41,6 +41,8 @@ pub enum Change {
     Left,
     GraceExpired,
     Removed,
+    /// Another name.
+    Updated,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

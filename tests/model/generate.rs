@@ -105,7 +105,8 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         48..51 => Action::Read { room, entries: (0..3).map(|_| pick_entry(world, room, rng)).collect() },
         51..53 => Action::Attendance(room),
         53..55 => Action::AbandonJoin(pick_join(world, room, rng)),
-        55..63 => pick_repeated_join(world, room, rng).unwrap_or(Action::Sweep),
+        55..61 => pick_repeated_join(world, room, rng).unwrap_or(Action::Sweep),
+        61..63 => pick_refresh(world, room, rng).unwrap_or(Action::Sweep),
         _ => Action::Join { join: pick_join(world, room, rng), reads_stale: rng.u32(..12) == 0 },
     }
 }
@@ -119,6 +120,13 @@ fn pick_repeated_join(world: &World, room: RoomNo, rng: &mut Rng) -> Option<Acti
         _ => rng.choice(&world.sent[last..]),
     };
     sent.map(|(_, join)| Action::RepeatJoin(*join))
+}
+
+/// Picks an entry whose client presents another token. The number may be that of an earlier token.
+fn pick_refresh(world: &World, room: RoomNo, rng: &mut Rng) -> Option<Action> {
+    let (user, entry) = pick_entry(world, room, rng);
+    let (_, join) = world.sent.iter().find(|(_, join)| join.entry == entry)?;
+    Some(Action::RepeatJoin(Join { refreshes: rng.u32(1..4), person: pick_person(user, rng), ..*join }))
 }
 
 fn pick_room(world: &World, rng: &mut Rng) -> RoomNo {
@@ -147,7 +155,7 @@ fn pick_join(world: &World, room: RoomNo, rng: &mut Rng) -> Join {
     let node = pick_node(rng);
     let entry = EntryId(world.sent.last().map_or(0, |(_, join)| join.entry.0) + 1);
     let is_room_number = pick_type(ROOMS[room], rng);
-    Join { room, is_room_number, person: pick_person(user, rng), node, entry, resumes, replaces }
+    Join { room, is_room_number, person: pick_person(user, rng), node, entry, resumes, replaces, refreshes: 0 }
 }
 
 fn pick_person(user: User, rng: &mut Rng) -> Person {

@@ -54,6 +54,7 @@ pub struct Entry {
     pub tokens: Vec<EntryId>,
     pub first: bool,
     pub recovered: bool,
+    pub refreshes: u32,
 }
 
 impl Member {
@@ -222,7 +223,7 @@ impl Live {
         let ending = match change {
             Change::GraceExpired => Ending::GraceExpired,
             Change::Removed => Ending::Removed,
-            Change::Entered | Change::Left => Ending::Left,
+            Change::Entered | Change::Left | Change::Updated => Ending::Left,
         };
         let mut gone = Vec::new();
         for user in users {

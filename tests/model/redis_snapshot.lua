@@ -33,7 +33,7 @@ local function add_members(id)
       number(presence.awayMs))
     for _, entry in ipairs(presence.entries) do
       add('entry', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','),
-        tostring(entry.first), tostring(entry.recovered))
+        tostring(entry.first), tostring(entry.recovered), number(entry.refreshes))
     end
   end
 end

@@ -98,10 +98,10 @@ fn snapshot_member(id: &str, member: &Member) -> String {
 }
 
 fn snapshot_entry(id: &str, member: &Member, entry: &Entry) -> String {
-    let Entry { id: entry_id, node, tokens, first, recovered } = entry;
+    let Entry { id: entry_id, node, tokens, first, recovered, refreshes } = entry;
     let tokens: Vec<String> = tokens.iter().map(|token| format!("token-{}", token.0)).collect();
     let (user, tokens) = (member.person.user, tokens.join(","));
-    format!("entry {id} {user} {entry_id} {node} {tokens} {first} {recovered}")
+    format!("entry {id} {user} {entry_id} {node} {tokens} {first} {recovered} {refreshes}")
 }
 
 /// All keys: none of a session that ended, and none of a node without a lease.

@@ -30,6 +30,8 @@ pub struct Join {
     pub resumes: Option<EntryId>,
     /// The earlier entry of the same socket.
     pub replaces: Option<EntryId>,
+    /// How many tokens the client has presented since the join of the entry.
+    pub refreshes: u32,
 }
 
 /// A user's entry in a room.
@@ -161,8 +163,10 @@ impl Room {
         }
         let Some(live) = &mut self.live else { return self.start(context, join, terms) };
         let index = live.index_of(join.person.user);
-        if let Some(entry) = index.and_then(|index| entry_of(&live.members[index], join.entry)) {
-            return Ok((JoinKind::Repeated, entry.clone()));
+        if let Some((index, entry)) =
+            index.and_then(|at| Some((at, live.members[at].find_entry(join.entry)?)))
+        {
+            return Ok(live.repeat_join(&mut self.history, join, index, entry));
         }
         if terms.revision > 0 && terms.revision != live.terms.revision {
             return Err(Refusal::Revision(live.terms.revision));
@@ -268,10 +272,6 @@ impl Room {
     }
 }
 
-fn entry_of(member: &Member, entry: EntryId) -> Option<&Entry> {
-    member.find_entry(entry).map(|index| &member.entries[index])
-}
-
 /// Finds a current entry: the indexes of its member and of the entry.
 fn current<'a>(live: &'a mut Option<Live>, who: &Membership) -> Option<(&'a mut Live, usize, usize)> {
     let live = live.as_mut()?;
@@ -308,6 +308,7 @@ impl Live {
             tokens: [join.entry].into_iter().chain(join.resumes).collect(),
             first,
             recovered,
+            refreshes: join.refreshes,
         };
         self.members[index].entries.push(entry.clone());
         entry
@@ -335,6 +336,29 @@ impl Live {
         Ok((JoinKind::Entered { makes_host: new_host.is_some() }, entry))
     }
 
+    /// A repeated join brings another name only with a newer token.
+    fn repeat_join(
+        &mut self,
+        history: &mut History,
+        join: &Join,
+        index: usize,
+        entry: usize,
+    ) -> (JoinKind, Entry) {
+        let known = &mut self.members[index].entries[entry];
+        if join.refreshes > known.refreshes {
+            known.refreshes = join.refreshes;
+            let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+            self.publish_update(history, Recipients::Everybody, earlier, join.person);
+        }
+        (JoinKind::Repeated, self.members[index].entries[entry].clone())
+    }
+
+    fn publish_update(&mut self, history: &mut History, to: Recipients, earlier: Person, person: Person) {
+        if earlier != person {
+            self.publish_change(history, to, Change::Updated, vec![person]);
+        }
+    }
+
     fn recover(
         &mut self,
         history: &mut History,
@@ -343,12 +367,13 @@ impl Live {
         index: usize,
     ) -> (JoinKind, Entry) {
         let member = &mut self.members[index];
-        member.person = join.person;
+        let earlier = std::mem::replace(&mut member.person, join.person);
         member.away +=
             context.now - member.lost_at.take().expect("a member without entries has lost the last one");
         let (roster, count) = (self.roster(), self.members.len());
         let kind = EventKind::Reconnected { person: join.person, roster, count };
         self.publish(history, Recipients::AllBut(join.entry), kind);
+        self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
         (JoinKind::Recovered, self.add_entry(context, join, index, false, true))
     }
 
@@ -363,7 +388,8 @@ impl Live {
             let replaced = self.members[index].entries.remove(entry);
             history.close(replaced.id, context.now);
             self.publish_close(history, replaced.id, EventKind::Replaced);
-            self.members[index].person = join.person;
+            let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+            self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
             return Ok((JoinKind::Replaced, self.add_entry(context, join, index, false, true)));
         }
         if self.terms.duplicates != Duplicates::Share {
@@ -372,6 +398,8 @@ impl Live {
         if self.members[index].entries.len() >= MAX_SHARED {
             return Err(ErrorCode::TooManyConnections.into());
         }
+        let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+        self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
         Ok((JoinKind::Added, self.add_entry(context, join, index, false, false)))
     }
 

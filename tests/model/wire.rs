@@ -45,6 +45,7 @@ pub fn join(join: &Join) -> event::Join {
         resume_hash: id(token(join.entry)),
         resumes: join.resumes.map(|entry| id(token(entry))),
         replaces: join.replaces.map(id),
+        refreshes: join.refreshes,
     }
 }
 
@@ -212,6 +213,7 @@ fn change_type(change: Change) -> &'static str {
         Change::Left => "left",
         Change::GraceExpired => "graceExpired",
         Change::Removed => "removed",
+        Change::Updated => "updated",
     }
 }
 

@@ -211,6 +211,17 @@ impl Fixture {
         self.rooms().join(&self, &self.build_join(name)).await
     }
 
+    /// Joins under another name and role.
+    pub async fn join_named(&self, entry: &str, name: &str, role: Option<&str>) -> Result<Joined, ErrorCode> {
+        self.join_with(self.build_join_named(entry, name, role)).await
+    }
+
+    /// Repeats the join of an entry with the profile of a newer token. `refreshes` counts the tokens.
+    pub async fn refresh(&self, entry: &str, refreshes: u32, name: &str, role: Option<&str>) -> Joined {
+        let join = Join { refreshes, ..self.build_join_named(entry, name, role) };
+        self.join_with(join).await.unwrap()
+    }
+
     async fn join_with(&self, join: Join) -> Result<Joined, ErrorCode> {
         self.rooms().join(&self, &join).await.map_err(expect_refusal)
     }
@@ -226,7 +237,15 @@ impl Fixture {
             resume_hash: resume_hash(name),
             resumes: None,
             replaces: None,
+            refreshes: 0,
         }
+    }
+
+    fn build_join_named(&self, entry: &str, name: &str, role: Option<&str>) -> Join {
+        let mut join = self.build_join(entry);
+        join.profile.user_name = name.to_owned();
+        join.profile.user_role = role.map(str::to_owned);
+        join
     }
 
     /// Joins with a token that has the user's id in this form, in JSON.

@@ -18,3 +18,4 @@ mod operators;
 mod read;
 mod resume;
 mod sweep;
+mod updates;

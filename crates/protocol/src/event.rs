@@ -62,6 +62,10 @@ pub struct Join {
     /// The socket's previous entry, when a bridge rejoins by itself. This entry replaces that entry and no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<EntryId>,
+    /// How many tokens the client has presented since the join of this entry. A repeated join with a higher number brings
+    /// the name and role of a newer token.
+    #[serde(default)]
+    pub refreshes: u32,
 }
 
 impl AppEvent for Join {

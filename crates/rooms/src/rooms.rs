@@ -49,6 +49,7 @@ struct JoinCall<'a> {
     resumes: Option<&'a ResumeHash>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<&'a EntryId>,
+    refreshes: u32,
     terms: Terms<'a>,
 }
 
@@ -145,6 +146,7 @@ impl<R: Redis> Rooms<R> {
             resume_hash: &join.resume_hash,
             resumes: join.resumes.as_ref(),
             replaces: join.replaces.as_ref(),
+            refreshes: join.refreshes,
             terms: stored.into(),
         };
         self.call(&script::JOIN, self.shard_of(&join.room_id), &call).await

@@ -192,6 +192,9 @@ impl RoomView {
     }
 
     fn apply_change(&mut self, kind: &str, user: &str) {
+        if kind == "updated" {
+            return;
+        }
         let is_entry = kind == "entered";
         let is_effective = match &mut self.members {
             Some(members) if is_entry => members.insert(user.to_owned()),

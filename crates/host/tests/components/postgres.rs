@@ -71,6 +71,7 @@ impl Service {
             resume_hash: "hash".parse().unwrap(),
             resumes: None,
             replaces: None,
+            refreshes: 0,
         };
         let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().try_into().unwrap();
         let secret: Secret = BRIDGE_SECRET.parse().unwrap();

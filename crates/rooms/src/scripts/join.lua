@@ -7,6 +7,7 @@
 --          resumeHash: hash of the token that can resume this entry;
 --          resumes?: hash of the token that the client presented;
 --          replaces?: the earlier entry of the same socket;
+--          refreshes: number of tokens that the client has presented since the join of this entry;
 --          terms {revision (0: the source has no revisions), endAt, leaderId?, duplicates, capacity?}
 --
 -- Returns  {'OK', JSON}              JSON: data of the ack
@@ -19,7 +20,7 @@
 --
 -- Events   whatever was overdue; then
 --          room:started                 the session starts
---          room:participantsChanged     the user enters
+--          room:participantsChanged     the user enters, or a member has another name or role
 --          room:hostChanged             the user is the leader and becomes host
 --          room:participantReconnected  the member comes back within the grace period
 --          room:replaced                to the entry that the new one replaces
@@ -30,7 +31,13 @@
 
 -- Repeats the ack of a current entry. The ack of the member who started the session leaves out room:started, which the
 -- client also gets, unless other events have followed.
-local function repeat_ack(room, entry)
+local function repeat_join(room, presence, entry)
+  -- A late copy of the join has no newer token, and must not bring an older name back.
+  if call.refreshes > entry.refreshes then
+    entry.refreshes = call.refreshes
+    save_presence(room, USER, presence)
+    update_member(room)
+  end
   return build_ack(room, entry, entry.first and room.seq == 1 and BEFORE_STARTED)
 end
 
@@ -57,7 +64,7 @@ local function join(room)
   local presence = load_presence(room, USER)
   local index = presence and find_entry(presence, call.entryId)
   if index then
-    return repeat_ack(room, presence.entries[index])
+    return repeat_join(room, presence, presence.entries[index])
   end
   return join_live_room(room, presence)
 end

@@ -5,8 +5,25 @@
 -- Limits a user's entries, because scripts read and write all of them together.
 local MAX_SHARED = 16
 
+-- Publishes the user's name and role if they differ from the member's earlier ones.
+local function publish_update(room, earlier, except)
+  local profile = call.profile
+  if profile.userName ~= earlier.userName or profile.userRole ~= earlier.userRole then
+    local user = { userId = USER, userName = profile.userName, userRole = profile.userRole }
+    publish_change(room, 'updated', { user }, except)
+  end
+end
+
+-- Gives a present member the name and role of the user's latest token.
+local function update_member(room, except)
+  local earlier = load_member(room, USER)
+  save_present_member(room, earlier.joinedAt)
+  publish_update(room, earlier, except)
+end
+
 -- Restores a member who is within the grace period.
 local function recover(room, presence)
+  local earlier = load_member(room, USER)
   redis.call('ZREM', room.grace, USER)
   presence.awayMs, presence.lostAt = presence.awayMs + now - presence.lostAt, nil
   save_present_member(room, presence.joinedAt)
@@ -14,14 +31,15 @@ local function recover(room, presence)
   local data = { userId = call.profile.userId, userName = call.profile.userName, count = count }
   local options = { except = call.entryId, members = encode_roster(room, count) }
   publish(room, 'room:participantReconnected', data, options)
+  publish_update(room, earlier, call.entryId)
   return build_ack(room, add_entry(room, presence, false, true))
 end
 
--- Replaces an entry by the new one. Other members get no event: for them, the member was present all the time.
+-- Replaces an entry by the new one. Other members get no event about it: for them, the member was present all the time.
 local function take_over(room, presence, index)
   local replaced = drop_entry(room, presence, index)
   publish_close(room, replaced.entryId, 'room:replaced')
-  save_present_member(room, presence.joinedAt)
+  update_member(room, call.entryId)
   return build_ack(room, add_entry(room, presence, false, true))
 end
 
@@ -52,5 +70,6 @@ local function add_connection(room, presence)
   if #presence.entries >= MAX_SHARED then
     return { 'TOO_MANY_CONNECTIONS' }
   end
+  update_member(room, call.entryId)
   return build_ack(room, add_entry(room, presence, false, false))
 end

@@ -21,6 +21,7 @@ local function add_entry(room, presence, is_first, is_recovered)
     resumeHashes = { call.resumeHash, call.resumes },
     first = is_first,
     recovered = is_recovered,
+    refreshes = call.refreshes,
   }
   table.insert(presence.entries, entry)
   acquire(room, entry)

@@ -59,8 +59,8 @@ local function publish_close(room, entry_id, event)
   publish_envelope(room, envelope, encode_json({ groupId = room.public_id }))
 end
 
--- Publishes a change of the member list. kind: entered, left, graceExpired or removed; users: list of
--- {userId, userName}
+-- Publishes a change of the member list. kind: entered, left, graceExpired, removed or updated; users: list of
+-- {userId, userName}, and of {userId, userName, userRole?} where updated
 local function publish_change(room, kind, users, except)
   local count = redis.call('HLEN', room.members)
   local data = { change = { type = kind, users = users }, count = count }
