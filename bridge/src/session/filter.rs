@@ -57,6 +57,16 @@ impl Filter {
         follows && is_for_all && events.all(|event| self.admits(event, generation))
     }
 
+    /// The position (epoch, seq) that the client has reached.
+    pub(super) fn position(&self) -> (u64, u64) {
+        (self.epoch, self.seq)
+    }
+
+    /// Moves the client to the position of an ack that includes all events up to there.
+    pub(super) fn skip_to(&mut self, (epoch, seq): (u64, u64)) {
+        (self.epoch, self.seq) = (epoch, seq);
+    }
+
     /// Whether events have been missed since the last snapshot.
     pub(super) fn has_gap(&self) -> bool {
         self.has_gap

@@ -3,6 +3,7 @@
 use rollcall_protocol::{
     EntryId, ErrorCode, Refusal, RoomId,
     client::{JoinAck, JoinRequest},
+    close::CloseReason,
     event::{Disconnect, EntryRef, Join, Membership},
     id::InvalidId,
     json,
@@ -22,19 +23,24 @@ use crate::{
 };
 
 impl<O: Outbound> Session<O> {
-    /// Enters the room that the payload names.
-    pub(super) async fn join(&mut self, payload: &RawValue) -> Result<JoinAck, Refusal> {
-        let request: JoinRequest = json::from_object_str(payload.get()).map_err(|error| {
-            Refusal::because(
-                ErrorCode::Malformed,
-                format!("room:join takes {{\"groupId\": <the room's id>, \"resumeToken\"?}}: {error}"),
-            )
-        })?;
-        let room = request.group_id;
-        if let Some(membership) = self.room.membership() {
-            let is_same = *membership.room() == room;
-            return Err(if is_same { ErrorCode::AlreadyJoined } else { ErrorCode::InAnotherRoom }.into());
+    /// Enters the room that the payload names, or shows it again to a client that is in it.
+    pub(super) async fn join(&mut self, payload: &RawValue) -> Result<Result<JoinAck, Refusal>, CloseReason> {
+        let request: JoinRequest = match json::from_object_str(payload.get()) {
+            Ok(request) => request,
+            Err(error) => {
+                let usage = "room:join takes {\"groupId\": <the room's id>, \"resumeToken\"?}";
+                return Ok(Err(Refusal::because(ErrorCode::Malformed, format!("{usage}: {error}"))));
+            }
+        };
+        match self.room.membership() {
+            Some(membership) if *membership.room() == request.group_id => self.repeat_join().await,
+            Some(_) => Ok(Err(ErrorCode::InAnotherRoom.into())),
+            None => Ok(self.enter(request).await),
         }
+    }
+
+    async fn enter(&mut self, request: JoinRequest) -> Result<JoinAck, Refusal> {
+        let room = request.group_id;
         if self.context.disconnects.is_full() {
             return Err(ErrorCode::Overloaded.into());
         }
@@ -55,6 +61,9 @@ impl<O: Outbound> Session<O> {
                     epoch: joined.epoch,
                     resume_token: resume_token.clone(),
                     filter: Filter::new(join.entry_id, position, generation),
+                    grant: join.grant,
+                    refreshes: 0,
+                    postponed: None,
                 });
                 self.announce_entry();
                 Ok(JoinAck { joined, resume_token })
@@ -101,16 +110,27 @@ impl<O: Outbound> Session<O> {
 
     /// A join with a new entry. The entry's id is the id of the event as well.
     pub(super) fn new_join(&self, room: &RoomId, resume_token: &ResumeToken) -> Result<Join, Refusal> {
-        Ok(Join {
+        let entry = EntryId::new(app::new_event_id()).map_err(malformed)?;
+        Ok(self.join_with_entry(room, entry, resume_token))
+    }
+
+    pub(super) fn join_with_entry(
+        &self,
+        room: &RoomId,
+        entry_id: EntryId,
+        resume_token: &ResumeToken,
+    ) -> Join {
+        Join {
             room_id: room.clone(),
             profile: self.identity.profile.clone(),
             grant: self.identity.grant.clone(),
-            entry_id: EntryId::new(app::new_event_id()).map_err(malformed)?,
+            entry_id,
             node_id: self.context.node.clone(),
             resume_hash: resume_token.hash(),
             resumes: None,
             replaces: None,
-        })
+            refreshes: 0,
+        }
     }
 
     async fn attach(&self, room: RoomId) -> Result<Attachment, AppError> {

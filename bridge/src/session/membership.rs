@@ -2,16 +2,21 @@
 
 use std::mem;
 
-use rollcall_protocol::{EntryId, RoomId, UserId, event::Membership, resume::ResumeToken};
+use rollcall_protocol::{EntryId, RoomId, UserId, definition::Grant, event::Membership, resume::ResumeToken};
 use tokio::time::Instant;
 
 use super::filter::Filter;
-use crate::{disconnects::CancelHandle, fanout::Attachment};
+use crate::{
+    disconnects::CancelHandle,
+    fanout::{Attachment, RoomUpdate},
+};
 
 /// Where a session stands towards rooms.
 pub(super) enum RoomState {
     /// The session is in no room.
     Outside,
+    /// The session is in no room, because the client left its room.
+    Left,
     /// A join was not answered, so the app may have let the user in.
     Unconfirmed(UnconfirmedJoin),
     /// The session is in a room.
@@ -39,19 +44,25 @@ pub(super) struct RoomMembership {
     /// The token with which the client can come back.
     pub(super) resume_token: ResumeToken,
     pub(super) filter: Filter,
+    /// The grant in the token of the join.
+    pub(super) grant: Option<Grant>,
+    /// How many tokens have followed the token of the join.
+    pub(super) refreshes: u32,
+    /// An update that the client gets before those in the feed.
+    pub(super) postponed: Option<RoomUpdate>,
 }
 
 impl RoomState {
     pub(super) fn membership(&self) -> Option<&RoomMembership> {
         match self {
-            Self::Outside | Self::Unconfirmed(_) => None,
+            Self::Outside | Self::Left | Self::Unconfirmed(_) => None,
             Self::Inside(membership) | Self::Rejoining(membership, _) => Some(membership),
         }
     }
 
     pub(super) fn membership_mut(&mut self) -> Option<&mut RoomMembership> {
         match self {
-            Self::Outside | Self::Unconfirmed(_) => None,
+            Self::Outside | Self::Left | Self::Unconfirmed(_) => None,
             Self::Inside(membership) | Self::Rejoining(membership, _) => Some(membership),
         }
     }
@@ -60,7 +71,7 @@ impl RoomState {
     pub(super) fn rejoin_at(&self) -> Option<Instant> {
         match self {
             Self::Rejoining(_, at) => Some(*at),
-            Self::Outside | Self::Unconfirmed(_) | Self::Inside(_) => None,
+            Self::Outside | Self::Left | Self::Unconfirmed(_) | Self::Inside(_) => None,
         }
     }
 
@@ -90,6 +101,11 @@ impl RoomMembership {
     /// The room.
     pub(super) fn room(&self) -> &RoomId {
         self.attachment.room()
+    }
+
+    /// The next update for the client, if one waits.
+    pub(super) fn try_next_update(&mut self) -> Option<RoomUpdate> {
+        self.postponed.take().or_else(|| self.attachment.try_next())
     }
 
     /// Names the membership towards the app, through its current entry.

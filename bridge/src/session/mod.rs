@@ -14,6 +14,7 @@
 //! | [`rate_limit`] | limits how fast clients may send |
 //! | [`membership`] | where a session stands towards rooms |
 //! | [`join`], [`rejoin`], [`leave`] | entering a room, entering it again after a lost lease, and leaving it |
+//! | [`repeated_join`] | a join of the room that the session is in |
 //! | [`updates`], [`filter`] | hands room updates to the client, each once |
 //! | [`expiry`], [`refresh`] | when a token expires, and a new token in time |
 //! | [`outbound`] | the way to the client |
@@ -31,6 +32,7 @@ mod outbound;
 mod rate_limit;
 mod refresh;
 mod rejoin;
+mod repeated_join;
 mod updates;
 
 use std::{future, sync::Arc, time::Duration};
@@ -186,7 +188,8 @@ impl<O: Outbound> Session<O> {
             // Without a socket, nobody would be there to be in the room.
             ClientEvent::Join if self.inbox.is_closed() => return Ok(()),
             ClientEvent::Join => {
-                encode_ack(Some(event), self.traced(event, async |it| it.join(&payload).await).await)
+                let outcome = self.traced(event, async |it| it.join(&payload).await).await?;
+                encode_ack(Some(event), outcome)
             }
             ClientEvent::Leave => encode_ack(Some(event), self.traced(event, Self::leave).await),
             ClientEvent::Refresh => {

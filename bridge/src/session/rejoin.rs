@@ -60,6 +60,7 @@ impl<O: Outbound> Session<O> {
         // Until the app answers, either entry may be the current one.
         let previous = mem::replace(&mut membership.entry, join.entry_id.clone());
         membership.previous_entry = Some(previous.clone());
+        membership.grant = join.grant.clone();
         // The new entry replaces this one only. A newer connection of the same user stays.
         let join = Join { replaces: Some(previous), ..join };
         let context = self.context.clone();

@@ -17,9 +17,10 @@ use crate::{
 
 /// Waits for the next update of the session's room. Never returns outside of a room.
 pub(super) async fn next(state: &mut RoomState) -> Option<RoomUpdate> {
-    match state.membership_mut() {
-        Some(membership) => membership.attachment.next().await,
-        None => future::pending().await,
+    let Some(membership) = state.membership_mut() else { return future::pending().await };
+    match membership.postponed.take() {
+        Some(update) => Some(update),
+        None => membership.attachment.next().await,
     }
 }
 
@@ -42,7 +43,7 @@ impl<O: Outbound> Session<O> {
 
     /// Hands on the updates that wait already.
     pub(super) fn forward_waiting(&mut self) -> Result<(), CloseReason> {
-        while let Some(update) = self.room.membership_mut().and_then(|it| it.attachment.try_next()) {
+        while let Some(update) = self.room.membership_mut().and_then(RoomMembership::try_next_update) {
             self.forward(Some(update))?;
         }
         Ok(())

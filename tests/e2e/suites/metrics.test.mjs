@@ -71,7 +71,7 @@ describe('metrics', { timeout: 900_000 }, () => {
       const kim = await harness.connect(transport, 'kim');
       await kim.enter(room);
       await lea.next('room:participantsChanged', entered('kim'));
-      assert.equal((await kim.join(room)).code, 'ALREADY_JOINED');
+      assert.equal((await kim.join('another')).code, 'IN_ANOTHER_ROOM');
       assert.equal((await kim.request('room:burn', {})).code, 'UNKNOWN_EVENT');
       assert.equal((await kim.leave()).success, true);
       await lea.next('room:participantsChanged', changed('left', 'kim'));
@@ -86,7 +86,7 @@ describe('metrics', { timeout: 900_000 }, () => {
         'connections_refused_total TOKEN_INVALID': 1,
         rooms: 1,
         'client_events_total room:join ok': 2,
-        'client_events_total room:join ALREADY_JOINED': 1,
+        'client_events_total room:join IN_ANOTHER_ROOM': 1,
         'client_events_total room:leave ok': 1,
         'client_events_total unknown UNKNOWN_EVENT': 1,
         'app_call_duration_seconds_count connect ok': 2,

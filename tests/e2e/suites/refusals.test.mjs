@@ -39,7 +39,6 @@ describe('refusals', { timeout: 900_000 }, () => {
       await first.next('room:started');
       const second = await harness.connect(transport, 'kim', { bridge: 1 });
       await refused(second.join(room), 'ALREADY_JOINED');
-      await refused(first.join(room), 'ALREADY_JOINED');
       // The refused connection has no membership to lose.
       await first.assertNoEvents(
         async () => {
@@ -70,7 +69,6 @@ describe('refusals', { timeout: 900_000 }, () => {
       // No refusal has closed the socket.
       await mallory.enter(open);
       await mallory.leave();
-      await refused(mallory.leave(), 'NOT_IN_ROOM');
     });
 
     test(`a client without a valid token is refused (${transport})`, async () => {
