@@ -6,7 +6,7 @@ use rollcall_protocol::{
     definition::SessionDefinition,
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
-use rollcall_rooms::{Error, Rooms, definitions::Expected, rooms::ShardSweep};
+use rollcall_rooms::{Error, Rooms, definitions::Precondition, rooms::ShardSweep};
 use rollcall_tests::redis_server::{RedisPort, connect};
 
 use crate::{
@@ -91,7 +91,7 @@ impl Caller {
     pub async fn undefine(&mut self, room: usize) {
         let began = self.harness.began.elapsed();
         let store = &self.harness.rooms[room].store;
-        let undefined = self.rooms.undefine(&store, &id(ROOMS[room].id), Expected::Anything).await;
+        let undefined = self.rooms.undefine(&store, &id(ROOMS[room].id), &Precondition::default()).await;
         self.record(room, began, changed(undefined.err()));
     }
 

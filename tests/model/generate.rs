@@ -71,7 +71,7 @@ fn pick_deadline(world: &World, rng: &mut Rng) -> Option<Time> {
     for live in shard.rooms.iter().filter_map(|room| room.live.as_ref()) {
         deadlines.push(live.terms.end_at);
         deadlines.extend(live.reminder_at);
-        deadlines.extend(live.members.iter().filter_map(Member::grace_until));
+        deadlines.extend(live.members.iter().filter_map(|member| member.grace_until));
     }
     let closed = shard.rooms.iter().filter_map(|room| room.history.closed.values().min());
     deadlines.extend(closed.map(|at| at + CLOSED_ENTRY_TTL).filter(|_| rng.u32(..8) == 0));

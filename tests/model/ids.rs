@@ -51,6 +51,10 @@ pub const START: Time = 4_000_000_000_000;
 pub const GRACE: Time = 30 * SECOND;
 /// Time from a heartbeat to the end of the node's lease.
 pub const LEASE: Time = 15 * SECOND;
+/// A shard without a call for longer has paused.
+pub const MAX_SILENCE: Time = LEASE / 2;
+/// The part of such a silence that is no pause.
+pub const CHARGED: Time = LEASE / 3;
 /// Time from the reminder to the end.
 pub const REMINDER_LEAD: Time = 10 * MINUTE;
 /// Minimum time for which a closed entry is kept.

@@ -46,6 +46,13 @@ impl Leases {
         *self.0.entry(node).or_insert_with(|| Lease { until: now + LEASE, since: epochs.next(now) })
     }
 
+    /// Prolongs leases that had not ended by the given time.
+    pub fn prolong(&mut self, by: Time, pause: Time) {
+        for lease in self.0.values_mut().filter(|lease| lease.until > by) {
+            lease.until += pause;
+        }
+    }
+
     pub fn extend(&mut self, node: Node, now: Time) {
         self.0.entry(node).and_modify(|lease| lease.until = now + LEASE);
     }

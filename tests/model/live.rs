@@ -19,6 +19,8 @@ pub struct Live {
     pub terms: Terms,
     pub reminder_at: Option<Time>,
     pub host: Option<User>,
+    /// The part of the shard's pauses that grace periods include.
+    pub paused: Time,
     /// In order of entering.
     pub members: Vec<Member>,
 }
@@ -41,6 +43,8 @@ pub struct Member {
     /// A member without entries is within the grace period.
     pub entries: Vec<Entry>,
     pub lost_at: Option<Time>,
+    /// End of the grace period.
+    pub grace_until: Option<Time>,
     pub drops: u32,
     pub away: Time,
 }
@@ -58,17 +62,13 @@ pub struct Entry {
 }
 
 impl Member {
-    pub fn grace_until(&self) -> Option<Time> {
-        self.lost_at.map(|lost_at| lost_at + GRACE)
-    }
-
     pub fn find_entry(&self, id: EntryId) -> Option<usize> {
         self.entries.iter().position(|entry| entry.id == id)
     }
 }
 
 impl Live {
-    pub fn start(room: PublicId, epoch: u64, terms: Terms, now: Time) -> Self {
+    pub fn start(room: PublicId, epoch: u64, terms: Terms, paused: Time, now: Time) -> Self {
         let mut live = Self {
             room,
             epoch,
@@ -77,6 +77,7 @@ impl Live {
             terms,
             reminder_at: None,
             host: None,
+            paused,
             members: Vec::new(),
         };
         live.schedule_reminder(now);
@@ -118,14 +119,14 @@ impl Live {
         let listed = self.members.iter().map(|member| Listed {
             person: member.person,
             joined_at: member.joined_at,
-            grace_until: member.grace_until(),
+            grace_until: member.grace_until,
         });
         (self.members.len() <= ROSTER_LIMIT).then(|| listed.collect())
     }
 
     /// The next deadline, apart from ends of leases.
     pub fn due(&self) -> Time {
-        let graces = self.members.iter().filter_map(Member::grace_until);
+        let graces = self.members.iter().filter_map(|member| member.grace_until);
         graces.chain(self.reminder_at).fold(self.terms.end_at, Time::min)
     }
 
@@ -165,6 +166,28 @@ impl Live {
         }
     }
 
+    /// Prolongs the grace periods that pauses have cut short, ordered by their end.
+    pub fn prolong_grace_periods(&mut self, history: &mut History, paused: Time) {
+        let pause = paused - std::mem::replace(&mut self.paused, paused);
+        if pause == 0 {
+            return;
+        }
+        let mut lost: Vec<&mut Member> =
+            self.members.iter_mut().filter(|member| member.grace_until.is_some()).collect();
+        lost.sort_by_key(|member| (member.grace_until, member.person.user));
+        let prolonged: Vec<EventKind> = lost
+            .into_iter()
+            .filter_map(|member| {
+                let grace_until = member.grace_until.as_mut()?;
+                *grace_until += pause;
+                Some(EventKind::Reconnecting { person: member.person, grace_until: *grace_until })
+            })
+            .collect();
+        for kind in prolonged {
+            self.publish(history, Recipients::Everybody, kind);
+        }
+    }
+
     /// Drops entries of nodes whose lease ended. They count as lost when the lease ended.
     pub fn drop_expired_entries(&mut self, history: &mut History, leases: &Leases, until: Time, now: Time) {
         for index in 0..self.members.len() {
@@ -187,6 +210,7 @@ impl Live {
             return;
         }
         member.lost_at = Some(lost_at);
+        member.grace_until = Some(lost_at + GRACE);
         member.drops += 1;
         let kind = EventKind::Reconnecting { person: member.person, grace_until: lost_at + GRACE };
         self.publish(history, Recipients::Everybody, kind);
@@ -197,7 +221,7 @@ impl Live {
         let mut gone: Vec<_> = self
             .members
             .iter()
-            .filter_map(|member| Some((member.grace_until().filter(|&at| at <= until)?, member.person.user)))
+            .filter_map(|member| Some((member.grace_until.filter(|&at| at <= until)?, member.person.user)))
             .collect();
         gone.sort();
         let users: Vec<User> = gone.into_iter().map(|(_, user)| user).collect();

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `ids` | users, nodes, rooms and limits |
 //! | `live`, `room`, `history` | the model of one room: its session, its rules, state that outlives sessions |
-//! | `lease`, `shard` | the model of nodes, and of rooms that share them |
+//! | `lease`, `clock`, `shard` | the model of nodes, of pauses, and of rooms that share them |
 //! | `event` | events |
 //! | `service` | calls of the service |
 //! | `world` | the whole model, with and without sweeps |
@@ -17,6 +17,7 @@
 //!
 //! `ROLLCALL_MODEL_STEPS` sets the number of steps.
 
+mod clock;
 mod counts;
 mod event;
 mod generate;

@@ -85,6 +85,8 @@ local function add_room(id)
 end
 
 add('epoch', number(redis.call('GET', SHARD .. 'epoch') or 0))
+local clock = redis.call('HMGET', SHARD .. 'clock', 'ranAt', 'pausedMs')
+add('clock', number(clock[1]), number(clock[2] or 0))
 scores('deadlines', 'due')
 scores('leases', 'lease')
 for _, node in ipairs(NODES) do

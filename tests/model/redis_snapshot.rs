@@ -12,6 +12,7 @@ use crate::{
 
 pub fn of(shard: &Shard) -> Vec<String> {
     let mut lines = vec![format!("epoch {}", shard.epochs.last)];
+    lines.push(format!("clock {} {}", or_none(shard.clock.ran_at), shard.clock.paused));
     let live = |room: &Room| room.live.as_ref().map(Live::due);
     let due = ROOMS.iter().zip(&shard.rooms).filter_map(|(id, room)| Some((live(room)?, id.to_string())));
     lines.extend(scores("due", due));
@@ -22,7 +23,10 @@ pub fn of(shard: &Shard) -> Vec<String> {
     }
     lines.push(format!("keys {}", keys(shard)));
     // All other keys expire, even if no script runs any more.
-    lines.push(format!("lasting {}", if shard.epochs.last > 0 { "rollcall:{0}:epoch" } else { "" }));
+    let lasting = [(shard.clock.ran_at.is_some(), "clock"), (shard.epochs.last > 0, "epoch")];
+    let lasting = lasting.iter().filter(|(is_there, _)| *is_there);
+    let lasting: Vec<String> = lasting.map(|(_, kind)| format!("rollcall:{{0}}:{kind}")).collect();
+    lines.push(format!("lasting {}", lasting.join(",")));
     lines
 }
 
@@ -54,7 +58,7 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
         lines.push(snapshot_member(id, member));
         lines.extend(member.entries.iter().map(|entry| snapshot_entry(id, member, entry)));
     }
-    let graces = members.filter_map(|member| Some((member.grace_until()?, member.person.user.to_owned())));
+    let graces = members.filter_map(|member| Some((member.grace_until?, member.person.user.to_owned())));
     lines.extend(scores(&format!("grace {id}"), graces));
     let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
@@ -90,7 +94,7 @@ fn snapshot_member(id: &str, member: &Member) -> String {
     let Member { person, joined_at, lost_at, drops, away, .. } = member;
     let state = if lost_at.is_some() { "reconnecting" } else { "present" };
     let (user, name, grace, lost_at) =
-        (person.user, person.name, or_none(member.grace_until()), or_none(*lost_at));
+        (person.user, person.name, or_none(member.grace_until), or_none(*lost_at));
     let public_id = json!(person.id());
     format!(
         "member {id} {user} {public_id} {name} {joined_at} {joined_at} {state} {grace} {lost_at} {drops} {away}"
@@ -109,7 +113,10 @@ fn keys(shard: &Shard) -> String {
     let mut kinds = Vec::new();
     let mut add = |is_there: bool, kind: String| kinds.extend(is_there.then_some(kind));
     add(shard.epochs.last > 0, "epoch".to_owned());
-    add(shard.rooms.iter().any(|room| room.live.is_some()), "deadlines".to_owned());
+    add(shard.clock.ran_at.is_some(), "clock".to_owned());
+    for kind in ["deadlines", "rooms"] {
+        add(shard.rooms.iter().any(|room| room.live.is_some()), kind.to_owned());
+    }
     add(shard.leases.first_end().is_some(), "leases".to_owned());
     add(shard.leases.first_end().is_some(), "leased".to_owned());
     for node in NODES {

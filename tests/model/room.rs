@@ -3,6 +3,7 @@
 use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
+    clock::Clock,
     event::{Change, EventKind, Person, Reason, Recipients, Roster},
     history::{History, Stay},
     ids::{EntryId, MAX_SHARED, Node, PublicId, ROOMS, RoomNo, Time, User},
@@ -91,6 +92,7 @@ pub struct Context<'a> {
     pub now: Time,
     pub leases: &'a mut Leases,
     pub epochs: &'a mut Epochs,
+    pub clock: &'a mut Clock,
 }
 
 impl From<ErrorCode> for Refusal {
@@ -101,8 +103,9 @@ impl From<ErrorCode> for Refusal {
 
 impl Room {
     /// Applies everything that is overdue. The room's state does not depend on how often that happens.
-    pub fn settle(&mut self, leases: &Leases, now: Time) {
+    pub fn settle(&mut self, leases: &Leases, paused: Time, now: Time) {
         let Some(live) = &mut self.live else { return };
+        live.prolong_grace_periods(&mut self.history, paused);
         let until = now.min(live.terms.end_at);
         live.drop_expired_entries(&mut self.history, leases, until, now);
         live.expire_grace_periods(&mut self.history, until, now);
@@ -139,7 +142,7 @@ impl Room {
     }
 
     pub fn join(&mut self, context: &mut Context, join: &Join, terms: Terms) -> Result<Ack, Refusal> {
-        self.settle(context.leases, context.now);
+        self.settle(context.leases, context.clock.paused, context.now);
         let (kind, entry) = self.admit(context, join, terms)?;
         let state = self.state(context.now).expect("the join made the room live");
         let is_followed_by_event = match kind {
@@ -190,7 +193,8 @@ impl Room {
             return Err(ErrorCode::SessionEnded.into());
         }
         let room = PublicId { text: ROOMS[join.room], is_number: join.is_room_number };
-        let live = self.live.insert(Live::start(room, context.epochs.next(context.now), terms, context.now));
+        let epoch = context.epochs.next(context.now);
+        let live = self.live.insert(Live::start(room, epoch, terms, context.clock.paused, context.now));
         let index = live.add_member(join, context.now);
         live.elect_host();
         let entry = live.add_entry(context, join, index, true, false);
@@ -205,8 +209,9 @@ impl Room {
         Ok((JoinKind::Started, entry))
     }
 
-    pub fn leave(&mut self, leases: &Leases, who: &Membership, now: Time) {
-        self.settle(leases, now);
+    pub fn leave(&mut self, context: &Context, who: &Membership) {
+        let now = context.now;
+        self.settle(context.leases, context.clock.paused, now);
         if let Some((live, index, entry)) = current(&mut self.live, who) {
             if live.members[index].entries.len() > 1 {
                 live.members[index].entries.remove(entry);
@@ -217,8 +222,9 @@ impl Room {
         self.history.close(who.entry, now);
     }
 
-    pub fn disconnect(&mut self, leases: &Leases, who: &Membership, now: Time) {
-        self.settle(leases, now);
+    pub fn disconnect(&mut self, context: &Context, who: &Membership) {
+        let now = context.now;
+        self.settle(context.leases, context.clock.paused, now);
         if let Some((live, index, entry)) = current(&mut self.live, who) {
             live.members[index].entries.remove(entry);
             live.handle_disconnect(&mut self.history, index, now);
@@ -228,8 +234,9 @@ impl Room {
     }
 
     /// Applies a definition, unless the room has the same or a newer revision.
-    pub fn define(&mut self, leases: &Leases, terms: Terms, members: Option<&[User]>, now: Time) {
-        self.settle(leases, now);
+    pub fn define(&mut self, context: &Context, terms: Terms, members: Option<&[User]>) {
+        let now = context.now;
+        self.settle(context.leases, context.clock.paused, now);
         let Some(live) = self.live.as_mut().filter(|live| live.terms.revision < terms.revision) else {
             return;
         };
@@ -240,33 +247,28 @@ impl Room {
         }
     }
 
-    pub fn end(&mut self, leases: &Leases, now: Time) {
-        self.settle(leases, now);
-        self.end_session(Reason::Ended, now);
+    pub fn end(&mut self, context: &Context) {
+        self.settle(context.leases, context.clock.paused, context.now);
+        self.end_session(Reason::Ended, context.now);
     }
 
     /// Returns the room's state and the entries that are not current.
-    pub fn read(
-        &mut self,
-        leases: &Leases,
-        entries: &[(User, EntryId)],
-        now: Time,
-    ) -> (Option<State>, Vec<EntryId>) {
-        self.settle(leases, now);
+    pub fn read(&mut self, context: &Context, entries: &[(User, EntryId)]) -> (Option<State>, Vec<EntryId>) {
+        self.settle(context.leases, context.clock.paused, context.now);
         let is_gone = |user: User, entry: EntryId| {
             let member = self.live.as_ref().and_then(|live| live.member(user));
             member.is_none_or(|member| member.find_entry(entry).is_none())
         };
         let gone = entries.iter().filter(|(user, entry)| is_gone(user, *entry)).map(|(_, entry)| *entry);
-        (self.state(now), gone.collect())
+        (self.state(context.now), gone.collect())
     }
 
     /// Returns stays that are over, then stays that go on.
-    pub fn attendance(&mut self, leases: &Leases, now: Time) -> Vec<Stay> {
-        self.settle(leases, now);
+    pub fn attendance(&mut self, context: &Context) -> Vec<Stay> {
+        self.settle(context.leases, context.clock.paused, context.now);
         let mut stays = self.history.stays.clone();
         if let Some(live) = &self.live {
-            stays.extend(live.members.iter().map(|member| Stay::of(live.epoch, member, now)));
+            stays.extend(live.members.iter().map(|member| Stay::of(live.epoch, member, context.now)));
         }
         stays
     }
@@ -287,6 +289,7 @@ impl Live {
             joined_at: now,
             entries: Vec::new(),
             lost_at: None,
+            grace_until: None,
             drops: 0,
             away: 0,
         });
@@ -302,6 +305,7 @@ impl Live {
         recovered: bool,
     ) -> Entry {
         context.leases.ensure(join.node, context.epochs, context.now);
+        context.clock.start(context.now);
         let entry = Entry {
             id: join.entry,
             node: join.node,
@@ -368,6 +372,7 @@ impl Live {
     ) -> (JoinKind, Entry) {
         let member = &mut self.members[index];
         let earlier = std::mem::replace(&mut member.person, join.person);
+        member.grace_until = None;
         member.away +=
             context.now - member.lost_at.take().expect("a member without entries has lost the last one");
         let (roster, count) = (self.roster(), self.members.len());

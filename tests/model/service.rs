@@ -132,25 +132,25 @@ impl Service {
             Action::Undefine(room) => self.undefine(*room, now),
             Action::Read { room, entries } => {
                 let (room, context) = self.shard.context(*room, now);
-                let (state, gone) = room.read(context.leases, entries, now);
+                let (state, gone) = room.read(&context, entries);
                 Reply::State(state, gone)
             }
             Action::Attendance(room) => {
                 let (room, context) = self.shard.context(*room, now);
-                Reply::Stays(room.attendance(context.leases, now))
+                Reply::Stays(room.attendance(&context))
             }
         }
     }
 
     fn leave(&mut self, who: &Membership, now: Time) -> Reply {
         let (room, context) = self.shard.context(who.room, now);
-        room.leave(context.leases, who, now);
+        room.leave(&context, who);
         Reply::Done
     }
 
     fn disconnect(&mut self, who: &Membership, now: Time) -> Reply {
         let (room, context) = self.shard.context(who.room, now);
-        room.disconnect(context.leases, who, now);
+        room.disconnect(&context, who);
         Reply::Done
     }
 
@@ -169,7 +169,7 @@ impl Service {
                 Ok(ack) => return Reply::Ack(ack),
                 Err(Refusal::Code(code)) => return Reply::Refused(code),
                 Err(Refusal::Revision(_)) => {
-                    room.define(context.leases, session.terms(), session.definition.members.as_deref(), now);
+                    room.define(&context, session.terms(), session.definition.members.as_deref());
                 }
             }
             stored = self.stores[join.room].current.clone();
@@ -183,7 +183,7 @@ impl Service {
         self.stores[room].put(Some(session));
         if !crashes {
             let (room, context) = self.shard.context(room, now);
-            room.define(context.leases, terms, definition.members.as_deref(), now);
+            room.define(&context, terms, definition.members.as_deref());
         }
         Reply::Revision(revision)
     }
@@ -192,7 +192,7 @@ impl Service {
         self.shard.epochs.next(now);
         self.stores[room].put(None);
         let (room, context) = self.shard.context(room, now);
-        room.end(context.leases, now);
+        room.end(&context);
         Reply::Done
     }
 }

@@ -1,7 +1,8 @@
 //! Rooms that share nodes, and their sweep.
 
 use crate::{
-    ids::{Node, ROOMS, RoomNo, Time},
+    clock::Clock,
+    ids::{CHARGED, Node, ROOMS, RoomNo, Time},
     lease::{Epochs, Leases},
     live::Live,
     room::{Context, Room},
@@ -12,6 +13,7 @@ pub struct Shard {
     pub rooms: [Room; ROOMS.len()],
     pub leases: Leases,
     pub epochs: Epochs,
+    pub clock: Clock,
 }
 
 /// The result of a sweep.
@@ -26,11 +28,19 @@ pub struct Swept {
 impl Shard {
     /// Returns a room, and the part of the shard that changes of a room use.
     pub fn context(&mut self, room: RoomNo, now: Time) -> (&mut Room, Context<'_>) {
-        (&mut self.rooms[room], Context { now, leases: &mut self.leases, epochs: &mut self.epochs })
+        self.run_clock(now);
+        let Self { rooms, leases, epochs, clock } = self;
+        (&mut rooms[room], Context { now, leases, epochs, clock })
+    }
+
+    /// Every call runs the clock first.
+    pub fn run_clock(&mut self, now: Time) {
+        self.clock.run(&mut self.leases, now);
     }
 
     /// Expires a node whose lease has ended, before it gets another lease.
     pub fn expire_if_ended(&mut self, node: Node, now: Time) {
+        self.run_clock(now);
         if self.leases.of(node).is_some_and(|lease| lease.until <= now) {
             self.expire_node(node, now);
         }
@@ -40,7 +50,7 @@ impl Shard {
     fn expire_node(&mut self, node: Node, now: Time) -> u32 {
         let mut settled = 0;
         for room in self.rooms.iter_mut().filter(|room| room.has_entries_of(node)) {
-            room.settle(&self.leases, now);
+            room.settle(&self.leases, self.clock.paused, now);
             settled += 1;
         }
         self.leases.remove(node);
@@ -51,21 +61,24 @@ impl Shard {
     pub fn heartbeat(&mut self, node: Node, now: Time) -> u64 {
         self.expire_if_ended(node, now);
         let lease = self.leases.ensure(node, &mut self.epochs, now);
+        self.clock.start(now);
         self.leases.extend(node, now);
         lease.since
     }
 
     pub fn stop(&mut self, node: Node, now: Time) {
+        self.run_clock(now);
         self.leases.end(node, now);
         self.expire_if_ended(node, now);
     }
 
     pub fn sweep(&mut self, now: Time) -> Swept {
+        self.run_clock(now);
         let late = self.due().map_or(0, |due| now.saturating_sub(due));
         let mut settled = 0;
         for room in &mut self.rooms {
             if room.live.as_ref().is_some_and(|live| live.due() <= now) {
-                room.settle(&self.leases, now);
+                room.settle(&self.leases, self.clock.paused, now);
                 settled += 1;
             }
         }
@@ -74,7 +87,8 @@ impl Shard {
         }
         let due = self.due();
         let more = due.is_some_and(|due| due <= now);
-        Swept { settled, late, more, due_in: due.map(|due| due.saturating_sub(now)) }
+        let longest = if self.leases.first_end().is_some() { CHARGED } else { Time::MAX };
+        Swept { settled, late, more, due_in: due.map(|due| due.saturating_sub(now).min(longest)) }
     }
 
     /// The next deadline.
@@ -86,8 +100,9 @@ impl Shard {
     /// The state at a time, without the number of events: it must not depend on who settled rooms before, and when.
     pub fn at(&self, now: Time) -> Self {
         let mut shard = self.clone();
+        shard.clock.ran_at = None;
         for room in &mut shard.rooms {
-            room.settle(&shard.leases, now);
+            room.settle(&shard.leases, shard.clock.paused, now);
             room.history.events.clear();
             room.history.closed.clear();
             let Some(live) = &mut room.live else { continue };

@@ -12,7 +12,7 @@ use rollcall_protocol::{
 };
 use rollcall_rooms::{
     Error, Rooms, Settings,
-    definitions::{DefinitionSource, DefinitionStore, Expected},
+    definitions::{DefinitionSource, DefinitionStore, Precondition},
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
 use serde_json::{Value, json};
@@ -176,8 +176,9 @@ impl Subject {
                 json!({})
             }
             Action::Undefine(room) => {
-                let undefined =
-                    rooms.undefine(&&self.stores[*room], &wire::id(ROOMS[*room]), Expected::Anything).await;
+                let undefined = rooms
+                    .undefine(&&self.stores[*room], &wire::id(ROOMS[*room]), &Precondition::default())
+                    .await;
                 reply(undefined.map(|()| json!({})))
             }
             Action::Read { room, entries } => {

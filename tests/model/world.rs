@@ -44,11 +44,20 @@ impl World {
         for room in &mut self.service.shard.rooms {
             room.history.events.clear();
         }
+        let pauses = self.pauses();
         self.reply = self.service.act(&step.action, step.at);
         if step.action != Action::Sweep {
             self.unswept.act(&step.action, step.at);
         }
+        if self.pauses() != pauses {
+            // Without sweeps, a shard pauses at other times, so the comparison starts again.
+            self.unswept = self.service.clone();
+        }
         self.record_join(&step.action);
+    }
+
+    fn pauses(&self) -> [Time; 2] {
+        [&self.service, &self.unswept].map(|service| service.shard.clock.paused)
     }
 
     fn record_join(&mut self, action: &Action) {

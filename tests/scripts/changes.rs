@@ -6,7 +6,7 @@ use rollcall_protocol::{
 };
 use rollcall_rooms::{
     Error,
-    definitions::{DefinitionStore, Expected},
+    definitions::{DefinitionStore, Precondition},
 };
 use serde_json::json;
 
@@ -195,20 +195,28 @@ async fn two_changes_at_once_are_kept_apart_and_a_caller_that_died_does_not_lock
     assert!(room.try_define(definition()).await.is_ok());
 }
 
+fn if_match(tags: &str) -> Precondition {
+    Precondition::parse([tags.as_bytes()], []).unwrap()
+}
+
 #[tokio::test]
 async fn a_change_that_is_meant_for_another_definition_is_refused_and_locks_nobody_out() {
     let room = live_room().await;
     let first = room.try_define(definition()).await.unwrap();
-    let second = room.move_end(Expected::Revision(first), END + MINUTE).await.unwrap();
-    for expected in [Expected::Revision(first), Expected::Nothing] {
-        let refused = room.move_end(expected, END + 2 * MINUTE).await;
+    let (anything, something) = (Precondition::default(), if_match("*"));
+    let is_first = if_match(&format!("\"{first}\""));
+    let nothing = Precondition::parse([], [b"*".as_slice()]).unwrap();
+    let second = room.move_end(&is_first, END + MINUTE).await.unwrap();
+    for precondition in [&is_first, &nothing] {
+        let refused = room.move_end(precondition, END + 2 * MINUTE).await;
         assert_eq!(refused.unwrap_err(), ErrorCode::PreconditionFailed);
     }
-    room.move_end(Expected::Something, END + 3 * MINUTE).await.unwrap();
-    assert!(room.move_end(Expected::Anything, END).await.unwrap() > second);
+    room.move_end(&something, END + 3 * MINUTE).await.unwrap();
+    assert!(room.move_end(&anything, END).await.unwrap() > second);
     room.undefine().await;
-    assert_eq!(room.move_end(Expected::Something, END).await.unwrap_err(), ErrorCode::PreconditionFailed);
-    assert_eq!(room.move_end(Expected::Anything, END).await.unwrap_err(), ErrorCode::NoSuchRoom);
+    assert_eq!(room.move_end(&something, END).await.unwrap_err(), ErrorCode::PreconditionFailed);
+    assert_eq!(room.move_end(&anything, END).await.unwrap_err(), ErrorCode::NoSuchRoom);
+    assert_eq!(room.move_end(&is_first.for_existing(), END).await.unwrap_err(), ErrorCode::NoSuchRoom);
 }
 
 /// A store that fails in the middle of a change.

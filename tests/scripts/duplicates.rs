@@ -80,7 +80,7 @@ async fn shared_connections_survive_the_death_of_another_connections_bridge() {
     let mut room = room_that(Duplicates::Share).await;
     room.settings.lease_ms = 15_000;
     room.through("node-2").join("kim/2").await.unwrap();
-    room.at(15_000).sweep().await;
+    room.run_until(15_000).await.sweep().await;
     assert_eq!(room.event_names().await, [""; 0]);
     room.disconnect("kim/1").await;
     assert_eq!(room.event_names().await, ["room:participantReconnecting"]);

@@ -14,7 +14,7 @@ use rollcall_protocol::{
 };
 use rollcall_rooms::{
     Error, Rooms, Settings,
-    definitions::{DefinitionSource, DefinitionStore, Expected},
+    definitions::{DefinitionSource, DefinitionStore, Precondition},
     rooms::ShardSweep,
     shard,
 };
@@ -77,6 +77,11 @@ impl DefinitionStore for &Fixture {
     }
 }
 
+/// A heartbeat of a bridge.
+pub fn heartbeat(node: &str) -> Heartbeat {
+    Heartbeat { node_id: node.parse().unwrap(), is_leaving: false }
+}
+
 /// The hash of the token that an entry can be resumed with.
 fn resume_hash(entry: &str) -> ResumeHash {
     format!("token of {entry}").parse().unwrap()
@@ -96,12 +101,20 @@ pub fn definition() -> SessionDefinition {
 impl Fixture {
     /// An empty room whose session ends in an hour, led by Lea. Leases last all day.
     pub async fn start() -> Self {
-        Self::start_in(ROOM.parse().unwrap()).await
+        Self::start_with(RedisServer::start().await, ROOM.parse().unwrap()).await
     }
 
     /// The same in another room.
     pub async fn start_in(home: RoomId) -> Self {
-        let server = RedisServer::start().await;
+        Self::start_with(RedisServer::start().await, home).await
+    }
+
+    /// The same, in this Redis.
+    pub async fn start_on(server: RedisServer) -> Self {
+        Self::start_with(server, ROOM.parse().unwrap()).await
+    }
+
+    async fn start_with(server: RedisServer, home: RoomId) -> Self {
         let mut subscription = server.client().get_async_pubsub().await.unwrap();
         subscription.subscribe(fanout::channel(&home)).await.unwrap();
         Self {
@@ -121,6 +134,17 @@ impl Fixture {
     pub fn at(&mut self, ms: u64) -> &mut Self {
         self.now = START + ms;
         self
+    }
+
+    /// Moves the time to so many milliseconds after the start, while another bridge keeps the shard running.
+    pub async fn run_until(&mut self, ms: u64) -> &mut Self {
+        let node = std::mem::replace(&mut self.node, "another-node".parse().unwrap());
+        while self.now + self.settings.lease_ms / 3 < START + ms {
+            self.now += self.settings.lease_ms / 3;
+            self.heartbeat(false).await;
+        }
+        self.node = node;
+        self.at(ms)
     }
 
     /// Changes the room that users enter from now on.
@@ -158,17 +182,28 @@ impl Fixture {
     }
 
     /// Moves the end, if the definition is the expected one.
-    pub async fn move_end(&self, expected: Expected, end_at: u64) -> Result<u64, ErrorCode> {
+    pub async fn move_end(&self, precondition: &Precondition, end_at: u64) -> Result<u64, ErrorCode> {
         let change = |definition: Option<SessionDefinition>, _| {
             Ok(SessionDefinition { end_at, ..definition.ok_or(ErrorCode::NoSuchRoom)? })
         };
-        let changed = self.rooms().change(&self, &self.home, expected, change).await;
+        let changed = self.rooms().change(&self, &self.home, precondition, change).await;
         Ok(changed.map_err(expect_refusal)?.0.revision)
+    }
+
+    /// Moves the end a little, and may fail in any way.
+    pub async fn try_change(&self) -> Result<(), Error> {
+        let changed = SessionDefinition { end_at: END + 1, ..definition() };
+        self.rooms().define(&self, &self.home, changed).await.map(drop)
+    }
+
+    /// Deletes the definition, and may fail in any way.
+    pub async fn try_undefine(&self) -> Result<(), Error> {
+        self.rooms().undefine(&self, &self.home, &Precondition::default()).await
     }
 
     /// Deletes the definition, which ends the session.
     pub async fn undefine(&self) {
-        self.rooms().undefine(&self, &self.home, Expected::Anything).await.unwrap();
+        self.rooms().undefine(&self, &self.home, &Precondition::default()).await.unwrap();
     }
 
     pub async fn attendance(&self) -> Attendance {
@@ -176,12 +211,16 @@ impl Fixture {
     }
 
     pub async fn read(&self, entries: &[&str]) -> RoomSnapshot {
+        self.rooms().read(&self.read_of(entries)).await.unwrap()
+    }
+
+    /// A read of the room that checks entries.
+    pub fn read_of(&self, entries: &[&str]) -> Read {
         let entries = entries.iter().map(|name| {
             let Membership { user_id, entry_id, .. } = self.membership(name);
             EntryRef { user_id, entry_id }
         });
-        let read = Read { room_id: self.home.clone(), entries: entries.collect() };
-        self.rooms().read(&read).await.unwrap()
+        Read { room_id: self.home.clone(), entries: entries.collect() }
     }
 
     pub fn rooms(&self) -> Rooms<RedisPort> {
@@ -266,7 +305,7 @@ impl Fixture {
     }
 
     /// The membership of an entry: `kim/2` is Kim's second one.
-    fn membership(&self, entry: &str) -> Membership {
+    pub fn membership(&self, entry: &str) -> Membership {
         let user = entry.split('/').next().unwrap();
         Membership {
             room_id: self.home.clone(),

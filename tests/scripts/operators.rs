@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_protocol::{ErrorCode, api::Notice};
+use rollcall_protocol::{
+    ErrorCode,
+    api::{Notice, RoomMembers},
+    client::Done,
+};
 use rollcall_rooms::Error;
+use rollcall_tests::redis_server::RedisServer;
 
-use crate::fixture::{Fixture, MINUTE, START};
+use crate::fixture::{Fixture, MINUTE, START, definition};
 
 #[tokio::test]
 async fn live_rooms_are_listed_a_page_at_a_time_each_once() {
@@ -54,9 +59,13 @@ async fn a_kicked_member_gets_an_event_and_may_come_back() {
     room.join("kim/1").await.unwrap();
     room.join("ben/1").await.unwrap();
     room.events().await;
-    for _ in 0..2 {
-        room.rooms().kick(&"algebra".parse().unwrap(), &"kim".parse().unwrap()).await.unwrap();
-    }
+    let kick = async |room: &Fixture, id: &str, user: &str| {
+        let kicked = room.rooms().kick(&id.parse().unwrap(), &user.parse().unwrap()).await;
+        kicked.map_err(|error| error.into_refusal().code)
+    };
+    assert_eq!(kick(&room, "algebra", "kim").await, Ok(Done {}));
+    assert_eq!(kick(&room, "algebra", "kim").await, Err(ErrorCode::NoSuchMember));
+    assert_eq!(kick(&room, "nowhere", "kim").await, Err(ErrorCode::NotLive));
     let names = room.event_names().await;
     assert_eq!(names, ["room:removed", "room:participantsChanged", "room:hostChanged"], "and once");
     assert!(!room.join("kim/2").await.unwrap().recovered);
@@ -75,4 +84,140 @@ async fn a_notice_reaches_the_room_while_it_is_live() {
     room.rooms().notify(&algebra, &notice).await.unwrap();
     let events = room.events().await;
     assert_eq!((events[1].name.as_str(), &events[1].data["text"]), ("room:notice", &notice.text.into()));
+}
+
+/// The ids on all pages of live rooms.
+async fn list_ids(room: &Fixture, limit: u32) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = room.rooms().list(after.as_deref(), limit).await.unwrap();
+        ids.extend(page.rooms.into_iter().map(|live| live.id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            return ids;
+        }
+    }
+}
+
+/// Ids that a locale takes for equal, or orders in another way than bytes.
+const SIMILAR_IDS: [&str; 16] = [
+    "a",
+    "A",
+    "b",
+    "B",
+    "\u{e4}",
+    "a\u{308}",
+    "z",
+    "co-op",
+    "coop",
+    "CO-OP",
+    "co op",
+    "1",
+    "\u{2460}",
+    "\u{ff11}",
+    "-a",
+    "\u{1f989}",
+];
+
+async fn list_similar_ids(mut room: Fixture) {
+    room.settings.shards = 2;
+    for id in SIMILAR_IDS {
+        room.in_room(id).join("kim/1").await.unwrap();
+    }
+    for limit in [1, 3, 100] {
+        let mut ids = list_ids(&room, limit).await;
+        ids.sort();
+        let mut expected = SIMILAR_IDS.map(str::to_owned).to_vec();
+        expected.sort();
+        assert_eq!(ids, expected, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn pages_hold_ids_that_differ_only_in_case_accents_or_punctuation() {
+    list_similar_ids(Fixture::start().await).await;
+}
+
+#[tokio::test]
+async fn pages_are_complete_whatever_the_locale_of_redis() {
+    let folder = tempfile::tempdir().unwrap();
+    let locale = folder.path().join("en_US.UTF-8");
+    let made =
+        std::process::Command::new("localedef").args(["-i", "en_US", "-f", "UTF-8"]).arg(&locale).status();
+    assert!(made.is_ok_and(|status| status.success()), "this test needs localedef and the sources of en_US");
+    let path = folder.path().to_owned();
+    let server = RedisServer::start_with(move |command| {
+        command.env("LOCPATH", &path).env("LC_ALL", "en_US.UTF-8");
+    });
+    let room = Fixture::start_on(server.await).await;
+    // By their bytes, a follows B.
+    let compare = "return tostring('a' < 'B')";
+    let is_smaller: String =
+        redis::cmd("EVAL").arg(compare).arg(0).query_async(&mut room.redis.clone()).await.unwrap();
+    assert_eq!(is_smaller, "true", "Redis uses the locale");
+    list_similar_ids(room).await;
+}
+
+#[tokio::test]
+async fn members_are_listed_a_page_at_a_time_in_rooms_of_any_size() {
+    let mut room = Fixture::start().await;
+    room.settings.roster_limit = 2;
+    let users: Vec<String> = (0..25).map(|n| format!("user-{n}")).collect();
+    for user in &users {
+        room.join(&format!("{user}/1")).await.unwrap();
+    }
+    let algebra = "algebra".parse().unwrap();
+    let page = async |after: Option<String>, limit| -> RoomMembers {
+        let json = room.rooms().members(&algebra, after.as_deref(), limit).await.unwrap();
+        serde_json::from_str(json.get()).unwrap()
+    };
+    for limit in [1, 5, 24, 25, 1000] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = page(after, limit).await;
+            assert_eq!(page.room.count, 25);
+            let members = page.room.members.unwrap();
+            assert!(!members.is_empty() && members.len() <= limit as usize);
+            seen.extend(members.into_iter().map(|member| member.user_id.to_string()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, users, "pages of {limit}");
+    }
+
+    let first = page(None, 10).await;
+    for n in 5..15 {
+        room.leave(&format!("user-{n}/1")).await;
+    }
+    let second = page(first.next.clone(), 10).await;
+    assert_eq!(second.room.members.unwrap()[0].user_id.as_str(), "user-15", "members who leave shift nobody");
+    room.undefine().await;
+    let Err(Error::Refused(refusal)) = room.rooms().members(&algebra, None, 10).await else { panic!() };
+    assert_eq!(refusal.code, ErrorCode::NotLive);
+    for after in ["", "x", "1", "1:x", "-1:2"] {
+        let Err(Error::Refused(refusal)) = room.rooms().members(&algebra, Some(after), 10).await else {
+            panic!("{after}")
+        };
+        assert_eq!(refusal.code, ErrorCode::Malformed);
+    }
+}
+
+#[tokio::test]
+async fn a_page_after_one_of_an_earlier_session_begins_at_the_first_member() {
+    let mut room = Fixture::start().await;
+    for name in ["ann/1", "ben/1", "kim/1"] {
+        room.join(name).await.unwrap();
+    }
+    let algebra = "algebra".parse().unwrap();
+    let read = async |room: &Fixture, after: Option<String>| -> RoomMembers {
+        let json = room.rooms().members(&algebra, after.as_deref(), 2).await.unwrap();
+        serde_json::from_str(json.get()).unwrap()
+    };
+    let next = read(&room, None).await.next;
+    room.undefine().await;
+    room.define(definition()).await;
+    room.at(1).join("zoe/1").await.unwrap();
+    assert_eq!(read(&room, next).await.room.members.unwrap()[0].user_id.as_str(), "zoe");
 }

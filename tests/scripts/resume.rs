@@ -90,9 +90,9 @@ async fn the_old_bridges_lease_does_not_touch_a_member_who_came_back_through_ano
     room.settings.lease_ms = 15_000;
     room.join("kim/1").await.unwrap();
     room.through("node-2").resume("kim/2", "kim/1").await.unwrap();
-    room.at(14_000).heartbeat(false).await;
+    room.run_until(14_000).await.heartbeat(false).await;
     room.events().await;
-    room.at(15_000).sweep().await;
+    room.run_until(15_000).await.sweep().await;
     assert_eq!(room.event_names().await, [""; 0]);
     let joined = room.join("ben/1").await.unwrap();
     let list: serde_json::Value = serde_json::from_str(joined.members.unwrap().get()).unwrap();

@@ -1,6 +1,6 @@
 //! A real `redis-server`, private to one test.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, ServerErrorKind, Value,
@@ -18,7 +18,13 @@ pub struct RedisServer(rollcall_servers::RedisServer);
 impl RedisServer {
     /// Starts a server that keeps nothing on disk, and waits until it accepts connections.
     pub async fn start() -> Self {
-        let started = spawn_blocking(rollcall_servers::RedisServer::start).await.expect("the start ran");
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts such a server after a change of its command.
+    pub async fn start_with(configure: impl Fn(&mut Command) + Send + 'static) -> Self {
+        let start = || rollcall_servers::RedisServer::start_with(configure);
+        let started = spawn_blocking(start).await.expect("the start ran");
         Self(started.expect("redis-server must be installed: run `cargo xtask setup`"))
     }
 
@@ -30,6 +36,12 @@ impl RedisServer {
     /// A client to it.
     pub fn client(&self) -> Client {
         Client::open(self.0.url()).expect("the URL is well formed")
+    }
+
+    /// A client to it as another user.
+    pub fn client_of(&self, user: &str, password: &str) -> Client {
+        let url = format!("redis://{user}:{password}@{}", self.address());
+        Client::open(url).expect("the URL is well formed")
     }
 
     /// A connection to it.

@@ -23,6 +23,10 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 /// After this many heartbeats without an answer the lease may have run out: a lease lasts for at least three of them.
 const MISSED_HEARTBEATS: u32 = 3;
 
+/// A heartbeat that failed is repeated after this part of the interval. When Redis comes back after an outage, the lease
+/// may end before the next heartbeat would come.
+const RETRIES_PER_INTERVAL: u32 = 5;
+
 /// Sends the heartbeats of this bridge.
 pub(super) struct Heartbeat {
     pub(super) app: Arc<App>,
@@ -48,7 +52,10 @@ impl Heartbeat {
         let mut leased_since = None;
         loop {
             ticks.tick().await;
-            let Some(lease) = self.send(false).await else { continue };
+            let Some(lease) = self.send(false).await else {
+                ticks.reset_after(self.interval / RETRIES_PER_INTERVAL);
+                continue;
+            };
             // Before the first answer, the app knows of the lease only through joins over this bridge.
             let is_lost = leased_since
                 .map_or(started.elapsed() > silence_limit(self.interval), |since| since != lease.since);

@@ -5,7 +5,7 @@ use rollcall_guest::{
     definitions::{KeyValueDefinitions, PostgresDefinitions, Source},
     events, identity,
 };
-use rollcall_protocol::{ErrorCode, RoomId, client::Identity};
+use rollcall_protocol::{RoomId, client::Identity};
 use rollcall_rooms::{Error, definitions, definitions::TokenDefinitions};
 use spin_sdk::http::{HeaderMap, Method};
 
@@ -17,16 +17,19 @@ thread_local! {
 
 /// Permits operators everything, and users to read the rooms that they may enter.
 pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method) -> Result<(), Error> {
-    let presented = bearer::presented(headers).ok_or(ErrorCode::Unauthorized)?;
-    match resource {
-        // A user's token is a JWT with two dots. An operator's token has no dots.
-        Resource::Room(room) | Resource::Members(room)
+    let refusal = match bearer::authorize(headers, &TOKENS, "operator_tokens").await {
+        Err(Error::Refused(refusal)) => refusal,
+        outcome => return outcome,
+    };
+    match (resource, bearer::presented(headers)) {
+        // A user's token is a JWT with two dots.
+        (Resource::Room(room) | Resource::Members(room), Some(presented))
             if *method == Method::GET && presented.split('.').count() == 3 =>
         {
             let identity = identity::verify(presented).await?;
             events::within_time_limit(authorize_user(&identity, room)).await
         }
-        _ => bearer::authorize(headers, &TOKENS, "operator_tokens").await,
+        _ => Err(refusal.into()),
     }
 }
 

@@ -12,7 +12,7 @@ use rollcall_protocol::{
 };
 use rollcall_rooms::{
     Error,
-    definitions::{DefinitionStore, Expected},
+    definitions::{DefinitionStore, Precondition},
 };
 use serde::de::DeserializeOwned;
 use spin_sdk::http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -22,41 +22,49 @@ use crate::{malformed, respond_with};
 /// Enough for the longest list of members of a definition.
 const MAX_DEFINITION_BYTES: usize = 2 * 1024 * 1024;
 
-pub async fn get(room: &RoomId) -> Result<Response, Error> {
+pub async fn get(room: &RoomId, headers: &HeaderMap) -> Result<Response, Error> {
+    let precondition = precondition(headers)?;
     respond_with(async {
         let stored = KeyValueDefinitions::open().await?.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+        if precondition.is_unmodified(&stored)? {
+            return Ok(tag(http::empty(StatusCode::NOT_MODIFIED), &stored));
+        }
         Ok(describe(StatusCode::OK, &stored))
     })
     .await
 }
 
 pub async fn put(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
-    let expected = expected(request.headers())?;
+    let precondition = precondition(request.headers())?;
     let definition: SessionDefinition = read_json(request).await?;
-    change(room, expected, |_, _| Ok(definition)).await
+    change(room, &precondition, |_, _| Ok(definition)).await
 }
 
 pub async fn patch(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
-    let expected = expected(request.headers())?;
+    let precondition = precondition(request.headers())?;
     let patch: DefinitionPatch = read_json(request).await?;
-    change(room, expected, |definition, _| Ok(definition.ok_or(ErrorCode::NoSuchRoom)?.patched(patch))).await
+    change(room, &precondition.for_existing(), |definition, _| {
+        Ok(definition.ok_or(ErrorCode::NoSuchRoom)?.patched(patch))
+    })
+    .await
 }
 
 /// Ends the session now. The definition ends too, so that no join starts the session again.
 pub async fn end(room: &RoomId) -> Result<Response, Error> {
-    let ended = change(room, Expected::Anything, |definition, now| {
+    let precondition = Precondition::default().for_existing();
+    change(room, &precondition, |definition, now| {
         let definition = definition.ok_or(ErrorCode::NoSuchRoom)?;
         Ok(SessionDefinition { end_at: definition.end_at.min(now), ..definition })
-    });
-    ended.await?;
+    })
+    .await?;
     Ok(http::empty(StatusCode::NO_CONTENT))
 }
 
 pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Error> {
-    let expected = expected(request.headers())?;
+    let precondition = precondition(request.headers())?;
     respond_with(async {
         let store = KeyValueDefinitions::open().await?;
-        redis::rooms().await?.undefine(&store, room, expected).await?;
+        redis::rooms().await?.undefine(&store, room, &precondition).await?;
         Ok(http::empty(StatusCode::NO_CONTENT))
     })
     .await
@@ -64,7 +72,7 @@ pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Error>
 
 async fn change(
     room: &RoomId,
-    expected: Expected,
+    precondition: &Precondition,
     change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Error>,
 ) -> Result<Response, Error> {
     respond_with(async {
@@ -74,7 +82,7 @@ async fn change(
             definition.validate().map_err(malformed)?;
             Ok(definition)
         };
-        let (stored, is_new) = redis::rooms().await?.change(&store, room, expected, valid).await?;
+        let (stored, is_new) = redis::rooms().await?.change(&store, room, precondition, valid).await?;
         Ok(describe(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &stored))
     })
     .await
@@ -85,24 +93,17 @@ async fn read_json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Refu
     json::from_object(&body).map_err(malformed)
 }
 
-/// Reads the condition of a request (RFC 9110, conditional requests). The entity tag of a definition is its revision.
-fn expected(headers: &HeaderMap) -> Result<Expected, Refusal> {
-    let text = |name| headers.get(name).map(HeaderValue::to_str).transpose().map_err(malformed);
-    match (text("if-match")?, text("if-none-match")?) {
-        (None, None) => Ok(Expected::Anything),
-        (Some("*"), None) => Ok(Expected::Something),
-        (None, Some("*")) => Ok(Expected::Nothing),
-        (Some(tag), None) => {
-            // No definition has the revision 0, so a foreign tag matches none.
-            let revision = tag.trim_matches('"').parse().unwrap_or(0);
-            Ok(Expected::Revision(revision))
-        }
-        _ => Err(malformed("If-None-Match takes nothing but *, and not together with If-Match")),
-    }
+/// Reads the conditions of a request.
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Refusal> {
+    let lines = |name| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    Precondition::parse(lines("if-match"), lines("if-none-match"))
 }
 
 fn describe(status: StatusCode, stored: &StoredDefinition) -> Response {
-    let mut response = http::json(status, &stored.definition);
+    tag(http::json(status, &stored.definition), stored)
+}
+
+fn tag(mut response: Response, stored: &StoredDefinition) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", stored.revision)) {
         response.headers_mut().insert("etag", tag);
     }

@@ -48,12 +48,12 @@ async fn handle_request(mut request: Request) -> Result<Response, Error> {
     let methods = resource.methods();
     match (resource, method) {
         (Resource::Rooms, Method::GET) => live::list(request.uri().query()).await,
-        (Resource::Room(room), Method::GET) => definitions::get(&room).await,
+        (Resource::Room(room), Method::GET) => definitions::get(&room, request.headers()).await,
         (Resource::Room(room), Method::PUT) => definitions::put(&room, &mut request).await,
         (Resource::Room(room), Method::PATCH) => definitions::patch(&room, &mut request).await,
         (Resource::Room(room), Method::DELETE) => definitions::delete(&room, &request).await,
         (Resource::End(room), Method::POST) => definitions::end(&room).await,
-        (Resource::Members(room), Method::GET) => live::members(&room).await,
+        (Resource::Members(room), Method::GET) => live::members(&room, request.uri().query()).await,
         (Resource::Member(room, user), Method::DELETE) => live::kick(&room, &user).await,
         (Resource::Notices(room), Method::POST) => live::notify(&room, &mut request).await,
         (Resource::Attendance(room), Method::GET) => live::attendance(&room).await,

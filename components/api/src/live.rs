@@ -5,7 +5,7 @@ use rollcall_guest::{
     redis,
 };
 use rollcall_protocol::{
-    RoomId, UserId,
+    Refusal, RoomId, UserId,
     api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice},
     json,
 };
@@ -25,12 +25,18 @@ struct Page {
     limit: Option<u32>,
 }
 
-pub async fn list(query: Option<&str>) -> Result<Response, Error> {
+/// Reads which page a query asks for: its `after` and `limit`.
+fn page(query: Option<&str>, default_limit: u32) -> Result<(Option<String>, u32), Refusal> {
     let Page { after, limit } = path::query(query)?;
-    let limit = limit.unwrap_or(100);
+    let limit = limit.unwrap_or(default_limit);
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(malformed(format!("limit must be from 1 to {MAX_PAGE}")).into());
+        return Err(malformed(format!("limit must be from 1 to {MAX_PAGE}")));
     }
+    Ok((after, limit))
+}
+
+pub async fn list(query: Option<&str>) -> Result<Response, Error> {
+    let (after, limit) = page(query, 100)?;
     respond_with(async {
         let rooms = redis::rooms().await?.list(after.as_deref(), limit).await?;
         Ok(http::json(StatusCode::OK, &rooms))
@@ -38,8 +44,13 @@ pub async fn list(query: Option<&str>) -> Result<Response, Error> {
     .await
 }
 
-pub async fn members(room: &RoomId) -> Result<Response, Error> {
-    respond_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.state(room).await?)) }).await
+pub async fn members(room: &RoomId, query: Option<&str>) -> Result<Response, Error> {
+    let (after, limit) = page(query, MAX_PAGE)?;
+    respond_with(async {
+        let members = redis::rooms().await?.members(room, after.as_deref(), limit).await?;
+        Ok(http::json(StatusCode::OK, &members))
+    })
+    .await
 }
 
 pub async fn kick(room: &RoomId, user: &UserId) -> Result<Response, Error> {

@@ -41,8 +41,11 @@ pub fn presented(headers: &HeaderMap) -> Option<&str> {
 /// An empty list admits nobody.
 async fn read_tokens(variable: &str) -> Result<Vec<String>, Error> {
     let tokens: Vec<_> = variables::get(variable).await?.split_whitespace().map(str::to_owned).collect();
-    if tokens.iter().any(|token| token.len() < MIN_TOKEN_BYTES) {
-        let hint = format!("{variable} must hold tokens of at least {MIN_TOKEN_BYTES} characters");
+    // No header can carry other characters.
+    let is_usable =
+        |token: &String| token.len() >= MIN_TOKEN_BYTES && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if !tokens.iter().all(is_usable) {
+        let hint = format!("{variable} must hold tokens of at least {MIN_TOKEN_BYTES} ASCII characters");
         return Err(variables::misconfigured(&hint));
     }
     Ok(tokens)

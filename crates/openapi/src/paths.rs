@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "this crate only describes the operations of the components")]
 
 use rollcall_protocol::{
-    api::{LiveRooms, Notice, Problem, RoomState, SweepReport},
+    api::{LiveRooms, Notice, Problem, RoomMembers, SweepReport},
     attendance::Attendance,
     definition::{DefinitionPatch, SessionDefinition},
 };
@@ -51,10 +51,10 @@ struct Room {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 struct Condition {
-    /// Demands this `ETag` of the definition, or any definition (`*`)
+    /// Demands one of these `ETag`s of the definition, or any definition (`*`)
     #[param(rename = "If-Match")]
     if_match: Option<String>,
-    /// `*` demands that there is no definition
+    /// Demands another `ETag` than these, or no definition (`*`)
     #[param(rename = "If-None-Match")]
     if_none_match: Option<String>,
 }
@@ -69,10 +69,14 @@ struct Condition {
 pub fn list() {}
 
 /// Reads a definition
-#[utoipa::path(get, path = "/rooms/{id}", security(("operator" = []), ("user" = [])), params(Room),
+#[utoipa::path(get, path = "/rooms/{id}", security(("operator" = []), ("user" = [])), params(Room, Condition),
     responses(
         (status = 200, description = "The definition", body = SessionDefinition,
             headers(("ETag" = String, description = "Its revision"))),
+        (status = 304, description = "The definition is the one of `If-None-Match`",
+            headers(("ETag" = String, description = "Its revision"))),
+        (status = 412, description = "The definition is not the one of `If-Match`", body = Problem,
+            content_type = "application/problem+json"),
         (status = 404, description = "No session is defined", body = Problem, content_type = "application/problem+json"),
         Refusals))]
 pub fn get() {}
@@ -111,10 +115,15 @@ pub fn delete() {}
         Refusals, ChangeRefusals))]
 pub fn end() {}
 
-/// Reads the state of a room and its members
-#[utoipa::path(get, path = "/rooms/{id}/members", security(("operator" = []), ("user" = [])), params(Room),
+/// Reads the state of a room and its members, a page at a time
+#[utoipa::path(get, path = "/rooms/{id}/members", security(("operator" = []), ("user" = [])),
+    params(
+        Room,
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "The most members of a page; 1000 by default"),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page"),
+    ),
     responses(
-        (status = 200, description = "The room", body = RoomState),
+        (status = 200, description = "The room, and a page of its members", body = RoomMembers),
         (status = 404, description = "No session is live", body = Problem,
             content_type = "application/problem+json"),
         Refusals))]
@@ -123,7 +132,11 @@ pub fn members() {}
 /// Removes a member, who may return if the definition admits them
 #[utoipa::path(delete, path = "/rooms/{id}/members/{user}", security(("operator" = [])),
     params(Room, ("user" = String, Path, min_length = 1, max_length = 128, description = "The user's id, percent-encoded")),
-    responses((status = 204, description = "The user is not in the room"), Refusals))]
+    responses(
+        (status = 204, description = "The member is removed"),
+        (status = 404, description = "No session is live, or the user is not in the room", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals))]
 pub fn kick() {}
 
 /// Sends a notice to all members of a room

@@ -38,7 +38,7 @@ pub struct LiveRooms {
     pub next: Option<String>,
 }
 
-/// The state of a room: the payload of `room:state`, and the response to a request for its members.
+/// The state of a room: the payload of `room:state`.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,6 +64,18 @@ pub struct RoomState {
     pub epoch: u64,
     /// The last event that this state includes.
     pub seq: u64,
+}
+
+/// A room and a page of its members.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomMembers {
+    /// The room.
+    #[serde(flatten)]
+    pub room: RoomState,
+    /// The value of `after` for the next page; none on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A member of a room.

@@ -55,6 +55,7 @@ error_codes! {
     MethodNotAllowed "METHOD_NOT_ALLOWED" METHOD_NOT_ALLOWED retry:false "This cannot be done with what is at this path."
     NoSuchRoom "NO_SUCH_ROOM" NOT_FOUND retry:false "No session is defined for this room."
     NotLive "NOT_LIVE" NOT_FOUND retry:true "No session is live in this room at the moment."
+    NoSuchMember "NO_SUCH_MEMBER" NOT_FOUND retry:false "The user is not in the room."
     NotAMember "NOT_A_MEMBER" FORBIDDEN retry:false "The session does not list this user."
     SessionEnded "SESSION_ENDED" GONE retry:false "The session is over."
     AlreadyJoined "ALREADY_JOINED" CONFLICT retry:false "The user is in the room already, through another connection; close that one, or join with its resume token."

@@ -67,6 +67,31 @@ struct ListCall {
     limit: u32,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MembersCall<'a> {
+    room_id: &'a RoomId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<MemberPosition>,
+    limit: u32,
+}
+
+/// The position of a member in the order of entering a session.
+#[derive(Serialize)]
+struct MemberPosition {
+    epoch: u64,
+    position: u64,
+}
+
+impl MemberPosition {
+    fn parse(cursor: &str) -> Result<Self, Refusal> {
+        let numbers = cursor.split_once(':').and_then(|(epoch, position)| {
+            Some(Self { epoch: epoch.parse().ok()?, position: position.parse().ok()? })
+        });
+        numbers.ok_or_else(|| Refusal::because(ErrorCode::Malformed, "after is not from a page of members"))
+    }
+}
+
 /// The part of a definition that a room stores.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,10 +206,17 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::SWEEP, shard, &SweepCall { limit: SWEEP_BATCH }).await
     }
 
-    /// Reads the state of a room. Refuses with `NOT_LIVE` if no session is live.
-    pub async fn state(&self, room: &RoomId) -> Result<Box<RawValue>, Error> {
-        let read = Read { room_id: room.clone(), entries: Vec::new() };
-        Ok(self.read(&read).await?.room.ok_or(ErrorCode::NotLive)?)
+    /// Reads a room and a page of its members. `after` is the `next` of the previous page. Refuses with `NOT_LIVE` if no
+    /// session is live.
+    pub async fn members(
+        &self,
+        room: &RoomId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Box<RawValue>, Error> {
+        let after = after.map(MemberPosition::parse).transpose()?;
+        let call = MembersCall { room_id: room, after, limit };
+        self.run(&script::MEMBERS, self.shard_of(room), &call).await
     }
 
     /// Lists a page of live rooms. `after` is the `next` of the previous page.
@@ -211,7 +243,8 @@ impl<R: Redis> Rooms<R> {
         Ok(LiveRooms { rooms, next })
     }
 
-    /// Removes a member, who may enter again if the definition still admits them.
+    /// Removes a member, who may enter again if the definition still admits them. Refuses with `NOT_LIVE` if no session is
+    /// live, and with `NO_SUCH_MEMBER` if the user is not in the room.
     pub async fn kick(&self, room: &RoomId, user: &UserId) -> Result<Done, Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]

@@ -23,13 +23,19 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts a server and waits until it accepts connections.
     pub fn start() -> Result<Self> {
-        Self::start_on(candidate_ports())
+        Self::start_on(candidate_ports(), |_| {})
     }
 
-    fn start_on(ports: impl IntoIterator<Item = u16>) -> Result<Self> {
+    /// Starts a server after a change of its command.
+    pub fn start_with(configure: impl Fn(&mut Command)) -> Result<Self> {
+        Self::start_on(candidate_ports(), configure)
+    }
+
+    fn start_on(ports: impl IntoIterator<Item = u16>, configure: impl Fn(&mut Command)) -> Result<Self> {
         let (process, port) = start_redis(&tempfile::tempfile()?, ports, |port| {
             let mut command = redis_server(port);
             command.args(["--save", "", "--appendonly", "no"]);
+            configure(&mut command);
             command
         })?;
         Ok(Self { process, port })
@@ -95,7 +101,7 @@ mod tests {
     use super::*;
 
     fn start_with_first_choice(port: u16) -> RedisServer {
-        RedisServer::start_on([port].into_iter().chain(candidate_ports())).unwrap()
+        RedisServer::start_on([port].into_iter().chain(candidate_ports()), |_| {}).unwrap()
     }
 
     #[test]

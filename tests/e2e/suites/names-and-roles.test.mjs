@@ -49,6 +49,7 @@ describe('names and roles', { timeout: 900_000 }, () => {
       const ack = await kim.request('auth:refresh', { token: await token('Kimberly', 'tutor') });
       assert.ok(ack.success && ack.data.expiresAt);
       await assertKnown(room, [lea, kim], 'Kimberly', 'tutor');
+      await lea.next('room:participantsChanged', changed('left', 'ali'));
       await lea.assertNoEvents(
         async () => {
           await kim.request('auth:refresh', { token: await token('Kimberly', 'tutor') });

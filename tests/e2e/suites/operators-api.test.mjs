@@ -7,6 +7,9 @@ import { tokenFor } from '../harness/tokens.mjs';
 
 const PAGE = 'https://admin.example';
 
+/** An operator's token that looks like a JWT. */
+const DOTTED = 'a-token.with-two.dots-in-it';
+
 describe("operators' API", { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
@@ -14,7 +17,7 @@ describe("operators' API", { timeout: 900_000 }, () => {
       bridges: 2,
       variables: {
         SPIN_VARIABLE_CORS_ORIGINS: `https://*.preview.example.com ${PAGE}`,
-        SPIN_VARIABLE_OPERATOR_TOKENS: `an-older-token-that-still-counts ${OPERATOR_TOKEN}`,
+        SPIN_VARIABLE_OPERATOR_TOKENS: `an-older-token-that-still-counts ${DOTTED} ${OPERATOR_TOKEN}`,
       },
     });
   });
@@ -85,6 +88,54 @@ describe("operators' API", { timeout: 900_000 }, () => {
       'PRECONDITION_FAILED',
     );
     assert.equal((await call('PATCH', '/rooms/latin', { body: { capacity: null } })).body.capacity, undefined);
+  });
+
+  test('conditions follow RFC 9110', async () => {
+    const body = { endAt: await inAnHour(), leaderId: 'lea' };
+    const tag = (await call('PUT', '/rooms/greek', { body })).headers.get('etag');
+    for (const value of [tag, `W/${tag}`, `"x", ${tag}`, '*']) {
+      const unmodified = await call('GET', '/rooms/greek', { headers: { 'if-none-match': value } });
+      assert.deepEqual([unmodified.status, unmodified.body, unmodified.headers.get('etag')], [304, '', tag], value);
+      assert.equal(unmodified.headers.get('vary'), 'origin');
+      await refused(
+        call('PUT', '/rooms/greek', { body, headers: { 'if-none-match': value } }),
+        412,
+        'PRECONDITION_FAILED',
+      );
+    }
+    for (const headers of [
+      { 'if-none-match': '"x"' },
+      { 'if-match': `"x", ${tag}` },
+      { 'if-match': tag, 'if-none-match': 'W/"x"' },
+    ])
+      assert.equal((await call('GET', '/rooms/greek', { headers })).status, 200, JSON.stringify(headers));
+    for (const headers of [{ 'if-match': `W/${tag}` }, { 'if-match': '"x"', 'if-none-match': tag }])
+      await refused(call('GET', '/rooms/greek', { headers }), 412, 'PRECONDITION_FAILED');
+    for (const value of ['x', '"', `*, ${tag}`])
+      await refused(call('GET', '/rooms/greek', { headers: { 'if-match': value } }), 400, 'MALFORMED');
+    const missing = { headers: { 'if-match': tag } };
+    await refused(call('GET', '/rooms/none', missing), 404, 'NO_SUCH_ROOM');
+    await refused(call('PATCH', '/rooms/none', { body: { capacity: 1 }, ...missing }), 404, 'NO_SUCH_ROOM');
+    await refused(call('PUT', '/rooms/none', { body, ...missing }), 412, 'PRECONDITION_FAILED');
+    assert.equal((await call('PUT', '/rooms/greek', { body, headers: { 'if-match': `"x", ${tag}` } })).status, 200);
+  });
+
+  test('members of a large room are listed page by page', async () => {
+    const room = await harness.room();
+    const users = Array.from({ length: 30 }, (_, n) => `user-${n}`);
+    for (const user of users) await (await harness.webSocket(user)).enter(room);
+    const seen = [];
+    let next;
+    do {
+      const query = `limit=7${next ? `&after=${encodeURIComponent(next)}` : ''}`;
+      const { body } = await call('GET', `/rooms/${room}/members?${query}`);
+      assert.deepEqual([body.groupId, body.count], [room, 30]);
+      seen.push(...body.members.map(({ userId }) => userId));
+      next = body.next;
+    } while (next);
+    assert.deepEqual(seen, users);
+    for (const query of ['limit=0', 'limit=1001', 'after=x', 'colour=red'])
+      await refused(call('GET', `/rooms/${room}/members?${query}`), 400, 'MALFORMED');
   });
 
   test('an unreadable stored definition admits nobody, and can be replaced', async () => {
@@ -197,7 +248,9 @@ describe("operators' API", { timeout: 900_000 }, () => {
     const kim = await harness.webSocket('kim');
     await kim.enter(room);
     await lea.next('room:participantsChanged', entered('kim'));
-    for (let i = 0; i < 2; i += 1) assert.equal((await call('DELETE', `/rooms/${room}/members/kim`)).status, 204);
+    assert.equal((await call('DELETE', `/rooms/${room}/members/kim`)).status, 204);
+    await refused(call('DELETE', `/rooms/${room}/members/kim`), 404, 'NO_SUCH_MEMBER');
+    await refused(call('DELETE', '/rooms/nowhere/members/kim'), 404, 'NOT_LIVE');
     await kim.next('room:removed');
     assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:removed' });
     await lea.next('room:participantsChanged', changed('removed', 'kim'));
@@ -223,6 +276,8 @@ describe("operators' API", { timeout: 900_000 }, () => {
     const { room } = await liveRoom({ members: ['kim'] });
     const [kim, mallory] = [await tokenFor('kim'), await tokenFor('mallory')];
     assert.equal((await call('GET', `/rooms/${room}`, { token: 'an-older-token-that-still-counts' })).status, 200);
+    for (const path of [`/rooms/${room}`, `/rooms/${room}/members`, '/rooms', `/rooms/${room}/attendance`])
+      assert.equal((await call('GET', path, { token: DOTTED })).status, 200, path);
     for (const path of [`/rooms/${room}`, `/rooms/${room}/members`]) {
       assert.equal((await call('GET', path, { token: kim })).status, 200);
       await refused(call('GET', path, { token: mallory }), 403, 'NOT_A_MEMBER');

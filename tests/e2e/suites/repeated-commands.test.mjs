@@ -45,6 +45,7 @@ describe('repeated commands', { timeout: 900_000 }, () => {
       const first = await kim.enter(room);
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
+      await lea.next('room:hostChanged');
       const again = await kim.enter(room);
       assert.deepEqual(ids(again.members), ['kim', 'lea']);
       assert.deepEqual([again.count, again.hostId, again.epoch, again.first], [2, 'lea', first.epoch, true]);

@@ -51,8 +51,8 @@ Examples:
 
     /// Shows who is in a room.
     ///
-    /// A member whose connection is lost stays in the room as reconnecting until the grace period ends. For a very
-    /// large room, the command shows only the number of members.
+    /// A member whose connection is lost stays in the room as reconnecting until the grace period ends. The
+    /// command reads all pages; it may list or omit members who come or go meanwhile.
     #[command(after_long_help = "\
 Examples:
   rollcall room who algebra

@@ -3,6 +3,7 @@
 mod command;
 mod definition;
 mod list;
+mod members;
 mod output;
 
 use clap::Args;
@@ -67,7 +68,7 @@ fn call(api: &Api, command: RoomCommand) -> anyhow::Result<Output> {
             Ok(Output::parse(json, |definition| display::definition(&id, definition)))
         }
         RoomCommand::Ls => list::run(api),
-        RoomCommand::Who { id } => Ok(Output::parse(api.get(&path(&id, "/members"))?, display::roster)),
+        RoomCommand::Who { id } => members::run(api, &path(&id, "/members")),
         RoomCommand::End { id } => {
             let json = api.post(&path(&id, "/end"), None::<&()>)?;
             Ok(Output::new(json, format!("The session of {id} has ended.")))

@@ -1,14 +1,14 @@
 //! Changes of a definition, before its session starts or while the session is live.
 
 use rollcall_protocol::{
-    ErrorCode, RoomId, UserId,
+    RoomId, UserId,
     client::Done,
     definition::{SessionDefinition, StoredDefinition},
     id,
 };
 use serde::{Deserialize, Serialize};
 
-use super::DefinitionStore;
+use super::{DefinitionStore, Precondition};
 use crate::{
     Error, Rooms,
     redis::Redis,
@@ -34,31 +34,6 @@ struct Revised {
     now: u64,
 }
 
-/// The definition that a change expects to replace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// Any definition, or none.
-    Anything,
-    /// No definition.
-    Nothing,
-    /// Any definition.
-    Something,
-    /// The definition with this revision.
-    Revision(u64),
-}
-
-impl Expected {
-    fn check(self, found: Option<&StoredDefinition>) -> Result<(), Error> {
-        let holds = match self {
-            Self::Anything => true,
-            Self::Nothing => found.is_none(),
-            Self::Something => found.is_some(),
-            Self::Revision(revision) => found.is_some_and(|stored| stored.revision == revision),
-        };
-        if holds { Ok(()) } else { Err(ErrorCode::PreconditionFailed.into()) }
-    }
-}
-
 impl<R: Redis> Rooms<R> {
     /// Changes a definition in the store and, if the session is live, in the room. Returns the definition, and whether
     /// the store had none before.
@@ -67,18 +42,17 @@ impl<R: Redis> Rooms<R> {
     /// revision in the room and reads again; a join that has read the new definition applies the definition itself.
     /// The next join thus completes a change that broke off between the two.
     ///
-    /// Refuses with `CONFLICT` while another change is under way, and with `PRECONDITION_FAILED` where the store does
-    /// not hold the expected definition.
+    /// Refuses with `CONFLICT` while another change is under way, and as [`Precondition::check`] does.
     pub async fn change(
         &self,
         store: &impl DefinitionStore,
         room: &RoomId,
-        expected: Expected,
+        precondition: &Precondition,
         change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Error>,
     ) -> Result<(StoredDefinition, bool), Error> {
         let Revised { revision, now } = self.revise(room).await?;
         let outcome = async {
-            let found = find(store, room, expected).await?;
+            let found = find(store, room, precondition).await?;
             let is_new = found.is_none();
             let definition = change(found.map(|stored| stored.definition), now)?;
             let stored = StoredDefinition { revision, definition };
@@ -96,7 +70,7 @@ impl<R: Redis> Rooms<R> {
         room: &RoomId,
         definition: SessionDefinition,
     ) -> Result<(StoredDefinition, bool), Error> {
-        self.change(store, room, Expected::Anything, |_, _| Ok(definition)).await
+        self.change(store, room, &Precondition::default(), |_, _| Ok(definition)).await
     }
 
     /// Deletes a room's definition and ends the session, if live. Refuses as [`Self::change`] does.
@@ -104,11 +78,11 @@ impl<R: Redis> Rooms<R> {
         &self,
         store: &impl DefinitionStore,
         room: &RoomId,
-        expected: Expected,
+        precondition: &Precondition,
     ) -> Result<(), Error> {
         self.revise(room).await?;
         let outcome = async {
-            find(store, room, expected).await?;
+            find(store, room, precondition).await?;
             store.delete(room).await?;
             let Done {} = self.run(&script::END, self.shard_of(room), &RoomCall { room_id: room }).await?;
             Ok(())
@@ -144,9 +118,9 @@ impl<R: Redis> Rooms<R> {
 async fn find(
     store: &impl DefinitionStore,
     room: &RoomId,
-    expected: Expected,
+    precondition: &Precondition,
 ) -> Result<Option<StoredDefinition>, Error> {
     let found = store.get(room).await?;
-    expected.check(found.as_ref())?;
+    precondition.check(found.as_ref())?;
     Ok(found)
 }

@@ -2,12 +2,13 @@
 
 mod change;
 mod ports;
+mod precondition;
 mod row;
 mod token;
 
 pub use self::{
-    change::Expected,
     ports::{DefinitionSource, DefinitionStore, admit},
+    precondition::Precondition,
     row::{InvalidRow, SessionRow},
     token::TokenDefinitions,
 };

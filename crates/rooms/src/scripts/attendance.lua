@@ -1,7 +1,8 @@
 -- Reads the attendance of a room: stays that are over, and stays that go on.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs
 -- ARGV[2]  call: roomId
 --
 -- Returns  {'OK', JSON list of stays}  stay: {userId, userName, enteredAt, leftAt, presentMs, drops, epoch, ending?}.

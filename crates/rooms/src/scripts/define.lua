@@ -1,8 +1,8 @@
 -- Applies a changed session definition to a live room, unless the room has the same or a newer revision.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
+--          attendanceLimit, attendanceMs
 -- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?};
 --          members?: users who may be in the room; everybody without it
 --

@@ -1,7 +1,8 @@
 -- Takes a lost connection from a member. The grace period starts unless the member has another connection.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs
 -- ARGV[2]  call: roomId, userId, entryId
 --
 -- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on

@@ -1,10 +1,13 @@
 -- Removes a member from a room against the member's will. The session definition may admit the user again.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs
 -- ARGV[2]  call: roomId, userId
 --
--- Returns  {'OK', '{}'}  also for a user who is not in the room
+-- Returns  {'OK', '{}'}        the member is removed
+--          {'NOT_LIVE'}        the room is not live
+--          {'NO_SUCH_MEMBER'}  the user is not in the room
 --
 -- Events   whatever was overdue; then
 --          room:removed              to each connection of the member
@@ -14,8 +17,12 @@
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
-if room.is_live and load_presence(room, call.userId) then
+local is_member = room.is_live and load_presence(room, call.userId)
+if is_member then
   kick_members(room, { call.userId })
 end
 schedule(room)
-return { 'OK', '{}' }
+if is_member then
+  return { 'OK', '{}' }
+end
+return { room.is_live and 'NO_SUCH_MEMBER' or 'NOT_LIVE' }

@@ -1,4 +1,4 @@
--- Lists the live rooms of a shard, ordered by id.
+-- Lists the live rooms of a shard, ordered by the bytes of their ids.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?
@@ -20,19 +20,15 @@ local function encode_live_room(room)
   })
 end
 
-local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
-table.sort(ids)
-
-local rooms = {}
-for _, id in ipairs(ids) do
-  if #rooms == call.limit then
-    break
-  end
-  if not call.after or id > call.after then
+local rooms, min = {}, call.after and '(' .. call.after or '-'
+repeat
+  local ids = redis.call('ZRANGE', ROOMS, min, '+', 'BYLEX', 'LIMIT', 0, call.limit)
+  for _, id in ipairs(ids) do
     local room = load_room(id)
-    if room.is_live and now < room.end_at then
+    if #rooms < call.limit and room.is_live and now < room.end_at then
       table.insert(rooms, encode_live_room(room))
     end
+    min = '(' .. id
   end
-end
+until #rooms == call.limit or #ids < call.limit
 return { 'OK', '[' .. table.concat(rooms, ',') .. ']' }

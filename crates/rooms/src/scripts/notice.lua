@@ -1,7 +1,8 @@
 -- Publishes an operator's text to all members of a room.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs
 -- ARGV[2]  call: roomId, text
 --
 -- Returns  {'OK', '{}'}  the text is published

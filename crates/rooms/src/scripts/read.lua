@@ -1,7 +1,8 @@
 -- Reads a room and checks a bridge's entries in it, for a bridge that may have missed events.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs
 -- ARGV[2]  call: roomId; entries: list of {userId, entryId}, the bridge's entries in the room
 --
 -- Returns  {'OK', JSON {room?, gone}}  room: snapshot of a live room; gone: ids of the entries that are not current

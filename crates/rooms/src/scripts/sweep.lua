@@ -3,12 +3,14 @@
 -- Two sweeps at once are safe, because a settled room is no longer due.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs
 -- ARGV[2]  call: limit (most rooms to settle)
 --
 -- Returns  {'OK', JSON {settled, lateMs, more, dueInMs?}}  settled: number of rooms that were due; lateMs: how long
 --                                                          the first was overdue; more: whether other rooms are due;
---                                                          dueInMs: time until the shard's next deadline
+--                                                          dueInMs: time until the shard has to be swept again: its
+--                                                          next deadline, or sooner so that no pause seems to begin
 --
 -- Events   whatever was overdue
 
@@ -28,7 +30,7 @@ local function settle_due_rooms(limit)
     local room = load_room(id)
     if not room.is_live then
       -- The room's keys expired: its session ended while nobody swept.
-      redis.call('ZREM', KEYS[1], id)
+      unlist(id)
     end
     settle(room)
     schedule(room)
@@ -54,5 +56,8 @@ local deadline = find_next_deadline()
 local report = { settled = settled_rooms, lateMs = late_ms, more = deadline <= now }
 if deadline < math.huge then
   report.dueInMs = math.max(0, deadline - now)
+  if redis.call('EXISTS', LEASES) == 1 then
+    report.dueInMs = math.min(report.dueInMs, CHARGED_MS)
+  end
 end
 return { 'OK', cjson.encode(report) }

@@ -1,5 +1,7 @@
 -- Arguments of every script: the deployment's settings and the call. All times are milliseconds since 1970.
 
+--- @include "rights"
+
 local settings = cjson.decode(ARGV[1])
 local call = cjson.decode(ARGV[2])
 

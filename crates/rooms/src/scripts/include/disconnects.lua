@@ -1,7 +1,16 @@
 -- Lost connections.
 
+--- @include "clock"
 --- @include "entry"
 --- @include "publish"
+
+-- Stores a member without a connection, and tells the room until when the member may come back.
+local function save_reconnecting(room, user, member)
+  save_member(room, user, member)
+  redis.call('ZADD', room.grace, member.graceUntil, user)
+  local data = { userId = member.userId, userName = member.userName, graceUntil = member.graceUntil }
+  publish(room, 'room:participantReconnecting', data, {})
+end
 
 -- Saves a member who lost an entry at the given time. The grace period starts if it was the last entry.
 local function save_after_disconnect(room, user, presence, lost_at)
@@ -12,11 +21,23 @@ local function save_after_disconnect(room, user, presence, lost_at)
   save_presence(room, user, presence)
   local member = load_member(room, user)
   member.state, member.graceUntil = 'reconnecting', lost_at + settings.graceMs
-  save_member(room, user, member)
-  redis.call('ZADD', room.grace, member.graceUntil, user)
+  save_reconnecting(room, user, member)
   redis.call('PEXPIREAT', room.grace, room.end_at + settings.retentionMs)
-  local data = { userId = member.userId, userName = member.userName, graceUntil = member.graceUntil }
-  publish(room, 'room:participantReconnecting', data, {})
+end
+
+-- Prolongs the grace periods that pauses since the last script of the room have cut short.
+local function prolong_grace_periods(room)
+  local pause_ms = PAUSED_MS - room.paused_ms
+  if pause_ms <= 0 then
+    return
+  end
+  room.paused_ms = PAUSED_MS
+  redis.call('HSET', room.key, 'pausedMs', PAUSED_MS)
+  for _, user in ipairs(redis.call('ZRANGE', room.grace, 0, -1)) do
+    local member = load_member(room, user)
+    member.graceUntil = member.graceUntil + pause_ms
+    save_reconnecting(room, user, member)
+  end
 end
 
 -- Returns the room's nodes whose lease ended by the given time: node → end of the lease.

@@ -9,7 +9,7 @@ local MAX_SHARED = 16
 local function publish_update(room, earlier, except)
   local profile = call.profile
   if profile.userName ~= earlier.userName or profile.userRole ~= earlier.userRole then
-    local user = { userId = USER, userName = profile.userName, userRole = profile.userRole }
+    local user = { userId = profile.userId, userName = profile.userName, userRole = profile.userRole }
     publish_change(room, 'updated', { user }, except)
   end
 end

@@ -1,5 +1,6 @@
 -- Joins of users who are not in the room.
 
+--- @include "clock"
 --- @include "epoch"
 --- @include "host"
 --- @include "join_entry"
@@ -10,13 +11,15 @@ local BEFORE_STARTED = 0
 
 local function start_session(room)
   room.is_live, room.epoch, room.seq, room.end_at = true, next_epoch(), 0, 0
-  redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now)
+  room.paused_ms = PAUSED_MS
+  redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now, 'pausedMs', PAUSED_MS)
   set_public_id(room, call.groupId)
   set_terms(room, call.terms)
   local presence = add_member(room)
   elect_host(room)
   local entry = add_entry(room, presence, true, false)
   schedule(room)
+  redis.call('ZADD', ROOMS, 0, room.id)
   set_ttl(room)
   local data = {
     groupId = room.public_id,

@@ -7,6 +7,8 @@
 local LEASES = SHARD .. 'leases'
 -- Hash: node → start of the unbroken lease.
 local LEASED_SINCE = SHARD .. 'leased'
+-- Hash: ranAt (when a script last ran), pausedMs (the sum of all pauses).
+local CLOCK = SHARD .. 'clock'
 
 -- Returns the key of the rooms in which a node has entries.
 local function build_node_key(node)
@@ -29,6 +31,7 @@ end
 local function ensure_lease(node)
   if redis.call('ZADD', LEASES, 'NX', now + settings.leaseMs, node) == 1 then
     redis.call('HSET', LEASED_SINCE, node, next_epoch())
+    redis.call('HSETNX', CLOCK, 'ranAt', now)
   end
   set_node_ttl(node)
 end

@@ -3,17 +3,21 @@
 --- @include "call"
 --- @include "member"
 
+-- Returns members as a JSON list.
+local function encode_members(room, users)
+  if #users == 0 then
+    return '[]'
+  end
+  return '[' .. table.concat(redis.call('HMGET', room.members, unpack(users)), ',') .. ']'
+end
+
 -- Returns the member list as JSON, in order of entering, or nil above the roster limit: with a list in every event,
 -- the bytes sent would grow with the square of the room's size.
 local function encode_roster(room, count)
   if count > settings.rosterLimit then
     return nil
   end
-  local users = redis.call('ZRANGE', room.order, 0, -1)
-  if #users == 0 then
-    return '[]'
-  end
-  return '[' .. table.concat(redis.call('HMGET', room.members, unpack(users)), ',') .. ']'
+  return encode_members(room, redis.call('ZRANGE', room.order, 0, -1))
 end
 
 -- Encodes a table, which must not be empty, and adds a field whose value is JSON already.
@@ -25,11 +29,17 @@ local function encode_with(object, name, json)
   return '{"' .. name .. '":' .. json .. ',' .. string.sub(text, 2)
 end
 
--- Returns the room as acks and snapshots show it, with the fields of `data` added.
-local function encode_room(room, data)
+-- Adds the fields of the room that acks and snapshots show.
+local function describe_room(room, data)
   data.count = redis.call('HLEN', room.members)
   data.endAt, data.remainMs = room.end_at, room.end_at - now
   data.leaderId, data.hostId, data.epoch = get_public_leader(room), get_public_host(room), room.epoch
+  return data
+end
+
+-- Returns the room as acks and snapshots show it, with the fields of `data` added.
+local function encode_room(room, data)
+  describe_room(room, data)
   return encode_with(data, 'members', encode_roster(room, data.count))
 end
 

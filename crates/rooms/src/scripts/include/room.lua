@@ -6,6 +6,10 @@
 
 local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 
+-- Sorted set of the ids of live rooms, all with the same score: so Redis orders them by their bytes. Lua would compare
+-- them by the server's locale, to which different ids can be the same.
+local ROOMS = SHARD .. 'rooms'
+
 -- Kinds of keys that last as long as the session.
 local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes' }
 
@@ -17,7 +21,7 @@ end
 local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
-    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber')
+    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs')
   return {
     id = id,
     public_id = build_public_id(id, fields[10]),
@@ -40,7 +44,15 @@ local function load_room(id)
     revision = tonumber(fields[7] or 0),
     duplicates = fields[8] or nil,
     capacity = tonumber(fields[9] or nil),
+    -- The part of the shard's pauses that the room's grace periods include.
+    paused_ms = tonumber(fields[12] or 0),
   }
+end
+
+-- Removes a room from the shard's lists.
+local function unlist(id)
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('ZREM', ROOMS, id)
 end
 
 -- Stores the room's next deadline, at which the sweep settles the room.
@@ -64,7 +76,9 @@ local function set_ttl(room)
   for _, kind in ipairs(LIVE_KINDS) do
     redis.call('PEXPIREAT', build_key(kind, room.id), room.end_at + settings.retentionMs)
   end
-  -- GT skips a key without an expiry, hence NX first.
-  redis.call('PEXPIREAT', KEYS[1], room.end_at + settings.retentionMs, 'NX')
-  redis.call('PEXPIREAT', KEYS[1], room.end_at + settings.retentionMs, 'GT')
+  for _, key in ipairs({ KEYS[1], ROOMS }) do
+    -- GT skips a key without an expiry, hence NX first.
+    redis.call('PEXPIREAT', key, room.end_at + settings.retentionMs, 'NX')
+    redis.call('PEXPIREAT', key, room.end_at + settings.retentionMs, 'GT')
+  end
 end

@@ -29,7 +29,7 @@ local function end_session(room, reason)
   for _, kind in ipairs(LIVE_KINDS) do
     redis.call('DEL', build_key(kind, room.id))
   end
-  redis.call('ZREM', KEYS[1], room.id)
+  unlist(room.id)
   -- The same call may start the next session in this room.
   room.is_live, room.host, room.reminder_at, room.seq = false, nil, 0, 0
 end
@@ -39,6 +39,7 @@ local function settle(room)
     return
   end
   local until_ms = math.min(now, room.end_at)
+  prolong_grace_periods(room)
   drop_expired_entries(room, until_ms)
   expire_grace_periods(room, until_ms)
   if now >= room.end_at then

@@ -1,0 +1,21 @@
+-- What Redis lets the app's user do. Redis refuses a command at the moment of the call, and a refusal in the middle of a
+-- script, or of a use case with several, leaves the writes before it. So every script first checks the rights for the
+-- commands of all scripts.
+
+-- The commands, which build.rs finds in the scripts.
+local COMMANDS = {}
+
+-- Returns the first right that is missing.
+local function find_missing_right()
+  for _, command in ipairs(COMMANDS) do
+    local on = command == 'PUBLISH' and 'rollcall:events:' or KEYS[1]
+    if not redis.acl_check_cmd(command, on) then
+      return command .. ' on ' .. on
+    end
+  end
+end
+
+local missing_right = find_missing_right()
+if missing_right then
+  return redis.error_reply('NOPERM the Redis user of the app lacks the right to run ' .. missing_right)
+end

@@ -1,0 +1,163 @@
+//! Rights of the app's user in Redis: a script that lacks one changes nothing.
+
+use std::collections::BTreeMap;
+
+use redis::aio::MultiplexedConnection;
+use rollcall_protocol::{api::Notice, fanout};
+use rollcall_rooms::{Error, Rooms};
+use rollcall_tests::redis_server::{RedisPort, connect};
+
+use crate::fixture::{Fixture, MINUTE, heartbeat};
+
+const PASSWORD: &str = "secret";
+
+/// The rules of a user in the operators' documentation.
+fn documented_rules(user: &str) -> Vec<String> {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
+    let prefix = format!("ACL SETUSER {user} ");
+    let rules = page.lines().find_map(|line| line.strip_prefix(&prefix)).expect("the page lists the rules");
+    rules
+        .split(' ')
+        .map(|rule| if rule.starts_with('>') { format!(">{PASSWORD}") } else { rule.to_owned() })
+        .collect()
+}
+
+/// Changes the rights of a user.
+async fn set_rules(room: &Fixture, user: &str, rules: &[String]) {
+    let mut command = redis::cmd("ACL");
+    command.arg("SETUSER").arg(user).arg("reset").arg(rules);
+    let () = command.query_async(&mut room.redis.clone()).await.unwrap();
+}
+
+/// A live room, and a connection of the app's user.
+async fn live_room() -> (Fixture, MultiplexedConnection) {
+    let mut room = Fixture::start().await;
+    set_rules(&room, "rollcall-app", &documented_rules("rollcall-app")).await;
+    let app = connect(&room.server.client_of("rollcall-app", PASSWORD)).await;
+    room.join("lea/1").await.unwrap();
+    room.join("kim/1").await.unwrap();
+    room.at(MINUTE);
+    (room, app)
+}
+
+/// Everything in Redis.
+async fn contents(redis: &MultiplexedConnection) -> BTreeMap<String, Vec<u8>> {
+    let redis = &mut redis.clone();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(redis).await.unwrap();
+    let mut contents = BTreeMap::new();
+    for key in keys {
+        let dump: Vec<u8> = redis::cmd("DUMP").arg(&key).query_async(redis).await.unwrap();
+        contents.insert(key, dump);
+    }
+    contents
+}
+
+/// The outcome of a use case.
+struct Outcome {
+    name: &'static str,
+    result: Result<(), Error>,
+    has_changed: bool,
+}
+
+/// Runs each use case once as the app's user. The order leaves something to do for each.
+async fn run_all(room: &mut Fixture, app: &MultiplexedConnection) -> Vec<Outcome> {
+    let owner = std::mem::replace(&mut room.redis, app.clone());
+    let rooms: Rooms<RedisPort> = room.rooms();
+    let algebra = &"algebra".parse().unwrap();
+    let notice = &Notice { text: "x".to_owned() };
+    let shard = room.shard();
+    let (mut outcomes, mut before) = (Vec::new(), contents(&owner).await);
+    let mut record = async |name, result| {
+        let after = contents(&owner).await;
+        outcomes.push(Outcome { name, result, has_changed: after != before });
+        before = after;
+    };
+    record("join", room.try_join("ben/1").await.map(drop)).await;
+    record("disconnect", rooms.disconnect(&room.membership("ben/1")).await.map(drop)).await;
+    record("leave", rooms.leave(&room.membership("kim/1")).await.map(drop)).await;
+    record("read", rooms.read(&room.read_of(&["kim/1"])).await.map(drop)).await;
+    record("members", rooms.members(algebra, None, 10).await.map(drop)).await;
+    record("attendance", rooms.attendance(algebra).await.map(drop)).await;
+    record("list", rooms.list(None, 10).await.map(drop)).await;
+    record("notice", rooms.notify(algebra, notice).await.map(drop)).await;
+    record("kick", rooms.kick(algebra, &"lea".parse().unwrap()).await.map(drop)).await;
+    record("heartbeat", rooms.heartbeat(shard, &heartbeat("node-2")).await.map(drop)).await;
+    record("define", room.try_change().await).await;
+    record("sweep", rooms.sweep(shard).await.map(drop)).await;
+    record("undefine", room.try_undefine().await).await;
+    room.redis = owner;
+    outcomes
+}
+
+#[tokio::test]
+async fn the_documented_rights_are_enough() {
+    let (mut room, app) = live_room().await;
+    for Outcome { name, result, .. } in run_all(&mut room, &app).await {
+        assert!(result.is_ok(), "{name}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_any_one_of_the_rights_a_script_changes_nothing_and_names_the_right() {
+    let (mut room, app) = live_room().await;
+    let rules = documented_rules("rollcall-app");
+    let removable: Vec<&String> = rules.iter().filter(|rule| rule.starts_with(['+', '~', '&'])).collect();
+    assert!(removable.len() > 30, "{removable:?}");
+    for missing in removable {
+        let rest: Vec<String> = rules.iter().filter(|rule| *rule != missing).cloned().collect();
+        set_rules(&room, "rollcall-app", &rest).await;
+        // Scripts that are loaded already need no EVAL.
+        let () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut room.redis).await.unwrap();
+        let right = missing.trim_start_matches(['+', '~', '&']).trim_end_matches('*');
+        for Outcome { name, result, has_changed } in run_all(&mut room, &app).await {
+            let Err(Error::Unavailable(reason)) = result else {
+                panic!("{name} without {missing}: {result:?}")
+            };
+            // Redis itself refuses a script whose key the user may not use.
+            let names_right = reason.to_lowercase().contains(right)
+                || (right.starts_with("rollcall:") && reason.contains("key"));
+            assert!(names_right, "{name} without {missing}: {reason}");
+            assert!(!has_changed, "{name} without {missing}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_changes_nothing_or_everything() {
+    let (mut room, app) = live_room().await;
+    set_rules(&room, "rollcall-app", &["on", "nopass", "+@all", "~*", "&*"].map(str::to_owned)).await;
+    let set_memory = async |room: &Fixture, bytes: u32| {
+        let mut set = redis::cmd("CONFIG");
+        let () =
+            set.arg("SET").arg("maxmemory").arg(bytes).query_async(&mut room.redis.clone()).await.unwrap();
+    };
+    set_memory(&room, 1).await;
+    for Outcome { name, result, has_changed } in run_all(&mut room, &app).await {
+        if let Err(error) = result {
+            assert!(error.to_string().contains("OOM") && !has_changed, "{name}: {error}");
+        }
+    }
+    set_memory(&room, 0).await;
+    for Outcome { name, result, .. } in run_all(&mut room, &app).await {
+        assert!(!matches!(result, Err(Error::Unavailable(_))), "{name}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bridge_may_subscribe_to_rooms_and_nothing_else() {
+    let room = Fixture::start().await;
+    set_rules(&room, "rollcall-bridge", &documented_rules("rollcall-bridge")).await;
+    let client = room.server.client_of("rollcall-bridge", PASSWORD);
+    let mut subscription = client.get_async_pubsub().await.unwrap();
+    let channel = fanout::channel(&"algebra".parse().unwrap());
+    subscription.subscribe(&channel).await.unwrap();
+    subscription.unsubscribe(&channel).await.unwrap();
+    assert!(subscription.subscribe("another").await.is_err());
+    let mut bridge = connect(&client).await;
+    for words in [&["PUBLISH", &channel, "x"][..], &["GET", "rollcall:{0}:epoch"], &["KEYS", "*"]] {
+        let mut command = redis::cmd(words[0]);
+        let refused = command.arg(&words[1..]).query_async::<redis::Value>(&mut bridge).await;
+        assert!(refused.unwrap_err().to_string().to_lowercase().contains("permission"), "{words:?}");
+    }
+}
