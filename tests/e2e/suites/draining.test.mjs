@@ -70,9 +70,7 @@ describe('draining', { timeout: 900_000 }, () => {
 
     // The bridge serves a client until the client's delay is over, over polling too.
     const patient = members.filter((_, i) => delays[i] > DRAIN_MS / 2);
-    const served = patient
-      .slice(0, 9)
-      .map(async (member) => assert.equal((await member.join(room)).success, true));
+    const served = patient.slice(0, 9).map(async (member) => assert.equal((await member.join(room)).success, true));
     await Promise.all(served);
 
     const times = await Promise.all(closed);

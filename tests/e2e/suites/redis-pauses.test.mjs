@@ -50,9 +50,16 @@ describe('Redis pauses', { timeout: 900_000 }, () => {
 
         const bo = await harness.connect(transport, 'bo', { bridge: 1 });
         await again(() => bo.join(room));
-        for (const member of members) await until(() => member.log.some(({ event, data }) =>
-          (event === 'room:participantsChanged' && entered('bo')(data)) ||
-          (event === 'room:state' && data.members.some(({ userId }) => userId === 'bo'))), 'bo is there');
+        for (const member of members)
+          await until(
+            () =>
+              member.log.some(
+                ({ event, data }) =>
+                  (event === 'room:participantsChanged' && entered('bo')(data)) ||
+                  (event === 'room:state' && data.members.some(({ userId }) => userId === 'bo')),
+              ),
+            'bo is there',
+          );
         // A lease later, nothing has come of the outage.
         await sleep(LEASE_MS);
         const { members: list, hostId } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
@@ -60,7 +67,10 @@ describe('Redis pauses', { timeout: 900_000 }, () => {
         assert.equal(hostId, 'lea');
         for (const member of members) {
           assert.equal(member.count('room:participantReconnecting'), 0);
-          assert.equal(member.log.some(({ data }) => data.change?.type === 'graceExpired'), false);
+          assert.equal(
+            member.log.some(({ data }) => data.change?.type === 'graceExpired'),
+            false,
+          );
         }
         const { attendees } = await (await harness.api('GET', `/rooms/${room}/attendance`)).json();
         for (const { userId, drops, stays } of attendees) {

@@ -70,7 +70,10 @@ describe('repeated commands', { timeout: 900_000 }, () => {
       const room = await harness.room();
       const kim = await harness.connect(transport, 'kim', { bridge: 1 });
       const acks = await Promise.all([kim.join(room), kim.join(room), kim.join(room)]);
-      assert.ok(acks.every(({ success }) => success), JSON.stringify(acks));
+      assert.ok(
+        acks.every(({ success }) => success),
+        JSON.stringify(acks),
+      );
       assert.equal(new Set(acks.map(({ data }) => data.resumeToken)).size, 1);
       assert.equal(ids(await members(room)).length, 1);
       assert.equal(kim.count('room:started'), 1);

@@ -93,8 +93,7 @@ describe('TLS', { timeout: 900_000 }, () => {
   test('a renewed certificate is used while connections stay open, and an invalid one is not', async () => {
     const room = await harness.room();
     const lea = await member('lea', room);
-    const isOpen = async () =>
-      (await lea.timeout(30_000).emitWithAck('room:join', { groupId: room })).success;
+    const isOpen = async () => (await lea.timeout(30_000).emitWithAck('room:join', { groupId: room })).success;
     assert.equal((await presented()).protocol, 'http/1.1');
 
     const renewed = await makeCertificate();
