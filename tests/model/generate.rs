@@ -155,7 +155,16 @@ fn pick_join(world: &World, room: RoomNo, rng: &mut Rng) -> Join {
     let node = pick_node(rng);
     let entry = EntryId(world.sent.last().map_or(0, |(_, join)| join.entry.0) + 1);
     let is_room_number = pick_type(ROOMS[room], rng);
-    Join { room, is_room_number, person: pick_person(user, rng), node, entry, resumes, replaces, refreshes: 0 }
+    Join {
+        room,
+        is_room_number,
+        person: pick_person(user, rng),
+        node,
+        entry,
+        resumes,
+        replaces,
+        refreshes: 0,
+    }
 }
 
 fn pick_person(user: User, rng: &mut Rng) -> Person {

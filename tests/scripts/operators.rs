@@ -138,6 +138,7 @@ async fn pages_hold_ids_that_differ_only_in_case_accents_or_punctuation() {
     list_similar_ids(Fixture::start().await).await;
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn pages_are_complete_whatever_the_locale_of_redis() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ pub mod cargo_fuzz;
 pub mod chromium;
 mod debian;
 mod faketime;
+mod locales;
 pub mod luacheck;
 pub mod nginx;
 pub mod node;
@@ -34,6 +35,7 @@ pub fn for_tests() -> Result<()> {
     chromium::ensure()?;
     postgres::ensure()?;
     pgbouncer::ensure()?;
+    locales::ensure()?;
     nginx::ensure()?;
     python_tools::ensure().map(drop)
 }
