@@ -83,7 +83,7 @@ describe("operators' API", { timeout: 900_000 }, () => {
     await refused(call('PATCH', '/rooms/latin', { body: { capacity: 4 }, headers: tag }), 412, 'PRECONDITION_FAILED');
     await refused(call('DELETE', '/rooms/latin', { headers: tag }), 412, 'PRECONDITION_FAILED');
     await refused(
-      call('PUT', '/rooms/latin', { body, headers: { 'if-match': '"made up"' } }),
+      call('PUT', '/rooms/latin', { body, headers: { 'if-match': '"made-up"' } }),
       412,
       'PRECONDITION_FAILED',
     );

@@ -35,7 +35,7 @@ local function recover(room, presence)
   return build_ack(room, add_entry(room, presence, false, true))
 end
 
--- Replaces an entry by the new one. Other members get no event about it: for them, the member was present all the time.
+-- Replaces an entry by the new one. Other members get no event about it: for them, the member was always present.
 local function take_over(room, presence, index)
   local replaced = drop_entry(room, presence, index)
   publish_close(room, replaced.entryId, 'room:replaced')
