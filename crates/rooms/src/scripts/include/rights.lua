@@ -1,6 +1,6 @@
--- What Redis lets the app's user do. Redis refuses a command at the moment of the call, and a refusal in the middle of a
--- script, or of a use case with several, leaves the writes before it. So every script first checks the rights for the
--- commands of all scripts.
+-- What Redis lets the app's user do. Redis refuses a command at the moment of the call, and a refusal in the middle of
+-- a script, or of a use case with several, leaves the writes before it. So every script first checks the rights for
+-- the commands of all scripts.
 
 -- The commands, which build.rs finds in the scripts.
 local COMMANDS = {}
