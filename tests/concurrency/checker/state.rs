@@ -117,7 +117,9 @@ impl State {
     }
 
     fn lose(&mut self, user: &str, grace_until: u64) -> Result<(), Rule> {
-        let member = self.find(user).filter(|member| member.grace_until.is_none());
+        // A later end of the grace period follows a pause of the shard.
+        let member =
+            self.find(user).filter(|member| member.grace_until.is_none_or(|until| until < grace_until));
         member.ok_or(Rule::OnlyThePresentAreLost)?.grace_until = Some(grace_until);
         Ok(())
     }
