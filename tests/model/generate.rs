@@ -10,7 +10,6 @@ use crate::{
         CLOSED_ENTRY_TTL, EntryId, LEASE, MINUTE, NODES, Node, PublicId, ROOMS, RoomNo, SECOND, Time, USERS,
         User,
     },
-    live::Member,
     room::{Join, Membership},
     service::{Action, Definition},
     world::{Step, World},

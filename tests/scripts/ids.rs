@@ -182,7 +182,7 @@ async fn the_first_client_decides_the_type_of_the_room_and_its_token_before_it()
         };
         room.rooms().join(&&room, &join("kim", &sent)).await.unwrap();
         room.rooms().join(&&room, &join("ben", &json!("12"))).await.unwrap();
-        assert_eq!(json!(room.rooms().state(&id::<RoomId>("12")).await.unwrap())["groupId"], seen);
+        assert_eq!(json!(room.rooms().members(&id::<RoomId>("12"), None, 1).await.unwrap())["groupId"], seen);
         let session = room.read(&[]).await.room;
         room.undefine().await;
         room.define(definition()).await;

@@ -150,7 +150,7 @@ mod tests {
     fn stored() -> StoredDefinition {
         let definition = SessionDefinition {
             end_at: 1,
-            leader_id: "lea".parse().unwrap(),
+            leader_id: Some("lea".parse().unwrap()),
             members: None,
             duplicates: Duplicates::Refuse,
             capacity: None,
