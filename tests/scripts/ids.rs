@@ -139,11 +139,13 @@ async fn a_number_and_its_text_are_one_user_whose_last_token_decides_the_type() 
 }
 
 #[tokio::test]
-async fn a_shared_connection_with_another_type_changes_nothing() {
-    let room = numbered_room().await;
+async fn a_shared_connection_with_another_type_is_an_update_for_everybody_else() {
+    let mut room = numbered_room().await;
     room.join_as("7", "7/1").await.unwrap();
     let shared = json_of(&room.join_as(r#""7""#, "7/2").await.unwrap());
-    assert_eq!((&shared["count"], &shared["members"][0]["userId"]), (&json!(1), &json!(7)));
+    assert_eq!((&shared["count"], &shared["members"][0]["userId"]), (&json!(1), &json!("7")));
+    let change = room.events().await.pop().unwrap().data["change"].clone();
+    assert_eq!((&change["type"], &change["users"][0]["userId"]), (&json!("updated"), &json!("7")));
 }
 
 #[tokio::test]

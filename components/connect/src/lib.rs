@@ -1,5 +1,5 @@
-//! A client wants to connect: verifies the client's token and responds with the user. Needs Redis only where an identity provider
-//! publishes the keys.
+//! A client wants to connect: verifies the client's token and responds with the user. Needs Redis only where an
+//! identity provider publishes the keys.
 
 use rollcall_guest::{events, http::Response, identity};
 use rollcall_protocol::{client::Identity, event::Connect};

@@ -88,8 +88,11 @@ impl TextOrNumber {
     }
 
     fn with_type_of(self, other: &Self) -> Self {
+        if !other.is_number {
+            return Self { is_number: false, ..self };
+        }
         let number = self.text.parse().ok().map(Self::from_integer);
-        number.filter(|number| other.is_number && number.is_number && *number == self).unwrap_or(self)
+        number.filter(|number| number.is_number && *number == self).unwrap_or(self)
     }
 }
 
@@ -233,8 +236,8 @@ id! {
 }
 
 impl UserId {
-    /// The same id, as a number if the other id is one and the text is that of an integer: for sources that hold text
-    /// only, on a platform that may number its users.
+    /// The same id, as a number if the other id is one and the text is that of an integer, and otherwise as text: for
+    /// tables, whose columns need not have the type that ids have in the platform's tokens.
     pub fn with_type_of(self, other: &Self) -> Self {
         Self(self.0.with_type_of(&other.0))
     }
@@ -340,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_a_text_column_gets_the_type_that_the_platform_uses() {
+    fn an_id_of_a_column_gets_the_type_that_the_platform_uses() {
         for (text, other, expected) in [
             ("8", "7", "8"),
             ("-8", "7", "-8"),
@@ -354,6 +357,8 @@ mod tests {
             let id = UserId::new(text).unwrap().with_type_of(&user(other));
             assert_eq!(serde_json::to_string(&id).unwrap(), expected);
         }
+        let of_integer_column = user("8").with_type_of(&user(r#""7""#));
+        assert_eq!(serde_json::to_string(&of_integer_column).unwrap(), r#""8""#);
     }
 
     #[test]

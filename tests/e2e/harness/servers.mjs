@@ -55,7 +55,7 @@ class Official {
         server.rooms.emit('lost', { epoch: 1, seq, userId: socket.handshake.auth.user });
       });
     });
-    server.notify = async (text) => {
+    server.notify = (text) => {
       seq += 1;
       server.rooms.emit('room:notice', { epoch: 1, seq, text });
     };

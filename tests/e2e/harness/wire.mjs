@@ -24,8 +24,10 @@ export const UPGRADES = {
 };
 
 export class Wire {
-  /** Requests so far, by their first line up to the query. */
+  /** Requests so far. */
   requests = 0;
+  /** Requests without a response. */
+  waiting = 0;
   /** Requests to upgrade so far. */
   upgrades = 0;
   #sockets = new Set();
@@ -56,7 +58,10 @@ export class Wire {
     let isSwitched = false;
     client.on('data', (bytes) => {
       const text = bytes.toString('latin1');
-      if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(text)) this.requests += 1;
+      if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(text)) {
+        this.requests += 1;
+        this.waiting += 1;
+      }
       if (/\r\nupgrade: websocket\r\n/i.test(text)) {
         isUpgrading = true;
         this.upgrades += 1;
@@ -69,6 +74,7 @@ export class Wire {
       this.#pass(bytes, upstream);
     });
     upstream.on('data', (bytes) => {
+      if (!isSwitched && bytes.toString('latin1').startsWith('HTTP/1.1 ')) this.waiting -= 1;
       if (isSwitched && this.behavior === UPGRADES.MUTE) return;
       if (!isUpgrading || isSwitched) return this.#pass(bytes, client);
       isSwitched = true;

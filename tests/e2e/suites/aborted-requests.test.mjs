@@ -7,6 +7,8 @@ import { Child } from '../harness/child.mjs';
 import { Polling } from '../harness/engine-io.mjs';
 import { authOf, SERVERS } from '../harness/servers.mjs';
 import { NAMESPACE, SocketIoMember } from '../harness/socket-io.mjs';
+import { until } from '../harness/wait.mjs';
+import { Wire } from '../harness/wire.mjs';
 
 /** Far less than the 45 s in which missing pongs tell that a client is gone. */
 const NOTICE_LIMIT_MS = 15_000;
@@ -19,7 +21,10 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     let lea;
     before(async () => {
       site = await Site.start();
-      [server, browser] = await Promise.all([Kind.start({ flags: ['--origin', site.origin], origin: site.origin }), launch()]);
+      [server, browser] = await Promise.all([
+        Kind.start({ flags: ['--origin', site.origin], origin: site.origin }),
+        launch(),
+      ]);
       lea = new SocketIoMember('lea', server, { auth: await authOf('lea') });
       await lea.connected();
       await lea.enter(server.room);
@@ -62,11 +67,14 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     test('a client that is killed while it polls is lost at once', async () => {
       const script = new URL('../harness/client-process.mjs', import.meta.url).pathname;
       const { token } = await authOf('zoe');
-      const arguments_ = [script, server.url + NAMESPACE, token, server.room, 'polling', 'zoe'];
-      const client = new Child(process.execPath, arguments_, {});
+      const wire = await Wire.start(new URL(server.url).host);
+      const parameters = [script, wire.url + NAMESPACE, token, server.room, 'polling', 'zoe'];
+      const client = new Child(process.execPath, parameters, {});
       await client.line(/ack .*"success":true/);
+      await until(() => wire.waiting > 0, 'the client polls');
       await client.kill('SIGKILL');
       await isLost('zoe');
+      await wire.stop();
     });
 
     test('a client whose message breaks off is lost at once', async () => {

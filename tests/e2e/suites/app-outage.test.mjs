@@ -8,10 +8,10 @@ import { until } from '../harness/wait.mjs';
 
 const AWAY_MS = 10_000;
 const MEMBERS = 20;
-/** Longer than any restart of the app takes on a busy machine. */
-const GRACE_MS = 600_000;
+/** Long enough for the checks before its end. The time in which the app is away does not count. */
+const GRACE_MS = 30_000;
 
-/** Real time: the lease runs out while the app is away. */
+/** Real time: a clock that jumps by more than half a lease looks like an outage of Redis. */
 const VARIABLES = {
   SPIN_VARIABLE_LEASE_MS: '3000',
   SPIN_VARIABLE_GRACE_MS: String(GRACE_MS),
@@ -53,24 +53,23 @@ describe('an outage of the app for ten seconds', { timeout: 900_000 }, () => {
     const appListen = new URL(appUrl).host;
     harness.bridges[0] = await Bridge.start({ redis: harness.redis, variables: VARIABLES, appListen });
 
-    // The lease has run out meanwhile: the app counts all members as disconnected, and the bridge rejoins them.
-    const missing = new Set([lea, ...stay].map(({ user }) => user));
-    while (missing.size > 0) {
-      const data = await lea.next('room:participantReconnected', undefined, 60_000);
-      for (const { userId } of membersIn(data)) assert.ok(missing.delete(userId), `${userId} is recovered once`);
-    }
+    // Nothing ran in the shard meanwhile, so nobody's lease has run out.
+    const lost = await lea.next('room:participantReconnecting', undefined, 60_000);
+    assert.deepEqual(
+      membersIn(lost).map(({ userId }) => userId),
+      [gone.user],
+    );
     await until(async () => (await late.join(room)).success, 'late can join');
     const { members } = await (await harness.socketIo('observer', { bridge: 1 })).enter(room);
     const states = Object.fromEntries(members.map(({ userId, state }) => [userId, state]));
     assert.equal(states[gone.user], 'reconnecting', 'the bridge has sent the disconnect');
     for (const { user } of [lea, ...stay]) assert.equal(states[user], 'present');
 
-    await harness.redis.advance(GRACE_MS);
-    await lea.next('room:participantsChanged', changed('graceExpired', gone.user), 60_000);
+    await lea.next('room:participantsChanged', changed('graceExpired', gone.user), GRACE_MS + 60_000);
     assert.equal((await stay[0].leave()).success, true, 'through the same socket as before');
     harness.assertNoGaps();
     t.diagnostic(
-      `app away for ${AWAY_MS / 1000} s: ${MEMBERS} of ${MEMBERS} recovered on open sockets, 1 lost meanwhile and gone, ghosts: 0`,
+      `app away for ${AWAY_MS / 1000} s: ${MEMBERS} of ${MEMBERS} kept their stay on open sockets, 1 lost meanwhile and gone, ghosts: 0`,
     );
   });
 });

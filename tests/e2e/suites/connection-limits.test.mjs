@@ -231,15 +231,13 @@ describe('connection limits', { timeout: 900_000 }, () => {
     await silentAfter(bridge, '');
     await silentAfter(bridge, head);
     await silentAfter(bridge, `${head.replace('POST', 'GET')}\r\n`);
-    const { sid } = JSON.parse((await requestSocket(bridge, POLLING)).body.slice(1));
-    await silentAfter(
-      bridge,
-      `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 100\r\n\r\n4`,
-    );
-    await dripping(
-      bridge,
-      `POST ${POLLING}&sid=${sid} HTTP/1.1\r\nhost: ${bridge.address}\r\ncontent-length: 10000\r\n\r\n`,
-    );
+    const post = async (length, body) => {
+      const { sid } = JSON.parse((await requestSocket(bridge, POLLING)).body.slice(1));
+      const line = `POST ${POLLING}&sid=${sid} HTTP/1.1`;
+      return `${line}\r\nhost: ${bridge.address}\r\ncontent-length: ${length}\r\n\r\n${body}`;
+    };
+    await silentAfter(bridge, await post(100, '4'));
+    await dripping(bridge, await post(10_000, ''));
     // The open socket has sent no token, either.
     await within(
       new Promise((resolve) => (quick.readyState === WebSocket.CLOSED ? resolve() : quick.once('close', resolve))),

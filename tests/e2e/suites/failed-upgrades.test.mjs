@@ -20,7 +20,10 @@ const MOST_REQUESTS_PER_S = 60;
 const FAILURES = Object.values(UPGRADES).filter((behavior) => behavior !== UPGRADES.PASS);
 
 for (const [name, Kind] of Object.entries(SERVERS)) {
-  describe(`upgrades that fail between the client and ${name}`, { concurrency: FAILURES.length, timeout: 300_000 }, () => {
+  describe(`upgrades that fail between the client and ${name}`, {
+    concurrency: FAILURES.length,
+    timeout: 300_000,
+  }, () => {
     let server;
     before(async () => (server = await Kind.start()));
     after(() => server?.stop());

@@ -15,7 +15,10 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     let browser;
     before(async () => {
       site = await Site.start();
-      [server, browser] = await Promise.all([Kind.start({ flags: ['--origin', site.origin], origin: site.origin }), launch()]);
+      [server, browser] = await Promise.all([
+        Kind.start({ flags: ['--origin', site.origin], origin: site.origin }),
+        launch(),
+      ]);
     });
     after(async () => {
       await browser?.close();

@@ -5,7 +5,6 @@
 
 use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use rollcall_load::{
     connection::Connection,
     delay::Delay,
@@ -17,7 +16,11 @@ use rollcall_load::{
     wire::{Incoming, Transport},
 };
 use serde_json::{Value, json, value::RawValue};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    sync::{Semaphore, mpsc::unbounded_channel},
+    task::JoinSet,
+    time::timeout,
+};
 
 const ROOM: &str = "lecture";
 
@@ -125,61 +128,57 @@ async fn members_who_stay_are_told_who_is_lost_and_none_is_closed() {
 
 /// Joins the members who will be lost. They read until the end.
 async fn join_crowd(bridge: SocketAddr, secrets: &Arc<Secrets>) -> JoinSet<()> {
-    let mut readers = JoinSet::new();
-    let members: Vec<Member> = stream::iter(0..LOST)
-        .map(|number| async move {
-            let token = secrets.token_for(&format!("lost-{number}"))?;
-            Member::open(Way::WebSocket, bridge, &token).await
-        })
-        .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await
-        .unwrap();
-    let (joined, mut all) = tokio::sync::mpsc::channel(LOST);
-    for mut member in members {
-        let joined = joined.clone();
-        readers.spawn(async move {
-            member.join().await.unwrap();
-            let _ = joined.send(()).await;
-            while member.receive().await.is_ok() {}
-        });
-    }
-    for _ in 0..LOST {
-        timeout(DEADLINE, all.recv()).await.unwrap().unwrap();
-    }
-    readers
+    let users = (0..LOST).map(|number| (format!("lost-{number}"), Way::WebSocket));
+    join_all(
+        bridge,
+        secrets,
+        users,
+        |_, mut member, _| async move { while member.receive().await.is_ok() {} },
+    )
+    .await
 }
 
 /// Joins the members who stay. Each of the tasks ends when its member has been told of everybody who is lost.
 async fn join_healthy(network: SocketAddr, secrets: &Arc<Secrets>) -> JoinSet<usize> {
     let ways = [Way::WebSocket, Way::SocketIo, Way::Polling];
-    let mut members = JoinSet::new();
-    let opened: Vec<(String, Member)> = stream::iter(0..ways.len() * HEALTHY)
-        .map(|number| async move {
-            let user = format!("healthy-{number}");
-            let token = secrets.token_for(&user)?;
-            anyhow::Ok((user, Member::open(ways[number % ways.len()], network, &token).await?))
-        })
-        .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await
-        .unwrap();
-    let (joined, mut all) = tokio::sync::mpsc::channel(opened.len());
-    let count = opened.len();
-    for (user, mut member) in opened {
-        let joined = joined.clone();
-        members.spawn(async move {
+    let users =
+        (0..ways.len() * HEALTHY).map(|number| (format!("healthy-{number}"), ways[number % ways.len()]));
+    join_all(network, secrets, users, |user, member, ack| async move {
+        let mut observer = Observer::new(user.clone());
+        observer.observe_join(&ack).unwrap();
+        count_events_until_all_are_lost(&user, member, observer).await
+    })
+    .await
+}
+
+/// Joins members, some at a time, and returns when all of them have joined. Each task goes on with `then`.
+async fn join_all<T: Send + 'static, F: Future<Output = T> + Send>(
+    bridge: SocketAddr,
+    secrets: &Arc<Secrets>,
+    users: impl Iterator<Item = (String, Way)>,
+    then: impl FnOnce(String, Member, Box<RawValue>) -> F + Copy + Send + 'static,
+) -> JoinSet<T> {
+    let joins = Arc::new(Semaphore::new(CONCURRENCY));
+    let mut tasks = JoinSet::new();
+    let (joined, mut all) = unbounded_channel();
+    for (user, way) in users {
+        let (joins, joined, secrets) = (Arc::clone(&joins), joined.clone(), Arc::clone(secrets));
+        tasks.spawn(async move {
+            let permit = joins.acquire().await.unwrap();
+            let token = secrets.token_for(&user).unwrap();
+            let mut member = Member::open(way, bridge, &token).await.unwrap();
             let ack = member.join().await.unwrap();
-            let mut observer = Observer::new(user.clone());
-            observer.observe_join(&ack).unwrap();
-            let _ = joined.send(()).await;
-            count_events_until_all_are_lost(&user, member, observer).await
+            drop(permit);
+            joined.send(()).unwrap();
+            then(user, member, ack).await
         });
     }
-    for _ in 0..count {
-        timeout(DEADLINE, all.recv()).await.unwrap().unwrap();
+    drop(joined);
+    for _ in 0..tasks.len() {
+        let joined = timeout(DEADLINE, all.recv()).await;
+        joined.unwrap().expect("no task has failed");
     }
-    members
+    tasks
 }
 
 async fn count_events_until_all_are_lost(user: &str, mut member: Member, mut observer: Observer) -> usize {

@@ -5,10 +5,12 @@
 -- Limits a user's entries, because scripts read and write all of them together.
 local MAX_SHARED = 16
 
--- Publishes the user's name and role if they differ from the member's earlier ones.
+-- Publishes the user's id, name and role if the form of the id or the others differ from the member's earlier ones.
 local function publish_update(room, earlier, except)
   local profile = call.profile
-  if profile.userName ~= earlier.userName or profile.userRole ~= earlier.userRole then
+  local is_same = profile.userId == earlier.userId and profile.userName == earlier.userName
+    and profile.userRole == earlier.userRole
+  if not is_same then
     local user = { userId = profile.userId, userName = profile.userName, userRole = profile.userRole }
     publish_change(room, 'updated', { user }, except)
   end
