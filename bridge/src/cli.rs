@@ -44,6 +44,23 @@ mod tests {
     }
 
     #[test]
+    fn help_shows_no_url_of_the_environment_because_urls_may_hold_passwords() {
+        let takes_url = |flag: &&clap::Arg| {
+            let names = flag.get_value_names().unwrap_or_default();
+            flag.get_env().is_some() && names.iter().any(|name| name.contains("URL"))
+        };
+        let program = Cli::command();
+        let commands = program
+            .get_subcommands()
+            .flat_map(|command| [command].into_iter().chain(command.get_subcommands()));
+        let flags: Vec<_> = commands.flat_map(clap::Command::get_arguments).filter(takes_url).collect();
+        assert!(flags.len() >= 3, "{flags:?}");
+        for flag in flags {
+            assert!(flag.is_hide_env_values_set(), "{}", flag.get_id());
+        }
+    }
+
+    #[test]
     fn the_bridge_and_the_tools_are_commands_of_one_program() {
         let program = Cli::command();
         let names: Vec<_> = program.get_subcommands().map(clap::Command::get_name).collect();

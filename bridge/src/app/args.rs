@@ -16,7 +16,13 @@ use super::concurrency::EXEMPT_CALLS;
 #[derive(Args)]
 pub(crate) struct AppArgs {
     /// The app: the URL where it is served, or the path of a spin.toml to run in this process.
-    #[arg(long, env = "ROLLCALL_APP", default_value = "spin.toml", value_name = "URL|PATH")]
+    #[arg(
+        long,
+        env = "ROLLCALL_APP",
+        hide_env_values = true,
+        default_value = "spin.toml",
+        value_name = "URL|PATH"
+    )]
     app: String,
 
     /// Address on which to serve the app's own HTTP routes; only with the app in this process.
@@ -108,7 +114,7 @@ impl AppArgs {
             return AppLocation::in_process(&self.app, self.app_listen, redis_url);
         }
         ensure!(self.app_listen.is_none(), "--app-listen only works when --app is the path of a spin.toml");
-        let uri: Uri = self.app.parse().with_context(|| format!("--app {} is not a URL", self.app))?;
+        let uri: Uri = self.app.parse().context("--app is not a URL")?;
         ensure!(
             matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none(),
             "--app must be an http:// or https:// URL without a query, or the path of a spin.toml"
