@@ -157,7 +157,7 @@ impl<O: Outbound> Session<O> {
                     }
                     Due::End => Err(CloseReason::TokenExpired),
                 },
-                room = self.outbound.room(), if is_full => room.map_err(|TooSlow| {
+                waited = self.outbound.wait_for_capacity(), if is_full => waited.map_err(|TooSlow| {
                     metrics::record_dropped_message(Queue::Socket);
                     CloseReason::TooSlow
                 }),

@@ -21,7 +21,7 @@ pub(crate) trait Outbound: Send + Sync + 'static {
     fn is_full(&self) -> bool;
 
     /// Waits until the client's queue is not full.
-    fn room(&self) -> impl Future<Output = Result<(), TooSlow>> + Send;
+    fn wait_for_capacity(&self) -> impl Future<Output = Result<(), TooSlow>> + Send;
 
     /// Closes the socket after everything that was sent.
     fn close(self, reason: CloseReason) -> impl Future<Output = ()> + Send;

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | [`queue`] | the outgoing queue of one client |
 //! | [`heartbeat`] | pings a client and notices when it does not answer |
+//! | [`flood`] | limits what clients send without need |
 //! | [`websocket`] | the upgrade of a request, and reading and writing frames in one task |
 //! | [`engineio`] | the server of Engine.IO |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod engineio;
+pub mod flood;
 pub mod heartbeat;
 pub mod queue;
 pub mod websocket;

@@ -1,18 +1,17 @@
 //! The outgoing queue of one client.
 //!
-//! A queue takes every message. Whoever fills it looks first whether it is full, and waits until it has room: so a burst
-//! is not lost because the task that writes has had no turn yet. A client that stays full for too long is too slow.
+//! A queue takes every message. The task that fills a queue first checks whether the queue is full, and waits until it is
+//! not: so no burst closes a client only because the task that writes has had no turn yet. A client whose queue stays full
+//! for too long is too slow.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    pin::pin,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use futures_util::future::{Either, select};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until},
@@ -54,7 +53,7 @@ pub struct Queue {
     limits: QueueLimits,
     state: Mutex<State>,
     /// Notified when the queue is no longer full.
-    has_room: Notify,
+    has_capacity: Notify,
     /// Cancelled when nothing more is taken; what waits is still written.
     closed: CancellationToken,
 }
@@ -71,7 +70,12 @@ impl Queue {
     /// An empty queue.
     #[must_use]
     pub fn new(limits: QueueLimits) -> Self {
-        Self { limits, state: Mutex::default(), has_room: Notify::new(), closed: CancellationToken::new() }
+        Self {
+            limits,
+            state: Mutex::default(),
+            has_capacity: Notify::new(),
+            closed: CancellationToken::new(),
+        }
     }
 
     /// Adds a message, even if the queue is full. Returns how many messages waited already. A closed queue takes nothing.
@@ -97,16 +101,17 @@ impl Queue {
     /// # Errors
     ///
     /// [`TooSlow`] if the oldest message has waited too long.
-    pub async fn room(&self) -> Result<(), TooSlow> {
+    pub async fn wait_for_capacity(&self) -> Result<(), TooSlow> {
         loop {
-            let has_room = pin!(self.has_room.notified());
+            let has_capacity = self.has_capacity.notified();
             let Some(oldest) = self.full_since() else { return Ok(()) };
             let limit = oldest + self.limits.max_age;
             if limit <= Instant::now() {
                 return Err(TooSlow);
             }
-            match select(has_room, pin!(sleep_until(limit))).await {
-                Either::Left(_) | Either::Right(_) => {}
+            tokio::select! {
+                () = has_capacity => {}
+                () = sleep_until(limit) => {}
             }
         }
     }
@@ -126,7 +131,7 @@ impl Queue {
                 let was_full = state.bytes >= self.limits.max_bytes;
                 state.bytes -= size(&message);
                 if was_full && state.bytes < self.limits.max_bytes {
-                    self.has_room.notify_waiters();
+                    self.has_capacity.notify_waiters();
                 }
                 if state.messages.is_empty() {
                     // A queue that was long once would keep its memory.
@@ -160,7 +165,7 @@ impl Queue {
     }
 
     /// Waits until the queue is closed and the client has had time to take the rest.
-    pub async fn given_up(&self) {
+    pub async fn close_deadline(&self) {
         self.closed().await;
         sleep(LAST_MESSAGES_LIMIT).await;
     }
@@ -176,7 +181,7 @@ impl Queue {
         let mut state = self.state();
         (state.messages, state.bytes) = (VecDeque::new(), 0);
         drop(state);
-        self.has_room.notify_waiters();
+        self.has_capacity.notify_waiters();
     }
 
     /// Wakes the task that waits for the next message, because something else has changed that it looks at.
@@ -252,12 +257,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_fills_the_queue_waits_until_it_has_room() {
+    async fn the_task_that_fills_a_queue_waits_until_the_queue_has_capacity() {
         let queue = Queue::new(LIMITS);
-        queue.room().await.unwrap();
+        queue.wait_for_capacity().await.unwrap();
         queue.push(text(&"x".repeat(1_000)));
         assert!(queue.is_full());
-        let (waited, ()) = tokio::join!(queue.room(), async {
+        let (waited, ()) = tokio::join!(queue.wait_for_capacity(), async {
             tokio::time::sleep(Duration::from_secs(9)).await;
             popped(&queue);
         });
@@ -268,7 +273,7 @@ mod tests {
     async fn a_client_that_takes_too_little_for_too_long_is_too_slow() {
         let (queue, began) = (Queue::new(LIMITS), Instant::now());
         queue.push(text(&"x".repeat(1_000)));
-        assert_eq!(queue.room().await, Err(TooSlow));
+        assert_eq!(queue.wait_for_capacity().await, Err(TooSlow));
         assert_eq!(began.elapsed(), LIMITS.max_age);
     }
 
@@ -288,7 +293,7 @@ mod tests {
         };
         let watch = async {
             while queue.is_full() {
-                queue.room().await?;
+                queue.wait_for_capacity().await?;
                 tokio::task::yield_now().await;
             }
             Ok::<_, TooSlow>(())
@@ -298,11 +303,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_goes_on_when_the_queue_is_cleared() {
+    async fn a_wait_ends_when_the_queue_is_cleared() {
         let queue = Queue::new(LIMITS);
         queue.push(text(&"x".repeat(1_000)));
-        let (room, ()) = tokio::join!(queue.room(), async { queue.clear() });
-        assert_eq!(room, Ok(()));
+        let (waited, ()) = tokio::join!(queue.wait_for_capacity(), async { queue.clear() });
+        assert_eq!(waited, Ok(()));
         assert!(queue.pop().now_or_never().is_none(), "nothing waits");
     }
 }

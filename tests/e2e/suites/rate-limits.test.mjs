@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { Frames, Polling } from '../harness/engine-io.mjs';
 import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { NAMESPACE } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -97,4 +99,37 @@ describe('rate limits', { timeout: 900_000 }, () => {
       await until(isIn, 'a permit is free');
     });
   }
+
+  const FLOOD = 1000;
+
+  /** What a client may send without need, as frames of Engine.IO. */
+  const NEEDLESS = { pongs: '3', noops: '6', acks: `43${NAMESPACE},1[]` };
+
+  for (const [what, frame] of Object.entries(NEEDLESS)) {
+    test(`a flood of ${what} closes the connection (Socket.IO, WebSocket)`, async () => {
+      const frames = await (await Frames.open(harness.bridges[0])).connect(await tokenFor(`flo-${what}`));
+      await frames.send(...Array(FLOOD).fill(frame));
+      await frames.closed;
+    });
+
+    test(`a flood of ${what} ends the session (Socket.IO, polling)`, async () => {
+      const session = await (await Polling.open(harness.bridges[0])).connect(await tokenFor(`flop-${what}`));
+      await session.post(...Array(FLOOD).fill(frame));
+      await until(async () => (await session.get()).status === 400, 'the end of the session');
+    });
+  }
+
+  test('a flood of pings closes a plain WebSocket', async () => {
+    const kim = await harness.webSocket('kim-pings');
+    await kim.leave();
+    for (let i = 0; i < FLOOD; i += 1) kim.socket.ping();
+    assert.deepEqual(await kim.closed, { code: 4429, reason: 'RATE_LIMITED' });
+  });
+
+  test('a client whose events are refused for too long loses its connection', async () => {
+    const frames = await (await Frames.open(harness.bridges[0])).connect(await tokenFor('flo-events'));
+    await frames.send(...Array(FLOOD).fill(`42${NAMESPACE},["room:leave"]`));
+    await frames.closed;
+    assert.ok(frames.all.includes(`41${NAMESPACE},`), 'after a DISCONNECT, so that the official client stays away');
+  });
 });

@@ -173,7 +173,7 @@ pub(super) fn receive(server: &Arc<Server>, socket: &Arc<Socket>, packet: Packet
         Kind::Disconnect => disconnect(server, socket),
         Kind::Event => receive_event(server, socket, packet::parse_event(data), id),
         // The server asks for no acks.
-        Kind::Ack | Kind::ConnectError | Kind::Binary { .. } => {}
+        Kind::Ack | Kind::ConnectError | Kind::Binary { .. } => socket.count_needless(),
     }
 }
 
@@ -263,7 +263,7 @@ pub(super) fn receive_event(
     let current = match &socket.data().progress().phase {
         Phase::Connected(session, inbox) => Some((*session, inbox.clone())),
         // The event was on its way when the session ended.
-        Phase::Ended => return,
+        Phase::Ended => return socket.count_needless(),
         Phase::Opened | Phase::Connecting { .. } => None,
     };
     let Some((session, inbox)) = current else { return abort(socket, "an event before CONNECT") };

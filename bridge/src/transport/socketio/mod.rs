@@ -27,7 +27,7 @@ use http::{StatusCode, Uri, header};
 use rollcall_protocol::{ErrorCode, Refusal};
 use rollcall_sockets::{
     engineio::{self, Closed, Handler, Settings},
-    heartbeat::Pace,
+    heartbeat::Timing,
 };
 
 use self::{
@@ -53,7 +53,7 @@ struct Server {
 pub(super) fn routes(sockets: Sockets, namespace: &str) -> Router {
     let limits = sockets.limits;
     let settings = Settings {
-        pace: Pace { interval: limits.ping_interval, timeout: limits.ping_timeout },
+        timing: Timing { interval: limits.ping_interval, timeout: limits.ping_timeout },
         max_payload_bytes: limits.max_payload_bytes,
         body_timeout: limits.handshake_timeout,
         queue: QUEUE_LIMITS,

@@ -58,8 +58,8 @@ impl Outbound for Emitter {
         self.socket.is_full()
     }
 
-    async fn room(&self) -> Result<(), TooSlow> {
-        self.socket.room().await
+    async fn wait_for_capacity(&self) -> Result<(), TooSlow> {
+        self.socket.wait_for_capacity().await
     }
 
     async fn close(self, reason: CloseReason) {

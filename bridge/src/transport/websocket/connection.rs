@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rollcall_protocol::{ErrorCode, Refusal, close::CloseReason};
 use rollcall_sockets::{
     Utf8Bytes,
-    heartbeat::{Heartbeat, Pace},
+    flood::FloodLimit,
+    heartbeat::{Heartbeat, Timing},
     queue::Queue,
     websocket::{End, Frame, Message, PROTOCOL_ERROR, WebSocket, close_frame},
 };
@@ -42,14 +43,14 @@ pub(super) async fn run(
     let emitter = Emitter(Arc::new(Queue::new(QUEUE_LIMITS)));
     let inbox = Session::start(context, authenticated, trace, emitter.clone());
     let heartbeat = Heartbeat::default();
-    let pace = Pace { interval: limits.ping_interval, timeout: limits.ping_timeout };
+    let timing = Timing { interval: limits.ping_interval, timeout: limits.ping_timeout };
     let ping = || {
         emitter.0.push(Message::Ping(bytes::Bytes::new()).into());
     };
     let last = tokio::select! {
         last = serve(&mut socket, &inbox, &emitter, &heartbeat) => last,
-        () = emitter.0.given_up() => None,
-        () = heartbeat.run(pace, ping) => Some(Last::Frame(close::frame(&CloseReason::PingTimeout))),
+        () = emitter.0.close_deadline() => None,
+        () = heartbeat.run(timing, ping) => Some(Last::Frame(close::frame(&CloseReason::PingTimeout))),
     };
     drop(inbox);
     match last {
@@ -74,12 +75,16 @@ async fn serve(
     emitter: &Emitter,
     heartbeat: &Heartbeat,
 ) -> Option<Last> {
+    let needless = FloodLimit::default();
     let on_sent = |received_at| metrics::record_fan_out(Transport::WebSocket, received_at);
     loop {
         match socket.next(&emitter.0, on_sent).await {
             Ok(frame) => {
                 // Whatever a client sends is a sign of life.
-                heartbeat.answer();
+                let is_needless = !heartbeat.answer() && frame == Frame::Control;
+                if is_needless && needless.check().is_err() {
+                    return Some(Last::Frame(close::frame(&CloseReason::RateLimited)));
+                }
                 receive(frame, inbox, emitter);
             }
             Err(End::Gone) => return None,

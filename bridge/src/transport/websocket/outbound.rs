@@ -49,8 +49,8 @@ impl Outbound for Emitter {
         self.0.is_full()
     }
 
-    async fn room(&self) -> Result<(), TooSlow> {
-        self.0.room().await
+    async fn wait_for_capacity(&self) -> Result<(), TooSlow> {
+        self.0.wait_for_capacity().await
     }
 
     async fn close(self, reason: CloseReason) {

@@ -38,13 +38,13 @@ pub use self::{
     server::Server,
     socket::{Closed, Socket},
 };
-use crate::{heartbeat::Pace, queue::QueueLimits};
+use crate::{heartbeat::Timing, queue::QueueLimits};
 
 /// Settings of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// How often clients are pinged, and how long they may take to answer.
-    pub pace: Pace,
+    pub timing: Timing,
     /// Largest message on a WebSocket, and largest body of a post, in bytes.
     pub max_payload_bytes: usize,
     /// How long the body of a post may take.

@@ -81,10 +81,10 @@ fn receive_all<H: Handler>(
         match packet {
             Packet::Text(text) => handler.text(socket, text),
             Packet::Binary(data) => handler.binary(socket, data.into()),
-            Packet::Pong => socket.heartbeat.answer(),
+            Packet::Pong => socket.receive_pong(),
             Packet::Close => socket.fail(Closed::ByClient),
             Packet::Probe => return Err("a ping of a client"),
-            Packet::Upgrade | Packet::Noop => {}
+            Packet::Upgrade | Packet::Noop => socket.count_needless(),
         }
     }
     Ok(())

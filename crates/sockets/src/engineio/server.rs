@@ -161,7 +161,7 @@ impl<H: Handler> Server<H> {
         };
         tokio::select! {
             () = socket.queue.closed() => {}
-            () = socket.heartbeat.run(self.settings.pace, ping) => socket.fail(Closed::PingTimeout),
+            () = socket.heartbeat.run(self.settings.timing, ping) => socket.fail(Closed::PingTimeout),
         }
         let (transport, reason) = {
             let state = socket.state();
@@ -175,12 +175,12 @@ impl<H: Handler> Server<H> {
     }
 
     fn open_packet(&self, id: &str, upgrades: &[&str]) -> String {
-        let Settings { pace, max_payload_bytes, .. } = self.settings;
+        let Settings { timing, max_payload_bytes, .. } = self.settings;
         let open = Open {
             sid: id,
             upgrades,
-            ping_interval: pace.interval.as_millis(),
-            ping_timeout: pace.timeout.as_millis(),
+            ping_interval: timing.interval.as_millis(),
+            ping_timeout: timing.timeout.as_millis(),
             max_payload: max_payload_bytes,
         };
         format!("0{}", serde_json::to_string(&open).unwrap_or_default())

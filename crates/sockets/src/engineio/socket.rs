@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{EncodedText, packet};
 use crate::{
+    flood::FloodLimit,
     heartbeat::Heartbeat,
     queue::{Outgoing, Queue, QueueLimits, TooSlow},
 };
@@ -35,6 +36,7 @@ pub struct Socket<D> {
     data: D,
     pub(super) queue: Queue,
     pub(super) heartbeat: Heartbeat,
+    needless: FloodLimit,
     state: Mutex<State>,
     /// Notified when the last packets of an ended session have been polled.
     pub(super) last_poll: Notify,
@@ -70,6 +72,7 @@ impl<D> Socket<D> {
             data,
             queue: Queue::new(limits),
             heartbeat: Heartbeat::default(),
+            needless: FloodLimit::default(),
             state: Mutex::new(State { transport, closed: None }),
             last_poll: Notify::new(),
         }
@@ -103,8 +106,8 @@ impl<D> Socket<D> {
     /// # Errors
     ///
     /// [`TooSlow`] if the client takes too little for too long.
-    pub async fn room(&self) -> Result<(), TooSlow> {
-        self.queue.room().await
+    pub async fn wait_for_capacity(&self) -> Result<(), TooSlow> {
+        self.queue.wait_for_capacity().await
     }
 
     /// Drops what is queued.
@@ -116,6 +119,20 @@ impl<D> Socket<D> {
     pub fn close(&self) {
         if self.end(Closed::ByServer) {
             self.queue.close();
+        }
+    }
+
+    /// Counts a packet that the client need not have sent. Too many end the session.
+    pub fn count_needless(&self) {
+        if self.needless.check().is_err() {
+            self.fail(Closed::Violation("a flood of packets without need"));
+        }
+    }
+
+    /// The client has sent a pong.
+    pub(super) fn receive_pong(&self) {
+        if !self.heartbeat.answer() {
+            self.count_needless();
         }
     }
 

@@ -22,7 +22,7 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) async fn serve<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, websocket: WebSocket) {
     tokio::select! {
         () = exchange(handler, socket, websocket) => {}
-        () = socket.queue.given_up() => {}
+        () = socket.queue.close_deadline() => {}
     }
 }
 
@@ -56,13 +56,13 @@ fn receive<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, frame: F
     }
     match frame {
         Frame::Binary(data) => handler.binary(socket, data),
-        Frame::Control => {}
+        Frame::Control => socket.count_needless(),
         Frame::Text(text) => match Packet::parse(&text) {
             Ok(Packet::Text(text)) => handler.text(socket, text),
             Ok(Packet::Binary(data)) => handler.binary(socket, data.into()),
-            Ok(Packet::Pong) => socket.heartbeat.answer(),
+            Ok(Packet::Pong) => socket.receive_pong(),
             Ok(Packet::Close) => return Err(Closed::ByClient),
-            Ok(Packet::Upgrade | Packet::Noop) => {}
+            Ok(Packet::Upgrade | Packet::Noop) => socket.count_needless(),
             Ok(Packet::Probe) | Err(_) => return Err(Closed::Violation("an invalid packet")),
         },
     }
