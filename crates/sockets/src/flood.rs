@@ -1,5 +1,5 @@
-//! Limits what a client may send without need: pongs that nobody waits for, pings, and packets that mean nothing. Whoever
-//! reads messages limits those; these would otherwise count nowhere.
+//! Limits what a client may send without need: pongs that nobody waits for, pings, and packets that mean nothing. Sessions
+//! limit messages only, so these would count nowhere.
 
 use std::num::NonZeroU32;
 

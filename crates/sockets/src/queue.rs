@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -37,7 +36,7 @@ pub struct TooSlow;
 pub struct Outgoing {
     /// The frame. Clients that get the same message share its bytes.
     pub frame: Message,
-    /// When the event in the message arrived, if whoever measures wants to know how long its way takes.
+    /// When the event in the message arrived, for messages whose way is measured.
     pub received_at: Option<std::time::Instant>,
 }
 
@@ -90,7 +89,7 @@ impl Queue {
         depth
     }
 
-    /// Whether whoever fills the queue has to wait.
+    /// Whether the task that fills the queue has to wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.state().bytes >= self.limits.max_bytes
@@ -147,11 +146,6 @@ impl Queue {
         }
     }
 
-    /// Waits for the next message, as [`Self::poll_pop`] does.
-    pub async fn pop(&self) -> Option<Outgoing> {
-        poll_fn(|cx| self.poll_pop(cx)).await
-    }
-
     /// Takes nothing more. What waits is still written.
     pub fn close(&self) {
         let mut state = self.state();
@@ -170,9 +164,7 @@ impl Queue {
         sleep(LAST_MESSAGES_LIMIT).await;
     }
 
-    /// Whether the queue is closed.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.closed.is_cancelled()
     }
 
@@ -184,7 +176,7 @@ impl Queue {
         self.has_capacity.notify_waiters();
     }
 
-    /// Wakes the task that waits for the next message, because something else has changed that it looks at.
+    /// Wakes the task that waits for the next message, because another state that the task checks has changed.
     pub fn wake_writer(&self) {
         self.state().wake_writer();
     }
@@ -222,6 +214,8 @@ fn size(message: &Outgoing) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use futures_util::FutureExt;
 
     use super::*;
@@ -232,8 +226,12 @@ mod tests {
         Message::text(text).into()
     }
 
+    async fn pop(queue: &Queue) -> Option<Outgoing> {
+        poll_fn(|cx| queue.poll_pop(cx)).await
+    }
+
     fn popped(queue: &Queue) -> Option<String> {
-        let message = queue.pop().now_or_never().flatten()?;
+        let message = pop(queue).now_or_never().flatten()?;
         Some(message.frame.into_text().unwrap().to_string())
     }
 
@@ -243,7 +241,7 @@ mod tests {
         assert_eq!(queue.push(text("a")), 0);
         assert_eq!(queue.push(text("b")), 1);
         assert_eq!((popped(&queue).unwrap(), popped(&queue).unwrap()), ("a".into(), "b".into()));
-        assert!(queue.pop().now_or_never().is_none(), "it waits");
+        assert!(pop(&queue).now_or_never().is_none(), "it waits");
     }
 
     #[tokio::test]
@@ -253,7 +251,7 @@ mod tests {
         queue.close();
         queue.push(text("b"));
         assert_eq!(popped(&queue).as_deref(), Some("a"));
-        assert!(queue.pop().await.is_none());
+        assert!(pop(&queue).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -308,6 +306,6 @@ mod tests {
         queue.push(text(&"x".repeat(1_000)));
         let (waited, ()) = tokio::join!(queue.wait_for_capacity(), async { queue.clear() });
         assert_eq!(waited, Ok(()));
-        assert!(queue.pop().now_or_never().is_none(), "nothing waits");
+        assert!(pop(&queue).now_or_never().is_none(), "nothing waits");
     }
 }

@@ -5,6 +5,7 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http::Request;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -12,6 +13,7 @@ use rollcall_sockets::{
     engineio::{Closed, EncodedText, Handler, Server, Settings, Socket},
     heartbeat::Timing,
     queue::QueueLimits,
+    websocket::Message,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,6 +21,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::timeout,
 };
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Only failures reach it.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -109,6 +112,11 @@ impl Running {
         timeout(DEADLINE, self.closed.recv()).await.unwrap().unwrap()
     }
 
+    async fn open_websocket(&self, path: &str) -> WebSocketStream<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        client_async(format!("ws://{}{path}", self.address), stream).await.unwrap().0
+    }
+
     /// Opens a WebSocket for a polling session. Tries again while the server still knows of an upgrade that broke off.
     async fn begin_upgrade(&self, path: &str) -> TcpStream {
         let path = path.replace("polling", "websocket");
@@ -189,6 +197,21 @@ async fn an_upgrade_that_breaks_off_leaves_the_polling_session_as_it_was() {
     }
     server.ask(&format!("POST {path}"), "1").await;
     assert_eq!(server.next_closed().await, Closed::ByClient);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_websocket_gets_the_close_frame_back() {
+    let mut server = Running::start().await;
+    let mut websocket = server.open_websocket("/engine.io/?EIO=4&transport=websocket").await;
+    assert!(matches!(websocket.next().await, Some(Ok(Message::Text(open))) if open.starts_with('0')));
+    let probe = server.open_websocket(&server.open().await.replace("polling", "websocket")).await;
+    for mut websocket in [websocket, probe] {
+        websocket.close(None).await.unwrap();
+        let answer = timeout(DEADLINE, websocket.next()).await.unwrap();
+        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+        assert!(websocket.next().await.is_none(), "a clean end");
+    }
+    assert_eq!(server.next_closed().await, Closed::ConnectionLost);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { Child } from '../harness/child.mjs';
+import { Frames } from '../harness/engine-io.mjs';
 import { changed, entered, Harness, membersIn, TRANSPORTS } from '../harness/harness.mjs';
 import { NAMESPACE } from '../harness/socket-io.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
@@ -152,6 +153,13 @@ describe('lost connections', { timeout: 900_000 }, () => {
       );
     });
   }
+
+  test('a client that closes its WebSocket gets the close frame back, on both transports', async () => {
+    const kim = await harness.webSocket('kim');
+    const ali = await Frames.open(harness.bridges[0]);
+    for (const { socket } of [kim, ali]) socket.close(1000, 'bye');
+    for (const { closed } of [kim, ali]) assert.deepEqual(await closed, { code: 1000, reason: 'bye' });
+  });
 
   test('one event reports all members whose grace periods end together', async () => {
     const { room, lea } = await roomWithLea();

@@ -50,31 +50,20 @@ pub(super) async fn run(
     let last = tokio::select! {
         last = serve(&mut socket, &inbox, &emitter, &heartbeat) => last,
         () = emitter.0.close_deadline() => None,
-        () = heartbeat.run(timing, ping) => Some(Last::Frame(close::frame(&CloseReason::PingTimeout))),
+        () = heartbeat.run(timing, ping) => Some(close::frame(&CloseReason::PingTimeout)),
     };
     drop(inbox);
-    match last {
-        None => {}
-        Some(Last::Answer) => socket.close(None).await,
-        Some(Last::Frame(frame)) => socket.close(Some(frame)).await,
-    }
+    socket.close(last).await;
 }
 
-/// What the bridge still does before it drops a connection.
-enum Last {
-    /// Sends a close frame and waits for the client's.
-    Frame(Message),
-    /// Waits for the client's close frame.
-    Answer,
-}
-
-/// Reads and writes frames until the connection ends or has to be closed. `None`: the client is gone.
+/// Reads and writes frames until the connection ends or has to be closed. Returns the close frame that is still to be
+/// sent, unless the client has closed or the session has sent one.
 async fn serve(
     socket: &mut WebSocket,
     inbox: &Inbox,
     emitter: &Emitter,
     heartbeat: &Heartbeat,
-) -> Option<Last> {
+) -> Option<Message> {
     let needless = FloodLimit::default();
     let on_sent = |received_at| metrics::record_fan_out(Transport::WebSocket, received_at);
     loop {
@@ -83,16 +72,15 @@ async fn serve(
                 // Whatever a client sends is a sign of life.
                 let is_needless = !heartbeat.answer() && frame == Frame::Control;
                 if is_needless && needless.check().is_err() {
-                    return Some(Last::Frame(close::frame(&CloseReason::RateLimited)));
+                    return Some(close::frame(&CloseReason::RateLimited));
                 }
                 receive(frame, inbox, emitter);
             }
-            Err(End::Gone) => return None,
-            Err(End::QueueClosed) => return Some(Last::Answer),
-            Err(End::TooLarge) => return Some(Last::Frame(close::frame(&CloseReason::PayloadTooLarge))),
+            Err(End::Gone | End::QueueClosed) => return None,
+            Err(End::TooLarge) => return Some(close::frame(&CloseReason::PayloadTooLarge)),
             Err(End::Invalid(error)) => {
                 tracing::debug!(%error, "websocket.invalid_frame");
-                return Some(Last::Frame(close_frame(PROTOCOL_ERROR, "")));
+                return Some(close_frame(PROTOCOL_ERROR, ""));
             }
         }
     }

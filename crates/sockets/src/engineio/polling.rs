@@ -1,7 +1,6 @@
 //! Long-polling: polls receive, posts send.
 
 use std::{
-    fmt,
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
@@ -136,12 +135,6 @@ struct Request<'a, D> {
     socket: &'a Socket<D>,
     kind: Kind,
     is_answered: bool,
-}
-
-impl<D> fmt::Debug for Request<'_, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("kind", &self.kind).finish_non_exhaustive()
-    }
 }
 
 impl<'a, D> Request<'a, D> {

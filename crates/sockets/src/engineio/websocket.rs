@@ -34,20 +34,23 @@ async fn exchange<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, m
                     socket.fail(reason);
                 }
             }
-            Err(End::Gone) => return socket.fail(Closed::ConnectionLost),
-            Err(End::QueueClosed) => break Message::Close(None),
+            Err(End::Gone) => {
+                socket.fail(Closed::ConnectionLost);
+                break None;
+            }
+            Err(End::QueueClosed) => break Some(Message::Close(None)),
             Err(End::TooLarge) => {
                 socket.fail(Closed::Violation("a message that is too large"));
-                break close_frame(TOO_LARGE, "");
+                break Some(close_frame(TOO_LARGE, ""));
             }
             Err(End::Invalid(error)) => {
                 tracing::debug!(socket_id = socket.id(), %error, "engineio.invalid_frame");
                 socket.fail(Closed::Violation("an invalid frame"));
-                break close_frame(PROTOCOL_ERROR, "");
+                break Some(close_frame(PROTOCOL_ERROR, ""));
             }
         }
     };
-    websocket.close(Some(frame)).await;
+    websocket.close(frame).await;
 }
 
 fn receive<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, frame: Frame) -> Result<(), Closed> {
@@ -72,19 +75,24 @@ fn receive<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, frame: F
 /// Moves a polling session to a WebSocket. `None` means that the upgrade has failed, and that the session goes on over
 /// polling.
 pub(super) async fn upgrade<D>(socket: &Socket<D>, upgrade: Upgrade) -> Option<WebSocket> {
+    let Ok(mut websocket) = upgrade.complete().await else {
+        socket.end_upgrade();
+        return None;
+    };
     let moved = tokio::select! {
-        moved = timeout(UPGRADE_LIMIT, probe(socket, upgrade)) => moved.ok().flatten(),
+        moved = timeout(UPGRADE_LIMIT, probe(socket, &mut websocket)) => moved.ok().flatten(),
         () = socket.queue.closed() => None,
     };
-    if moved.is_none() {
-        socket.end_upgrade();
+    if moved.is_some() {
+        return Some(websocket);
     }
-    moved
+    socket.end_upgrade();
+    websocket.close(Some(Message::Close(None))).await;
+    None
 }
 
-async fn probe<D>(socket: &Socket<D>, upgrade: Upgrade) -> Option<WebSocket> {
-    let mut websocket = upgrade.complete().await.ok()?;
-    expect(Packet::Probe, &mut websocket).await?;
+async fn probe<D>(socket: &Socket<D>, websocket: &mut WebSocket) -> Option<()> {
+    expect(Packet::Probe, websocket).await?;
     websocket.send(Message::text(PROBE_ANSWER)).await.ok()?;
     let release_polls = async {
         loop {
@@ -93,10 +101,10 @@ async fn probe<D>(socket: &Socket<D>, upgrade: Upgrade) -> Option<WebSocket> {
         }
     };
     tokio::select! {
-        upgraded = expect(Packet::Upgrade, &mut websocket) => upgraded?,
+        upgraded = expect(Packet::Upgrade, websocket) => upgraded?,
         () = release_polls => {}
     }
-    socket.move_to_websocket().then_some(websocket)
+    socket.move_to_websocket().then_some(())
 }
 
 /// Waits for the next packet, which has to be the given one.

@@ -99,14 +99,15 @@ impl WebSocket {
         poll_fn(|cx| self.poll_read(cx)).await
     }
 
-    /// Closes the WebSocket: sends the frame, if there is one to send, and waits a moment for the client's answer.
+    /// Closes the WebSocket: sends the frame, if there is one to send, and waits a moment for the client's answer. If the
+    /// client has closed first, the library's answer is sent.
     pub async fn close(mut self, frame: Option<Message>) {
         let closing = async {
             if let Some(frame) = frame {
-                self.send(frame).await?;
+                // Fails if the client has closed first.
+                let _ = self.send(frame).await;
             }
             while self.read().await.is_ok() {}
-            Ok::<_, Error>(())
         };
         let _ = timeout(CLOSE_LIMIT, closing).await;
     }
