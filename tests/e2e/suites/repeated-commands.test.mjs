@@ -1,35 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { Bridge } from '../harness/bridge.mjs';
-import { changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
-import { AppProxy, HOLD, LOSE, PASS } from '../harness/proxy.mjs';
+import { passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
+import { changed, entered, TRANSPORTS } from '../harness/harness.mjs';
+import { HOLD, LOSE, PASS } from '../harness/proxy.mjs';
 import { SocketIoMember } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
-
-/** Real time: leases run out. */
-const VARIABLES = {
-  SPIN_VARIABLE_LEASE_MS: '2000',
-  SPIN_VARIABLE_GRACE_MS: '30000',
-  ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
-  ROLLCALL_APP_TIMEOUT_MS: '2000',
-};
 
 const JOIN = '/events/join';
 
 describe('repeated commands', { timeout: 900_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
-    // The first bridge runs the app; the second one calls the app through the proxy.
-    harness = await Harness.start({ variables: VARIABLES });
-    proxy = await AppProxy.start(harness.appUrl);
-    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url, variables: VARIABLES }));
+    [harness, proxy] = await startBehindProxy();
   });
-  afterEach(() => {
-    Object.assign(proxy, { isBroken: false, does: () => PASS });
-    proxy.release();
-  });
+  afterEach(() => passAgain(proxy));
   after(async () => {
     await harness?.stop();
     await proxy?.stop();
