@@ -200,7 +200,23 @@ async fn the_last_good_set_stays_and_equal_failures_are_logged_once() {
             assert!(holds(&provider.current().await, "a"), "{reason}");
         }
         assert_eq!(log()[before..], [format!("jwks_address: {reason}; the last key set stays in use")]);
+        provider.address.publish(set_of("a"), None);
+        provider.pass_interval().await;
+        assert!(holds(&provider.refresh().await, "a"));
+        assert_eq!(log()[before + 1..], ["jwks_address publishes a usable key set again"]);
     }
+}
+
+#[tokio::test]
+async fn failures_that_take_turns_are_logged_once_each() {
+    let provider = Provider::start().await;
+    for reason in ["reset", "timeout", "reset", "timeout", "reset"] {
+        provider.address.fail(reason);
+        provider.pass_interval().await;
+        assert!(provider.refresh().await.is_none());
+    }
+    let line = |reason| format!("jwks_address: {reason}; the last key set stays in use");
+    assert_eq!(*provider.address.log.borrow(), ["reset", "timeout"].map(line));
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ describe('keys that an identity provider publishes', { timeout: 900_000 }, () =>
   let current;
   before(async () => {
     server = await KeyServer.start();
+    current = await newKey('first');
+    server.publish([current]);
     harness = await Harness.start({
       bridges: 2,
       variables: {
@@ -28,8 +30,6 @@ describe('keys that an identity provider publishes', { timeout: 900_000 }, () =>
         SPIN_VARIABLE_JWKS_PATH: SECRET_PATH,
       },
     });
-    current = await newKey('first');
-    server.publish([current]);
   });
   after(async () => {
     await harness?.stop();
@@ -124,7 +124,7 @@ describe('keys that an identity provider publishes', { timeout: 900_000 }, () =>
   for (const [what, answer, reason] of failures) {
     test(`the last keys stay in use when the address answers with ${what}`, async () => {
       server.answer = answer;
-      const log = () => appLines(/jwks_address/).filter((line) => reason.test(line));
+      const log = () => appLines(/jwks_address.*stays in use/);
       const logged = log().length;
       for (let round = 0; round < 2; round += 1) {
         const before = server.requests;
@@ -133,17 +133,21 @@ describe('keys that an identity provider publishes', { timeout: 900_000 }, () =>
         assert.ok(await isAccepted(current));
       }
       await until(() => log().length > logged, 'the app logs the failure');
-      assert.equal(log().length, logged + 1, 'equal failures are logged once');
+      // A connection may break off in several ways, and each is a failure of its own.
+      const failures = log()
+        .slice(logged)
+        .map((line) => line.replace(/ request_id=.*/, ''));
+      assert.ok(failures.every((line) => reason.test(line)));
+      assert.equal(new Set(failures).size, failures.length, `equal failures are logged once: ${failures}`);
       assert.ok(log().every((line) => !line.includes('hunter2')));
+
+      const isBack = () => appLines(/publishes a usable key set again/).length;
+      const back = isBack();
+      const previous = await rotate(`after ${what}`);
+      await until(async () => (await isAccepted(current)) && isBack() === back + 1, 'the keys are current again');
+      await until(() => isRefused(previous), 'the removed key is refused');
     });
   }
-
-  test('keys are current again when the address is back', async () => {
-    const previous = await rotate('third');
-    assert.ok(await isAccepted(current));
-    await until(() => isRefused(previous), 'the removed key is refused');
-    assert.equal(appLines(/publishes a usable key set again/).length, 1);
-  });
 
   test('an unusable key beside a usable one is named in the log', async () => {
     current = await newKey('fourth');

@@ -31,6 +31,8 @@ const KEEP_MS: u64 = 7 * DAY_MS;
 
 const DAY_MS: u64 = 86_400_000;
 
+const MAX_LOGGED_FAILURES: usize = 16;
+
 /// How long an instance uses a set before it reads the shared set again.
 const RECHECK_MS: u128 = 1000;
 
@@ -40,8 +42,9 @@ pub const PAUSE_MS: u64 = 50;
 const SET_KEY: &str = "rollcall:{jwks}:set";
 /// Expires [`MIN_INTERVAL_MS`] after a request began. Holds [`FETCHING`] until the request ended.
 const ATTEMPT_KEY: &str = "rollcall:{jwks}:attempt";
-/// The last failure, so that only the first of equal failures is logged.
-const FAILURE_KEY: &str = "rollcall:{jwks}:failure";
+/// Hashes of the latest distinct failures since the last success. Each failure is logged once, although an address may
+/// take turns with several.
+const FAILURES_KEY: &str = "rollcall:{jwks}:failures";
 /// Before the hash of lines that were logged.
 const LOGGED_KEY: &str = "rollcall:{jwks}:logged:";
 
@@ -190,7 +193,7 @@ async fn share(
     Ok(Ok(()))
 }
 
-/// Logs the first of equal failures, and the end of failures.
+/// Logs each distinct failure once, and the end of failures.
 async fn report(
     redis: &impl Redis,
     publisher: &impl Publisher,
@@ -198,20 +201,28 @@ async fn report(
 ) -> Result<(), Error> {
     match outcome {
         Ok(()) => {
-            if command(redis, "DEL", &[FAILURE_KEY]).await?.as_deref() == Some("1") {
+            if command(redis, "DEL", &[FAILURES_KEY]).await?.as_deref() == Some("1") {
                 publisher.log("jwks_address publishes a usable key set again");
             }
         }
         Err(reason) => {
-            let keep = KEEP_MS.to_string();
-            let previous = get(redis, FAILURE_KEY).await?;
-            command(redis, "SET", &[FAILURE_KEY, &reason, "PX", &keep]).await?;
-            if previous.as_ref() != Some(&reason) {
+            let is_news = remember_failure(redis, &reason).await?;
+            if is_news {
                 publisher.log(&format!("jwks_address: {reason}; the last key set stays in use"));
             }
         }
     }
     Ok(())
+}
+
+/// Returns whether this failure is not among the latest since the last success.
+async fn remember_failure(redis: &impl Redis, reason: &str) -> Result<bool, Error> {
+    let hash = sha1_smol::Sha1::from(reason).digest().to_string();
+    let known = get(redis, FAILURES_KEY).await?.unwrap_or_default();
+    let others = || known.split_ascii_whitespace().filter(|failure| *failure != hash);
+    let latest: Vec<_> = std::iter::once(hash.as_str()).chain(others()).take(MAX_LOGGED_FAILURES).collect();
+    command(redis, "SET", &[FAILURES_KEY, &latest.join(" "), "PX", &KEEP_MS.to_string()]).await?;
+    Ok(others().count() == known.split_ascii_whitespace().count())
 }
 
 async fn wait_for_another(redis: &impl Redis, publisher: &impl Publisher) -> Result<(), Error> {
