@@ -68,10 +68,6 @@ use crate::{
     },
 };
 
-/// Shortest time between the announcement that a bridge drains and the close of a socket. A client on long-polling gets
-/// the announcement with its next poll, and what is queued when its socket is closed is lost.
-const MIN_DRAIN_DELAY_MS: u64 = 500;
-
 /// Most commands of one client that may wait.
 const INBOX_CAPACITY: usize = 16;
 
@@ -210,7 +206,7 @@ impl<O: Outbound> Session<O> {
     /// that all came back at the same time would overload the other bridges.
     fn schedule_drain(&mut self) {
         let drain_ms = self.context.shutdown.drain_time.as_millis().try_into().unwrap_or(u64::MAX);
-        let delay_ms = fastrand::u64(MIN_DRAIN_DELAY_MS.min(drain_ms)..=drain_ms);
+        let delay_ms = fastrand::u64(0..=drain_ms);
         self.drain_at = Some(Instant::now() + Duration::from_millis(delay_ms));
         self.outbound.emit(DRAINING, &Draining { delay_ms });
     }
