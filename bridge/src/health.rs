@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -11,15 +11,32 @@ use std::{
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// State of the parts that the bridge needs to serve. Each part is updated by the service that watches it.
 #[derive(Debug)]
 pub(crate) struct Health {
-    is_subscribed: AtomicBool,
     is_draining: AtomicBool,
-    app_answered_at: Mutex<Option<Instant>>,
+    app: Mutex<AppState>,
+    subscription: Mutex<Subscription>,
     app_silence_limit: Duration,
+    app_returned: Notify,
+    subscribed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct AppState {
+    answered_at: Option<Instant>,
+    /// Whether all components passed their checks since the app was last silent for too long.
+    is_usable: bool,
+}
+
+#[derive(Debug, Default)]
+struct Subscription {
+    /// When the subscriptions to all rooms were put in place, over the present connection.
+    since: Option<Instant>,
+    /// When the app's signal last arrived over the present connection.
+    signaled_at: Option<Instant>,
 }
 
 /// A reason for which the bridge is not ready.
@@ -28,8 +45,10 @@ pub(crate) struct Health {
 enum Missing {
     /// Subscriptions to rooms are not in place.
     Redis,
-    /// The app has not answered a heartbeat for too long.
+    /// The app has not answered a heartbeat for too long, or one of its components could not handle an event.
     App,
+    /// What the app publishes does not arrive here.
+    Events,
     /// The bridge is stopping and admits no new clients.
     Draining,
 }
@@ -44,21 +63,62 @@ impl Health {
     /// `app_silence_limit`: the app counts as available for this long after its last answer.
     pub(crate) fn new(app_silence_limit: Duration) -> Self {
         Self {
-            is_subscribed: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
-            app_answered_at: Mutex::new(None),
+            app: Mutex::default(),
+            subscription: Mutex::default(),
             app_silence_limit,
+            app_returned: Notify::new(),
+            subscribed: Notify::new(),
         }
     }
 
-    /// Records whether the subscriptions to all rooms are in place.
-    pub(crate) fn set_subscribed(&self, is_subscribed: bool) {
-        self.is_subscribed.store(is_subscribed, Ordering::Relaxed);
+    /// Records that the subscriptions to all rooms are in place over a new connection.
+    pub(crate) fn record_subscribed(&self, now: Instant) {
+        *self.subscription() = Subscription { since: Some(now), signaled_at: None };
+        self.subscribed.notify_one();
     }
 
-    /// Records that the app has answered a heartbeat.
+    /// Records that the connection with the subscriptions has ended.
+    pub(crate) fn record_unsubscribed(&self) {
+        *self.subscription() = Subscription::default();
+    }
+
+    /// Waits until the subscriptions are put in place again.
+    pub(crate) async fn wait_until_subscribed(&self) {
+        self.subscribed.notified().await;
+    }
+
+    /// Records that the signal arrived which the app publishes with each heartbeat.
+    pub(crate) fn record_signal(&self, now: Instant) {
+        self.subscription().signaled_at = Some(now);
+    }
+
+    /// Whether the signal of a heartbeat at this time should have arrived and has not.
+    pub(crate) fn lacks_signal_since(&self, heartbeat: Instant) -> bool {
+        let subscription = self.subscription();
+        subscription.since.is_some_and(|since| since <= heartbeat)
+            && subscription.signaled_at.is_none_or(|at| at < heartbeat)
+    }
+
+    /// Records that the app has answered a heartbeat. The app's components count as usable only after a new check if the
+    /// app was silent for too long.
     pub(crate) fn record_app_answer(&self, now: Instant) {
-        *self.app_answered_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        let mut app = self.app();
+        if app.answered_at.is_some_and(|at| !self.is_recent(at, now)) {
+            app.is_usable = false;
+            self.app_returned.notify_one();
+        }
+        app.answered_at = Some(now);
+    }
+
+    /// Waits until the app answers after a silence that was too long.
+    pub(crate) async fn wait_until_app_returns(&self) {
+        self.app_returned.notified().await;
+    }
+
+    /// Records that all components passed their checks.
+    pub(crate) fn record_app_usable(&self) {
+        self.app().is_usable = true;
     }
 
     /// Records that the bridge is stopping. It never becomes ready again.
@@ -67,17 +127,31 @@ impl Health {
     }
 
     fn missing(&self, now: Instant) -> Vec<Missing> {
-        let app_answered_at = *self.app_answered_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_app_available =
-            app_answered_at.is_some_and(|at| now.duration_since(at) <= self.app_silence_limit);
+        let (app, subscription) = (self.app(), self.subscription());
+        let does_app_answer = app.answered_at.is_some_and(|at| self.is_recent(at, now));
+        let is_subscribed = subscription.since.is_some();
+        let is_signaled = subscription.signaled_at.is_some_and(|at| self.is_recent(at, now));
         [
-            (Missing::Redis, !self.is_subscribed.load(Ordering::Relaxed)),
-            (Missing::App, !is_app_available),
+            (Missing::Redis, !is_subscribed),
+            (Missing::App, !does_app_answer || !app.is_usable),
+            (Missing::Events, does_app_answer && is_subscribed && !is_signaled),
             (Missing::Draining, self.is_draining.load(Ordering::Relaxed)),
         ]
         .into_iter()
         .filter_map(|(part, is_missing)| is_missing.then_some(part))
         .collect()
+    }
+
+    fn is_recent(&self, at: Instant, now: Instant) -> bool {
+        now.duration_since(at) <= self.app_silence_limit
+    }
+
+    fn app(&self) -> MutexGuard<'_, AppState> {
+        self.app.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subscription(&self) -> MutexGuard<'_, Subscription> {
+        self.subscription.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,8 +176,10 @@ mod tests {
 
     fn ready(now: Instant) -> Health {
         let health = Health::new(APP_SILENCE_LIMIT);
-        health.set_subscribed(true);
+        health.record_subscribed(now);
         health.record_app_answer(now);
+        health.record_app_usable();
+        health.record_signal(now);
         health
     }
 
@@ -115,21 +191,51 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_missing_while_it_has_been_silent_for_too_long() {
+    fn an_app_is_missing_while_it_has_been_silent_for_too_long_and_until_it_is_checked_again() {
         let began = Instant::now();
         let health = ready(began);
         assert_eq!(health.missing(began + APP_SILENCE_LIMIT), []);
         let late = began + APP_SILENCE_LIMIT + Duration::from_millis(1);
         assert_eq!(health.missing(late), [Missing::App]);
         health.record_app_answer(late);
+        health.record_signal(late);
+        assert_eq!(health.missing(late), [Missing::App]);
+        health.record_app_usable();
         assert_eq!(health.missing(late), []);
+        health.record_app_answer(late + APP_SILENCE_LIMIT);
+        assert_eq!(health.missing(late), []);
+    }
+
+    #[test]
+    fn events_are_missing_while_heartbeats_are_answered_and_their_signals_do_not_arrive() {
+        let began = Instant::now();
+        let health = ready(began);
+        let late = began + APP_SILENCE_LIMIT + Duration::from_millis(1);
+        health.record_app_answer(began + APP_SILENCE_LIMIT);
+        assert_eq!(health.missing(late), [Missing::Events]);
+        health.record_signal(late);
+        assert_eq!(health.missing(late), []);
+        health.record_subscribed(late);
+        assert_eq!(health.missing(late), [Missing::Events]);
+    }
+
+    #[test]
+    fn a_signal_is_due_only_for_heartbeats_after_the_subscription() {
+        let (before, now) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        let health = Health::new(APP_SILENCE_LIMIT);
+        assert!(!health.lacks_signal_since(now));
+        health.record_subscribed(now);
+        assert!(!health.lacks_signal_since(before));
+        assert!(health.lacks_signal_since(now));
+        health.record_signal(now);
+        assert!(!health.lacks_signal_since(now));
     }
 
     #[test]
     fn every_missing_part_is_named() {
         let now = Instant::now();
         let health = ready(now);
-        health.set_subscribed(false);
+        health.record_unsubscribed();
         health.start_draining();
         assert_eq!(serde_json::to_string(&health.missing(now)).unwrap(), r#"["redis","draining"]"#);
     }

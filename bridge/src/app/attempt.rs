@@ -59,7 +59,8 @@ impl App {
     }
 }
 
-fn read_response<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<T, AttemptError> {
+/// Reads the ack of a response.
+pub(super) fn read_response<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<T, AttemptError> {
     let status = response.status();
     let is_failure = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let ack: Ack<T> = match serde_json::from_slice(response.body()) {

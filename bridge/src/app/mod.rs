@@ -7,6 +7,7 @@
 //! | [`transport`] | sends a request to wherever the app is: [`http`] or [`in_process`] |
 //! | [`attempt`] | makes one attempt to call the app |
 //! | [`batch`] | sends many events of one kind in one call |
+//! | [`check`] | asks each component whether it could handle its events |
 //! | [`concurrency`] | limits how many calls run at the same time |
 //! | [`circuit_breaker`] | stops calls while the app is away |
 //! | [`retry`] | decides when to try again |
@@ -17,6 +18,7 @@
 pub(crate) mod args;
 mod attempt;
 mod batch;
+mod check;
 mod circuit_breaker;
 mod concurrency;
 mod error;
@@ -47,7 +49,7 @@ use self::{
     error::AttemptError,
     transport::Transport,
 };
-pub(crate) use self::{batch::BatchItem, error::AppError};
+pub(crate) use self::{batch::BatchItem, check::UnusableComponent, error::AppError};
 use crate::clock;
 
 /// The app.

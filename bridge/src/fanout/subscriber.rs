@@ -7,7 +7,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::{Stream, StreamExt};
 use redis::{Msg, aio::PubSubSink};
 use rollcall_protocol::{
-    RoomId,
+    NodeId, RoomId,
     fanout::{self, Envelope},
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -30,6 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Subscribes to rooms and hands their events to the hub.
 pub(crate) struct Subscriber {
     pub(crate) redis: redis::Client,
+    pub(crate) node: NodeId,
     pub(crate) hub: Arc<Hub>,
     pub(crate) resync: Arc<ResyncQueue>,
     pub(crate) health: Arc<Health>,
@@ -42,7 +43,7 @@ impl Subscriber {
         loop {
             let started = Instant::now();
             let Err(error) = self.subscribe().await;
-            self.health.set_subscribed(false);
+            self.health.record_unsubscribed();
             // A connection that held starts the backoff anew.
             if started.elapsed() > LONGEST_PAUSE {
                 pauses = self::pauses();
@@ -60,13 +61,15 @@ impl Subscriber {
         tracing::info!("redis.connected");
         tokio::select! {
             ended = self.follow_hub(sink) => ended,
-            () = receive(messages, &self.hub) => bail!("the connection was closed"),
+            () = self.receive(messages) => bail!("the connection was closed"),
         }
     }
 
     async fn follow_hub(&self, mut sink: PubSubSink) -> anyhow::Result<Infallible> {
+        let node = fanout::node_channel(&self.node);
+        timeout(REPLY_LIMIT, sink.subscribe(node)).await.context("SUBSCRIBE")??;
         self.add(&mut sink, &self.hub.start_generation()).await?;
-        self.health.set_subscribed(true);
+        self.health.record_subscribed(Instant::now());
         metrics::record_redis_connected();
         loop {
             let Ok((wanted, unwanted)) = timeout(PING_INTERVAL, self.hub.changes()).await else {
@@ -87,6 +90,34 @@ impl Subscriber {
         }
         Ok(())
     }
+
+    /// Broadcasts events until the connection ends. The changes that are held then are dropped: every room is read again
+    /// after a new connection.
+    async fn receive(&self, mut messages: impl Stream<Item = Msg> + Unpin) {
+        let node_channel = fanout::node_channel(&self.node);
+        let mut coalescer = Coalescer::default();
+        loop {
+            let due = coalescer.next_due();
+            tokio::select! {
+                message = messages.next() => {
+                    let Some(message) = message else { return };
+                    if message.get_channel_name() == node_channel {
+                        self.health.record_signal(Instant::now());
+                        continue;
+                    }
+                    let Some((room, envelope)) = parse(&message) else { continue };
+                    for update in coalescer.push(&room, envelope, Instant::now()) {
+                        self.hub.broadcast(&room, &update);
+                    }
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    for (room, update) in coalescer.due(Instant::now()) {
+                        self.hub.broadcast(&room, &update);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Pauses between attempts to connect, with jitter so that bridges do not come back in step.
@@ -101,29 +132,6 @@ fn pauses() -> ExponentialBackoff {
 
 fn channels(rooms: &[RoomId]) -> Vec<String> {
     rooms.iter().map(fanout::channel).collect()
-}
-
-/// Broadcasts events until the connection ends. The changes that are held then are dropped: every room is read again
-/// after a new connection.
-async fn receive(mut messages: impl Stream<Item = Msg> + Unpin, hub: &Hub) {
-    let mut coalescer = Coalescer::default();
-    loop {
-        let due = coalescer.next_due();
-        tokio::select! {
-            message = messages.next() => {
-                let Some(message) = message else { return };
-                let Some((room, envelope)) = parse(&message) else { continue };
-                for update in coalescer.push(&room, envelope, Instant::now()) {
-                    hub.broadcast(&room, &update);
-                }
-            }
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                for (room, update) in coalescer.due(Instant::now()) {
-                    hub.broadcast(&room, &update);
-                }
-            }
-        }
-    }
 }
 
 fn parse(message: &Msg) -> Option<(RoomId, Envelope)> {

@@ -27,6 +27,9 @@ const MISSED_HEARTBEATS: u32 = 3;
 /// may end before the next heartbeat would come.
 const RETRIES_PER_INTERVAL: u32 = 5;
 
+const LOST_SIGNAL: &str = "the app answers heartbeats, but what it publishes does not arrive: redis_address of the app \
+                           and --redis of the bridge name different servers";
+
 /// Sends the heartbeats of this bridge.
 pub(super) struct Heartbeat {
     pub(super) app: Arc<App>,
@@ -50,8 +53,21 @@ impl Heartbeat {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started = Instant::now();
         let mut leased_since = None;
+        let mut last_answered = None;
+        let mut is_signal_lost = false;
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let was_lost = is_signal_lost;
+                    is_signal_lost = last_answered.is_some_and(|at| self.health.lacks_signal_since(at));
+                    if is_signal_lost && !was_lost {
+                        tracing::error!(reason = LOST_SIGNAL, "redis.no_signal");
+                    }
+                }
+                // The signal of this heartbeat shows that the app publishes to the Redis that was subscribed to.
+                () = self.health.wait_until_subscribed() => {}
+            }
+            let sent_at = Instant::now();
             let Some(lease) = self.send(false).await else {
                 ticks.reset_after(self.interval / RETRIES_PER_INTERVAL);
                 continue;
@@ -65,6 +81,7 @@ impl Heartbeat {
                 self.lease_losses.send_modify(|losses| *losses += 1);
             }
             leased_since = Some(lease.since);
+            last_answered = Some(sent_at);
         }
     }
 

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`server`] | runs a bridge from its start to its end |
 //! | [`heartbeat`] | keeps the bridge's lease alive |
+//! | [`readiness`] | checks the app before the bridge is ready |
 //! | [`drain`] | shuts down in order |
 //! | [`signals`] | waits for the signals that stop the process |
 
 mod drain;
 mod heartbeat;
+mod readiness;
 mod server;
 mod signals;
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     drain::Drain,
     heartbeat::{self, Heartbeat},
+    readiness::ReadinessCheck,
     signals::Signals,
 };
 use crate::{
@@ -70,6 +71,7 @@ struct Bridge {
     context: Arc<Context>,
     health: Arc<Health>,
     heartbeat: Heartbeat,
+    readiness: ReadinessCheck,
     subscriber: Subscriber,
     resync: Resync,
 }
@@ -136,13 +138,15 @@ impl Bridge {
             },
             heartbeat: Heartbeat {
                 app: Arc::clone(&app),
-                node,
+                node: node.clone(),
                 health: Arc::clone(&health),
                 interval: config.heartbeat_interval,
                 lease_losses,
             },
+            readiness: ReadinessCheck { app: Arc::clone(&app), health: Arc::clone(&health) },
             subscriber: Subscriber {
                 redis: config.redis,
+                node,
                 hub: Arc::clone(&hub),
                 resync: Arc::clone(&resync),
                 health: Arc::clone(&health),
@@ -164,6 +168,7 @@ impl Bridge {
             async move { heartbeat.run().await }
         });
         let mut services = JoinSet::new();
+        services.spawn(self.readiness.run());
         services.spawn(self.subscriber.run());
         services.spawn(self.resync.run());
         services.spawn(disconnects::run(Arc::clone(&context.disconnects), Arc::clone(&context.app)));

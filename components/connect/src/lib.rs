@@ -8,7 +8,7 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle_without_limit(request, identify).await
+    events::handle_without_limit(request, identify, identity::check).await
 }
 
 async fn identify(connect: Connect) -> Result<Identity, Error> {

@@ -8,7 +8,7 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, renew_lease).await
+    events::handle(request, renew_lease, redis::check).await
 }
 
 /// Runs one script per shard, because a bridge may hold connections in every shard. The calls pipeline on one
@@ -18,6 +18,9 @@ async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Error> {
     let mut calls = rooms.shards().map(|shard| rooms.heartbeat(shard, &heartbeat));
     let mut leases = try_join_all(calls.next()).await?;
     leases.extend(try_join_all(calls).await?);
+    if !heartbeat.is_leaving {
+        rooms.signal_node(&heartbeat.node_id).await?;
+    }
     // A loss in one shard counts as a loss in all shards: a rejoin is harmless where the lease has held.
     Ok(Lease { since: leases.iter().map(|lease| lease.since).max().unwrap_or_default() })
 }

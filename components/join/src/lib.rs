@@ -12,7 +12,7 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, join).await
+    events::handle(request, join, check).await
 }
 
 async fn join(join: Join) -> Result<Joined, Error> {
@@ -21,5 +21,14 @@ async fn join(join: Join) -> Result<Joined, Error> {
         Source::KeyValue => rooms.join(&KeyValueDefinitions::open().await?, &join).await,
         Source::Postgres => rooms.join(&PostgresDefinitions::open().await?, &join).await,
         Source::Token => rooms.join(&TokenDefinitions(join.grant.as_ref()), &join).await,
+    }
+}
+
+async fn check() -> Result<(), Error> {
+    redis::check().await?;
+    match Source::configured().await? {
+        Source::KeyValue => KeyValueDefinitions::open().await?.check().await,
+        Source::Postgres => PostgresDefinitions::open().await?.check().await,
+        Source::Token => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, leave).await
+    events::handle(request, leave, redis::check).await
 }
 
 async fn leave(Leave(membership): Leave) -> Result<Done, Error> {

@@ -10,7 +10,7 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle(request, read).await
+    events::handle(request, read, redis::check).await
 }
 
 async fn read(read: Read) -> Result<RoomSnapshot, Error> {

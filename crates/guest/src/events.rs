@@ -8,8 +8,9 @@ use rollcall_protocol::{
     ErrorCode, Refusal,
     batch::{self, BatchedEvent, Outcome, Outcomes},
     call::{self, MAX_BODY_BYTES, Secret},
+    check,
     client::Done,
-    event::AppEvent,
+    event::{AppEvent, EventKind},
 };
 use rollcall_rooms::{Error, settings::parse_setting};
 use spin_sdk::http::Request;
@@ -25,19 +26,25 @@ thread_local! {
     static SECRETS: PerInstance<Vec<Secret>> = const { PerInstance::new() };
 }
 
-/// Handles a call that delivers one event, within the time limit.
+/// Handles a call that delivers one event, or one that checks the component, within the time limit.
 pub async fn handle<E: AppEvent>(
     request: Request,
     apply: impl AsyncFnOnce(E) -> Result<E::Response, Error>,
+    check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
-    handle_without_limit(request, async |event| within_time_limit(apply(event)).await).await
+    let apply = async |event| within_time_limit(apply(event)).await;
+    handle_without_limit(request, apply, async || within_time_limit(check()).await).await
 }
 
-/// Handles a call that delivers one event and needs no other server.
+/// Handles a call that delivers one event, or one that checks the component. The work limits itself.
 pub async fn handle_without_limit<E: AppEvent>(
     mut request: Request,
     apply: impl AsyncFnOnce(E) -> Result<E::Response, Error>,
+    check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
+    if check::is_check(request.headers()) {
+        return handle_check(request, E::KIND, check).await;
+    }
     let context = http::request_context(&request);
     let result = async {
         let (secrets, body) = receive(&mut request).await?;
@@ -46,13 +53,14 @@ pub async fn handle_without_limit<E: AppEvent>(
     context.within(async { http::ack(result.await) }).await
 }
 
-/// Handles a call that delivers one event or a batch of events, within the time limit.
+/// Handles a call that delivers one event or a batch of events, or one that checks the component, within the time limit.
 pub async fn handle_each<E: AppEvent<Response = Done> + Clone>(
     mut request: Request,
     apply: impl AsyncFn(E) -> Result<Done, Error>,
+    check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
     if !batch::is_batch(request.headers()) {
-        return handle(request, async |event| apply(event).await).await;
+        return handle(request, async |event| apply(event).await, check).await;
     }
     let context = http::request_context(&request);
     let result = async {
@@ -60,6 +68,25 @@ pub async fn handle_each<E: AppEvent<Response = Done> + Clone>(
         Ok(apply_all(batch::verify(request.headers(), &body, &secrets)?, apply).await)
     };
     context.within(async { http::ack(result.await) }).await
+}
+
+async fn handle_check(
+    mut request: Request,
+    component: EventKind,
+    check: impl AsyncFnOnce() -> Result<(), Error>,
+) -> Response {
+    let context = http::request_context(&request);
+    let verified = async {
+        let (secrets, body) = receive(&mut request).await?;
+        Ok(check::verify(request.headers(), &body, &secrets, component)?)
+    };
+    let response = async {
+        match verified.await {
+            Ok(()) => http::check_result(check().await),
+            Err(error) => http::ack::<Done>(Err(error)),
+        }
+    };
+    context.within(response).await
 }
 
 /// Applies the events of a batch. Returns one outcome for each event.

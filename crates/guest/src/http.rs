@@ -3,7 +3,11 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyperium::header::{ALLOW, CONTENT_TYPE};
-use rollcall_protocol::{ErrorCode, Refusal, api::Problem, client::Ack};
+use rollcall_protocol::{
+    ErrorCode, Refusal,
+    api::Problem,
+    client::{Ack, Done},
+};
 use rollcall_rooms::Error;
 use serde::Serialize;
 use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
@@ -54,9 +58,22 @@ pub fn empty(status: StatusCode) -> Response {
 
 /// Responds with an ack.
 pub fn ack<T: Serialize>(result: Result<T, Error>) -> Response {
-    let result = result.map_err(refuse);
+    respond(result.map_err(refuse))
+}
+
+fn respond<T: Serialize>(result: Result<T, Refusal>) -> Response {
     let status = result.as_ref().map_or_else(|refusal| refusal.code.status(), |_| StatusCode::OK);
     json(status, &Ack::from(result))
+}
+
+/// Responds to a check. In contrast to an event's ack, the response tells why something is unavailable: it goes to the
+/// operator of a bridge, who would otherwise have to look for the reason in the app's log.
+pub(crate) fn check_result(result: Result<(), Error>) -> Response {
+    let result = result.map(|()| Done {}).map_err(|error| match error {
+        Error::Unavailable(reason) => Refusal::because(ErrorCode::Unavailable, reason),
+        error => error.into_refusal(),
+    });
+    respond(result)
 }
 
 /// Responds with Problem Details (RFC 9457).

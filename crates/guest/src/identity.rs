@@ -50,6 +50,17 @@ pub async fn verify(token: &str) -> Result<Identity, Error> {
     }
 }
 
+/// Checks that the keys of some tokens are known.
+pub async fn check() -> Result<(), Error> {
+    let sources = PerInstance::get(&SOURCES, read_sources).await?;
+    let Some(Published { address, redis }) = &sources.published else { return Ok(()) };
+    let known = PUBLISHED.with(Rc::clone).current(redis, address).await?;
+    if known.is_some() || !sources.configured.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Unavailable("jwks_address has not published a usable key set yet".to_owned()))
+}
+
 impl Published {
     /// A key that no known set holds may be new, so the address is asked again before the token is refused.
     async fn verify(&self, configured: &TokenKeys, token: &str) -> Result<Identity, Error> {

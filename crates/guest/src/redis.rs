@@ -28,6 +28,11 @@ pub async fn rooms() -> Result<Rc<Rooms<SpinRedis>>, Error> {
     .await
 }
 
+/// Checks the variables of the rooms, and that Redis lets the app do all its work.
+pub async fn check() -> Result<(), Error> {
+    rooms().await?.check().await
+}
+
 /// The same Redis for single commands, each within the component's time limit.
 #[cfg(feature = "http")]
 pub(crate) async fn time_limited() -> Result<TimeLimited, Error> {

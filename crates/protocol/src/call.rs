@@ -8,7 +8,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use crate::{
     ErrorCode, NodeId, Refusal,
     body::{self, Body},
-    event::{AppEvent, EventKind},
+    event::AppEvent,
 };
 
 /// The largest body of a call, in bytes.
@@ -83,13 +83,26 @@ pub fn sign<E: AppEvent>(
     secret: &Secret,
 ) -> Result<Request<Bytes>, CallError> {
     let body = serde_json::to_vec(&Body::from(event))?;
+    sign_body(body, E::KIND.path(), E::KIND.ce_type(), id, source, now_s, secret)
+}
+
+/// Makes a call with this body.
+pub(crate) fn sign_body(
+    body: Vec<u8>,
+    path: &'static str,
+    ce_type: &'static str,
+    id: &str,
+    source: &NodeId,
+    now_s: i64,
+    secret: &Secret,
+) -> Result<Request<Bytes>, CallError> {
     let request = Request::builder()
         .method(Method::POST)
-        .uri(E::KIND.path())
+        .uri(path)
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(CE_SPECVERSION, HeaderValue::from_static("1.0"))
         .header(CE_ID, id)
-        .header(CE_TYPE, HeaderValue::from_static(E::KIND.ce_type()))
+        .header(CE_TYPE, HeaderValue::from_static(ce_type))
         .header(CE_SOURCE, source_uri(source));
     Ok(secret.sign(id, now_s, &body, request)?.body(Bytes::from(body))?)
 }
@@ -118,7 +131,7 @@ pub enum CallError {
 /// The function parses the body only after the signature has proved valid.
 pub fn verify<E: AppEvent>(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Result<E, Refusal> {
     check_signature(headers, body, secrets)?;
-    check_cloud_event(headers, E::KIND)?;
+    check_cloud_event(headers, E::KIND.ce_type())?;
     body::read(body)
 }
 
@@ -140,13 +153,19 @@ fn has_plausible_time(headers: &HeaderMap) -> bool {
     time.is_some_and(|time| (0..=i64::MAX / 2).contains(&time)) && times.next().is_none()
 }
 
-fn check_cloud_event(headers: &HeaderMap, expected: EventKind) -> Result<(), Refusal> {
+/// The CloudEvents `type` that a call claims to have.
+pub(crate) fn ce_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CE_TYPE)?.to_str().ok()
+}
+
+/// Checks the headers of a CloudEvent. The signature must be checked before.
+pub(crate) fn check_cloud_event(headers: &HeaderMap, expected_type: &str) -> Result<(), Refusal> {
     let malformed = |message: &str| Refusal::because(ErrorCode::Malformed, message);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if header(CE_SPECVERSION) != Some("1.0") {
         return Err(malformed("ce-specversion must be 1.0"));
     }
-    if header(CE_TYPE) != Some(expected.ce_type()) {
+    if ce_type(headers) != Some(expected_type) {
         return Err(malformed("ce-type does not fit the path"));
     }
     // The signature covers webhook-id and not ce-id.

@@ -7,6 +7,7 @@
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
+//! | [`check`] | the call that asks whether a component could handle its events |
 //! | [`batch`] | the call that delivers many events |
 //! | [`fanout`] | events that a script publishes to a room |
 //! | [`json`] | JSON objects from strangers |
@@ -22,6 +23,7 @@ pub mod attendance;
 pub mod batch;
 mod body;
 pub mod call;
+pub mod check;
 pub mod client;
 pub mod close;
 pub mod definition;

@@ -7,7 +7,7 @@ use rollcall_protocol::{
     client::{Done, Joined, Profile},
     definition::{Duplicates, StoredDefinition},
     event::{Heartbeat, Join, Lease, Membership, Read, RoomSnapshot},
-    id,
+    fanout, id,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -195,6 +195,23 @@ impl<R: Redis> Rooms<R> {
     /// Prolongs or ends a node's lease in one shard.
     pub async fn heartbeat(&self, shard: u64, heartbeat: &Heartbeat) -> Result<Lease, Error> {
         self.run(&script::HEARTBEAT, shard, heartbeat).await
+    }
+
+    /// Publishes a sign of life on a node's own channel. A node that hears the sign knows that the app publishes to the
+    /// Redis where the node listens.
+    pub async fn signal_node(&self, node: &NodeId) -> Result<(), Error> {
+        let channel = fanout::node_channel(node);
+        let published = self.redis.command("PUBLISH", &[channel.as_bytes(), b""]).await;
+        published.map_err(|error| Error::Unavailable(format!("PUBLISH to {channel}: {error}")))?;
+        Ok(())
+    }
+
+    /// Checks that Redis runs scripts, and that the app has all rights that scripts need.
+    pub async fn check(&self) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct CheckCall {}
+        let Done {} = self.run(&script::CHECK, 0, &CheckCall {}).await?;
+        Ok(())
     }
 
     /// Settles some of the rooms that are due in one shard.

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Child } from './child.mjs';
 import { reserveAddress } from './ports.mjs';
 import { JWT_KEYS } from './tokens.mjs';
+import { until } from './wait.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BINARY = process.env.ROLLCALL_BINARY ?? `${ROOT}target/debug/rollcall`;
@@ -74,6 +75,12 @@ export class Bridge {
   async isHealthy() {
     const response = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(30_000) });
     return !this.child.hasEnded && response.ok;
+  }
+
+  /** Waits until users can join. */
+  async ready() {
+    const isReady = async () => (await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(30_000) })).ok;
+    await until(isReady, 'the bridge is ready');
   }
 
   async stop() {

@@ -25,6 +25,7 @@ export class Harness {
         const app = harness.bridges[0]?.appUrl;
         harness.bridges.push(await Bridge.start({ redis: harness.redis, app, ...settings }));
       }
+      await Promise.all(harness.bridges.map((bridge) => bridge.ready()));
     } catch (error) {
       await harness.stop();
       throw error;

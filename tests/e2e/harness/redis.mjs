@@ -13,8 +13,9 @@ import { until } from './wait.mjs';
 
 const FAKETIME = process.env.ROLLCALL_FAKETIME ?? '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
-/** Background commands: the test's own, those within scripts, the sweep's, the heartbeat's, and subscribers' pings. */
-const BACKGROUND = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"PING"/i;
+/** Background commands: the test's own, those within scripts, the sweep's, the heartbeat's with its signal, and
+    subscribers' pings. */
+const BACKGROUND = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"rollcall:events:\\t|"PING"/i;
 
 /** The key in which `save` keeps its copy. */
 const SAVED = 'saved-by-the-test';

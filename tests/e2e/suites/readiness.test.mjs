@@ -1,14 +1,32 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
+import { Bridge } from '../harness/bridge.mjs';
 import { Harness } from '../harness/harness.mjs';
+import { KeyServer, newKey } from '../harness/key-server.mjs';
 import { metricsAddress } from '../harness/metrics.mjs';
+import { Redis } from '../harness/redis.mjs';
 import { until } from '../harness/wait.mjs';
 
 const BEAT_MS = 500;
 
 /** The bridge detects silence after three heartbeats, and a dead connection when a ping gets no response. */
 const LIMIT_MS = 60_000;
+
+/** The parts that are missing, as an address tells. */
+async function ask(address) {
+  const response = await fetch(`http://${address}/readyz`, { signal: AbortSignal.timeout(30_000) });
+  assert.equal(response.headers.get('content-type'), 'application/json');
+  const body = await response.json();
+  assert.deepEqual([response.status, body.ready], body.missing.length === 0 ? [200, true] : [503, false]);
+  return body.missing;
+}
+
+/** Waits until exactly these parts are missing. */
+async function becomesAt(address, missing) {
+  const isSo = async () => (await ask(address)).join() === missing.join();
+  await until(isSo, `${missing} are missing`, LIMIT_MS);
+}
 
 describe('readiness', { timeout: 900_000 }, () => {
   let harness;
@@ -22,20 +40,9 @@ describe('readiness', { timeout: 900_000 }, () => {
   });
   after(() => harness?.stop());
 
-  async function ask(address) {
-    const response = await fetch(`http://${address}/readyz`, { signal: AbortSignal.timeout(30_000) });
-    assert.equal(response.headers.get('content-type'), 'application/json');
-    const body = await response.json();
-    assert.deepEqual([response.status, body.ready], body.missing.length === 0 ? [200, true] : [503, false]);
-    return body.missing;
-  }
-
   /** Waits until exactly these parts are missing, on both addresses. */
   async function becomes(bridge, missing) {
-    for (const address of [bridge.address, await metricsAddress(bridge)]) {
-      const isSo = async () => (await ask(address)).join() === missing.join();
-      await until(isSo, `${missing} are missing`, LIMIT_MS);
-    }
+    for (const address of [bridge.address, await metricsAddress(bridge)]) await becomesAt(address, missing);
   }
 
   test('a Redis that does not answer and the app that needs it are missing', async () => {
@@ -82,5 +89,133 @@ describe('readiness', { timeout: 900_000 }, () => {
       await first.child.kill('SIGCONT');
     }
     assert.equal((await second.child.ended).code, 0);
+  });
+});
+
+describe('readiness at the start', { timeout: 900_000 }, () => {
+  let redis;
+  let other;
+  before(async () => {
+    [redis, other] = await Promise.all([Redis.start(), Redis.start()]);
+  });
+  after(() => Promise.all([redis?.stop(), other?.stop()]));
+
+  const start = (variables, app) =>
+    Bridge.start({ redis, app, variables: { ROLLCALL_HEARTBEAT_INTERVAL_MS: String(BEAT_MS), ...variables } });
+
+  /** Each line that says why a component is unusable, as component and reason. */
+  const reasons = ({ child }) =>
+    child.lines.flatMap((line) => {
+      const [, component, reason] = line.match(/app\.unusable component="(\w+)" reason="(.*)"/) ?? [];
+      return component ? [`${component}: ${reason}`] : [];
+    });
+
+  const unusable = [
+    ['jwt_keys', { SPIN_VARIABLE_JWT_KEYS: 'nonsense' }, ['connect'], /misconfigured: .*jwt_keys/],
+    [
+      'a time without unit',
+      { SPIN_VARIABLE_GRACE_MS: '30s' },
+      ['join', 'leave', 'disconnect', 'heartbeat', 'read'],
+      /grace_ms/,
+    ],
+    ['an unknown kind of sessions', { SPIN_VARIABLE_SESSIONS: 'mysql' }, ['join'], /misconfigured: sessions must be/],
+    [
+      'tables in a database that is away',
+      { SPIN_VARIABLE_SESSIONS: 'postgres', SPIN_VARIABLE_POSTGRES_ADDRESS: '127.0.0.1:9' },
+      ['join'],
+      /PostgreSQL: cannot connect/,
+    ],
+  ];
+  for (const [what, variables, components, reason] of unusable) {
+    test(`${what}: the bridge is not ready, and its log says why`, async () => {
+      const bridge = await start(variables);
+      try {
+        await until(() => reasons(bridge).length >= components.length, 'the bridge logs the reasons');
+        await becomesAt(bridge.address, ['app']);
+        const logged = reasons(bridge);
+        assert.deepEqual(
+          logged.map((line) => line.split(':')[0]),
+          components,
+        );
+        for (const line of logged) assert.match(line, reason);
+      } finally {
+        await bridge.stop();
+      }
+    });
+  }
+
+  test('an identity provider that publishes keys only later: the bridge becomes ready then', async () => {
+    const server = await KeyServer.start();
+    const bridge = await start({
+      SPIN_VARIABLE_JWT_KEYS: '',
+      SPIN_VARIABLE_JWKS_SCHEME: 'http',
+      SPIN_VARIABLE_JWKS_ADDRESS: server.address,
+      SPIN_VARIABLE_JWKS_PATH: '/keys',
+    });
+    try {
+      await until(() => reasons(bridge).length > 0, 'the bridge logs the reason');
+      await becomesAt(bridge.address, ['app']);
+      server.publish([await newKey('first')]);
+      await redis.advance(10_000);
+      await becomesAt(bridge.address, []);
+      assert.deepEqual(reasons(bridge), ['connect: jwks_address has not published a usable key set yet']);
+    } finally {
+      await bridge.stop();
+      server.stop();
+    }
+  });
+
+  test('an app with another Redis: its events are missing, and the log says so once', async () => {
+    const bridge = await start({ ROLLCALL_REDIS_URL: `redis://${other.address}` });
+    try {
+      await bridge.child.line(/redis\.no_signal.*different servers/);
+      await becomesAt(bridge.address, ['events']);
+    } finally {
+      await bridge.stop();
+    }
+    assert.equal(bridge.child.lines.filter((line) => /redis\.no_signal/.test(line)).length, 1);
+  });
+
+  /** Starts a bridge whose user in Redis has these rights. */
+  async function startAs(user, rights) {
+    await redis.client.sendCommand(['ACL', 'SETUSER', user, 'reset', 'on', '>secret', '~*', '&*', '+@all', ...rights]);
+    return start({ ROLLCALL_REDIS_URL: `redis://${user}:secret@${redis.address}` });
+  }
+
+  test('a bridge that may not subscribe to rooms is not ready', async () => {
+    const bridge = await startAs('deaf', ['resetchannels']);
+    try {
+      await bridge.child.line(/redis\.disconnected.*No permissions/i);
+      await becomesAt(bridge.address, ['redis']);
+    } finally {
+      await bridge.stop();
+    }
+  });
+
+  test('a store of definitions that may not be read is named in the log', async () => {
+    const bridge = await startAs('storeless', ['resetkeys']);
+    try {
+      await becomesAt(bridge.address, ['app']);
+      await until(() => reasons(bridge).length > 0, 'the bridge logs the reason');
+      assert.match(reasons(bridge).join(), /^join: key-value store: [^,]*$/);
+    } finally {
+      await bridge.stop();
+    }
+  });
+
+  test('an app that does not know the secret of the bridge is not ready', async () => {
+    const app = await start({});
+    const bridge = await start(
+      { ROLLCALL_BRIDGE_SECRET: `whsec_${Buffer.alloc(32, 1).toString('base64')}` },
+      app.appUrl,
+    );
+    try {
+      await until(() => reasons(bridge).length === 6, 'the bridge logs the reasons');
+      assert.ok(reasons(bridge).every((line) => /does not accept this bridge's signature/.test(line)));
+      await becomesAt(bridge.address, ['app']);
+      await becomesAt(app.address, []);
+    } finally {
+      await Promise.all([bridge.stop(), app.stop()]);
+    }
   });
 });

@@ -28,6 +28,9 @@ use crate::{components, setup, shell};
 /// How long the bridge may take to start, including the compilation of the components.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a bridge that has started may take until users can join.
+const READY_TIMEOUT: Duration = Duration::from_secs(15);
+
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Options of `cargo xtask up`.
@@ -60,7 +63,7 @@ pub fn run(up: &Up) -> Result<()> {
     let _lock = lock(&folder)?;
     let secrets = Secrets::load_or_generate(&folder.join("secrets.json"))?;
     let mut processes = Processes::start(up, &folder, &secrets)?;
-    if !wait_until_started(up, &mut processes, &stop)? {
+    if !wait_until_started(up, &mut processes, &stop)? || !wait_until_ready(up, &mut processes, &stop)? {
         return Ok(());
     }
     let ends_at = session::define(up.app_port, &secrets.operator_token)?;
@@ -114,19 +117,51 @@ fn lock(folder: &Path) -> Result<File> {
 
 /// Returns whether the bridge and the app started before a signal came.
 fn wait_until_started(up: &Up, processes: &mut Processes, stop: &AtomicBool) -> Result<bool> {
-    let health = format!("http://127.0.0.1:{}/healthz", up.port);
+    let health = bridge_url(up, "/healthz");
+    let has_started = || is_healthy(&health) && session::is_app_up(up.app_port);
+    if wait_until(has_started, START_TIMEOUT, processes, stop)? == Waited::TooLong {
+        bail!("the bridge does not answer at {health} within {} s", START_TIMEOUT.as_secs());
+    }
+    Ok(!stop.load(Ordering::Relaxed))
+}
+
+/// Returns whether users can join before a signal came.
+fn wait_until_ready(up: &Up, processes: &mut Processes, stop: &AtomicBool) -> Result<bool> {
+    let readiness = bridge_url(up, "/readyz");
+    if wait_until(|| is_healthy(&readiness), READY_TIMEOUT, processes, stop)? == Waited::TooLong {
+        bail!(
+            "nobody could join: the errors above say what is wrong, and {readiness} names the missing parts"
+        );
+    }
+    Ok(!stop.load(Ordering::Relaxed))
+}
+
+#[derive(PartialEq, Eq)]
+enum Waited {
+    Enough,
+    TooLong,
+}
+
+/// Waits until a condition holds or a signal comes. Fails if a process stops by itself.
+fn wait_until(
+    condition: impl Fn() -> bool,
+    limit: Duration,
+    processes: &mut Processes,
+    stop: &AtomicBool,
+) -> Result<Waited> {
     let began = Instant::now();
-    while !is_healthy(&health) || !session::is_app_up(up.app_port) {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
+    while !condition() && !stop.load(Ordering::Relaxed) {
         processes.check()?;
-        if began.elapsed() > START_TIMEOUT {
-            bail!("the bridge does not answer at {health} within {} s", START_TIMEOUT.as_secs());
+        if began.elapsed() > limit {
+            return Ok(Waited::TooLong);
         }
         thread::sleep(POLL_INTERVAL);
     }
-    Ok(true)
+    Ok(Waited::Enough)
+}
+
+fn bridge_url(up: &Up, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", up.port)
 }
 
 fn is_healthy(url: &str) -> bool {

@@ -17,6 +17,11 @@ impl KeyValueDefinitions {
     pub async fn open() -> Result<Self, Error> {
         Ok(Self { store: Store::open_default().await.map_err(unavailable)? })
     }
+
+    /// Checks that the store can be read, whether or not it has this room.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.store.exists("session:check").await.map(drop).map_err(unavailable)
+    }
 }
 
 impl DefinitionStore for KeyValueDefinitions {

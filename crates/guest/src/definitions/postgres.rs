@@ -22,15 +22,18 @@ impl PostgresDefinitions {
         Ok(Self { url: variables::get("postgres_url").await?, query })
     }
 
-    /// Returns the only row, if any. Holds a connection only meanwhile: all components of a process share a bounded
+    /// Checks that the database runs the query. Null is the only room and user that no query's casts refuse.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.query([ParameterValue::DbNull, ParameterValue::DbNull]).await.map(drop)
+    }
+
+    /// Returns the only row, if any. The parameters are the room and the user. Holds a connection only meanwhile: all components of a process share a bounded
     /// number of them.
-    async fn query(&self, room: &RoomId, user: &UserId) -> Result<Option<Row>, Error> {
+    async fn query(&self, parameters: [ParameterValue; 2]) -> Result<Option<Row>, Error> {
         let opened = Connection::open(self.url.clone()).await;
         let connection = opened.map_err(|error| unavailable("cannot connect", &error))?;
-        let parameters: Vec<ParameterValue> =
-            [room.as_str(), user.as_str()].map(|id| ParameterValue::Str(id.to_owned())).into();
         let failed = |error: pg::Error| unavailable("the query failed", &error);
-        let mut result = connection.query(self.query.clone(), parameters).await.map_err(failed)?;
+        let mut result = connection.query(self.query.clone(), Vec::from(parameters)).await.map_err(failed)?;
         let row = result.next().await;
         // A stream that has ended must not be polled again.
         while row.is_some() && result.next().await.is_some() {}
@@ -41,7 +44,8 @@ impl PostgresDefinitions {
 
 impl DefinitionSource for PostgresDefinitions {
     async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<StoredDefinition>, Error> {
-        let Some(row) = self.query(room, user).await? else { return Ok(None) };
+        let ids = [room.as_str(), user.as_str()].map(|id| ParameterValue::Str(id.to_owned()));
+        let Some(row) = self.query(ids).await? else { return Ok(None) };
         let columns = column::<String>(&row, "columns")?;
         let end_at_ms = column::<Option<f64>>(&row, "end_at_ms")?;
         let definition = SessionRow::parse(&columns, end_at_ms).and_then(|row| row.definition(user));

@@ -3,7 +3,8 @@
 use crate::support::{
     OPERATOR_TOKEN, RedisServer, application, connect, request, rollcall, rollcall_with, text, wasm,
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
+use rollcall_protocol::event::EventKind;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -32,12 +33,16 @@ async fn a_definition_is_kept_in_the_key_value_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unsigned_event_is_refused() {
+async fn an_unsigned_event_or_check_is_refused() {
     let redis = RedisServer::start().unwrap();
     let host = rollcall(&redis).await;
-    for path in ["/events/connect", "/events/join", "/events/leave", "/events/disconnect"] {
-        let response = host.handle(request("POST", path, "{}")).await;
-        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}: {}", text(&response));
+    for path in EventKind::ALL.iter().map(|kind| kind.path()) {
+        let mut check = request("POST", path, "{}");
+        check.headers_mut().insert("ce-type", HeaderValue::from_static("rollcall.check"));
+        for call in [request("POST", path, "{}"), check] {
+            let response = host.handle(call).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}: {}", text(&response));
+        }
     }
     host.close().await;
 }

@@ -46,6 +46,11 @@ impl TokenKeys {
         Ok(Self::new(issuer, audience, leeway_s).with(Rc::new(set)))
     }
 
+    /// Whether there is no key, so that no token can be verified.
+    pub fn is_empty(&self) -> bool {
+        self.keys().next().is_none()
+    }
+
     /// Whether a token names a key that is in none of the sets. A newer set may hold the key.
     pub fn lack_key_of(&self, token: &str) -> bool {
         let header = (token.len() <= MAX_TOKEN_BYTES).then(|| Token::decode_metadata(token).ok()).flatten();

@@ -1,0 +1,51 @@
+//! Checks the app before the bridge reports that it is ready: at the start, and whenever the app returns after a silence.
+//! A heartbeat alone would not show that a component lacks a key, a variable, or the store of the definitions.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::{
+    app::{App, UnusableComponent},
+    health::Health,
+};
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Checks the app's components.
+pub(super) struct ReadinessCheck {
+    pub(super) app: Arc<App>,
+    pub(super) health: Arc<Health>,
+}
+
+impl ReadinessCheck {
+    /// Checks whenever it is due, until the future is dropped.
+    pub(super) async fn run(self) {
+        loop {
+            self.check_until_usable().await;
+            self.health.record_app_usable();
+            self.health.wait_until_app_returns().await;
+        }
+    }
+
+    async fn check_until_usable(&self) {
+        let mut reported = HashMap::new();
+        loop {
+            let unusable = self.app.check().await;
+            if unusable.is_empty() {
+                break;
+            }
+            for UnusableComponent { component, reason } in unusable {
+                let Some(reason) = reason else { continue };
+                if reported.get(&component) != Some(&reason) {
+                    tracing::error!(component = component.name(), reason, "app.unusable");
+                    reported.insert(component, reason);
+                }
+            }
+            sleep(PAUSE).await;
+        }
+        if !reported.is_empty() {
+            tracing::info!("app.usable");
+        }
+    }
+}
