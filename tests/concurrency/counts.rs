@@ -37,6 +37,7 @@ const EXPECTED: &[&str] = &[
     "ENTRY_CLOSED",
     "NOT_A_MEMBER",
     "NO_SUCH_ROOM",
+    "RATE_LIMITED",
     "ROOM_FULL",
     "SESSION_ENDED",
 ];

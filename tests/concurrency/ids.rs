@@ -39,7 +39,15 @@ pub const SHARD: u64 = 0;
 
 /// Settings with one shard, so that all rooms share leases and deadlines.
 pub fn settings() -> Settings {
-    Settings { grace_ms: 150, lease_ms: 300, reminder_lead_ms: 200, shards: 1, ..Settings::default() }
+    Settings {
+        grace_ms: 150,
+        lease_ms: 300,
+        reminder_lead_ms: 200,
+        shards: 1,
+        entry_burst: 5,
+        entry_interval_ms: 50,
+        ..Settings::default()
+    }
 }
 
 pub fn id<T: FromStr<Err: Debug>>(text: &str) -> T {

@@ -52,6 +52,7 @@ const EXPECTED: &[&str] = &[
     "NOT_A_MEMBER",
     "NO_SUCH_ROOM",
     "ROOM_FULL",
+    "RATE_LIMITED",
     "SESSION_ENDED",
     "TOO_MANY_CONNECTIONS",
 ];

@@ -7,8 +7,8 @@ use rollcall_protocol::definition::Duplicates;
 use crate::{
     event::Person,
     ids::{
-        CLOSED_ENTRY_TTL, EntryId, LEASE, MINUTE, NODES, Node, PublicId, ROOMS, RoomNo, SECOND, Time, USERS,
-        User,
+        CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, MINUTE, NODES, Node, PublicId, ROOMS,
+        RoomNo, SECOND, Time, USERS, User,
     },
     room::{Join, Membership},
     service::{Action, Definition},
@@ -71,6 +71,7 @@ fn pick_deadline(world: &World, rng: &mut Rng) -> Option<Time> {
         deadlines.push(live.terms.end_at);
         deadlines.extend(live.reminder_at);
         deadlines.extend(live.members.iter().filter_map(|member| member.grace_until));
+        deadlines.extend(live.rate.values().map(|until| until - (ENTRY_BURST - 1) * ENTRY_INTERVAL));
     }
     let closed = shard.rooms.iter().filter_map(|room| room.history.closed.values().min());
     deadlines.extend(closed.map(|at| at + CLOSED_ENTRY_TTL).filter(|_| rng.u32(..8) == 0));

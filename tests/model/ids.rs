@@ -63,5 +63,11 @@ pub const CLOSED_ENTRY_TTL: Time = 10 * MINUTE;
 pub const RETENTION: Time = 60 * MINUTE;
 /// One less than the number of users, so that rooms can exceed the limit.
 pub const ROSTER_LIMIT: usize = 3;
+/// How often a user may enter a room at once.
+pub const ENTRY_BURST: u64 = 20;
+/// Time in which a user may enter once more after that.
+pub const ENTRY_INTERVAL: Time = 10 * SECOND;
+/// Stays in a room's attendance: few, so that all users reach their share.
+pub const ATTENDANCE_LIMIT: usize = 8;
 /// Most connections of a user in a room.
 pub const MAX_SHARED: usize = 16;

@@ -1,11 +1,15 @@
 //! A live session: its members, and the events that they get.
 
+use std::collections::BTreeMap;
+
 use rollcall_protocol::definition::Duplicates;
 
 use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
-    ids::{EntryId, GRACE, Node, PublicId, REMINDER_LEAD, ROSTER_LIMIT, Time, User},
+    ids::{
+        ENTRY_BURST, ENTRY_INTERVAL, EntryId, GRACE, Node, PublicId, REMINDER_LEAD, ROSTER_LIMIT, Time, User,
+    },
     lease::Leases,
 };
 
@@ -23,6 +27,8 @@ pub struct Live {
     pub paused: Time,
     /// In order of entering.
     pub members: Vec<Member>,
+    /// Until when entries of a user count. Counting another entry removes old ones.
+    pub rate: BTreeMap<User, Time>,
 }
 
 /// The part of the session definition that the room stores.
@@ -79,6 +85,7 @@ impl Live {
             host: None,
             paused,
             members: Vec::new(),
+            rate: BTreeMap::new(),
         };
         live.schedule_reminder(now);
         live
@@ -87,6 +94,20 @@ impl Live {
     /// An end within the reminder's lead gets no reminder.
     fn schedule_reminder(&mut self, now: Time) {
         self.reminder_at = Some(self.terms.end_at - REMINDER_LEAD).filter(|&at| at > now);
+    }
+
+    fn free_at(&self, user: User, now: Time) -> Time {
+        self.rate.get(user).map_or(now, |&until| until.max(now))
+    }
+
+    /// Whether the user enters too often.
+    pub fn is_rate_limited(&self, user: User, now: Time) -> bool {
+        self.free_at(user, now) > now + (ENTRY_BURST - 1) * ENTRY_INTERVAL
+    }
+
+    pub fn count_entry(&mut self, user: User, now: Time) {
+        self.rate.retain(|_, until| *until > now);
+        self.rate.insert(user, self.free_at(user, now) + ENTRY_INTERVAL);
     }
 
     pub fn index_of(&self, user: User) -> Option<usize> {

@@ -41,7 +41,7 @@ end
 -- Adds the distinct expiry times of a room's keys.
 local function add_expiry(id)
   local times = {}
-  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes' }) do
+  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate' }) do
     local at = number(redis.call('PEXPIRETIME', SHARD .. kind .. ':' .. id))
     if at ~= '-2' and times[#times] ~= at then
       table.insert(times, at)
@@ -75,7 +75,9 @@ local function add_room(id)
   add('count', id, redis.call('HLEN', SHARD .. 'members:' .. id), redis.call('HLEN', SHARD .. 'entries:' .. id))
   add_members(id)
   scores('grace:' .. id, 'grace ' .. id)
+  scores('rate:' .. id, 'rate ' .. id)
   scores('closed:' .. id, 'closed ' .. id)
+  scores('attendees:' .. id, 'attended ' .. id)
   for _, node in ipairs(NODES) do
     local entries = redis.call('HGET', SHARD .. 'nodes:' .. id, node)
     if entries then

@@ -60,8 +60,14 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
     }
     let graces = members.filter_map(|member| Some((member.grace_until?, member.person.user.to_owned())));
     lines.extend(scores(&format!("grace {id}"), graces));
+    let rate = room.live.iter().flat_map(|live| &live.rate);
+    lines.extend(scores(&format!("rate {id}"), rate.map(|(user, until)| (*until, user.to_string()))));
     let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
+    let attended = room.history.attendees.iter();
+    let attended =
+        attended.filter_map(|(user, attendee)| Some((attendee.stays.last()?.left_at, user.to_string())));
+    lines.extend(scores(&format!("attended {id}"), attended));
     lines.extend(NODES.iter().filter_map(|node| {
         let entries =
             room.live.iter().flat_map(Live::entries).filter(|(_, entry)| entry.node == *node).count();
@@ -132,7 +138,10 @@ fn keys(shard: &Shard) -> String {
         add(has(|member| !member.entries.is_empty()), format!("nodes:{id}"));
         add(has(|member| member.lost_at.is_some()), format!("grace:{id}"));
         add(!room.history.closed.is_empty(), format!("closed:{id}"));
-        add(!room.history.stays.is_empty(), format!("attendance:{id}"));
+        add(room.live.as_ref().is_some_and(|live| !live.rate.is_empty()), format!("rate:{id}"));
+        for kind in ["attendees", "stays"] {
+            add(!room.history.attendees.is_empty(), format!("{kind}:{id}"));
+        }
     }
     let mut keys: Vec<String> = kinds.into_iter().map(|kind| format!("rollcall:{{0}}:{kind}")).collect();
     keys.sort();

@@ -5,7 +5,7 @@ use rollcall_protocol::{ErrorCode, definition::Duplicates};
 use crate::{
     clock::Clock,
     event::{Change, EventKind, Person, Reason, Recipients, Roster},
-    history::{History, Stay},
+    history::{Attendee, History, Stay},
     ids::{EntryId, MAX_SHARED, Node, PublicId, ROOMS, RoomNo, Time, User},
     lease::{Epochs, Leases},
     live::{Entry, Live, Member, Terms},
@@ -169,7 +169,7 @@ impl Room {
         if let Some((index, entry)) =
             index.and_then(|at| Some((at, live.members[at].find_entry(join.entry)?)))
         {
-            return Ok(live.repeat_join(&mut self.history, join, index, entry));
+            return live.repeat_join(&mut self.history, join, index, entry, context.now);
         }
         if terms.revision > 0 && terms.revision != live.terms.revision {
             return Err(Refusal::Revision(live.terms.revision));
@@ -195,6 +195,7 @@ impl Room {
         let room = PublicId { text: ROOMS[join.room], is_number: join.is_room_number };
         let epoch = context.epochs.next(context.now);
         let live = self.live.insert(Live::start(room, epoch, terms, context.clock.paused, context.now));
+        live.count(join, context.now);
         let index = live.add_member(join, context.now);
         live.elect_host();
         let entry = live.add_entry(context, join, index, true, false);
@@ -263,14 +264,17 @@ impl Room {
         (self.state(context.now), gone.collect())
     }
 
-    /// Returns stays that are over, then stays that go on.
-    pub fn attendance(&mut self, context: &Context) -> Vec<Stay> {
+    /// Returns all users with stays that are over or go on.
+    pub fn attendance(&mut self, context: &Context) -> Vec<Attendee> {
         self.settle(context.leases, context.clock.paused, context.now);
-        let mut stays = self.history.stays.clone();
+        let mut attendees = self.history.attendees.clone();
         if let Some(live) = &self.live {
-            stays.extend(live.members.iter().map(|member| Stay::of(live.epoch, member, context.now)));
+            for member in &live.members {
+                let attendee = self.history.attendee(member, Stay::of(live.epoch, member, context.now));
+                attendees.insert(member.person.user, attendee);
+            }
         }
-        stays
+        attendees.into_values().collect()
     }
 }
 
@@ -283,6 +287,22 @@ fn current<'a>(live: &'a mut Option<Live>, who: &Membership) -> Option<(&'a mut 
 }
 
 impl Live {
+    /// Counts a join of a new entry. A bridge that enters its members again is not limited.
+    fn count(&mut self, join: &Join, now: Time) {
+        if join.replaces.is_none() {
+            self.count_entry(join.person.user, now);
+        }
+    }
+
+    /// Counts a join of a new entry, unless the user joins too often.
+    fn admit_entry(&mut self, join: &Join, now: Time) -> Result<(), Refusal> {
+        if join.replaces.is_none() && self.is_rate_limited(join.person.user, now) {
+            return Err(ErrorCode::RateLimited.into());
+        }
+        self.count(join, now);
+        Ok(())
+    }
+
     fn add_member(&mut self, join: &Join, now: Time) -> usize {
         self.members.push(Member {
             person: join.person,
@@ -328,6 +348,7 @@ impl Live {
         if is_full && Some(join.person.user) != self.leader() {
             return Err(ErrorCode::RoomFull.into());
         }
+        self.admit_entry(join, context.now)?;
         let was_empty = self.members.is_empty();
         let index = self.add_member(join, context.now);
         let host = self.elect_host();
@@ -347,14 +368,17 @@ impl Live {
         join: &Join,
         index: usize,
         entry: usize,
-    ) -> (JoinKind, Entry) {
-        let known = &mut self.members[index].entries[entry];
-        if join.refreshes > known.refreshes {
-            known.refreshes = join.refreshes;
+        now: Time,
+    ) -> Result<(JoinKind, Entry), Refusal> {
+        if join.refreshes > self.members[index].entries[entry].refreshes {
+            if self.members[index].person != join.person {
+                self.admit_entry(join, now)?;
+            }
+            self.members[index].entries[entry].refreshes = join.refreshes;
             let earlier = std::mem::replace(&mut self.members[index].person, join.person);
             self.publish_update(history, Recipients::Everybody, earlier, join.person);
         }
-        (JoinKind::Repeated, self.members[index].entries[entry].clone())
+        Ok((JoinKind::Repeated, self.members[index].entries[entry].clone()))
     }
 
     fn publish_update(&mut self, history: &mut History, to: Recipients, earlier: Person, person: Person) {
@@ -389,35 +413,48 @@ impl Live {
         join: &Join,
         index: usize,
     ) -> Result<(JoinKind, Entry), Refusal> {
-        if let Some(entry) = self.find_replaceable(join, index) {
-            let replaced = self.members[index].entries.remove(entry);
-            history.close(replaced.id, context.now);
-            self.publish_close(history, replaced.id, EventKind::Replaced);
-            let earlier = std::mem::replace(&mut self.members[index].person, join.person);
-            self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
-            return Ok((JoinKind::Replaced, self.add_entry(context, join, index, false, true)));
+        if let Some(entry) = self.find_earlier(join, index) {
+            return Ok(self.take_over(history, context, join, index, entry));
         }
-        if self.terms.duplicates != Duplicates::Share {
+        let is_takeover = self.terms.duplicates == Duplicates::Takeover && join.replaces.is_none();
+        if !is_takeover && self.terms.duplicates != Duplicates::Share {
             return Err(ErrorCode::AlreadyJoined.into());
         }
-        if self.members[index].entries.len() >= MAX_SHARED {
+        if !is_takeover && self.members[index].entries.len() >= MAX_SHARED {
             return Err(ErrorCode::TooManyConnections.into());
+        }
+        self.admit_entry(join, context.now)?;
+        if is_takeover {
+            return Ok(self.take_over(history, context, join, index, 0));
         }
         let earlier = std::mem::replace(&mut self.members[index].person, join.person);
         self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
         Ok((JoinKind::Added, self.add_entry(context, join, index, false, false)))
     }
 
-    /// Finds the entry that the new one replaces: the named one, else the one of the token, else any if the room hands
-    /// over.
-    fn find_replaceable(&self, join: &Join, index: usize) -> Option<usize> {
+    fn take_over(
+        &mut self,
+        history: &mut History,
+        context: &mut Context,
+        join: &Join,
+        index: usize,
+        entry: usize,
+    ) -> (JoinKind, Entry) {
+        let replaced = self.members[index].entries.remove(entry);
+        history.close(replaced.id, context.now);
+        self.publish_close(history, replaced.id, EventKind::Replaced);
+        let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+        self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
+        (JoinKind::Replaced, self.add_entry(context, join, index, false, true))
+    }
+
+    /// Finds the entry that the bridge names or the token belongs to.
+    fn find_earlier(&self, join: &Join, index: usize) -> Option<usize> {
         let member = &self.members[index];
         if let Some(named) = join.replaces {
             return member.find_entry(named);
         }
-        let resumed = join
-            .resumes
-            .and_then(|token| member.entries.iter().position(|entry| entry.tokens.contains(&token)));
-        resumed.or((self.terms.duplicates == Duplicates::Takeover).then_some(0))
+        let token = join.resumes?;
+        member.entries.iter().position(|entry| entry.tokens.contains(&token))
     }
 }

@@ -3,7 +3,7 @@
 use rollcall_protocol::{ErrorCode, definition::Duplicates};
 
 use crate::{
-    history::Stay,
+    history::Attendee,
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     live::Terms,
     room::{Ack, Join, Membership, Refusal, State},
@@ -57,7 +57,7 @@ pub enum Reply {
     Swept(Swept),
     Revision(u64),
     State(Option<State>, Vec<EntryId>),
-    Stays(Vec<Stay>),
+    Attendance(Vec<Attendee>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -137,7 +137,7 @@ impl Service {
             }
             Action::Attendance(room) => {
                 let (room, context) = self.shard.context(*room, now);
-                Reply::Stays(room.attendance(&context))
+                Reply::Attendance(room.attendance(&context))
             }
         }
     }

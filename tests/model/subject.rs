@@ -22,7 +22,10 @@ use tokio::{
 };
 
 use crate::{
-    ids::{CLOSED_ENTRY_TTL, GRACE, LEASE, REMINDER_LEAD, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time},
+    ids::{
+        ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, REMINDER_LEAD,
+        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time,
+    },
     room::{Join, Membership},
     service::Action,
     wire,
@@ -138,6 +141,9 @@ impl Subject {
             roster_limit: ROSTER_LIMIT as u64,
             closed_entry_ms: CLOSED_ENTRY_TTL,
             retention_ms: RETENTION,
+            attendance_limit: ATTENDANCE_LIMIT as u64,
+            entry_burst: ENTRY_BURST,
+            entry_interval_ms: ENTRY_INTERVAL,
             shards: 1,
             now: Some(now),
             ..Settings::default()

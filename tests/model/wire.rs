@@ -7,12 +7,12 @@ use rollcall_protocol::{
     definition::{self, SessionDefinition},
     event,
 };
-use rollcall_rooms::attendance::{StayRecord, summarize};
+use rollcall_rooms::attendance::{AttendeeRecord, summarize};
 use serde_json::{Value, json};
 
 use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
-    history::{Ending, Stay},
+    history::{Attendee, Ending, Stay},
     ids::{EntryId, PublicId, ROOMS, RoomNo, User},
     room::{Ack, Join, Membership, State},
     service::{Definition, Reply},
@@ -86,7 +86,7 @@ pub fn reply(reply: &Reply) -> Value {
             }
             snapshot
         }
-        Reply::Stays(stays) => attendance(&summarize(stays.iter().map(stay).collect())),
+        Reply::Attendance(attendees) => attendance(&summarize(attendees.iter().map(attendee).collect())),
     }
 }
 
@@ -127,9 +127,13 @@ fn state(state: &State) -> Value {
     with_roster(json, &state.roster)
 }
 
-fn stay(stay: &Stay) -> StayRecord {
-    let (user_id, user_name) = (stay.person.id().parse(), stay.person.name.to_owned());
-    let stay = attendance::Stay {
+fn attendee(Attendee { person, stays }: &Attendee) -> AttendeeRecord {
+    let (user_id, user_name) = (person.id().parse(), person.name.to_owned());
+    AttendeeRecord { user_id, user_name, stays: stays.iter().map(stay).collect() }
+}
+
+fn stay(stay: &Stay) -> attendance::Stay {
+    attendance::Stay {
         epoch: stay.epoch,
         entered_at: stay.entered_at,
         left_at: stay.left_at,
@@ -141,8 +145,7 @@ fn stay(stay: &Stay) -> StayRecord {
             Ending::Removed => attendance::Ending::Removed,
             Ending::Ended => attendance::Ending::Ended,
         }),
-    };
-    StayRecord { user_id, user_name, stay }
+    }
 }
 
 pub fn event(event: &Event) -> Value {

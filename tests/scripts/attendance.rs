@@ -37,16 +37,120 @@ async fn a_member_who_does_not_come_back_was_there_until_the_connection_was_lost
     assert_eq!((kim.stays[0].left_at, kim.stays[0].ending), (START + 10_000, Some(Ending::GraceExpired)));
 }
 
+/// Enters and leaves a second later.
+async fn stay(room: &mut Fixture, user: &str, at: u64) {
+    let entry = format!("{user}/{at}");
+    room.at(at).join(&entry).await.unwrap();
+    room.at(at + 1000).leave(&entry).await;
+}
+
+/// Attendance keys of the room.
+fn keys_of(room: &Fixture) -> [String; 2] {
+    ["stays", "attendees"].map(|kind| format!("rollcall:{{{}}}:{kind}:algebra", room.shard()))
+}
+
 #[tokio::test]
 async fn every_stay_of_a_user_is_kept_and_summed_up() {
     let mut room = Fixture::start().await;
     for minute in 0..3 {
-        let entry = format!("kim/{minute}");
-        room.at(minute * MINUTE).join(&entry).await.unwrap();
-        room.at(minute * MINUTE + 1000).leave(&entry).await;
+        stay(&mut room, "kim", minute * MINUTE).await;
     }
     let kim = attendee(&room, "kim").await;
-    assert_eq!((kim.stays.len(), kim.present_ms), (3, 3000));
+    assert_eq!((kim.stays.len(), kim.present_ms, kim.drops), (3, 3000, 0));
+}
+
+#[tokio::test]
+async fn stays_within_a_grace_period_of_each_other_are_one_stay_with_drops() {
+    let mut room = Fixture::start().await;
+    let grace = room.settings.grace_ms;
+    stay(&mut room, "kim", 0).await;
+    // Away for one millisecond less than the grace period.
+    stay(&mut room, "kim", grace + 999).await;
+    let kim = attendee(&room, "kim").await;
+    assert_eq!((kim.present_ms, kim.drops, kim.stays.len()), (2000, 1, 1));
+    let stay_of_both = &kim.stays[0];
+    assert_eq!((stay_of_both.entered_at, stay_of_both.left_at), (START, START + grace + 1999));
+    assert_eq!(stay_of_both.ending, Some(Ending::Left));
+    // Away for the grace period.
+    stay(&mut room, "kim", 2 * grace + 1999).await;
+    let kim = attendee(&room, "kim").await;
+    assert_eq!((kim.present_ms, kim.drops, kim.stays.len()), (3000, 1, 2));
+}
+
+#[tokio::test]
+async fn a_stay_that_goes_on_is_one_with_the_stay_before() {
+    let mut room = Fixture::start().await;
+    stay(&mut room, "kim", 0).await;
+    room.at(2000).join("kim/2").await.unwrap();
+    let kim = attendee(room.at(7000), "kim").await;
+    assert_eq!((kim.present_ms, kim.drops, kim.stays.len()), (6000, 1, 1));
+    assert_eq!((kim.stays[0].entered_at, kim.stays[0].ending), (START, None));
+}
+
+#[tokio::test]
+async fn a_removal_and_the_end_of_a_session_separate_stays() {
+    let mut room = Fixture::start().await;
+    room.join("kim/1").await.unwrap();
+    room.rooms().kick(&"algebra".parse().unwrap(), &"kim".parse().unwrap()).await.unwrap();
+    stay(&mut room, "kim", 1000).await;
+    room.at(2000).join("kim/2").await.unwrap();
+    room.undefine().await;
+    room.define(definition()).await;
+    stay(&mut room, "kim", 3000).await;
+    let kim = attendee(&room, "kim").await;
+    let endings: Vec<_> = kim.stays.iter().map(|stay| stay.ending.unwrap()).collect();
+    assert_eq!(endings, [Ending::Removed, Ending::Ended, Ending::Left]);
+    assert_eq!((kim.present_ms, kim.drops), (2000, 1));
+}
+
+#[tokio::test]
+async fn a_user_who_comes_and_goes_takes_nothing_from_the_stays_of_others() {
+    let mut room = Fixture::start().await;
+    room.settings.attendance_limit = 9;
+    for user in ["ann", "ben"] {
+        stay(&mut room, user, 0).await;
+        stay(&mut room, user, MINUTE).await;
+    }
+    for minute in 2..50 {
+        stay(&mut room, "kim", minute * MINUTE).await;
+    }
+    for user in ["ann", "ben"] {
+        let attendee = attendee(&room, user).await;
+        assert_eq!((attendee.stays.len(), attendee.present_ms, attendee.drops), (2, 2000, 0), "{user}");
+    }
+    // A third of the limit; the oldest stays are one, so that no time is lost.
+    let kim = attendee(&room, "kim").await;
+    assert_eq!((kim.stays.len(), kim.present_ms, kim.drops), (3, 48_000, 45));
+    assert_eq!((kim.stays[0].entered_at, kim.stays[1].entered_at), (START + 2 * MINUTE, START + 48 * MINUTE));
+}
+
+#[tokio::test]
+async fn one_user_has_at_most_a_hundred_stays() {
+    let mut room = Fixture::start().await;
+    room.settings.grace_ms = 0;
+    for number in 0..101 {
+        stay(&mut room, "kim", number * 20_000).await;
+    }
+    let kim = attendee(&room, "kim").await;
+    assert_eq!((kim.stays.len(), kim.present_ms, kim.drops), (100, 101_000, 1));
+    assert_eq!(kim.stays[1].entered_at, START + 40_000);
+}
+
+#[tokio::test]
+async fn beyond_the_limit_the_user_whose_last_stay_ended_first_makes_way() {
+    let mut room = Fixture::start().await;
+    room.settings.attendance_limit = 2;
+    stay(&mut room, "ann", 0).await;
+    stay(&mut room, "ben", MINUTE).await;
+    stay(&mut room, "ann", 2 * MINUTE).await;
+    stay(&mut room, "kim", 3 * MINUTE).await;
+    let attendance = room.attendance().await;
+    let users: Vec<&str> = attendance.attendees.iter().map(|attendee| attendee.user_id.as_str()).collect();
+    assert_eq!(users, ["ann", "kim"]);
+    let [stays, attendees] = keys_of(&room);
+    let left: usize = redis::cmd("HLEN").arg(stays).query_async(&mut room.redis).await.unwrap();
+    let listed: usize = redis::cmd("ZCARD").arg(attendees).query_async(&mut room.redis).await.unwrap();
+    assert_eq!((left, listed), (2, 2));
 }
 
 #[tokio::test]
@@ -74,16 +178,11 @@ async fn the_end_and_a_removal_end_a_stay() {
 #[tokio::test]
 async fn attendance_outlives_the_session_and_expires() {
     let mut room = Fixture::start().await;
-    room.settings.attendance_limit = 1;
-    for n in 0..300 {
-        let entry = format!("user-{n}/1");
-        room.join(&entry).await.unwrap();
-        room.leave(&entry).await;
+    stay(&mut room, "kim", 0).await;
+    room.at(60 * MINUTE).sweep().await;
+    assert_eq!(attendee(&room, "kim").await.present_ms, 1000);
+    for key in keys_of(&room) {
+        let expires: u64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut room.redis).await.unwrap();
+        assert_eq!(expires, END + room.settings.attendance_ms);
     }
-    let key = format!("rollcall:{{{}}}:attendance:algebra", room.shard());
-    let kept: usize = redis::cmd("XLEN").arg(&key).query_async(&mut room.redis).await.unwrap();
-    // Streams are trimmed by whole nodes, of a hundred entries each.
-    assert!(kept < 200, "{kept}");
-    let expires: u64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut room.redis).await.unwrap();
-    assert_eq!(expires, END + room.settings.attendance_ms);
 }

@@ -6,7 +6,8 @@ use rollcall_protocol::{
 use crate::fixture::{END, Fixture, MINUTE, definition};
 
 /// Keys that outlive the session, and keys of the shard.
-const KEPT: [&str; 6] = [":clock", ":closed:algebra", ":attendance:algebra", ":epoch", ":leases", ":leased"];
+const KEPT: [&str; 7] =
+    [":attendees:algebra", ":clock", ":closed:algebra", ":stays:algebra", ":epoch", ":leases", ":leased"];
 
 #[tokio::test]
 async fn the_end_closes_all_sockets_and_deletes_the_room() {

@@ -9,7 +9,7 @@ async fn every_key_of_a_live_room_expires_some_time_after_the_end() {
     room.join("ben/1").await.unwrap();
     room.disconnect("ben/1").await;
     let keys = room.keys().await;
-    assert_eq!(keys.len(), 14, "{keys:?}");
+    assert_eq!(keys.len(), 15, "{keys:?}");
     assert_every_key_expires(&mut room).await;
 }
 
@@ -36,7 +36,7 @@ async fn assert_every_key_expires(room: &mut Fixture) {
             // Two per shard. They must outlive the session: the next one needs a higher epoch, and grace periods the sum
             // of all pauses.
             "epoch" | "clock" => assert_eq!(expires, -1),
-            "attendance" | "closed" | "leases" | "leased" | "node" => assert!(expires > 0),
+            "attendees" | "stays" | "closed" | "leases" | "leased" | "node" => assert!(expires > 0),
             _ => assert_eq!(expires, (END + room.settings.retention_ms) as i64, "{key}"),
         }
     }

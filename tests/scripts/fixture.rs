@@ -261,6 +261,11 @@ impl Fixture {
         self.join_with(join).await.unwrap()
     }
 
+    /// The same, and may be refused.
+    pub async fn try_refresh(&self, entry: &str, refreshes: u32, name: &str) -> Result<Joined, ErrorCode> {
+        self.join_with(Join { refreshes, ..self.build_join_named(entry, name, None) }).await
+    }
+
     async fn join_with(&self, join: Join) -> Result<Joined, ErrorCode> {
         self.rooms().join(&self, &join).await.map_err(expect_refusal)
     }

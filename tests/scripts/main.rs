@@ -16,6 +16,7 @@ mod lease;
 mod leave;
 mod operators;
 mod pauses;
+mod rate_limit;
 mod read;
 mod resume;
 mod rights;

@@ -70,7 +70,7 @@ pub(super) fn read_response<T: DeserializeOwned>(response: &Response<Bytes>) -> 
         Err(error) => return Err(AttemptError::Unreadable(status, error)),
     };
     ack.into_result().map_err(|refusal| match refusal {
-        refusal if is_failure => AttemptError::PartUnavailable(refusal),
+        refusal if status.is_server_error() => AttemptError::PartUnavailable(refusal),
         // The client has done nothing wrong and can do nothing about it.
         Refusal { code: ErrorCode::SignatureInvalid, message } => AttemptError::Signature(message),
         refusal => AttemptError::Refused(refusal),
@@ -93,6 +93,8 @@ mod tests {
         let error = read(403, r#"{"success":false,"code":"NOT_A_MEMBER","message":"no"}"#);
         assert!(!error.is_temporary() && !error.is_silence());
         assert!(matches!(error, AttemptError::Refused(refusal) if refusal.code == ErrorCode::NotAMember));
+        let error = read(429, r#"{"success":false,"code":"RATE_LIMITED","message":"slow down"}"#);
+        assert!(matches!(error, AttemptError::Refused(refusal) if refusal.code == ErrorCode::RateLimited));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Attendee {
     pub user_name: String,
     /// The sum over all stays.
     pub present_ms: u64,
-    /// The number of lost connections in all stays.
+    /// The number of drops in all stays.
     pub drops: u32,
     /// The stays, oldest first.
     pub stays: Vec<Stay>,
@@ -42,7 +42,7 @@ pub struct Stay {
     pub left_at: u64,
     /// How long the user was present, without the times of a lost connection.
     pub present_ms: u64,
-    /// The number of lost connections.
+    /// The number of lost connections, and of leaves after which the user came back within the grace period.
     pub drops: u32,
     /// How the stay ended; none while the user is in the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,49 +1,40 @@
 //! Sums up the attendance of a room.
 
-use std::collections::HashMap;
-
 use rollcall_protocol::{
     UserId,
     attendance::{Attendance, Attendee, Stay},
 };
 use serde::Deserialize;
 
-/// One stay with its user, from the attendance script.
+/// One user with at least one stay, from the attendance script.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StayRecord {
-    /// The user.
+pub struct AttendeeRecord {
+    /// The user, with the latest type of the id.
     pub user_id: UserId,
-    /// The user's name at that time.
+    /// The user's latest name.
     pub user_name: String,
-    /// The stay.
-    #[serde(flatten)]
-    pub stay: Stay,
+    /// The stays, oldest first.
+    pub stays: Vec<Stay>,
 }
 
-/// Sums up stays by user.
-pub fn summarize(mut records: Vec<StayRecord>) -> Attendance {
-    records.sort_by_key(|record| record.stay.entered_at);
-    let mut attendees: Vec<Attendee> = Vec::new();
-    let mut indices = HashMap::new();
-    for StayRecord { user_id, user_name, stay } in records {
-        let index = *indices.entry(user_id.clone()).or_insert_with(|| {
-            attendees.push(Attendee {
-                user_id: user_id.clone(),
-                user_name: String::new(),
-                present_ms: 0,
-                drops: 0,
-                stays: Vec::new(),
-            });
-            attendees.len() - 1
-        });
-        let attendee = &mut attendees[index];
-        (attendee.user_id, attendee.user_name) = (user_id, user_name);
-        attendee.present_ms += stay.present_ms;
-        attendee.drops += stay.drops;
-        attendee.stays.push(stay);
+/// Sums up the stays of each user. Orders the users by their first stays.
+pub fn summarize(mut records: Vec<AttendeeRecord>) -> Attendance {
+    let entered_at = |record: &AttendeeRecord| record.stays.first().map(|stay| stay.entered_at);
+    records.sort_by(|a, b| {
+        entered_at(a).cmp(&entered_at(b)).then_with(|| a.user_id.as_str().cmp(b.user_id.as_str()))
+    });
+    Attendance { attendees: records.into_iter().map(sum_up).collect() }
+}
+
+fn sum_up(AttendeeRecord { user_id, user_name, stays }: AttendeeRecord) -> Attendee {
+    Attendee {
+        user_id,
+        user_name,
+        present_ms: stays.iter().map(|stay| stay.present_ms).sum(),
+        drops: stays.iter().map(|stay| stay.drops).sum(),
+        stays,
     }
-    Attendance { attendees }
 }
 
 #[cfg(test)]
@@ -52,30 +43,25 @@ mod tests {
 
     use super::*;
 
-    fn record(user: &str, name: &str, entered_at: u64, present_ms: u64) -> StayRecord {
-        StayRecord {
-            user_id: user.parse().unwrap(),
-            user_name: name.to_owned(),
-            stay: Stay {
-                epoch: 1,
-                entered_at,
-                left_at: entered_at + present_ms,
-                present_ms,
-                drops: 1,
-                ending: Some(Ending::Left),
-            },
-        }
+    fn stay(entered_at: u64, present_ms: u64) -> Stay {
+        let left_at = entered_at + present_ms;
+        Stay { epoch: 1, entered_at, left_at, present_ms, drops: 1, ending: Some(Ending::Left) }
+    }
+
+    fn record(user: &str, stays: Vec<Stay>) -> AttendeeRecord {
+        AttendeeRecord { user_id: user.parse().unwrap(), user_name: user.to_uppercase(), stays }
     }
 
     #[test]
-    fn stays_are_summed_up_by_user() {
+    fn the_stays_of_each_user_are_summed_up() {
         let attendance = summarize(vec![
-            record("ben", "Ben", 5, 10),
-            record("kim", "Kim", 1, 2),
-            record("ben", "B.", 30, 7),
+            record("zoe", vec![stay(5, 1)]),
+            record("ben", vec![stay(5, 10), stay(30, 7)]),
+            record("kim", vec![stay(1, 2)]),
         ]);
-        let [kim, ben] = attendance.attendees.as_slice() else { panic!("{attendance:?}") };
+        let [kim, ben, zoe] = attendance.attendees.as_slice() else { panic!("{attendance:?}") };
         assert_eq!((kim.user_id.as_str(), kim.stays.len()), ("kim", 1));
-        assert_eq!((ben.user_name.as_str(), ben.present_ms, ben.drops, ben.stays.len()), ("B.", 17, 2, 2));
+        assert_eq!((ben.user_name.as_str(), ben.present_ms, ben.drops, ben.stays.len()), ("BEN", 17, 2, 2));
+        assert_eq!(zoe.user_id.as_str(), "zoe", "by id where both entered at the same time");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Error, Settings,
-    attendance::{self, StayRecord},
+    attendance::{self, AttendeeRecord},
     definitions::{self, DefinitionSource},
     redis::{self, Redis},
     script::{self, Script},
@@ -289,7 +289,7 @@ impl<R: Redis> Rooms<R> {
 
     /// Reads the attendance of a room.
     pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Error> {
-        let records: Vec<StayRecord> =
+        let records: Vec<AttendeeRecord> =
             self.run(&script::ATTENDANCE, self.shard_of(room), &RoomCall { room_id: room }).await?;
         Ok(attendance::summarize(records))
     }

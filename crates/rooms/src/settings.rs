@@ -8,6 +8,12 @@ use serde::Serialize;
 /// signed call is valid.
 const CLOSED_ENTRY_MS: u64 = 10 * 60 * 1000;
 
+/// How often a user may enter a room at once: enough for several tabs that are all reloaded again and again.
+const ENTRY_BURST: u64 = 20;
+
+/// In which time a user may enter a room once more after that. Each entry goes to the whole room.
+const ENTRY_INTERVAL_MS: u64 = 3000;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The settings that every script call carries. Durations are in milliseconds.
@@ -26,12 +32,17 @@ pub struct Settings {
     pub retention_ms: u64,
     /// The number of shards.
     pub shards: u64,
-    /// The approximate number of stays that the attendance of a room holds.
+    /// The approximate number of stays that the attendance of a room holds, of which each user has an equal share; the
+    /// most users in it.
     pub attendance_limit: u64,
     /// How long Redis keeps attendance after the end.
     pub attendance_ms: u64,
     /// How long a room remembers a closed entry.
     pub closed_entry_ms: u64,
+    /// How often a user may enter one room, or change the name in it, at once.
+    pub entry_burst: u64,
+    /// In which time a user may enter once more after that.
+    pub entry_interval_ms: u64,
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
@@ -136,6 +147,8 @@ impl Default for Settings {
             attendance_limit: 10_000,
             attendance_ms: 7 * DAY_MS,
             closed_entry_ms: CLOSED_ENTRY_MS,
+            entry_burst: ENTRY_BURST,
+            entry_interval_ms: ENTRY_INTERVAL_MS,
             now: None,
         }
     }

@@ -98,7 +98,7 @@ describe('reminder and end', { timeout: 900_000 }, () => {
 
     const left = await harness.redis.keysOf(room);
     const kinds = left.map((key) => key.split(':')[2]);
-    assert.deepEqual(kinds, ['attendance', 'closed'], 'only attendance and closed entries are kept');
+    assert.deepEqual(kinds, ['attendees', 'closed', 'stays'], 'only attendance and closed entries are kept');
     for (const key of left) assert.ok((await harness.redis.client.pTTL(key)) > 0, `${key} expires by itself`);
 
     for (const [transport, bridge] of [

@@ -5,9 +5,9 @@
 --          attendanceMs
 -- ARGV[2]  call: roomId
 --
--- Returns  {'OK', JSON list of stays}  stay: {userId, userName, enteredAt, leftAt, presentMs, drops, epoch, ending?}.
---                                      Stays that are over come first, ordered by their end. A stay that goes on has
---                                      no ending; its leftAt is now, or the time when the connection was lost
+-- Returns  {'OK', JSON list of attendees}  attendee: {userId, userName, stays}; stay: {epoch, enteredAt, leftAt,
+--                                          presentMs, drops, ending?}. A stay that goes on has no ending; its leftAt
+--                                          is now, or the time when the connection was lost
 --
 -- Events   whatever was overdue
 
@@ -16,15 +16,17 @@
 local room = load_settled_room(call.roomId)
 schedule(room)
 
-local stays = {}
-for _, record in ipairs(redis.call('XRANGE', room.attendance, '-', '+')) do
-  table.insert(stays, record[2][2])
+local present = room.is_live and redis.call('ZRANGE', room.order, 0, -1) or {}
+local attendees, is_present = {}, {}
+for _, user in ipairs(present) do
+  is_present[user] = true
+  local attendee = load_attendee(room, user)
+  add_stay(attendee, load_member(room, user), build_stay(room, load_presence(room, user), nil, now))
+  table.insert(attendees, encode_json(attendee))
 end
-if room.is_live then
-  for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
-    local record = build_stay(load_member(room, user), load_presence(room, user), now)
-    record.epoch = room.epoch
-    table.insert(stays, encode_json(record))
+for _, user in ipairs(redis.call('ZRANGE', room.attendees, 0, -1)) do
+  if not is_present[user] then
+    table.insert(attendees, redis.call('HGET', room.stays, user))
   end
 end
-return { 'OK', '[' .. table.concat(stays, ',') .. ']' }
+return { 'OK', '[' .. table.concat(attendees, ',') .. ']' }

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
---          attendanceLimit, attendanceMs
+--          attendanceLimit, attendanceMs, entryBurst, entryIntervalMs
 -- ARGV[2]  call: roomId; groupId (the id as clients see it); profile {userId, userName, userRole?}; entryId; nodeId;
 --          resumeHash: hash of the token that can resume this entry;
 --          resumes?: hash of the token that the client presented;
@@ -17,6 +17,7 @@
 --          {'ALREADY_JOINED'}        another connection of the user is in the room
 --          {'TOO_MANY_CONNECTIONS'}  the user has as many connections in the room as one may
 --          {'ROOM_FULL'}             the room has as many members as its capacity
+--          {'RATE_LIMITED'}          the user enters or changes the name too often
 --
 -- Events   whatever was overdue; then
 --          room:started                 the session starts
@@ -34,6 +35,12 @@
 local function repeat_join(room, presence, entry)
   -- A late copy of the join has no newer token, and must not bring an older name back.
   if call.refreshes > entry.refreshes then
+    if is_profile_new(load_member(room, USER)) then
+      if is_rate_limited(room) then
+        return { 'RATE_LIMITED' }
+      end
+      count_entry(room)
+    end
     entry.refreshes = call.refreshes
     save_presence(room, USER, presence)
     update_member(room)
@@ -46,7 +53,7 @@ local function join_live_room(room, presence)
     return { 'REVISION', string.format('%.0f', room.revision) }
   end
   if not presence then
-    return is_full(room) and { 'ROOM_FULL' } or enter_live_room(room)
+    return enter_live_room(room)
   end
   if #presence.entries == 0 then
     return recover(room, presence)

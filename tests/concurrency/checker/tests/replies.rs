@@ -166,3 +166,18 @@ fn attendance_is_complete_and_has_nothing_else() {
     assert_eq!(broken(|history| history.stays[0].ending = None), complete);
     assert_eq!(broken(|history| history.stays[0].ending = Some("Removed".to_owned())), complete);
 }
+
+#[test]
+fn stays_of_one_session_may_be_merged_with_a_drop_for_each_gap() {
+    let merge = |at: usize, drops: u32| {
+        move |history: &mut History| {
+            let user = history.stays.remove(at).user;
+            let later = history.stays.iter_mut().filter(|stay| stay.user == user);
+            later.for_each(|stay| stay.drops = drops);
+        }
+    };
+    let (kim, ben_removed) = (0, 3);
+    assert_eq!(broken(merge(kim, 1)), None);
+    assert_eq!(broken(merge(kim, 2)), Some(Rule::AttendanceIsComplete));
+    assert_eq!(broken(merge(ben_removed, 2)), Some(Rule::AttendanceIsComplete), "of two sessions");
+}

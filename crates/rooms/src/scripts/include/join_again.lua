@@ -1,16 +1,21 @@
 -- Joins of users who are in the room already.
 
---- @include "join_entry"
+--- @include "rate_limit"
 
 -- Limits a user's entries, because scripts read and write all of them together.
 local MAX_SHARED = 16
 
--- Publishes the user's id, name and role if the form of the id or the others differ from the member's earlier ones.
-local function publish_update(room, earlier, except)
+-- Whether the user's id has another form than the member's earlier one, or the name or role differs.
+local function is_profile_new(earlier)
   local profile = call.profile
-  local is_same = profile.userId == earlier.userId and profile.userName == earlier.userName
-    and profile.userRole == earlier.userRole
-  if not is_same then
+  return profile.userId ~= earlier.userId or profile.userName ~= earlier.userName
+    or profile.userRole ~= earlier.userRole
+end
+
+-- Publishes the user's id, name and role if they are new.
+local function publish_update(room, earlier, except)
+  if is_profile_new(earlier) then
+    local profile = call.profile
     local user = { userId = profile.userId, userName = profile.userName, userRole = profile.userRole }
     publish_change(room, 'updated', { user }, except)
   end
@@ -45,8 +50,8 @@ local function take_over(room, presence, index)
   return build_ack(room, add_entry(room, presence, false, true))
 end
 
--- Returns the index of the entry that the new one may replace.
-local function find_replaceable(room, presence)
+-- Returns the index of the entry that the client or the bridge names as its own earlier one.
+local function find_earlier(presence)
   if call.replaces then
     return find_entry(presence, call.replaces)
   end
@@ -57,21 +62,33 @@ local function find_replaceable(room, presence)
       end
     end
   end
-  return room.duplicates == 'takeover' and 1
 end
 
--- Adds a connection to a member who has others.
-local function add_connection(room, presence)
-  local index = find_replaceable(room, presence)
-  if index then
-    return take_over(room, presence, index)
-  end
-  if room.duplicates ~= 'share' then
+-- Adds a connection beside or in place of another one, as the definition says.
+local function add_duplicate(room, presence)
+  local is_takeover = room.duplicates == 'takeover' and not call.replaces
+  if not is_takeover and room.duplicates ~= 'share' then
     return { 'ALREADY_JOINED' }
   end
-  if #presence.entries >= MAX_SHARED then
+  if not is_takeover and #presence.entries >= MAX_SHARED then
     return { 'TOO_MANY_CONNECTIONS' }
+  end
+  if is_rate_limited(room) then
+    return { 'RATE_LIMITED' }
+  end
+  count_entry(room)
+  if is_takeover then
+    return take_over(room, presence, 1)
   end
   update_member(room, call.entryId)
   return build_ack(room, add_entry(room, presence, false, false))
+end
+
+-- Adds a connection to a member who has others. A client that comes back with its resume token is not limited.
+local function add_connection(room, presence)
+  local index = find_earlier(presence)
+  if index then
+    return take_over(room, presence, index)
+  end
+  return add_duplicate(room, presence)
 end

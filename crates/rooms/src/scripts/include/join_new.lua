@@ -4,6 +4,7 @@
 --- @include "epoch"
 --- @include "host"
 --- @include "join_entry"
+--- @include "rate_limit"
 --- @include "terms"
 
 -- Sequence number in the ack of the member who starts the session: no event, so the client also gets room:started.
@@ -15,6 +16,7 @@ local function start_session(room)
   redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now, 'pausedMs', PAUSED_MS)
   set_public_id(room, call.groupId)
   set_terms(room, call.terms)
+  count_entry(room)
   local presence = add_member(room)
   elect_host(room)
   local entry = add_entry(room, presence, true, false)
@@ -33,7 +35,19 @@ local function start_session(room)
   return build_ack(room, entry, BEFORE_STARTED)
 end
 
+-- The leader may enter a full room.
+local function is_full(room)
+  return room.capacity and USER ~= room.leader and redis.call('HLEN', room.members) >= room.capacity
+end
+
 local function enter_live_room(room)
+  if is_full(room) then
+    return { 'ROOM_FULL' }
+  end
+  if is_rate_limited(room) then
+    return { 'RATE_LIMITED' }
+  end
+  count_entry(room)
   local presence = add_member(room)
   local had_host = room.host
   local is_host_new = elect_host(room)
@@ -46,9 +60,4 @@ local function enter_live_room(room)
     publish_host(room)
   end
   return build_ack(room, entry, seq)
-end
-
--- The leader may enter a full room.
-local function is_full(room)
-  return room.capacity and USER ~= room.leader and redis.call('HLEN', room.members) >= room.capacity
 end

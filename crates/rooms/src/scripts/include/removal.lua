@@ -4,13 +4,13 @@
 --- @include "entry"
 --- @include "host"
 
--- Closes all entries of a member and records the stay. Returns the member. ending: as in attendance.lua
+-- Closes all entries of a member and records the stay. Returns the member. ending: as in build_stay
 local function end_stay(room, user, ending, until_ms)
   local presence, member = load_presence(room, user), load_member(room, user)
   while #presence.entries > 0 do
     drop_entry(room, presence, 1)
   end
-  record_stay(room, member, presence, ending, until_ms)
+  record_stay(room, user, member, build_stay(room, presence, ending, until_ms))
   return member
 end
 

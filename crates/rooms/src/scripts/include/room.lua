@@ -11,7 +11,7 @@ local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 local ROOMS = SHARD .. 'rooms'
 
 -- Kinds of keys that last as long as the session.
-local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes' }
+local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate' }
 
 -- The kind comes before the id, so that no room id can imitate a key of another room.
 local function build_key(kind, id)
@@ -31,8 +31,10 @@ local function load_room(id)
     order = build_key('order', id),
     grace = build_key('grace', id),
     nodes = build_key('nodes', id),
+    rate = build_key('rate', id),
     closed = build_key('closed', id),
-    attendance = build_key('attendance', id),
+    stays = build_key('stays', id),
+    attendees = build_key('attendees', id),
     is_live = fields[1] and true,
     epoch = tonumber(fields[1] or 0),
     seq = tonumber(fields[2] or 0),
