@@ -44,13 +44,18 @@ const EXPECTED: &[&str] = &[
     "ended early",
     "replaced",
     "entry removed",
+    "notified",
+    "listed a part",
+    "listed rooms",
     "lost",
     "lease ended",
     "swept",
     "ALREADY_JOINED",
     "ENTRY_CLOSED",
     "NOT_A_MEMBER",
+    "NO_SUCH_MEMBER",
     "NO_SUCH_ROOM",
+    "NOT_LIVE",
     "ROOM_FULL",
     "RATE_LIMITED",
     "SESSION_ENDED",
@@ -111,6 +116,9 @@ fn kind(action: &Action) -> &'static str {
         Action::Undefine(_) => "undefine",
         Action::Read { .. } => "read",
         Action::Attendance(_) => "attendance",
+        Action::Kick { .. } => "kick",
+        Action::Notify(_) => "notice",
+        Action::List { .. } => "list",
     }
 }
 
@@ -126,6 +134,8 @@ fn reply_outcome(reply: &Reply) -> Option<&'static str> {
         }),
         Reply::Refused(code) => Some(ErrorCode::as_str(*code)),
         Reply::Swept(swept) if swept.settled > 0 => Some("swept"),
+        Reply::Listed(page) if page.next.is_some() => Some("listed a part"),
+        Reply::Listed(page) if page.rooms.len() > 1 => Some("listed rooms"),
         _ => None,
     }
 }
@@ -153,5 +163,6 @@ fn event_outcome(event: &Event, action: &Action) -> &'static str {
         EventKind::Ended(Reason::Ended) => "ended early",
         EventKind::Replaced => "replaced",
         EventKind::Removed => "entry removed",
+        EventKind::Notice => "notified",
     }
 }

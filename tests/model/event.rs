@@ -33,6 +33,7 @@ pub enum EventKind {
     Ended(Reason),
     Replaced,
     Removed,
+    Notice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

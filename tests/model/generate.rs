@@ -89,7 +89,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         return Action::Define { room, definition: pick_definition(world, room, at, rng), crashes: false };
     }
     let entering = if world.workload == Workload::Crowded { 220 } else { 40 };
-    match rng.u32(..63 + entering) {
+    match rng.u32(..68 + entering) {
         0..9 => Action::Leave(pick_membership(world, room, rng)),
         9..23 => Action::Disconnect(pick_membership(world, room, rng)),
         23..26 => Action::Heartbeat(pick_node(rng)),
@@ -107,6 +107,9 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         53..55 => Action::AbandonJoin(pick_join(world, room, rng)),
         55..61 => pick_repeated_join(world, room, rng).unwrap_or(Action::Sweep),
         61..63 => pick_refresh(world, room, rng).unwrap_or(Action::Sweep),
+        63..65 => Action::Kick { room, user: USERS[rng.usize(..USERS.len())] },
+        65..66 => Action::Notify(room),
+        66..68 => Action::List { after: rng.bool().then_some(room), limit: rng.u32(1..=3) },
         _ => Action::Join { join: pick_join(world, room, rng), reads_stale: rng.u32(..12) == 0 },
     }
 }

@@ -42,6 +42,9 @@ pub const USERS: [User; 4] = ["7", "9007199254740991", "kim", "lea"];
 pub const NODES: [Node; 3] = ["node-1", "node-2", "node-3"];
 pub const ROOMS: [&str; 2] = ["-12", "botany"];
 
+/// The text of every notice.
+pub const NOTICE: &str = "Five \"minutes\" 🦉";
+
 pub const SECOND: Time = 1000;
 pub const MINUTE: Time = 60 * SECOND;
 /// Ahead of Redis's own clock, so that no key expires during a run.

@@ -323,11 +323,16 @@ impl Live {
         let is_unlisted = |user: &User| Some(*user) != leader && !listed.contains(user);
         let out: Vec<User> =
             self.members.iter().map(|member| member.person.user).filter(is_unlisted).collect();
-        for (_, entry) in self.entries().filter(|(user, _)| out.contains(user)) {
+        if !out.is_empty() {
+            self.kick(history, &out, now);
+        }
+    }
+
+    /// Removes members against their will. Their sockets are closed.
+    pub fn kick(&mut self, history: &mut History, users: &[User], now: Time) {
+        for (_, entry) in self.entries().filter(|(user, _)| users.contains(user)) {
             self.publish_close(history, entry.id, EventKind::Removed);
         }
-        if !out.is_empty() {
-            self.remove(history, &out, Change::Removed, now);
-        }
+        self.remove(history, users, Change::Removed, now);
     }
 }

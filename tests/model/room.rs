@@ -253,6 +253,23 @@ impl Room {
         self.end_session(Reason::Ended, context.now);
     }
 
+    /// Removes a member against the member's will.
+    pub fn kick(&mut self, context: &Context, user: User) -> Result<(), ErrorCode> {
+        self.settle(context.leases, context.clock.paused, context.now);
+        let live = self.live.as_mut().ok_or(ErrorCode::NotLive)?;
+        live.member(user).ok_or(ErrorCode::NoSuchMember)?;
+        live.kick(&mut self.history, &[user], context.now);
+        Ok(())
+    }
+
+    /// Publishes an operator's text.
+    pub fn notify(&mut self, context: &Context) -> Result<(), ErrorCode> {
+        self.settle(context.leases, context.clock.paused, context.now);
+        let live = self.live.as_mut().ok_or(ErrorCode::NotLive)?;
+        live.publish(&mut self.history, Recipients::Everybody, EventKind::Notice);
+        Ok(())
+    }
+
     /// Returns the room's state and the entries that are not current.
     pub fn read(&mut self, context: &Context, entries: &[(User, EntryId)]) -> (Option<State>, Vec<EntryId>) {
         self.settle(context.leases, context.clock.paused, context.now);

@@ -7,7 +7,7 @@ use crate::{
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     live::Terms,
     room::{Ack, Join, Membership, Refusal, State},
-    shard::{Shard, Swept},
+    shard::{Page, Shard, Swept},
 };
 
 /// A call, or a failure of a caller.
@@ -44,6 +44,16 @@ pub enum Action {
         entries: Vec<(User, EntryId)>,
     },
     Attendance(RoomNo),
+    Kick {
+        room: RoomNo,
+        user: User,
+    },
+    Notify(RoomNo),
+    /// Lists live rooms, from the one after the given room.
+    List {
+        after: Option<RoomNo>,
+        limit: u32,
+    },
 }
 
 /// The result of a call.
@@ -58,6 +68,7 @@ pub enum Reply {
     Revision(u64),
     State(Option<State>, Vec<EntryId>),
     Attendance(Vec<Attendee>),
+    Listed(Page),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +119,10 @@ impl Session {
     }
 }
 
+fn done_or_refused(result: Result<(), ErrorCode>) -> Reply {
+    result.map_or_else(Reply::Refused, |()| Reply::Done)
+}
+
 impl Service {
     pub fn act(&mut self, action: &Action, now: Time) -> Reply {
         match action {
@@ -139,6 +154,15 @@ impl Service {
                 let (room, context) = self.shard.context(*room, now);
                 Reply::Attendance(room.attendance(&context))
             }
+            Action::Kick { room, user } => {
+                let (room, context) = self.shard.context(*room, now);
+                done_or_refused(room.kick(&context, user))
+            }
+            Action::Notify(room) => {
+                let (room, context) = self.shard.context(*room, now);
+                done_or_refused(room.notify(&context))
+            }
+            Action::List { after, limit } => Reply::Listed(self.shard.list(*after, *limit, now)),
         }
     }
 

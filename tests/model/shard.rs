@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Clock,
-    ids::{CHARGED, Node, ROOMS, RoomNo, Time},
+    ids::{CHARGED, Node, PublicId, ROOMS, RoomNo, Time},
     lease::{Epochs, Leases},
     live::Live,
     room::{Context, Room},
@@ -23,6 +23,24 @@ pub struct Swept {
     pub late: Time,
     pub more: bool,
     pub due_in: Option<Time>,
+}
+
+/// A room in a list of live rooms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LiveRoom {
+    pub id: PublicId,
+    pub epoch: u64,
+    pub started_at: Time,
+    pub end_at: Time,
+    pub count: usize,
+}
+
+/// A page of live rooms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    pub rooms: Vec<LiveRoom>,
+    /// The room after which the next page begins.
+    pub next: Option<PublicId>,
 }
 
 impl Shard {
@@ -89,6 +107,22 @@ impl Shard {
         let more = due.is_some_and(|due| due <= now);
         let longest = if self.leases.first_end().is_some() { CHARGED } else { Time::MAX };
         Swept { settled, late, more, due_in: due.map(|due| due.saturating_sub(now).min(longest)) }
+    }
+
+    /// Lists live rooms as they are, without those whose end is overdue. Settles nothing and does not run the clock.
+    pub fn list(&self, after: Option<RoomNo>, limit: u32, now: Time) -> Page {
+        let rooms = self.rooms.iter().skip(after.map_or(0, |after| after + 1));
+        let live = rooms.filter_map(|room| room.live.as_ref()).filter(|live| now < live.terms.end_at);
+        let listed = live.map(|live| LiveRoom {
+            id: live.room,
+            epoch: live.epoch,
+            started_at: live.started_at,
+            end_at: live.terms.end_at,
+            count: live.members.len(),
+        });
+        let rooms: Vec<LiveRoom> = listed.take(limit as usize).collect();
+        let next = rooms.last().filter(|_| rooms.len() == limit as usize).map(|room| room.id);
+        Page { rooms, next }
     }
 
     /// The next deadline.

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
 use rollcall_protocol::{
     RoomId, UserId,
+    api::Notice,
     definition::{SessionDefinition, StoredDefinition},
     event::Heartbeat,
     fanout,
@@ -23,7 +24,7 @@ use tokio::{
 
 use crate::{
     ids::{
-        ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, REMINDER_LEAD,
+        ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD,
         RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time,
     },
     room::{Join, Membership},
@@ -193,6 +194,18 @@ impl Subject {
             Action::Attendance(room) => {
                 let attendance = rooms.attendance(&wire::id(ROOMS[*room])).await;
                 reply(attendance.map(|attendance| wire::attendance(&attendance)))
+            }
+            Action::Kick { room, user } => {
+                let kicked = rooms.kick(&wire::id(ROOMS[*room]), &wire::id(user)).await;
+                reply(kicked.map(|done| json!(done)))
+            }
+            Action::Notify(room) => {
+                let notice = Notice { text: NOTICE.to_owned() };
+                reply(rooms.notify(&wire::id(ROOMS[*room]), &notice).await.map(|done| json!(done)))
+            }
+            Action::List { after, limit } => {
+                let after = after.map(|room| wire::cursor(ROOMS[room]));
+                reply(rooms.list(after.as_deref(), *limit).await.map(|page| json!(page)))
             }
         }
     }

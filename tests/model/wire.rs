@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Attendee, Ending, Stay},
-    ids::{EntryId, PublicId, ROOMS, RoomNo, User},
+    ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
     room::{Ack, Join, Membership, State},
     service::{Definition, Reply},
-    shard::Swept,
+    shard::{LiveRoom, Page, Swept},
 };
 
 pub fn id<T: std::str::FromStr>(text: impl ToString) -> T {
@@ -87,6 +87,7 @@ pub fn reply(reply: &Reply) -> Value {
             snapshot
         }
         Reply::Attendance(attendees) => attendance(&summarize(attendees.iter().map(attendee).collect())),
+        Reply::Listed(page) => self::page(page),
     }
 }
 
@@ -96,6 +97,24 @@ pub fn refused(code: ErrorCode) -> Value {
 
 pub fn swept(settled: u32, late_ms: u64, more: bool, due_in_ms: Option<u64>) -> Value {
     json!({ "settled": settled, "lateMs": late_ms, "more": more, "dueInMs": due_in_ms })
+}
+
+/// The cursor of the page that begins after a room.
+pub fn cursor(room: &str) -> String {
+    format!("0:{room}")
+}
+
+fn page(Page { rooms, next }: &Page) -> Value {
+    let rooms: Vec<Value> = rooms.iter().map(live_room).collect();
+    let mut page = json!({ "rooms": rooms });
+    if let Some(next) = next {
+        page["next"] = json!(cursor(next.text));
+    }
+    page
+}
+
+fn live_room(LiveRoom { id, epoch, started_at, end_at, count }: &LiveRoom) -> Value {
+    json!({ "id": id, "epoch": epoch, "startedAt": started_at, "endAt": end_at, "count": count })
 }
 
 pub fn attendance(attendance: &Attendance) -> Value {
@@ -207,6 +226,7 @@ fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
         EventKind::Ended(Reason::Ended) => ("room:ended", json!({ "groupId": group, "reason": "ended" })),
         EventKind::Replaced => ("room:replaced", json!({ "groupId": group })),
         EventKind::Removed => ("room:removed", json!({ "groupId": group })),
+        EventKind::Notice => ("room:notice", json!({ "groupId": group, "text": NOTICE })),
     }
 }
 
