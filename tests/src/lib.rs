@@ -1,3 +1,4 @@
 //! What the suites share: a real Redis of their own.
 
 pub mod redis_server;
+pub mod substitutes;

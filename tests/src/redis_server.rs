@@ -9,6 +9,8 @@ use redis::{
 use rollcall_rooms::redis::{Redis, RedisError};
 use tokio::task::spawn_blocking;
 
+use crate::substitutes::substitute;
+
 /// How long Redis may take to answer on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -65,9 +67,10 @@ pub struct RedisPort(pub MultiplexedConnection);
 impl Redis for RedisPort {
     async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
         let mut command = redis::cmd(name);
-        for argument in arguments {
-            command.arg(argument);
-        }
+        match arguments.first().and_then(|script| substitute(name, script)) {
+            Some(script) => command.arg(script).arg(&arguments[1..]),
+            None => command.arg(arguments),
+        };
         let reply = command.query_async(&mut self.0.clone()).await.map_err(|error| match error.kind() {
             ErrorKind::Server(ServerErrorKind::NoScript) => RedisError::NoScript,
             _ => RedisError::Failed(error.to_string()),

@@ -4,6 +4,7 @@ mod components;
 mod fuzz;
 mod lint;
 mod lint_lua;
+mod mutants;
 mod setup;
 mod shell;
 mod soak;
@@ -41,6 +42,8 @@ enum Command {
     Soak(soak::Soak),
     /// Set up, build, and fuzz the parsers.
     Fuzz(fuzz::Fuzz),
+    /// Change the rules one at a time, and run the tests that should notice.
+    Mutants(mutants::Mutants),
     /// Check formatting, lints and dependencies.
     Lint,
     /// Write docs/openapi.json, the description of the HTTP API, from the code.
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<bool> {
             println!("\n{passed} passed, {failed} failed");
             is_ok = failed == 0;
         }
+        Command::Mutants(mutants) => is_ok = mutants::run(&mutants)?,
         Command::Lint => lint::run()?,
         Command::Openapi => std::fs::write("docs/openapi.json", rollcall_openapi::document())?,
     }

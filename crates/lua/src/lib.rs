@@ -2,6 +2,7 @@
 //!
 //! A file names what it includes in lines of the form `--- @include "room"`, which stands for `include/room.lua`.
 
+mod commands;
 mod include_error;
 mod part;
 mod sources;

@@ -109,11 +109,11 @@ fn is_comment(line: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::locate;
 
-    fn sources(files: &[(&str, &str)]) -> Sources {
+    pub(crate) fn sources(files: &[(&str, &str)]) -> Sources {
         Sources(files.iter().map(|&(name, content)| (name.to_owned(), content.to_owned())).collect())
     }
 

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_file_that_a_line_of_the_text_comes_from() {
-        for script in [&JOIN, &LIST] {
+        for script in ALL {
             let own = script.parts.last().unwrap().first_line;
             let error = format!("ERR user_script:{own}: on @user_script:{}.", own - 1);
             let traced = script.trace_lines(&error);

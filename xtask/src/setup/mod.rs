@@ -2,6 +2,7 @@
 
 pub mod cargo_deny;
 pub mod cargo_fuzz;
+pub mod cargo_mutants;
 pub mod chromium;
 mod debian;
 mod faketime;
