@@ -176,6 +176,37 @@ async fn the_end_and_a_removal_end_a_stay() {
 }
 
 #[tokio::test]
+async fn attendance_is_read_after_what_is_overdue() {
+    let mut room = Fixture::start().await;
+    room.join("ben/1").await.unwrap();
+    room.join("kim/1").await.unwrap();
+    room.at(10_000).disconnect("kim/1").await;
+    let kim = attendee(room.at(40_000), "kim").await;
+    assert_eq!(kim.stays[0].ending, Some(Ending::GraceExpired));
+    let ben = attendee(room.at(60 * MINUTE), "ben").await;
+    assert_eq!((ben.stays[0].left_at, ben.stays[0].ending), (END, Some(Ending::Ended)));
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_makes_no_stay_negative() {
+    let mut room = Fixture::start().await;
+    room.at(10_000).join("kim/1").await.unwrap();
+    assert_eq!(attendee(room.at(9_000), "kim").await.present_ms, 0);
+    room.leave("kim/1").await;
+    assert_eq!(attendee(&room, "kim").await.present_ms, 0);
+}
+
+#[tokio::test]
+async fn attendance_of_a_session_that_ends_late_is_kept_from_then_on() {
+    let mut room = Fixture::start().await;
+    room.join("kim/1").await.unwrap();
+    let late = 60 * MINUTE + room.settings.retention_ms / 2;
+    room.at(late).sweep().await;
+    let expected = START + late + room.settings.attendance_ms;
+    assert_eq!(room.expiry("attendance:algebra").await, expected as i64);
+}
+
+#[tokio::test]
 async fn attendance_outlives_the_session_and_expires() {
     let mut room = Fixture::start().await;
     stay(&mut room, "kim", 0).await;

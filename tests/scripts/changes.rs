@@ -57,6 +57,28 @@ async fn an_end_that_is_moved_into_the_lead_has_no_reminder() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_moved_into_the_lead_takes_the_earlier_reminder_away() {
+    let mut room = live_room().await;
+    room.at(46 * MINUTE).define(SessionDefinition { end_at: START + 55 * MINUTE, ..definition() }).await;
+    assert_eq!(room.event_names().await, ["room:rescheduled"]);
+    assert_eq!(room.sweep().await.due_in_ms, Some(9 * MINUTE));
+    room.at(50 * MINUTE).sweep().await;
+    room.read(&[]).await;
+    assert_eq!(room.event_names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_end_that_is_now_ends_the_session_and_one_a_millisecond_later_does_not() {
+    let mut room = live_room().await;
+    room.at(5).define(SessionDefinition { end_at: START + 6, ..definition() }).await;
+    assert_eq!(room.event_names().await, ["room:rescheduled"]);
+    room.define(SessionDefinition { end_at: START + 5, ..definition() }).await;
+    let events = room.events().await;
+    assert_eq!((events[0].name.as_str(), &events[0].data["reason"]), ("room:ended", &json!("ended")));
+    assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::SessionEnded);
+}
+
+#[tokio::test]
 async fn an_end_in_the_past_ends_the_session_now() {
     let mut room = live_room().await;
     room.at(5).define(SessionDefinition { end_at: START, ..definition() }).await;
@@ -195,6 +217,45 @@ async fn two_changes_at_once_are_kept_apart_and_a_caller_that_died_does_not_lock
     assert!(room.try_define(definition()).await.is_ok());
 }
 
+#[tokio::test]
+async fn the_older_of_two_revisions_changes_nothing_if_it_is_applied_last() {
+    let mut room = live_room().await;
+    let older = SessionDefinition { end_at: END + MINUTE, ..definition() };
+    let (first, _) =
+        room.rooms().define(&SlowStore(&room), &"algebra".parse().unwrap(), older).await.unwrap();
+    let events = room.events().await;
+    assert_eq!(events.len(), 1, "only the newer one");
+    assert_eq!((events[0].name.as_str(), &events[0].data["endAt"]), ("room:rescheduled", &json!(SLOW_END)));
+    let state: serde_json::Value = serde_json::from_str(room.read(&[]).await.room.unwrap().get()).unwrap();
+    assert_eq!(state["endAt"], SLOW_END);
+    assert!(room.try_define(definition()).await.unwrap() > first.revision);
+}
+
+#[tokio::test]
+async fn a_change_gets_the_time_of_the_shard_and_a_revision_that_is_not_older() {
+    let mut room = live_room().await;
+    let mut given = None;
+    room.at(7);
+    let change = |found: Option<SessionDefinition>, now| {
+        given = Some(now);
+        Ok(found.unwrap())
+    };
+    let changed =
+        room.rooms().change(&&room, &"algebra".parse().unwrap(), &Precondition::default(), change).await;
+    assert_eq!(changed.unwrap().0.revision, START + 7);
+    assert_eq!(given, Some(START + 7));
+}
+
+#[tokio::test]
+async fn a_change_that_breaks_off_locks_for_five_seconds() {
+    let room = live_room().await;
+    let before = room.redis_time().await;
+    room.rooms().define(&BrokenStore, &"algebra".parse().unwrap(), definition()).await.unwrap_err();
+    let after = room.redis_time().await;
+    let expires = u64::try_from(room.expiry("revising:algebra").await).unwrap();
+    assert!((before + 5000..=after + 5000).contains(&expires), "{expires}");
+}
+
 fn if_match(tags: &str) -> Precondition {
     Precondition::parse([tags.as_bytes()], []).unwrap()
 }
@@ -217,6 +278,29 @@ async fn a_change_that_is_meant_for_another_definition_is_refused_and_locks_nobo
     assert_eq!(room.move_end(&something, END).await.unwrap_err(), ErrorCode::PreconditionFailed);
     assert_eq!(room.move_end(&anything, END).await.unwrap_err(), ErrorCode::NoSuchRoom);
     assert_eq!(room.move_end(&is_first.for_existing(), END).await.unwrap_err(), ErrorCode::NoSuchRoom);
+}
+
+const SLOW_END: u64 = END + 2 * MINUTE;
+
+/// A store so slow that the lock of a change expires meanwhile, and another change moves the end to [`SLOW_END`].
+struct SlowStore<'a>(&'a Fixture);
+
+impl DefinitionStore for SlowStore<'_> {
+    async fn get(&self, room: &RoomId) -> Result<Option<StoredDefinition>, Error> {
+        self.0.get(room).await
+    }
+
+    async fn put(&self, room: &RoomId, session: &StoredDefinition) -> Result<(), Error> {
+        let mut unlock = redis::cmd("DEL");
+        unlock.arg(self.0.shard_key("revising:algebra"));
+        let () = unlock.query_async(&mut self.0.redis.clone()).await.unwrap();
+        self.0.define(SessionDefinition { end_at: SLOW_END, ..definition() }).await;
+        self.0.put(room, session).await
+    }
+
+    async fn delete(&self, room: &RoomId) -> Result<(), Error> {
+        self.0.delete(room).await
+    }
 }
 
 /// A store that fails in the middle of a change.

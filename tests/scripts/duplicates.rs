@@ -34,6 +34,20 @@ async fn takeover_closes_the_old_connection_without_an_event_for_others() {
 }
 
 #[tokio::test]
+async fn takeover_closes_the_oldest_of_several_connections() {
+    let mut room = room_that(Duplicates::Share).await;
+    room.join("kim/2").await.unwrap();
+    room.join("kim/3").await.unwrap();
+    room.define(SessionDefinition { duplicates: Duplicates::Takeover, ..definition() }).await;
+    room.events().await;
+    room.join("kim/4").await.unwrap();
+    let events = room.events().await;
+    assert_eq!((events.len(), events[0].only.as_deref()), (1, Some("kim/1")));
+    let gone = room.read(&["kim/1", "kim/2", "kim/3", "kim/4"]).await.gone;
+    assert_eq!(gone.iter().map(|entry| entry.as_str()).collect::<Vec<_>>(), ["kim/1"]);
+}
+
+#[tokio::test]
 async fn takeover_does_not_let_a_rejoin_replace_a_newer_connection() {
     let mut room = room_that(Duplicates::Takeover).await;
     room.join("kim/2").await.unwrap();

@@ -165,6 +165,12 @@ impl Fixture {
         self.rooms().heartbeat(self.shard(), &heartbeat).await.unwrap().since
     }
 
+    /// Changes the end of the sessions that joins start, and nothing else.
+    pub fn store_end(&self, end_at: u64) {
+        let definition = SessionDefinition { end_at, ..definition() };
+        self.store(Some(StoredDefinition { revision: 1, definition }));
+    }
+
     /// Changes the definition that joins read, and nothing else.
     pub fn store(&self, session: Option<StoredDefinition>) {
         self.session.replace(session);
@@ -354,6 +360,24 @@ impl Fixture {
     /// The names of the events published since the last call.
     pub async fn event_names(&mut self) -> Vec<String> {
         self.events().await.into_iter().map(|event| event.name).collect()
+    }
+
+    /// The time by Redis's own clock, in milliseconds since 1970.
+    pub async fn redis_time(&self) -> u64 {
+        let (seconds, micros): (u64, u64) =
+            redis::cmd("TIME").query_async(&mut self.redis.clone()).await.unwrap();
+        seconds * 1000 + micros / 1000
+    }
+
+    /// When a key of the shard expires.
+    pub async fn expiry(&self, key: &str) -> i64 {
+        let key = self.shard_key(key);
+        redis::cmd("PEXPIRETIME").arg(key).query_async(&mut self.redis.clone()).await.unwrap()
+    }
+
+    /// The whole name of a key of the shard.
+    pub fn shard_key(&self, key: &str) -> String {
+        format!("rollcall:{{{}}}:{key}", self.shard())
     }
 
     pub async fn keys(&mut self) -> Vec<String> {

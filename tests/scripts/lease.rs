@@ -100,6 +100,79 @@ async fn a_lease_that_ran_out_does_not_touch_an_entry_through_another_bridge() {
 }
 
 #[tokio::test]
+async fn connections_of_a_bridge_whose_lease_is_missing_are_lost_now() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+    let mut forget = redis::cmd("DEL");
+    forget.arg(room.shard_key("leases")).arg(room.shard_key("leased"));
+    let () = forget.query_async(&mut room.redis).await.unwrap();
+    room.at(1_000).read(&[]).await;
+    let events = room.events().await;
+    assert_eq!(events[0].name, "room:participantReconnecting");
+    assert_eq!(events[0].data["graceUntil"], START + 31_000);
+}
+
+/// Adds rooms to those of a node that hold entries of the node no longer, because Redis expired them.
+async fn add_expired_rooms(room: &Fixture, count: usize) {
+    let mut add = redis::cmd("SADD");
+    add.arg(room.shard_key("node:node-1")).arg((0..count).map(|n| format!("gone-{n}")).collect::<Vec<_>>());
+    let () = add.query_async(&mut room.redis.clone()).await.unwrap();
+}
+
+async fn count_rooms_of_node(room: &Fixture) -> usize {
+    let key = room.shard_key("node:node-1");
+    redis::cmd("SCARD").arg(key).query_async(&mut room.redis.clone()).await.unwrap()
+}
+
+#[tokio::test]
+async fn rooms_that_have_expired_do_not_keep_a_node() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    add_expired_rooms(&room, 2).await;
+    room.run_until(LEASE_MS).await;
+    assert_eq!(room.sweep().await.settled, 3);
+    assert_eq!(count_rooms_of_node(&room).await, 0);
+    assert_eq!(room.sweep().await.settled, 0);
+}
+
+#[tokio::test]
+async fn a_bridge_of_thousands_of_rooms_that_comes_back_late_gets_a_new_lease_after_all_of_them() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    let first = room.heartbeat(false).await;
+    add_expired_rooms(&room, 2_500).await;
+    room.events().await;
+    assert!(room.run_until(LEASE_MS).await.heartbeat(false).await > first);
+    assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
+    assert_eq!(count_rooms_of_node(&room).await, 0);
+}
+
+#[tokio::test]
+async fn a_bridge_that_stops_leaves_most_of_its_rooms_to_sweeps() {
+    let mut room = with_lease().await;
+    room.settings.shards = 1;
+    for n in 0..150 {
+        room.in_room(&format!("room-{n}")).join(&format!("user-{n}/1")).await.unwrap();
+    }
+    assert_eq!(room.at(1).heartbeat(true).await, 0);
+    assert_eq!(count_rooms_of_node(&room).await, 50);
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.late_ms, swept.more), (50, 0, false));
+    assert_eq!(count_rooms_of_node(&room).await, 0);
+}
+
+#[tokio::test]
+async fn a_bridge_that_stops_after_the_end_of_its_lease_prolongs_nothing() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    room.events().await;
+    room.run_until(LEASE_MS + 2_000).await.heartbeat(true).await;
+    let until = room.events().await[0].data["graceUntil"].as_u64();
+    assert_eq!(until, Some(START + LEASE_MS + 30_000));
+}
+
+#[tokio::test]
 async fn a_large_bridge_expires_in_bounded_batches() {
     let mut room = with_lease().await;
     room.settings.shards = 1;

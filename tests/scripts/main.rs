@@ -2,6 +2,7 @@
 
 mod attendance;
 mod changes;
+mod clock;
 mod disconnect;
 mod duplicates;
 mod end;

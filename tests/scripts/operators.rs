@@ -10,7 +10,9 @@ use rollcall_protocol::{
 use rollcall_rooms::Error;
 use rollcall_tests::redis_server::RedisServer;
 
-use crate::fixture::{Fixture, MINUTE, START, definition};
+use crate::fixture::{END, Fixture, MINUTE, START, definition};
+
+const LEASE_MS: u64 = 15_000;
 
 #[tokio::test]
 async fn live_rooms_are_listed_a_page_at_a_time_each_once() {
@@ -84,6 +86,63 @@ async fn a_notice_reaches_the_room_while_it_is_live() {
     room.rooms().notify(&algebra, &notice).await.unwrap();
     let events = room.events().await;
     assert_eq!((events[1].name.as_str(), &events[1].data["text"]), ("room:notice", &notice.text.into()));
+}
+
+#[tokio::test]
+async fn kicks_and_notices_come_after_what_is_overdue_and_keep_the_deadlines() {
+    for is_kick in [true, false] {
+        let mut room = Fixture::start().await;
+        room.settings.lease_ms = LEASE_MS;
+        room.through("node-2").join("lea/1").await.unwrap();
+        room.through("node-1").join("kim/1").await.unwrap();
+        room.run_until(LEASE_MS - 1).await.through("node-2").heartbeat(false).await;
+        room.events().await;
+        // The lease of Kim's bridge has ended, and nobody swept.
+        room.at(LEASE_MS);
+        let algebra = "algebra".parse().unwrap();
+        let last = if is_kick {
+            room.rooms().kick(&algebra, &"lea".parse().unwrap()).await.unwrap();
+            "room:hostChanged"
+        } else {
+            room.rooms().notify(&algebra, &Notice { text: "x".to_owned() }).await.unwrap();
+            "room:notice"
+        };
+        let names = room.event_names().await;
+        assert_eq!(names.first().unwrap(), "room:participantReconnecting");
+        assert_eq!(names.last().unwrap(), last);
+        let mut next = redis::cmd("ZSCORE");
+        next.arg(room.shard_key("deadlines")).arg("algebra");
+        let deadline: u64 = next.query_async(&mut room.redis).await.unwrap();
+        assert_eq!(deadline, START + LEASE_MS + room.settings.grace_ms, "Kim is no ghost");
+    }
+}
+
+#[tokio::test]
+async fn a_listed_room_has_the_epoch_and_times_of_its_session() {
+    let mut room = Fixture::start().await;
+    room.at(7).join("kim/1").await.unwrap();
+    room.at(60 * MINUTE).sweep().await;
+    room.store_end(END + 30 * MINUTE);
+    let joined = room.at(61 * MINUTE).join("kim/2").await.unwrap();
+    let page = room.at(62 * MINUTE).rooms().list(None, 10).await.unwrap();
+    let [live] = page.rooms.as_slice() else { panic!("{page:?}") };
+    assert_eq!((live.id.as_str(), live.count), ("algebra", 1));
+    assert_eq!(
+        (live.epoch, live.started_at, live.end_at),
+        (joined.epoch, START + 61 * MINUTE, END + 30 * MINUTE)
+    );
+}
+
+#[tokio::test]
+async fn rooms_of_a_shard_are_listed_in_the_order_of_their_bytes_up_to_the_end_of_the_session() {
+    let mut room = Fixture::start().await;
+    room.settings.shards = 1;
+    for id in ["b", "B", "10", "a", "9"] {
+        room.store_end(if id == "a" { END - 1 } else { END });
+        room.in_room(id).join("kim/1").await.unwrap();
+    }
+    assert_eq!(list_ids(room.at(60 * MINUTE - 2), 2).await, ["10", "9", "B", "a", "b"]);
+    assert_eq!(list_ids(room.at(60 * MINUTE - 1), 2).await, ["10", "9", "B", "b"]);
 }
 
 /// The ids on all pages of live rooms.

@@ -81,6 +81,27 @@ async fn every_call_settles_the_room_first() {
 }
 
 #[tokio::test]
+async fn a_sweep_shares_its_limit_between_due_rooms_and_rooms_of_nodes() {
+    let mut room = Fixture::start().await;
+    room.settings.shards = 1;
+    room.settings.lease_ms = 15_000;
+    for n in 0..60 {
+        room.in_room(&format!("room-{n}")).join("kim/1").await.unwrap();
+    }
+    let mut add = redis::cmd("ZADD");
+    add.arg(room.shard_key("deadlines"));
+    for n in 0..60 {
+        add.arg(START).arg(format!("gone-{n}"));
+    }
+    let () = add.query_async(&mut room.redis).await.unwrap();
+    room.run_until(15_000).await;
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more), (100, true));
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more), (20, false));
+}
+
+#[tokio::test]
 async fn sweeps_that_run_at_once_do_nothing_twice() {
     let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
