@@ -51,7 +51,7 @@ local function apply_terms(room)
     publish(room, 'room:leaderChanged', { leaderId = get_public_leader(room) }, {})
   end
   kick_unlisted(room)
-  if room.host and elect_host(room) then
+  if elect_host(room) then
     publish_host(room)
   end
   if room.end_at ~= old_end then

@@ -17,7 +17,7 @@
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
-local is_member = room.is_live and load_presence(room, call.userId)
+local is_member = load_presence(room, call.userId)
 if is_member then
   kick_members(room, { call.userId })
 end

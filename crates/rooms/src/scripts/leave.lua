@@ -14,7 +14,7 @@
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
-local presence = room.is_live and load_presence(room, call.userId)
+local presence = load_presence(room, call.userId)
 local index = presence and find_entry(presence, call.entryId)
 if index and #presence.entries > 1 then
   drop_entry(room, presence, index)

@@ -12,7 +12,7 @@
 --- @include "settle"
 
 local function is_current(room, user, entry_id)
-  local presence = room.is_live and load_presence(room, user)
+  local presence = load_presence(room, user)
   return presence and find_entry(presence, entry_id)
 end
 

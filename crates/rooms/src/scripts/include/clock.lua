@@ -19,7 +19,7 @@ end
 -- every script runs the clock first.
 local function run_clock()
   local fields = redis.call('HMGET', CLOCK, 'ranAt', 'pausedMs')
-  local ran_at, paused_ms = tonumber(fields[1] or nil), tonumber(fields[2] or 0)
+  local ran_at, paused_ms = tonumber(fields[1]), tonumber(fields[2] or 0)
   if not ran_at then
     return paused_ms
   end

@@ -31,7 +31,6 @@ local function prolong_grace_periods(room)
   if pause_ms <= 0 then
     return
   end
-  room.paused_ms = PAUSED_MS
   redis.call('HSET', room.key, 'pausedMs', PAUSED_MS)
   for _, user in ipairs(redis.call('ZRANGE', room.grace, 0, -1)) do
     local member = load_member(room, user)

@@ -17,7 +17,7 @@ local function is_closed(room, entry_id)
 end
 
 -- Loads a member's internal state, which no client sees: {entries, joinedAt, drops, awayMs, lostAt?}. A member without
--- entries is within the grace period.
+-- entries is within the grace period. A room that is not live has no members.
 local function load_presence(room, user)
   local json = redis.call('HGET', room.entries, user)
   return json and cjson.decode(json)

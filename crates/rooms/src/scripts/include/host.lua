@@ -2,24 +2,25 @@
 -- period count, because they are expected back.
 
 --- @include "publish"
+--- @include "room"
 
--- Elects the host. Returns whether the room has a new one; an empty room has none.
+-- Returns the user who has to be host; none in an empty room.
+local function find_host(room)
+  if room.leader and redis.call('HEXISTS', room.members, room.leader) == 1 then
+    return room.leader
+  end
+  return redis.call('ZRANGE', room.order, 0, 0)[1]
+end
+
+-- Elects the host. Returns whether the room has a new one.
 local function elect_host(room)
-  local host = room.leader
-  if not host or redis.call('HEXISTS', room.members, host) == 0 then
-    host = redis.call('ZRANGE', room.order, 0, 0)[1]
-  end
-  if not host then
-    redis.call('HDEL', room.key, 'hostId')
-    room.host = nil
-    return false
-  end
+  local host = find_host(room)
   if host == room.host then
     return false
   end
-  redis.call('HSET', room.key, 'hostId', host)
   room.host = host
-  return true
+  set_field(room, 'hostId', host)
+  return host ~= nil
 end
 
 local function publish_host(room)

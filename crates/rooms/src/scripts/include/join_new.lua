@@ -11,8 +11,7 @@
 local BEFORE_STARTED = 0
 
 local function start_session(room)
-  room.is_live, room.epoch, room.seq, room.end_at = true, next_epoch(), 0, 0
-  room.paused_ms = PAUSED_MS
+  room.is_live, room.epoch = true, next_epoch()
   redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now, 'pausedMs', PAUSED_MS)
   set_public_id(room, call.groupId)
   set_terms(room, call.terms)

@@ -23,5 +23,5 @@ local function get_public_leader(room)
   if room.leader and redis.call('HEXISTS', room.members, room.leader) == 1 then
     return load_member(room, room.leader).userId
   end
-  return room.leader and build_public_id(room.leader, room.is_leader_number)
+  return build_public_id(room.leader, room.is_leader_number)
 end

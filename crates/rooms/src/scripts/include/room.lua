@@ -18,6 +18,7 @@ local function build_key(kind, id)
   return SHARD .. kind .. ':' .. id
 end
 
+-- Loads a room. A room that is not live has no keys, and only the names of its keys here.
 local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
@@ -36,19 +37,28 @@ local function load_room(id)
     stays = build_key('stays', id),
     attendees = build_key('attendees', id),
     is_live = fields[1] and true,
-    epoch = tonumber(fields[1] or 0),
-    seq = tonumber(fields[2] or 0),
-    end_at = tonumber(fields[3] or 0),
-    reminder_at = tonumber(fields[4] or 0),
+    epoch = tonumber(fields[1]),
+    seq = tonumber(fields[2]),
+    end_at = tonumber(fields[3]),
+    reminder_at = tonumber(fields[4]),
     leader = fields[5] or nil,
-    is_leader_number = fields[11] and true,
+    is_leader_number = fields[11] ~= false,
     host = fields[6] or nil,
-    revision = tonumber(fields[7] or 0),
-    duplicates = fields[8] or nil,
-    capacity = tonumber(fields[9] or nil),
+    revision = tonumber(fields[7]),
+    duplicates = fields[8],
+    capacity = tonumber(fields[9]),
     -- The part of the shard's pauses that the room's grace periods include.
-    paused_ms = tonumber(fields[12] or 0),
+    paused_ms = tonumber(fields[12]),
   }
+end
+
+-- Stores a field of the room, or deletes the field if there is no value.
+local function set_field(room, name, value)
+  if value then
+    redis.call('HSET', room.key, name, value)
+  else
+    redis.call('HDEL', room.key, name)
+  end
 end
 
 -- Removes a room from the shard's lists.
@@ -63,7 +73,7 @@ local function schedule(room)
     return
   end
   local deadline = room.end_at
-  if room.reminder_at > 0 then
+  if room.reminder_at then
     deadline = math.min(deadline, room.reminder_at)
   end
   local grace = redis.call('ZRANGE', room.grace, 0, 0, 'WITHSCORES')

@@ -12,11 +12,11 @@ local function expire_grace_periods(room, until_ms)
 end
 
 local function publish_reminder(room)
-  if room.reminder_at == 0 or now < room.reminder_at then
+  if not room.reminder_at or now < room.reminder_at then
     return
   end
   redis.call('HDEL', room.key, 'reminderAt')
-  room.reminder_at = 0
+  room.reminder_at = nil
   publish(room, 'room:reminder', { groupId = room.public_id, endAt = room.end_at, remainMs = room.end_at - now }, {})
 end
 
@@ -30,8 +30,8 @@ local function end_session(room, reason)
     redis.call('DEL', build_key(kind, room.id))
   end
   unlist(room.id)
-  -- The same call may start the next session in this room.
-  room.is_live, room.host, room.reminder_at, room.seq = false, nil, 0, 0
+  -- The same call may start the next session in this room, and elects its host anew.
+  room.is_live, room.host = false, nil
 end
 
 local function settle(room)

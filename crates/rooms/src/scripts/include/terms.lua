@@ -2,28 +2,15 @@
 
 --- @include "call"
 --- @include "ids"
+--- @include "room"
 
 local function set_end(room, end_at)
   room.end_at = end_at
   redis.call('HSET', room.key, 'endAt', end_at)
   -- An end within the reminder's lead gets no reminder: the event that announces the end says the same.
   local reminder_at = end_at - settings.reminderLeadMs
-  if reminder_at > now then
-    room.reminder_at = reminder_at
-    redis.call('HSET', room.key, 'reminderAt', reminder_at)
-  else
-    room.reminder_at = 0
-    redis.call('HDEL', room.key, 'reminderAt')
-  end
-end
-
--- Stores a field of the room, or deletes the field if there is no value.
-local function set_field(room, name, value)
-  if value then
-    redis.call('HSET', room.key, name, value)
-  else
-    redis.call('HDEL', room.key, name)
-  end
+  room.reminder_at = reminder_at > now and reminder_at or nil
+  set_field(room, 'reminderAt', room.reminder_at)
 end
 
 -- Stores the type of the room's id. public_id: the id as the definition has it, else as the first member's client
@@ -39,7 +26,5 @@ local function set_terms(room, terms)
   set_field(room, 'leaderId', room.leader)
   set_field(room, 'isLeaderNumber', room.is_leader_number and 1)
   set_field(room, 'capacity', room.capacity)
-  if terms.endAt ~= room.end_at then
-    set_end(room, terms.endAt)
-  end
+  set_end(room, terms.endAt)
 end
