@@ -57,7 +57,11 @@ const BRIDGE: &str = "bridge";
 
 /// Runs the command line: the whole program.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return rollcall_cli::report_usage(&error),
+    };
+    match cli.command {
         Command::Bridge(args) => match with_file(*args) {
             Ok(args) => run_bridge(args),
             Err(error) => fail(&error),

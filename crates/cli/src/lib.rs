@@ -29,6 +29,9 @@ use std::{
 use clap::Subcommand;
 use clap_complete::Shell;
 
+/// The exit code of clap for a wrong command line.
+const USAGE_ERROR: u8 = 2;
+
 /// The commands for people.
 #[derive(Subcommand)]
 pub enum Tool {
@@ -72,6 +75,17 @@ pub fn run(tool: Tool, program: clap::Command) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reports that a command line is wrong. The words of it may come from elsewhere, and reach the terminal escaped.
+pub fn report_usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let printable = display::printable_lines(&text);
+    if printable == text {
+        error.exit();
+    }
+    let _ = write!(io::stderr(), "{printable}");
+    ExitCode::from(USAGE_ERROR)
 }
 
 /// Prints to standard output. A reader that closes the pipe early, as `head` does, is no error.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, RoomId, UserId};
+use crate::{ErrorCode, RoomId, UserId, text};
 
 /// The longest notice, in characters.
 pub const MAX_NOTICE_CHARS: usize = 2000;
@@ -143,8 +143,9 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
-    /// Plain text, which clients must not interpret.
+    /// Plain text, which clients must not interpret. Control, bidirectional and invisible characters are left out.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000, pattern = r"\S"))]
+    #[serde(deserialize_with = "text::deserialize_lines")]
     pub text: String,
 }
 
@@ -158,6 +159,13 @@ impl Notice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_is_cleaned() {
+        let read = |json| serde_json::from_str::<Notice>(json).unwrap();
+        assert_eq!(read(r#"{"text":"Now\u202e:\n\u001b[2Jgo"}"#).text, "Now:\n[2Jgo");
+        assert!(!read(r#"{"text":"\u200b\u2028"}"#).is_valid());
+    }
 
     #[test]
     fn a_notice_is_neither_blank_nor_too_long() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, Refusal, RoomId, UserId, definition::Grant, resume::ResumeToken};
+use crate::{ErrorCode, Refusal, RoomId, UserId, definition::Grant, resume::ResumeToken, text};
 
 /// The events that clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -211,9 +211,14 @@ pub struct Profile {
     /// The user's id.
     pub user_id: UserId,
     /// The name that others see.
+    #[serde(deserialize_with = "text::deserialize_line")]
     pub user_name: String,
     /// The role, if the token names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "text::deserialize_optional_line",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub user_role: Option<String>,
 }
 
@@ -261,6 +266,15 @@ mod tests {
             let identity: Identity = serde_json::from_str(&json).unwrap();
             assert_eq!(serde_json::to_string(&identity).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn names_and_roles_are_cleaned() {
+        let json = r#"{"userId":"kim","userName":"K\u202eim\n","userRole":"\u200btutor"}"#;
+        let profile: Profile = serde_json::from_str(json).unwrap();
+        assert_eq!((profile.user_name.as_str(), profile.user_role.as_deref()), ("Kim ", Some("tutor")));
+        let profile: Profile = serde_json::from_str(r#"{"userId":"kim","userName":"Kim"}"#).unwrap();
+        assert_eq!(profile.user_role, None);
     }
 
     #[test]

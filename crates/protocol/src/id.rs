@@ -12,6 +12,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::text::{self, Hidden};
+
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
@@ -24,9 +26,10 @@ pub enum InvalidId {
     /// The text is longer than [`MAX_ID_BYTES`].
     #[error("an id must not be longer than {MAX_ID_BYTES} bytes")]
     TooLong,
-    /// The text holds a control character, which must not reach keys, channels or logs.
-    #[error("an id must not contain control characters")]
-    ControlCharacter,
+    /// The text holds a character that people cannot see. Two ids that look the same would be different ids, and
+    /// controls must not reach keys, channels, logs or terminals.
+    #[error("an id must not contain {0}")]
+    Hidden(Hidden),
 }
 
 /// The largest integer that a JavaScript client reads without losing digits: 2^53 - 1.
@@ -39,10 +42,7 @@ fn check(text: &str) -> Result<(), InvalidId> {
     if text.len() > MAX_ID_BYTES {
         return Err(InvalidId::TooLong);
     }
-    if text.chars().any(char::is_control) {
-        return Err(InvalidId::ControlCharacter);
-    }
-    Ok(())
+    text::find_hidden(text).map_or(Ok(()), |hidden| Err(InvalidId::Hidden(hidden)))
 }
 
 /// An id that Rollcall makes. JSON holds it as text.
@@ -268,9 +268,10 @@ mod schema {
             .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
             .description(Some(format!(
                 "{description} A number and its text are the same id. Responses hold the type that the platform uses; an \
-                 integer beyond 2^53 - 1 becomes text."
+                 integer beyond 2^53 - 1 becomes text. An id has 1 to 128 bytes and no character that people cannot see."
             )))
-            .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]{1,128}$"))
+            // Of the hidden characters, those that pages and tools meet most.
+            .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,128}$"))
             .minimum(Some(-9_007_199_254_740_991_i64))
             .maximum(Some(9_007_199_254_740_991_i64))
             .into()
@@ -368,10 +369,25 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_look_alike_are_different_ids() {
+        let (composed, decomposed) = (user(r#""\u00e9""#), user(r#""e\u0301""#));
+        assert_ne!(composed, decomposed);
+        assert_eq!(decomposed.as_str(), "e\u{301}");
+    }
+
+    #[test]
     fn malformed_ids_are_refused() {
         assert_eq!(RoomId::new(""), Err(InvalidId::Empty));
         assert_eq!(RoomId::new("x".repeat(MAX_ID_BYTES + 1)), Err(InvalidId::TooLong));
-        assert_eq!(RoomId::new("a\nb"), Err(InvalidId::ControlCharacter));
+        for hidden in
+            ["a\nb", "\u{200b}", "kim\u{202e}", "k\u{ad}im", "\u{feff}kim", "a\u{2028}", "kim\u{e0041}"]
+        {
+            assert!(matches!(RoomId::new(hidden), Err(InvalidId::Hidden(_))), "{hidden:?}");
+            let json = serde_json::to_string(hidden).unwrap();
+            let error = serde_json::from_str::<UserId>(&json).unwrap_err().to_string();
+            assert!(error.starts_with("an id must not contain U+"), "{error}");
+            assert!(serde_json::from_str::<NodeId>(&json).is_err(), "{hidden:?}");
+        }
         for json in ["null", "true", "1.5", "7.0", "1e3", "-0", "18446744073709551616", "[]", "{}", r#""""#] {
             assert!(serde_json::from_str::<RoomId>(json).is_err(), "{json}");
         }

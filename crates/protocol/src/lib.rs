@@ -13,6 +13,7 @@
 //! | [`json`] | JSON objects from strangers |
 //! | [`origin`] | web origins that may connect |
 //! | [`resume`] | resume tokens |
+//! | [`text`] | characters that people cannot see |
 //! | [`definition`] | definitions of sessions |
 //! | [`api`] | requests and responses of the HTTP API |
 //! | [`attendance`] | the attendance of a room |
@@ -34,6 +35,7 @@ pub mod id;
 pub mod json;
 pub mod origin;
 pub mod resume;
+pub mod text;
 
 pub use error::{ErrorCode, Refusal};
 pub use id::{EntryId, EventId, NodeId, ResumeHash, RoomId, UserId};

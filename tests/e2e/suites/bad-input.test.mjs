@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { changed, entered, Harness, HOUR, TRANSPORTS } from '../harness/harness.mjs';
 import { RawSocketIo } from '../harness/raw-socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
 const MAX_PAYLOAD_BYTES = 32_768;
 const DEEP = '['.repeat(10_000) + ']'.repeat(10_000);
+
+/** A bidirectional control, a zero-width space, a byte order mark, a line separator, a soft hyphen and a tag character. */
+const HIDDEN = ['\u202e', '\u200b', '\ufeff', '\u2028', '\u00ad', '\u{e0041}'];
 
 /** Payloads other than `{groupId: <id>}`. */
 const WRONG_PAYLOADS = [
@@ -28,6 +31,7 @@ const WRONG_PAYLOADS = [
   { groupId: '' },
   { groupId: 'x'.repeat(129) },
   { groupId: 'a\nb' },
+  ...HIDDEN.map((hidden) => ({ groupId: `algebra${hidden}-1` })),
 ];
 
 describe('bad input', { timeout: 900_000 }, () => {
@@ -72,6 +76,14 @@ describe('bad input', { timeout: 900_000 }, () => {
       }
     });
 
+    test(`a refusal names the hidden character of an id (${transport})`, async () => {
+      const client = await harness.connect(transport, 'mallory');
+      const { code, message } = await client.request('room:join', { groupId: 'algebra\u202e' });
+      assert.equal(code, 'MALFORMED');
+      assert.match(message, /must not contain U\+202E, a bidirectional control/);
+      assert.doesNotMatch(message, /\u202e/);
+    });
+
     test(`an event that does not exist is answered with UNKNOWN_EVENT (${transport})`, async () => {
       const client = await harness.connect(transport, 'mallory');
       for (const event of ['room:burn', 'room:join ', 'ROOM:JOIN', '', '__proto__', 'x'.repeat(10_000)]) {
@@ -110,6 +122,67 @@ describe('bad input', { timeout: 900_000 }, () => {
       } else {
         assert.deepEqual(await client.closed, { code: 4429, reason: 'RATE_LIMITED' });
       }
+    });
+  }
+
+  test('the API refuses hidden characters in every id, and keeps ids that look alike apart', async () => {
+    const endAt = (await harness.redis.now()) + HOUR;
+    for (const hidden of HIDDEN) {
+      const id = `kim${hidden}`;
+      const path = `/rooms/${encodeURIComponent(id)}`;
+      for (const [method, target, body] of [
+        ['PUT', path, { endAt }],
+        ['GET', path],
+        ['GET', `${path}/members`],
+        ['POST', `${path}/notices`, { text: 'Hello' }],
+        ['DELETE', `/rooms/algebra/members/${encodeURIComponent(id)}`],
+        ['PUT', '/rooms/algebra', { endAt, leaderId: id }],
+        ['PUT', '/rooms/algebra', { endAt, members: ['lea', id] }],
+        ['PATCH', '/rooms/algebra', { members: [id] }],
+      ]) {
+        const response = await harness.api(method, target, body);
+        const { code, detail } = await response.json();
+        assert.deepEqual([response.status, code], [400, 'MALFORMED'], `${method} ${target}`);
+        assert.match(detail, /must not contain U\+/);
+      }
+    }
+    const [composed, decomposed] = ['caf\u00e9', 'cafe\u0301'];
+    await harness.define(composed);
+    assert.equal((await harness.api('GET', `/rooms/${encodeURIComponent(decomposed)}`)).status, 404);
+  });
+
+  for (const transport of TRANSPORTS) {
+    test(`names and notices lose hidden characters, and nobody is refused for a name (${transport})`, async () => {
+      const room = await harness.room();
+      const lea = await harness.connect(transport, 'lea');
+      await lea.enter(room);
+      const persian = '\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645';
+      for (const [user, username, expected] of [
+        ['ada', 'A\u202eda\u001b[2J\n\u200b', 'Ada[2J '],
+        ['bo', persian, persian],
+        ['cy', '\u2066\u2069', 'cy'],
+        ['di', 'x'.repeat(300), 'x'.repeat(256)],
+      ]) {
+        const token = await tokenFor(user, { claims: { username, userRole: '\ufefftutor' } });
+        const member = await harness.client(transport, { auth: { token }, token }).connected();
+        await member.enter(room);
+        const { members } = await lea.next('room:participantsChanged', entered(user));
+        const { userName, userRole } = members.find(({ userId }) => userId === user);
+        assert.deepEqual([userName, userRole], [expected, 'tutor']);
+        const fresh = await tokenFor(user, { claims: { username: `New\u202e ${user}` } });
+        assert.equal((await member.request('auth:refresh', { token: fresh })).success, true);
+        const { change } = await lea.next('room:participantsChanged', changed('updated', user));
+        assert.equal(change.users[0].userName, `New ${user}`);
+      }
+      const hidden = await tokenFor('kim\u200b');
+      const refused = harness.client(transport, { auth: { token: hidden }, token: hidden });
+      if (transport === 'Socket.IO') await assert.rejects(refused.connected(), { message: 'TOKEN_INVALID' });
+      else assert.deepEqual(await refused.closed, { code: 4401, reason: 'TOKEN_INVALID' });
+
+      const notice = (text) => harness.api('POST', `/rooms/${room}/notices`, { text });
+      assert.equal((await notice('Five\u202e minutes\r\nleft\u001b[2J')).status, 204);
+      assert.equal((await lea.next('room:notice')).text, 'Five minutes\nleft[2J');
+      assert.equal((await notice('\u200b\u2028')).status, 400);
     });
   }
 

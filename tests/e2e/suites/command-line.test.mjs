@@ -122,6 +122,31 @@ describe('the command line', { timeout: 900_000 }, () => {
     assert.deepEqual(await json('get', 'from-a-list'), definition);
   });
 
+  test('hidden characters of names, arguments and answers reach the terminal escaped', async () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be printed
+    const hidden = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b\u200e-\u202e\u2060-\u206f\ufeff]/;
+    const { id } = await liveRoom();
+    // As an app wrote it that did not clean names.
+    const [key] = (await harness.redis.keysOf(id)).filter((each) => each.includes(':members:'));
+    const userName = 'K\u202e\u001b[2Jim\u200b';
+    const kim = JSON.parse(await harness.redis.client.hGet(key, 'kim'));
+    await harness.redis.client.hSet(key, 'kim', JSON.stringify({ ...kim, userName }));
+    const shown = await room('who', id);
+    assert.ok(shown.includes(String.raw`K\u{202e}\u{1b}[2Jim\u{200b}`), shown);
+    const raw = await room('who', id, '--json');
+    for (const output of [shown, raw]) assert.doesNotMatch(output, hidden);
+    assert.equal(JSON.parse(raw).members.find(({ userId }) => userId === 'kim').userName, userName);
+
+    const wrong = await run(['room', 'get', 'a\u202e\u001b[2Jb']);
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+    assert.match(wrong.stderr, /must not contain U\+202E, a bidirectional control/);
+    const unknown = await run(['room', 'get', 'x', '--\u001b[2J']);
+    assert.equal(unknown.code, 2);
+    const keyless = await run(['token', '--user', 'ada', '--key-id', '\u202e']);
+    assert.equal(keyless.code, 1);
+    for (const { stderr } of [wrong, unknown, keyless]) assert.doesNotMatch(stderr, hidden);
+  });
+
   test('a refusal by the app is printed with its code', async () => {
     await refused('NO_SUCH_ROOM', ['room', 'get', 'no-such-room']);
     await refused('MALFORMED', ['room', 'put', 'x', '--leader', 'lea', '--end-at', '100000000000000']);

@@ -1,10 +1,12 @@
-//! What clients send along with their events, and ids.
+//! What clients send along with their events, ids, names and notices.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use rollcall_protocol::{
     RoomId,
+    api::Notice,
     client::{JoinRequest, RefreshRequest},
+    text,
 };
 
 fuzz_target!(|text: &str| {
@@ -16,11 +18,23 @@ fuzz_target!(|text: &str| {
         check(&id);
         assert_eq!(id.as_str(), text);
     }
+    let name = text::clean_line(text);
+    assert_eq!(text::clean_line(&name), name);
+    assert!(!name.contains(is_never_in_names), "{name:?}");
+    if let Ok(Notice { text }) = serde_json::from_str(text) {
+        assert_eq!(text::clean_lines(&text), text);
+        assert!(!text.contains(|character| is_never_in_names(character) && !"\n\t".contains(character)));
+    }
 });
+
+fn is_never_in_names(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{200b}' | '\u{200e}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 fn check(id: &RoomId) {
     let text = id.as_str();
-    assert!((1..=128).contains(&text.len()) && !text.chars().any(char::is_control));
+    assert!((1..=128).contains(&text.len()) && text::find_hidden(text).is_none());
+    assert_eq!(text::clean_line(text), text, "an id can stand for a name");
     let json = serde_json::to_string(id).expect("an id is JSON");
     assert_eq!(serde_json::from_str::<RoomId>(&json).expect("what is written is read"), *id);
 }

@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use jwt_simple::prelude::{Claims, Duration, HS256Key, MACLike};
 use libfuzzer_sys::fuzz_target;
-use rollcall_protocol::{Refusal, client::Identity};
+use rollcall_protocol::{Refusal, client::Identity, text};
 use rollcall_rooms::token::TokenKeys;
 use serde_json::{Map, Value};
 
@@ -46,6 +46,8 @@ fuzz_target!(|input: Input| match input {
         let Some(token) = sign(claims, ends_s) else { return };
         if let Ok(identity) = verify(&token) {
             assert!(lasts_s >= 0 && identity.expires_at_s == ends_s);
+            let name = identity.profile.user_name;
+            assert!(name.len() <= 256 && text::clean_line(&name) == name, "{name:?}");
         }
     }
     Input::Altered { at, to } => {

@@ -2,6 +2,7 @@
 
 mod attendance;
 mod definition;
+mod printable;
 mod rooms;
 mod roster;
 mod table;
@@ -9,9 +10,9 @@ mod table;
 pub(crate) use self::{
     attendance::attendance,
     definition::{definition, definition_saved, end_moved},
+    printable::{printable, printable_json, printable_lines},
     rooms::rooms,
     roster::roster,
-    table::printable,
 };
 
 /// Stands for a value that is missing.

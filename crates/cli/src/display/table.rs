@@ -2,6 +2,8 @@
 
 use comfy_table::{Table, presets::NOTHING};
 
+use super::printable;
+
 /// Formats rows below a heading.
 pub(super) fn columns<const N: usize>(
     heading: [&str; N],
@@ -31,11 +33,6 @@ fn render<const N: usize>(mut table: Table, rows: impl IntoIterator<Item = [Stri
     table.trim_fmt()
 }
 
-/// Replaces control characters: users choose their names, and a terminal would obey.
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(|character: char| character.is_control(), "\u{fffd}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,7 +59,7 @@ mod tests {
 
     #[test]
     fn names_cannot_control_the_terminal() {
-        let table = columns(["NAME"], [row(["\u{1b}[2J\nx"])]);
-        assert_eq!(table, "NAME\n\u{fffd}[2J\u{fffd}x");
+        let table = columns(["NAME"], [row(["\u{1b}[2J\n\u{202e}x"])]);
+        assert_eq!(table, "NAME\n\\u{1b}[2J\\u{a}\\u{202e}x");
     }
 }

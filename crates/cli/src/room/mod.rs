@@ -53,7 +53,7 @@ pub struct RoomArgs {
 /// Runs a command. Returns what to print.
 pub(crate) fn run(args: RoomArgs) -> anyhow::Result<String> {
     let output = call(&Api::from_env(args.app)?, args.command)?;
-    if args.json { Ok(output.json) } else { output.text }
+    if args.json { Ok(display::printable_json(&output.json)) } else { output.text }
 }
 
 fn call(api: &Api, command: RoomCommand) -> anyhow::Result<Output> {
