@@ -203,7 +203,9 @@ async fn attendance_of_a_session_that_ends_late_is_kept_from_then_on() {
     let late = 60 * MINUTE + room.settings.retention_ms / 2;
     room.at(late).sweep().await;
     let expected = START + late + room.settings.attendance_ms;
-    assert_eq!(room.expiry("attendance:algebra").await, expected as i64);
+    for key in ["stays:algebra", "attendees:algebra"] {
+        assert_eq!(room.expiry(key).await, expected as i64, "{key}");
+    }
 }
 
 #[tokio::test]
