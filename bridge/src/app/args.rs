@@ -1,8 +1,8 @@
 //! Flags for the app: where it is, and how it is called.
 
 #[cfg(feature = "in-process")]
-use std::path::PathBuf;
-use std::{net::SocketAddr, time::Duration};
+use std::env;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 #[cfg(not(feature = "in-process"))]
 use anyhow::bail;
@@ -28,6 +28,12 @@ pub(crate) struct AppArgs {
     /// Address on which to serve the app's own HTTP routes; only with the app in this process.
     #[arg(long, env = "ROLLCALL_APP_LISTEN", value_name = "ADDRESS")]
     app_listen: Option<SocketAddr>,
+
+    /// Folder that keeps compiled components, so that the next start takes less than a second; only with the app in this
+    /// process. Whoever can write to the folder can run code in this process. By default, `rollcall` in the cache folder
+    /// of the user.
+    #[arg(long, env = "ROLLCALL_COMPONENT_CACHE", value_name = "FOLDER")]
+    component_cache: Option<PathBuf>,
 
     /// Time limit for an answer of the app, all retries together, in milliseconds. After it, the client gets
     /// UNAVAILABLE.
@@ -80,6 +86,7 @@ pub(crate) struct LocalApp {
     pub(crate) listen: Option<SocketAddr>,
     /// Redis for the app's key-value store. The URL may hold a password.
     pub(crate) redis_url: String,
+    pub(crate) component_cache: Option<PathBuf>,
 }
 
 /// Limits of calls to the app.
@@ -111,7 +118,7 @@ impl AppArgs {
     /// Checks where the app is. An app in this process keeps its key-value store in the Redis at `redis_url`.
     pub(crate) fn location(self, redis_url: String) -> anyhow::Result<AppLocation> {
         if !self.app.contains("://") {
-            return AppLocation::in_process(&self.app, self.app_listen, redis_url);
+            return AppLocation::in_process(&self.app, self.app_listen, redis_url, self.component_cache);
         }
         ensure!(self.app_listen.is_none(), "--app-listen only works when --app is the path of a spin.toml");
         let uri: Uri = self.app.parse().context("--app is not a URL")?;
@@ -126,12 +133,31 @@ impl AppArgs {
 impl AppLocation {
     #[cfg(feature = "in-process")]
     #[expect(clippy::unnecessary_wraps, reason = "it fails without the feature")]
-    fn in_process(manifest: &str, listen: Option<SocketAddr>, redis_url: String) -> anyhow::Result<Self> {
-        Ok(Self::InProcess(LocalApp { manifest: manifest.into(), listen, redis_url }))
+    fn in_process(
+        manifest: &str,
+        listen: Option<SocketAddr>,
+        redis_url: String,
+        component_cache: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        let component_cache = component_cache.or_else(default_component_cache);
+        Ok(Self::InProcess(LocalApp { manifest: manifest.into(), listen, redis_url, component_cache }))
     }
 
     #[cfg(not(feature = "in-process"))]
-    fn in_process(manifest: &str, _: Option<SocketAddr>, _: String) -> anyhow::Result<Self> {
+    fn in_process(
+        manifest: &str,
+        _: Option<SocketAddr>,
+        _: String,
+        _: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         bail!("this build cannot run an app in its process: --app must be a URL, and {manifest} is none")
     }
+}
+
+/// The user's cache folder, as the XDG Base Directory Specification says.
+#[cfg(feature = "in-process")]
+fn default_component_cache() -> Option<PathBuf> {
+    let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("rollcall"))
 }

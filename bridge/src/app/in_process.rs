@@ -24,7 +24,12 @@ impl InProcessApp {
         let sweep_token = Uuid::new_v4().to_string();
         let sweep_tokens = variables.entry("sweep_tokens".to_owned()).or_default();
         *sweep_tokens = format!("{sweep_tokens} {sweep_token}");
-        let options = Options { manifest: app.manifest, variables, key_value_redis: app.redis_url };
+        let options = Options {
+            manifest: app.manifest,
+            variables,
+            key_value_redis: app.redis_url,
+            component_cache: app.component_cache,
+        };
         let host = Host::load(options).await?;
         let started = Self { host, tasks: TaskTracker::new(), stopping: CancellationToken::new() };
         if let Some(address) = app.listen {

@@ -40,7 +40,7 @@ impl App {
         let key_value = KeyValue::new(&options.key_value_redis)?;
         let postgres = postgres::Pools::default();
         let http_client = HttpClient::default();
-        let linker = engine::linker(&engine::engine()?)?;
+        let linker = engine::linker(&engine::engine(options.component_cache.as_deref())?)?;
 
         let compiling = manifest.called().into_iter().map(async |name| {
             let component = &manifest.components[name];

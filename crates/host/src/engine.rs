@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use wasmtime::{
-    Config, Engine,
+    Cache, CacheConfig, Config, Engine,
     component::{Component, HasSelf, InstancePre, Linker},
 };
 
@@ -13,10 +13,10 @@ use crate::{bindings::Imports, state::State};
 /// How long a guest may compute before it yields its thread.
 const TICK: Duration = Duration::from_millis(10);
 
-/// An engine with a clock of its own.
-pub(crate) fn engine() -> Result<Engine> {
+/// An engine with a clock of its own. Keeps compiled components in the folder `cache`.
+pub(crate) fn engine(cache: Option<&Path>) -> Result<Engine> {
     let mut config = Config::new();
-    config.wasm_component_model_async(true).epoch_interruption(true);
+    config.wasm_component_model_async(true).epoch_interruption(true).cache(cache.and_then(open_cache));
     let engine = Engine::new(&config)?;
     let ticking = engine.weak();
     // A computing guest could block a task, but not a thread.
@@ -29,6 +29,19 @@ pub(crate) fn engine() -> Result<Engine> {
     };
     std::thread::Builder::new().name("wasm-epoch".to_owned()).spawn(tick)?;
     Ok(engine)
+}
+
+/// A folder that cannot be used makes a start slower, and is no reason to fail.
+fn open_cache(folder: &Path) -> Option<Cache> {
+    let open = || {
+        let mut config = CacheConfig::new();
+        config.with_directory(std::path::absolute(folder)?);
+        Cache::new(config).map_err(anyhow::Error::from)
+    };
+    let not_cached = |error: &anyhow::Error| {
+        tracing::warn!(folder = %folder.display(), error = format!("{error:#}"), "components.not_cached");
+    };
+    open().inspect_err(not_cached).ok()
 }
 
 /// Everything that a component may import. The host checks permissions at each use.

@@ -50,6 +50,8 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// The URL of the Redis with the key-value stores.
     pub key_value_redis: String,
+    /// The folder that keeps compiled components. Whoever can write to the folder can run code in this process.
+    pub component_cache: Option<PathBuf>,
 }
 
 /// A running application. Clones share the application.

@@ -39,6 +39,7 @@ export class Bridge {
         PATH: process.env.PATH,
         RUST_LOG: process.env.RUST_LOG ?? 'info',
         NO_COLOR: '1',
+        ROLLCALL_COMPONENT_CACHE: `${ROOT}target/component-cache`,
         ROLLCALL_BRIDGE_SECRET: BRIDGE_SECRET,
         ROLLCALL_REDIS_URL: `redis://${redis.address}`,
         SPIN_VARIABLE_BRIDGE_SECRETS: BRIDGE_SECRET,

@@ -72,7 +72,8 @@ async fn load(
     redis: &RedisServer,
     variables: BTreeMap<String, String>,
 ) -> anyhow::Result<Host> {
-    Host::load(Options { manifest, variables, key_value_redis: redis.url() }).await
+    let component_cache = Some(project().join("target/component-cache"));
+    Host::load(Options { manifest, variables, key_value_redis: redis.url(), component_cache }).await
 }
 
 /// A connection to the server.
