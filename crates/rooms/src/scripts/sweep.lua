@@ -41,9 +41,7 @@ end
 local function expire_nodes(limit)
   local settled = 0
   for _, node in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, call.limit)) do
-    if settled < limit then
-      settled = settled + expire_node(node, limit - settled)
-    end
+    settled = settled + expire_node(node, limit - settled)
   end
   return settled
 end
