@@ -27,6 +27,11 @@ impl EncodedEvent {
         Self { envelope, received_at, websocket_frame, socketio_packet }
     }
 
+    /// Bytes of the payload.
+    pub(super) fn size(&self) -> usize {
+        self.envelope.data.get().len()
+    }
+
     /// The event as a WebSocket frame; `encode` runs for the first client only.
     pub(crate) fn websocket_frame(&self, encode: impl FnOnce(&Envelope) -> Utf8Bytes) -> Utf8Bytes {
         self.websocket_frame.get_or_init(|| encode(&self.envelope)).clone()

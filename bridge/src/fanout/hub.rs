@@ -101,6 +101,11 @@ impl Hub {
         entry.feeds.retain(|_, feed| feed.updates.try_send(update.clone()).is_ok());
     }
 
+    /// The number of sessions in a room.
+    pub(super) fn count_sessions(&self, room: &RoomId) -> usize {
+        self.state().rooms.get(room).map_or(0, |room| room.feeds.len())
+    }
+
     /// The entries that sessions hold in a room; `None` if no session is attached to the room.
     pub(super) fn entries(&self, room: &RoomId) -> Option<Vec<EntryRef>> {
         let state = self.state();

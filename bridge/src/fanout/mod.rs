@@ -7,13 +7,15 @@
 //! | [`update`] | what a session receives from its room |
 //! | [`encoded`] | one event, encoded once for all clients that get it |
 //! | [`subscriber`] | keeps the subscriptions in Redis as the hub needs them |
-//! | [`coalesce`] | merges changes that happen in a room within moments |
+//! | [`coalesce`] | holds changes that happen in a room within moments, and sends them together |
+//! | [`merge`] | merges changes that follow each other into fewer events |
 //! | [`resync`] | reads rooms again of which events may have been missed |
 
 pub(crate) mod args;
 mod coalesce;
 mod encoded;
 mod hub;
+mod merge;
 pub(crate) mod resync;
 pub(crate) mod subscriber;
 mod update;

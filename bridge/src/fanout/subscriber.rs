@@ -95,7 +95,7 @@ impl Subscriber {
     /// after a new connection.
     async fn receive(&self, mut messages: impl Stream<Item = Msg> + Unpin) {
         let node_channel = fanout::node_channel(&self.node);
-        let mut coalescer = Coalescer::default();
+        let mut coalescer = Coalescer::new(&self.hub);
         loop {
             let due = coalescer.next_due();
             tokio::select! {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use rollcall_protocol::EntryId;
 
-use super::encoded::EncodedEvent;
+use super::{encoded::EncodedEvent, merge::merge};
 
 /// What a session receives from its room.
 #[derive(Clone)]
@@ -17,12 +17,57 @@ pub(crate) enum RoomUpdate {
     Snapshot(Arc<RoomSnapshot>),
 }
 
+impl RoomUpdate {
+    /// Bytes of the payloads that a client gets.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Event(event) => event.size(),
+            Self::Coalesced(coalesced) => coalesced.merged.iter().map(|event| event.size()).sum(),
+            Self::Snapshot(snapshot) => snapshot.state.as_ref().map_or(0, EncodedEvent::size),
+        }
+    }
+}
+
 /// Changes that go out together; their numbers follow each other without a gap.
 pub(crate) struct Coalesced {
-    /// Each change by itself, for sessions that know some of them already.
+    /// Each change by itself. Only one of them has the list of members.
     pub(crate) events: Vec<Arc<EncodedEvent>>,
     /// All changes together.
-    pub(crate) merged: Vec<Arc<EncodedEvent>>,
+    merged: Vec<Arc<EncodedEvent>>,
+}
+
+impl Coalesced {
+    /// Merges changes.
+    pub(super) fn new(events: Vec<Arc<EncodedEvent>>) -> serde_json::Result<Self> {
+        let merged = merge(&events)?.into_iter().map(Arc::new).collect();
+        Ok(Self { events, merged })
+    }
+
+    /// The number of events that the changes were merged into.
+    pub(super) fn count_merged(&self) -> usize {
+        self.merged.len()
+    }
+
+    /// The changes after a position (epoch, seq).
+    pub(crate) fn after(&self, position: (u64, u64)) -> &[Arc<EncodedEvent>] {
+        let known = self.events.partition_point(|event| {
+            let envelope = &event.envelope;
+            (envelope.epoch, envelope.seq) <= position
+        });
+        &self.events[known..]
+    }
+
+    /// The last changes of these together, for a session that knows the others.
+    pub(crate) fn merge_last(&self, count: usize) -> Vec<Arc<EncodedEvent>> {
+        if count == self.events.len() {
+            return self.merged.clone();
+        }
+        let events = &self.events[self.events.len() - count..];
+        match merge(events) {
+            Ok(merged) => merged.into_iter().map(Arc::new).collect(),
+            Err(_) => events.to_vec(),
+        }
+    }
 }
 
 /// The state of a room.

@@ -71,12 +71,14 @@ impl<O: Outbound> Session<O> {
 
     fn forward_coalesced(&mut self, coalesced: &Coalesced) -> Result<(), CloseReason> {
         let Some(membership) = self.room.membership_mut() else { return Ok(()) };
-        let envelopes = coalesced.events.iter().map(|event| &event.envelope);
+        // A client that entered meanwhile knows some of the changes from its ack.
+        let events = coalesced.after(membership.filter.position());
+        let envelopes = events.iter().map(|event| &event.envelope);
         if membership.filter.admits_together(envelopes, self.context.hub.generation()) {
-            coalesced.merged.iter().for_each(|event| self.outbound.broadcast(event));
+            coalesced.merge_last(events.len()).iter().for_each(|event| self.outbound.broadcast(event));
             return Ok(());
         }
-        coalesced.events.iter().try_for_each(|event| self.forward_event(event))
+        events.iter().try_for_each(|event| self.forward_event(event))
     }
 
     fn forward_snapshot(&mut self, snapshot: &RoomSnapshot) {
