@@ -1,5 +1,8 @@
 //! The URL of the app, and the paths below it.
 
+use std::ffi::OsStr;
+
+use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -11,8 +14,24 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
-/// Parses the URL at which an app is served, and removes a slash at its end.
-pub(crate) fn parse_base(text: &str) -> Result<String, String> {
+/// Parses the URL at which an app is served. clap's own error would repeat the value, which may hold a password.
+#[derive(Clone)]
+pub(crate) struct BaseParser;
+
+impl TypedValueParser for BaseParser {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        parse_base(&value.to_string_lossy()).map_err(|reason| {
+            let flag = flag.map(ToString::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{flag}': {reason}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
+/// Parses the URL and removes a slash at its end.
+fn parse_base(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
     if is_http && uri.query().is_none() && !text.contains('#') {

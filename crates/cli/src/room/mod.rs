@@ -35,7 +35,7 @@ pub struct RoomArgs {
         env = "ROLLCALL_APP_URL",
         default_value = "http://127.0.0.1:3000",
         value_name = "URL",
-        value_parser = url::parse_base,
+        value_parser = url::BaseParser,
         // The URL may hold a password.
         hide_env_values = true
     )]
@@ -102,6 +102,18 @@ fn path(room: &RoomId, rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_cli;
+
+    #[test]
+    fn no_error_shows_the_password_of_the_url() {
+        for url in ["http://kim:hunter2@app.example/?a", "kim:hunter2@app.example", "http://kim:hunter2@a b"]
+        {
+            let error = test_cli::parse(["room", "ls", "--app", url]).err().unwrap();
+            let text = error.render().to_string();
+            assert!(text.contains("--app") && !text.contains("hunter2"), "{text}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
 
     #[test]
     fn paths_encode_the_id_of_the_room() {
