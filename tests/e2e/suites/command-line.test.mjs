@@ -124,7 +124,7 @@ describe('the command line', { timeout: 900_000 }, () => {
 
   test('hidden characters of names, arguments and answers reach the terminal escaped', async () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be printed
-    const hidden = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b\u200e-\u202e\u2060-\u206f\ufeff]/;
+    const hidden = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/;
     const { id } = await liveRoom();
     // As an app wrote it that did not clean names.
     const [key] = (await harness.redis.keysOf(id)).filter((each) => each.includes(':members:'));

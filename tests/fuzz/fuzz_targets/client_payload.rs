@@ -28,7 +28,8 @@ fuzz_target!(|text: &str| {
 });
 
 fn is_never_in_names(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200b}' | '\u{200e}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control()
+        || matches!(character, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn check(id: &RoomId) {
