@@ -15,7 +15,7 @@ use rollcall_protocol::{
 use rollcall_rooms::{
     Error, Rooms, Settings,
     definitions::{DefinitionSource, DefinitionStore, Precondition},
-    rooms::ShardSweep,
+    rooms::{DueShards, ShardSweep},
     shard,
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
@@ -210,6 +210,11 @@ impl Fixture {
     /// Deletes the definition, which ends the session.
     pub async fn undefine(&self) {
         self.rooms().undefine(&self, &self.home, &Precondition::default()).await.unwrap();
+    }
+
+    /// Finds the shards that a sweep would visit.
+    pub async fn find_due(&self) -> DueShards {
+        self.rooms().find_due().await.unwrap()
     }
 
     pub async fn attendance(&self) -> Attendance {

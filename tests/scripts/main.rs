@@ -4,6 +4,7 @@ mod attendance;
 mod changes;
 mod clock;
 mod disconnect;
+mod due;
 mod duplicates;
 mod end;
 mod errors;

@@ -13,7 +13,7 @@ mod bindings {
 }
 
 use bindings::{Error, Guest, Metadata};
-use rollcall_guest::{redis, sweep};
+use rollcall_guest::{redis, sweep, time_limit};
 
 struct Sweep;
 
@@ -23,6 +23,6 @@ bindings::export!(Sweep);
 impl Guest for Sweep {
     async fn handle_cron_event(_: Metadata) -> Result<(), Error> {
         let work = async { sweep::run(&*redis::rooms().await?).await };
-        work.await.map(|_| ()).map_err(|error| Error::Other(error.to_string()))
+        time_limit::within_time_limit(work).await.map(|_| ()).map_err(|error| Error::Other(error.to_string()))
     }
 }

@@ -10,7 +10,8 @@
 //! | [`identity`] | a client's token to its user |
 //! | `jwks` | the address that publishes the keys of tokens |
 //! | [`cors`] | requests from pages of other origins |
-//! | [`sweep`] | a sweep of all shards |
+//! | [`sweep`] | a sweep of the shards that are due |
+//! | [`time_limit`] | a time limit for the sweep on a schedule |
 //! | [`instance`] | values that an instance keeps between requests |
 //! | [`http`] | bodies with a limit, responses in JSON |
 //! | [`log`] | log lines that name their request |
@@ -35,4 +36,5 @@ pub mod log;
 pub mod redis;
 #[cfg(feature = "redis")]
 pub mod sweep;
+pub mod time_limit;
 pub mod variables;

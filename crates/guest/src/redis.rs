@@ -44,16 +44,30 @@ pub(crate) fn forget_connection() {
     CONNECTION.set(None);
 }
 
+/// Drops a broken connection, unless another request has replaced it already.
+fn forget(broken: &Rc<Connection>) {
+    CONNECTION.with_borrow_mut(|kept| {
+        if kept.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, broken)) {
+            *kept = None;
+        }
+    });
+}
+
 /// Redis, through the instance's connection.
 pub struct SpinRedis {
     url: String,
 }
 
 impl SpinRedis {
+    /// Returns the kept connection, or else a new one.
     async fn connection(&self) -> Result<Rc<Connection>, RedisError> {
-        if let Some(kept) = CONNECTION.with_borrow(Clone::clone) {
-            return Ok(kept);
+        match CONNECTION.with_borrow(Clone::clone) {
+            Some(kept) => Ok(kept),
+            None => self.open().await,
         }
+    }
+
+    async fn open(&self) -> Result<Rc<Connection>, RedisError> {
         let opened = Connection::open(&self.url).await.map_err(|error| match error {
             // The URL holds the password and must not appear in the message.
             redis::Error::InvalidAddress => {
@@ -68,21 +82,54 @@ impl SpinRedis {
 }
 
 impl Redis for SpinRedis {
+    /// The kept connection may have broken since its last use, because Redis has restarted. Then the command runs on a new
+    /// connection.
     async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
-        let connection = self.connection().await?;
-        let parameters: Vec<_> =
-            arguments.iter().map(|&bytes| RedisParameter::Binary(bytes.to_vec())).collect();
-        match connection.execute(name, parameters).await {
-            Ok(reply) => Ok(reply.into_iter().map(bytes).collect()),
-            Err(redis::Error::Other(text)) if text.contains("NoScriptError") || text.contains("NOSCRIPT") => {
-                Err(RedisError::NoScript)
-            }
-            Err(error) => {
-                forget_connection();
-                Err(RedisError::Failed(error.to_string()))
-            }
+        let Some(kept) = CONNECTION.with_borrow(Clone::clone) else {
+            return execute(&self.open().await?, name, arguments).await;
+        };
+        match execute(&kept, name, arguments).await {
+            Err(RedisError::Failed(_)) => execute(&self.connection().await?, name, arguments).await,
+            outcome => outcome,
         }
     }
+
+    /// A command that changes nothing finds out first whether the kept connection has broken.
+    async fn command_once(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
+        if CONNECTION.with_borrow(Option::is_some) {
+            self.command("TIME", &[]).await?;
+        }
+        execute(&self.connection().await?, name, arguments).await
+    }
+}
+
+/// Runs a command once. Drops a broken connection, and one to a server that has become a replica.
+async fn execute(
+    connection: &Rc<Connection>,
+    name: &str,
+    arguments: &[&[u8]],
+) -> Result<Vec<Vec<u8>>, RedisError> {
+    let parameters: Vec<_> = arguments.iter().map(|&bytes| RedisParameter::Binary(bytes.to_vec())).collect();
+    match connection.execute(name, parameters).await {
+        Ok(reply) => Ok(reply.into_iter().map(bytes).collect()),
+        Err(redis::Error::Other(text)) if text.contains("NoScriptError") || text.contains("NOSCRIPT") => {
+            Err(RedisError::NoScript)
+        }
+        Err(redis::Error::Other(text)) if is_reply(&text) && !text.contains("READONLY") => {
+            Err(RedisError::Refused(text))
+        }
+        Err(error) => {
+            forget(connection);
+            Err(RedisError::Failed(error.to_string()))
+        }
+    }
+}
+
+/// Whether an error is a reply, as Spin words it: with the code of the error, or with these words before the code.
+fn is_reply(error: &str) -> bool {
+    let code = error.split(':').next().unwrap_or_default();
+    error.starts_with("An error was signalled by the server")
+        || (!code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
 /// Redis, with a time limit for each command.
@@ -92,11 +139,18 @@ pub(crate) struct TimeLimited(SpinRedis);
 #[cfg(feature = "http")]
 impl Redis for TimeLimited {
     async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
-        let work = async {
-            self.0.command(name, arguments).await.map_err(|error| Error::Unavailable(error.to_string()))
-        };
-        crate::events::within_time_limit(work).await.map_err(|error| RedisError::Failed(error.to_string()))
+        limit(self.0.command(name, arguments)).await
     }
+
+    async fn command_once(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
+        limit(self.0.command_once(name, arguments)).await
+    }
+}
+
+#[cfg(feature = "http")]
+async fn limit<T>(work: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+    let work = async { work.await.map_err(|error| Error::Unavailable(error.to_string())) };
+    crate::events::within_time_limit(work).await.map_err(|error| RedisError::Failed(error.to_string()))
 }
 
 fn bytes(result: RedisResult) -> Vec<u8> {
@@ -105,5 +159,27 @@ fn bytes(result: RedisResult) -> Vec<u8> {
         RedisResult::Status(text) => text.into_bytes(),
         RedisResult::Int64(number) => number.to_string().into_bytes(),
         RedisResult::Binary(bytes) => bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_differ_from_broken_connections() {
+        for reply in [
+            "An error was signalled by the server - ResponseError: NOPERM x",
+            "NOPERM: the Redis user lacks the right",
+            "CROSSSLOT: Keys in request don't hash to the same slot",
+            "OOM",
+        ] {
+            assert!(is_reply(reply), "{reply}");
+        }
+        for broken in
+            ["broken pipe", "Broken pipe (os error 32)", "unexpected end of file", "", "Connection reset: x"]
+        {
+            assert!(!is_reply(broken), "{broken}");
+        }
     }
 }

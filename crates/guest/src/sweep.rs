@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 use rollcall_protocol::api::SweepReport;
-use rollcall_rooms::{Error, Rooms, redis::Redis};
+use rollcall_rooms::{Error, Rooms, redis::Redis, rooms::DueShards};
 
-/// Sweeps all shards at once; the calls pipeline on the instance's connection. The sweep of one shard may fail without
-/// stopping the others.
+/// Sweeps the shards that are due. The first call alone connects to Redis, and finds these shards; their calls pipeline on
+/// that connection. The sweep of one shard may fail without stopping the others.
 pub async fn run<R: Redis>(rooms: &Rooms<R>) -> Result<SweepReport, Error> {
-    let shards = join_all(rooms.shards().map(|shard| sweep_shard(rooms, shard))).await;
-    let mut report = SweepReport::default();
-    for shard in shards {
+    let DueShards { shards, due_in_ms } = rooms.find_due().await?;
+    let mut report = SweepReport { due_in_ms, ..SweepReport::default() };
+    for shard in join_all(shards.into_iter().map(|shard| sweep_shard(rooms, shard))).await {
         let shard = shard?;
         report.settled += shard.settled;
         report.late_ms = report.late_ms.max(shard.late_ms);

@@ -21,7 +21,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many keys Redis visits in one step of a list, so that a long list does not block Redis.
 const SCAN_COUNT: usize = 1000;
 
-/// The connection to the Redis of all stores, which reconnects by itself.
+/// The connection to the Redis of all stores. It reconnects after a command has failed.
 #[derive(Clone)]
 pub(crate) struct KeyValue(ConnectionManager);
 
@@ -43,8 +43,15 @@ impl KeyValue {
         Ok(Self(manager))
     }
 
+    /// Runs a command. The connection may have broken since its last use, because Redis has restarted. Then the command
+    /// runs once more, which is safe for every command of a store.
     async fn query<T: FromRedisValue>(&self, cmd: Cmd) -> Result<T, Error> {
-        cmd.query_async(&mut self.0.clone()).await.map_err(failed)
+        let mut connection = self.0.clone();
+        match cmd.query_async(&mut connection).await {
+            Err(error) if error.is_connection_dropped() => cmd.query_async(&mut connection).await,
+            outcome => outcome,
+        }
+        .map_err(failed)
     }
 
     async fn keys(&self) -> Result<Vec<String>, Error> {

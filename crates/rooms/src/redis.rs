@@ -7,8 +7,14 @@ use crate::{Error, script::Script};
 /// Futures need not be `Send`, because a component has one thread.
 #[allow(async_fn_in_trait)]
 pub trait Redis {
-    /// Runs one command. Returns the elements of the reply as bytes.
+    /// Runs one command. Returns the elements of the reply as bytes. The command may run twice, when the connection
+    /// breaks before the reply.
     async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError>;
+
+    /// Runs one command at most once, because a second run could change more than the first.
+    async fn command_once(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
+        self.command(name, arguments).await
+    }
 }
 
 /// A command failed.
@@ -17,7 +23,10 @@ pub enum RedisError {
     /// Redis does not know the hash of the script, because Redis was restarted or this call is the first.
     #[error("the script is not loaded")]
     NoScript,
-    /// Any other error.
+    /// Redis, or a proxy before it, replied with another error.
+    #[error("{0}")]
+    Refused(String),
+    /// No reply arrived.
     #[error("{0}")]
     Failed(String),
 }
@@ -26,18 +35,36 @@ pub enum RedisError {
 pub(crate) async fn run(
     redis: &impl Redis,
     script: &Script,
-    key: &str,
+    keys: &[String],
     settings: &str,
     call: &str,
-) -> Result<Vec<Vec<u8>>, Error> {
-    let mut arguments = [script.sha1(), "1", key, settings, call].map(str::as_bytes);
-    let mut reply = redis.command("EVALSHA", &arguments).await;
+) -> Result<Vec<Vec<u8>>, RedisError> {
+    let number = keys.len().to_string();
+    let mut arguments = vec![script.sha1(), &number];
+    arguments.extend(keys.iter().map(String::as_str).chain([settings, call]));
+    let mut arguments: Vec<&[u8]> = arguments.into_iter().map(str::as_bytes).collect();
+    let mut reply = evaluate(redis, script, "EVALSHA", &arguments).await;
     if reply == Err(RedisError::NoScript) {
         arguments[0] = script.text().as_bytes();
-        reply = redis.command("EVAL", &arguments).await;
+        reply = evaluate(redis, script, "EVAL", &arguments).await;
     }
-    reply.map_err(|error| {
-        let error = script.trace_lines(&error.to_string());
-        Error::Unavailable(format!("{}: {error}", script.name()))
-    })
+    reply
+}
+
+async fn evaluate(
+    redis: &impl Redis,
+    script: &Script,
+    command: &str,
+    arguments: &[&[u8]],
+) -> Result<Vec<Vec<u8>>, RedisError> {
+    if script.may_run_twice() {
+        redis.command(command, arguments).await
+    } else {
+        redis.command_once(command, arguments).await
+    }
+}
+
+/// The error of a use case whose script failed.
+pub(crate) fn unavailable(script: &Script, error: &RedisError) -> Error {
+    Error::Unavailable(format!("{}: {}", script.name(), script.trace_lines(&error.to_string())))
 }

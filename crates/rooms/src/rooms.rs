@@ -16,7 +16,7 @@ use crate::{
     Error, Settings,
     attendance::{self, AttendeeRecord},
     definitions::{self, DefinitionSource},
-    redis::{self, Redis},
+    redis::{self, Redis, RedisError},
     script::{self, Script},
     shard,
 };
@@ -138,6 +138,16 @@ pub struct ShardSweep {
     pub due_in_ms: Option<u64>,
 }
 
+/// The shards that a sweep has to visit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DueShards {
+    /// Their numbers.
+    pub shards: Vec<u64>,
+    /// The milliseconds until another shard is due.
+    pub due_in_ms: Option<u64>,
+}
+
 impl<R: Redis> Rooms<R> {
     /// All rooms in the given Redis.
     pub fn new(redis: R, settings: &Settings) -> Result<Self, Error> {
@@ -212,6 +222,22 @@ impl<R: Redis> Rooms<R> {
         struct CheckCall {}
         let Done {} = self.run(&script::CHECK, 0, &CheckCall {}).await?;
         Ok(())
+    }
+
+    /// Finds the shards that a sweep has to visit, with one call for all shards. These are all shards in a cluster, which
+    /// runs no script on the keys of several slots.
+    pub async fn find_due(&self) -> Result<DueShards, Error> {
+        #[derive(Serialize)]
+        struct DueCall {}
+        let keys: Vec<_> = self.shards().map(shard::deadlines_key).collect();
+        let call = to_json(&DueCall {})?;
+        let reply = match redis::run(&self.redis, &script::DUE, &keys, &self.settings_json, &call).await {
+            Err(RedisError::Refused(_)) => {
+                return Ok(DueShards { shards: self.shards().collect(), due_in_ms: None });
+            }
+            reply => reply.map_err(|error| redis::unavailable(&script::DUE, &error))?,
+        };
+        result_of(&script::DUE, parse(&script::DUE, &reply)?)
     }
 
     /// Settles some of the rooms that are due in one shard.
@@ -313,10 +339,7 @@ impl<R: Redis> Rooms<R> {
         shard: u64,
         call: &impl Serialize,
     ) -> Result<T, Error> {
-        match self.call(script, shard, call).await? {
-            ScriptReply::Done(result) => Ok(result),
-            ScriptReply::Revision(_) => Err(unreadable(script, &"a revision")),
-        }
+        result_of(script, self.call(script, shard, call).await?)
     }
 
     async fn call<T: DeserializeOwned>(
@@ -325,19 +348,30 @@ impl<R: Redis> Rooms<R> {
         shard: u64,
         call: &impl Serialize,
     ) -> Result<ScriptReply<T>, Error> {
-        let key = shard::deadlines_key(shard);
-        let reply = redis::run(&self.redis, script, &key, &self.settings_json, &to_json(call)?).await?;
-        let reply: Vec<&[u8]> = reply.iter().map(Vec::as_slice).collect();
-        match reply.as_slice() {
-            [b"OK", json] => serde_json::from_slice(json)
-                .map(ScriptReply::Done)
-                .map_err(|error| unreadable(script, &error)),
-            [b"REVISION", json] => serde_json::from_slice(json)
-                .map(ScriptReply::Revision)
-                .map_err(|error| unreadable(script, &error)),
-            [code] => Err(refusal_code(code).map_err(|error| unreadable(script, &error))?.into()),
-            _ => Err(unreadable(script, &"neither a result nor a code")),
+        let keys = [shard::deadlines_key(shard)];
+        let reply = redis::run(&self.redis, script, &keys, &self.settings_json, &to_json(call)?).await;
+        parse(script, &reply.map_err(|error| redis::unavailable(script, &error))?)
+    }
+}
+
+fn parse<T: DeserializeOwned>(script: &Script, reply: &[Vec<u8>]) -> Result<ScriptReply<T>, Error> {
+    let reply: Vec<&[u8]> = reply.iter().map(Vec::as_slice).collect();
+    match reply.as_slice() {
+        [b"OK", json] => {
+            serde_json::from_slice(json).map(ScriptReply::Done).map_err(|error| unreadable(script, &error))
         }
+        [b"REVISION", json] => serde_json::from_slice(json)
+            .map(ScriptReply::Revision)
+            .map_err(|error| unreadable(script, &error)),
+        [code] => Err(refusal_code(code).map_err(|error| unreadable(script, &error))?.into()),
+        _ => Err(unreadable(script, &"neither a result nor a code")),
+    }
+}
+
+fn result_of<T>(script: &Script, reply: ScriptReply<T>) -> Result<T, Error> {
+    match reply {
+        ScriptReply::Done(result) => Ok(result),
+        ScriptReply::Revision(_) => Err(unreadable(script, &"a revision")),
     }
 }
 

@@ -7,6 +7,10 @@ use rollcall_lua::{Part, trace_lines};
 /// What Redis calls the text of a script in its errors.
 const CHUNK: &str = "user_script:";
 
+/// The scripts of operators' calls. A second run would publish a notice twice, find the lock of the first run, release the
+/// lock of another change, or miss the member whom the first run removed. All others give the same reply again.
+const RUN_ONCE: [&str; 5] = ["define", "end", "kick", "notice", "revise"];
+
 /// A script that Redis runs as one atomic step.
 pub struct Script {
     name: &'static str,
@@ -33,6 +37,11 @@ impl Script {
     /// The hash by which Redis knows the script.
     pub fn sha1(&self) -> &str {
         self.sha1.get_or_init(|| sha1_smol::Sha1::from(self.text).digest().to_string())
+    }
+
+    /// Whether a second run of the same call changes nothing.
+    pub(crate) fn may_run_twice(&self) -> bool {
+        !RUN_ONCE.contains(&self.name)
     }
 
     /// Replaces each line of the whole text that an error of Redis names by the file and line that it comes from.

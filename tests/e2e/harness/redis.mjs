@@ -13,15 +13,15 @@ import { until } from './wait.mjs';
 
 const FAKETIME = process.env.ROLLCALL_FAKETIME ?? '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
+/** The first command of each sweep, which looks at all shards. */
+const SWEEP = /" "16" "rollcall:\{0\}:deadlines"/;
+
 /** Background commands: the test's own, those within scripts, the sweep's, the heartbeat's with its signal, and
     subscribers' pings. */
 const BACKGROUND = /"ECHO"|\[0 lua\]|\\"limit\\":|\\"isLeaving\\":|"rollcall:events:\\t|"PING"/i;
 
 /** The key in which `save` keeps its copy. */
 const SAVED = 'saved-by-the-test';
-
-/** The number of shards in spin.toml. */
-const SHARDS = 16;
 
 export class Redis {
   #aheadMs = 0;
@@ -136,18 +136,21 @@ export class Redis {
     } finally {
       monitor.destroy();
     }
-    return commands.filter((line) => !BACKGROUND.test(line));
+    return commands.filter((line) => !BACKGROUND.test(line) && !SWEEP.test(line));
   }
 
   /** Waits until a sweep that started after this call has finished. */
   async swept() {
-    const runs = async () => {
-      const stats = await this.client.info('commandstats');
-      return Number(stats.match(/cmdstat_(?:fcall|evalsha):calls=(\d+)/)?.[1] ?? 0);
-    };
-    const from = await runs();
-    // Each sweep runs once per shard, so twice as many runs include a whole sweep that started later.
-    await until(async () => (await runs()) >= from + 2 * SHARDS, 'a sweep has finished');
+    const monitor = this.client.duplicate();
+    monitor.on('error', () => {});
+    await monitor.connect();
+    let sweeps = 0;
+    await monitor.monitor((line) => {
+      sweeps += SWEEP.test(line);
+    });
+    // One bridge sweeps, again and again.
+    await until(() => sweeps >= 2, 'a sweep has finished');
+    monitor.destroy();
   }
 
   /** Suspends the process; connections stay open. */

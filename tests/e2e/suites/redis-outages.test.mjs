@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
 import { changed, entered, Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
+import { make, signedCall } from '../harness/signed.mjs';
 import { until } from '../harness/wait.mjs';
 
 /** The longest wait for an ack, which the bridge is configured with; shorter than the default to save time. */
 const ANSWER_LIMIT_MS = 2500;
+
+const SWEEP_TOKEN = 'sweep-'.repeat(6);
 
 describe('Redis outages', { timeout: 900_000 }, () => {
   let harness;
@@ -14,7 +18,7 @@ describe('Redis outages', { timeout: 900_000 }, () => {
       bridges: 2,
       persistent: true,
       flags: ['--app-timeout-ms', ANSWER_LIMIT_MS],
-      variables: { SPIN_VARIABLE_REDIS_TIMEOUT_MS: '1000' },
+      variables: { SPIN_VARIABLE_REDIS_TIMEOUT_MS: '1000', SPIN_VARIABLE_SWEEP_TOKENS: SWEEP_TOKEN },
     });
   });
   after(() => harness?.stop());
@@ -209,6 +213,77 @@ describe('Redis outages', { timeout: 900_000 }, () => {
       await missedBy(1, () => enter(again, room, { resumeToken }));
       await old.closed;
       assert.equal((await again.leave()).success, true, 'the newer connection still holds the membership');
+    });
+  }
+
+  const BREAKS = {
+    'Redis restarts': async () => {
+      await harness.redis.crash();
+      await harness.redis.restart();
+    },
+    'Redis has closed all connections': () =>
+      harness.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']),
+  };
+  for (const [what, breakConnections] of Object.entries(BREAKS)) {
+    test(`the first call of each kind succeeds after ${what}`, async () => {
+      const room = await harness.room();
+      const published = await harness.redis.published(room);
+      let users = 0;
+      const newUser = () => {
+        users += 1;
+        return { roomId: room, userId: `user-${users}`, entryId: randomUUID() };
+      };
+      const event = async (type, body) => {
+        const { answer } = await make(harness.appUrl, signedCall(type, { type, ...body }));
+        assert.equal(answer.success, true, `${type}: ${JSON.stringify(answer)}`);
+      };
+      const join = ({ roomId, userId, entryId }) => {
+        const profile = { userId, userName: userId };
+        return event('join', { roomId, profile, entryId, nodeId: 'test', resumeHash: `hash of ${entryId}` });
+      };
+      const joined = async () => {
+        const user = newUser();
+        await join(user);
+        return user;
+      };
+      const api = async (method, path, body, token) => {
+        const response = await harness.api(method, path, body, token);
+        assert.ok(response.ok, `${method} ${path}: ${response.status} ${await response.text()}`);
+      };
+      let notices = 0;
+      const none = () => undefined;
+      /** What happens before the connections break, and the call after it. */
+      const calls = [
+        [newUser, join],
+        [joined, (user) => event('leave', user)],
+        [joined, (user) => event('disconnect', user)],
+        [none, () => event('read', { roomId: room, entries: [] })],
+        [none, () => event('heartbeat', { nodeId: 'test', isLeaving: false })],
+        [none, () => api('POST', '/sweep', undefined, SWEEP_TOKEN)],
+        [none, () => api('GET', '/rooms')],
+        [none, () => api('GET', `/rooms/${room}`)],
+        [none, () => api('GET', `/rooms/${room}/members`)],
+        [none, () => api('PATCH', `/rooms/${room}`, { capacity: 1000 })],
+        [joined, ({ userId }) => api('DELETE', `/rooms/${room}/members/${userId}`)],
+        [
+          none,
+          () => {
+            notices += 1;
+            return api('POST', `/rooms/${room}/notices`, { text: `${notices}` });
+          },
+        ],
+      ];
+      await joined();
+      for (const [prepare, call] of calls) {
+        // This call opens the connection that then breaks.
+        await call(await prepare());
+        const prepared = await prepare();
+        await breakConnections();
+        await call(prepared);
+      }
+      const texts = published.filter(({ event }) => event === 'room:notice').map(({ data }) => data.text);
+      assert.equal(new Set(texts).size, texts.length, 'no notice is sent twice');
+      await api('DELETE', `/rooms/${room}`);
     });
   }
 

@@ -9,3 +9,4 @@ mod jwks;
 mod postgres;
 mod postgres_server;
 mod support;
+mod sweeps;

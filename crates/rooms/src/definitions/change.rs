@@ -100,7 +100,8 @@ impl<R: Redis> Rooms<R> {
     async fn release_after<T>(&self, room: &RoomId, outcome: Result<T, Error>) -> Result<T, Error> {
         if matches!(outcome, Err(Error::Refused(_))) {
             let key = shard::revising_key(self.shard_of(room), room);
-            let released = self.redis().command("DEL", &[key.as_bytes()]).await;
+            // A second run could release the lock of another change.
+            let released = self.redis().command_once("DEL", &[key.as_bytes()]).await;
             released.map_err(|error| Error::Unavailable(error.to_string()))?;
         }
         outcome

@@ -259,10 +259,16 @@ async fn get(redis: &impl Redis, key: &str) -> Result<Option<String>, Error> {
     command(redis, "GET", &[key]).await
 }
 
-/// Runs a command. Returns none for nil, which some clients return as an empty text.
+/// Runs a command. Returns none for nil, which some clients return as an empty text. A key that only the first caller may
+/// set would look like another caller's in a second run.
 async fn command(redis: &impl Redis, name: &str, arguments: &[&str]) -> Result<Option<String>, Error> {
     let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
-    let reply = redis.command(name, &arguments).await.map_err(|error: RedisError| {
+    let reply = if arguments.contains(&b"NX".as_slice()) {
+        redis.command_once(name, &arguments).await
+    } else {
+        redis.command(name, &arguments).await
+    };
+    let reply = reply.map_err(|error: RedisError| {
         Error::Unavailable(format!("jwks_address: the shared key set: {name}: {error}"))
     })?;
     let first = reply.into_iter().next().filter(|text| !text.is_empty());

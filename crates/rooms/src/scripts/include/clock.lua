@@ -2,11 +2,7 @@
 -- out of reach, got no heartbeat and let nobody come back. That time is held against nobody.
 
 --- @include "lease"
-
--- A shard that is silent for longer has paused. Bridges send at least three heartbeats per lease.
-local MAX_SILENCE_MS = math.floor(settings.leaseMs / 2)
--- The part of such a silence that passes all the same. So even rare calls find the end of a lease.
-local CHARGED_MS = math.floor(settings.leaseMs / 3)
+--- @include "silence"
 
 -- Prolongs the leases that a pause has cut short.
 local function prolong_leases(ran_at, pause_ms)

@@ -1,0 +1,120 @@
+//! What the sweep on a schedule costs, counted by Redis.
+
+use crate::support::{RedisServer, application, connect, rollcall, wasm};
+
+const SHARDS: u64 = 16;
+
+/// What Redis has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    connections: u64,
+    scripts: u64,
+}
+
+impl Counts {
+    fn since(self, before: Self) -> Self {
+        Self { connections: self.connections - before.connections, scripts: self.scripts - before.scripts }
+    }
+}
+
+fn count(redis: &mut redis::Connection) -> Counts {
+    let mut info = |section: &str| redis::cmd("INFO").arg(section).query::<String>(redis).unwrap();
+    let (stats, commands) = (info("stats"), info("commandstats"));
+    let number =
+        |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap();
+    let find = |text: &str, name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(number));
+    let scripts =
+        ["cmdstat_eval:calls=", "cmdstat_evalsha:calls="].map(|name| find(&commands, name).unwrap_or(0));
+    Counts {
+        connections: find(&stats, "total_connections_received:").unwrap(),
+        scripts: scripts.iter().sum(),
+    }
+}
+
+/// The number of open connections.
+fn clients(redis: &mut redis::Connection) -> usize {
+    redis::cmd("CLIENT").arg("LIST").query::<String>(redis).unwrap().lines().count()
+}
+
+fn run(redis: &mut redis::Connection, command: &str) {
+    let mut words = command.split(' ');
+    let mut line = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        line.arg(word);
+    });
+    line.exec(redis).unwrap();
+}
+
+fn now_ms() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_opens_one_connection_and_visits_only_shards_that_are_due() {
+    let server = RedisServer::start().unwrap();
+    let host = rollcall(&server).await;
+    let mut redis = connect(&server);
+    // The first runs load the scripts.
+    run(&mut redis, "ZADD rollcall:{0}:leases 1 gone");
+    host.fire_cron("sweep").await.unwrap();
+    host.fire_cron("sweep").await.unwrap();
+
+    let before = count(&mut redis);
+    for _ in 0..10 {
+        host.fire_cron("sweep").await.unwrap();
+    }
+    assert_eq!(count(&mut redis).since(before), Counts { connections: 10, scripts: 10 }, "nothing is due");
+
+    // Bridges hold leases in all shards. In one of them no script has run for a while.
+    let (now_ms, lease_ms) = (now_ms(), 3_600_000);
+    for shard in 0..SHARDS {
+        run(&mut redis, &format!("ZADD rollcall:{{{shard}}}:leases {} node", now_ms + lease_ms));
+        run(&mut redis, &format!("HSET rollcall:{{{shard}}}:clock ranAt {}", now_ms + lease_ms));
+    }
+    run(&mut redis, &format!("HSET rollcall:{{3}}:clock ranAt {}", now_ms - 5000));
+    let before = count(&mut redis);
+    host.fire_cron("sweep").await.unwrap();
+    assert_eq!(count(&mut redis).since(before), Counts { connections: 1, scripts: 2 }, "one shard is due");
+
+    for shard in 0..SHARDS {
+        run(&mut redis, &format!("ZADD rollcall:{{{shard}}}:leases 1 node"));
+    }
+    let before = count(&mut redis);
+    host.fire_cron("sweep").await.unwrap();
+    assert_eq!(
+        count(&mut redis).since(before),
+        Counts { connections: 1, scripts: 1 + SHARDS },
+        "all are due"
+    );
+    let left: Vec<String> = redis::cmd("KEYS").arg("*:leases").query(&mut redis).unwrap();
+    assert_eq!(left, [""; 0]);
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_gives_up_on_a_redis_that_does_not_answer() {
+    let server = RedisServer::start().unwrap();
+    let manifest = format!(
+        "[[trigger.cron]]\ncron_expression = '* * * * * *'\ncomponent = 'sweep'\n\
+         [component.sweep]\nsource = '{}'\nallowed_outbound_hosts = ['{url}']\n\
+         [component.sweep.variables]\nredis_url = '{url}'\nredis_timeout_ms = '200'\nsettings = 'grace_ms=30000 \
+         lease_ms=15000 reminder_lead_ms=600000 roster_limit=256 retention_ms=3600000 shards=16 attendance_limit=10 \
+         attendance_ms=60000'\n",
+        wasm("sweep"),
+        url = server.url()
+    );
+    let host = application(&server, &manifest).await.unwrap();
+    let mut redis = connect(&server);
+    let before = count(&mut redis).connections;
+    run(&mut redis, "CLIENT PAUSE 600000 WRITE");
+    let runs = (0..3).map(|_| host.fire_cron("sweep"));
+    for outcome in futures_util::future::join_all(runs).await {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("not done within 200 ms"), "{error}");
+    }
+    assert_eq!(count(&mut redis).connections - before, 3);
+    while clients(&mut redis) > 1 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    host.close().await;
+}

@@ -1,0 +1,45 @@
+-- Finds the shards that a sweep has to visit, and changes nothing.
+--
+-- KEYS     the deadlines of all shards, in the order of the shards' numbers
+-- ARGV[1]  settings: now?, leaseMs
+-- ARGV[2]  call: empty
+--
+-- Returns  {'OK', JSON {shards, dueInMs?}}  shards: numbers of the shards in which something is due, or no script has
+--                                           run for so long that soon a pause would seem to begin; dueInMs: time until
+--                                           this is so for another shard
+--
+-- Events   none
+
+--- @include "silence"
+
+local function find_first(key)
+  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge)
+end
+
+local due = {}
+local due_in_ms = math.huge
+
+local function look_at(number, shard)
+  local deadline = math.min(find_first(shard .. 'deadlines'), find_first(shard .. 'leases'))
+  if deadline == math.huge then
+    return
+  end
+  local ran_at = tonumber(redis.call('HGET', shard .. 'clock', 'ranAt') or now)
+  -- Half of it, because the next sweep may be late.
+  if deadline <= now or now - ran_at >= CHARGED_MS / 2 then
+    table.insert(due, number)
+  else
+    due_in_ms = math.min(due_in_ms, deadline - now, ran_at + CHARGED_MS - now)
+  end
+end
+
+for index, key in ipairs(KEYS) do
+  look_at(index - 1, string.sub(key, 1, -string.len('deadlines') - 1))
+end
+
+-- cjson would encode an empty list as an object.
+local json = '{"shards":[' .. table.concat(due, ',') .. ']'
+if due_in_ms < math.huge then
+  json = json .. string.format(',"dueInMs":%.0f', math.max(0, due_in_ms))
+end
+return { 'OK', json .. '}' }
