@@ -25,7 +25,8 @@ pub(crate) struct AppArgs {
     )]
     app: String,
 
-    /// Address on which to serve the app's own HTTP routes; only with the app in this process.
+    /// Address on which to serve the app's own HTTP routes; only with the app in this process. Strangers may reach it:
+    /// its limits of connections, bodies and rates are fixed.
     #[arg(long, env = "ROLLCALL_APP_LISTEN", value_name = "ADDRESS")]
     app_listen: Option<SocketAddr>,
 

@@ -1,18 +1,25 @@
-//! The app in this process: its components, its schedules, and optionally its HTTP routes.
+//! The app in this process: its components and its schedules.
 
-use anyhow::Context;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
 use bytes::Bytes;
 use http::{Request, Response};
 use rollcall_host::{Host, Options, variables_from_env};
-use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{args::LocalApp, sweeper};
+use super::{
+    args::LocalApp,
+    routes::{Callers, Routes},
+    sweeper,
+};
 
 /// The app in this process.
 pub(super) struct InProcessApp {
     host: Host,
+    listen: Option<SocketAddr>,
+    callers: Arc<Callers>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -24,38 +31,47 @@ impl InProcessApp {
         let sweep_token = Uuid::new_v4().to_string();
         let sweep_tokens = variables.entry("sweep_tokens".to_owned()).or_default();
         *sweep_tokens = format!("{sweep_tokens} {sweep_token}");
+        let callers = Arc::new(Callers::new(&variables));
         let options = Options {
             manifest: app.manifest,
             variables,
             key_value_redis: app.redis_url,
             component_cache: app.component_cache,
         };
-        let host = Host::load(options).await?;
-        let started = Self { host, tasks: TaskTracker::new(), stopping: CancellationToken::new() };
-        if let Some(address) = app.listen {
-            let listener =
-                TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            started.serve(listener);
-        }
+        let started = Self {
+            host: Host::load(options).await?,
+            listen: app.listen,
+            callers,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        };
         started.run_cron();
+        started.evict_idle_callers();
         started.sweep_on_time(sweep_token);
         Ok(started)
     }
 
-    fn serve(&self, listener: TcpListener) {
-        let host = self.host.clone();
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = host.serve(listener, stopping.cancelled()).await {
-                tracing::error!(error = format!("{error:#}"), "app.not_served");
-            }
-        });
+    /// The app's HTTP routes, and the address on which to serve them, if there is one.
+    pub(super) fn routes(&self, body_limit: Duration) -> Option<(SocketAddr, Router)> {
+        let routes = Routes { host: self.host.clone(), callers: Arc::clone(&self.callers), body_limit };
+        self.listen.map(|address| (address, routes.into_router()))
     }
 
     fn run_cron(&self) {
         let host = self.host.clone();
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move { host.run_cron(stopping.cancelled()).await });
+    }
+
+    /// Evicts callers of the HTTP routes that have been quiet for a while, until the app is closed.
+    fn evict_idle_callers(&self) {
+        let (callers, stopping) = (Arc::clone(&self.callers), self.stopping.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = callers.evict_idle() => {}
+            }
+        });
     }
 
     fn sweep_on_time(&self, token: String) {

@@ -13,6 +13,7 @@
 //! | [`retry`] | decides when to try again |
 //! | [`error`] | why a call did not succeed |
 //! | [`observe`] | records each attempt in metrics, traces and logs |
+//! | [`routes`] | the app's own HTTP routes, with the app in this process |
 //! | [`sweeper`] | sweeps when something is due, with the app in this process |
 
 pub(crate) mod args;
@@ -28,11 +29,14 @@ mod in_process;
 mod observe;
 mod retry;
 #[cfg(feature = "in-process")]
+mod routes;
+#[cfg(feature = "in-process")]
 mod sweeper;
 mod transport;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
+use axum::Router;
 use rollcall_protocol::{
     NodeId,
     call::{self, Secret},
@@ -113,6 +117,12 @@ impl App {
             AttemptError::Refused(refusal) => AppError::Refused { refusal, attempts },
             error => no_response(E::KIND, event_id, &error),
         })
+    }
+
+    /// The app's own HTTP routes, and the address on which to serve them. `None` if the app is elsewhere, or is not to be
+    /// served. `body_limit`: how long the body of a request may take.
+    pub(crate) fn routes(&self, body_limit: Duration) -> Option<(SocketAddr, Router)> {
+        self.transport.routes(body_limit)
     }
 
     /// Lets go of the app; stops it if it runs in this process.

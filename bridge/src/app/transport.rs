@@ -1,5 +1,8 @@
 //! Sends a request to wherever the app is.
 
+use std::{net::SocketAddr, time::Duration};
+
+use axum::Router;
 use bytes::Bytes;
 use http::{Request, Response};
 
@@ -33,6 +36,16 @@ impl Transport {
             Self::Http(app) => app.send(request).await,
             #[cfg(feature = "in-process")]
             Self::InProcess(app) => Ok(app.send(request).await),
+        }
+    }
+
+    pub(super) fn routes(&self, body_limit: Duration) -> Option<(SocketAddr, Router)> {
+        #[cfg(not(feature = "in-process"))]
+        let _ = body_limit;
+        match self {
+            Self::Http(_) => None,
+            #[cfg(feature = "in-process")]
+            Self::InProcess(app) => app.routes(body_limit),
         }
     }
 

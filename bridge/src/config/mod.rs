@@ -14,7 +14,10 @@ pub(crate) use self::detection_time::DetectionTime;
 use crate::{
     app::args::{AppArgs, AppLocation, CallLimits},
     fanout::args::FanoutArgs,
-    listener::{ListenerArgs, ListenerOptions, file_limit},
+    listener::{
+        ListenerArgs, ListenerOptions,
+        file_limit::{self, FileBudget},
+    },
     session::args::SessionArgs,
     telemetry::TelemetryArgs,
     transport::{SocketLimits, TransportArgs},
@@ -74,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) redis: redis::Client,
     /// Address on which to serve metrics, if any.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Connections to the app's own port.
+    pub(crate) app_connections: usize,
 }
 
 impl Config {
@@ -84,11 +89,11 @@ impl Config {
         Self::check(args, &secrets, file_limit::raise())
     }
 
-    fn check(args: BridgeArgs, secrets: &str, available_sockets: usize) -> anyhow::Result<Self> {
+    fn check(args: BridgeArgs, secrets: &str, files: FileBudget) -> anyhow::Result<Self> {
         let secret = call::parse_secrets(secrets)
             .with_context(|| format!("{SECRET_VARIABLE} cannot be used"))?
             .swap_remove(0);
-        let listener = args.listener.into_options(available_sockets)?;
+        let listener = args.listener.into_options(files)?;
         Ok(Self {
             namespace: args.transport.namespace()?,
             socket_limits: args.transport.limits(listener.connection_limits.handshake)?,
@@ -100,6 +105,7 @@ impl Config {
             secret,
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
             metrics_listen: args.telemetry.metrics_listen,
+            app_connections: files.app,
         })
     }
 }
@@ -113,10 +119,10 @@ mod tests {
 
     const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
-    const AVAILABLE_SOCKETS: usize = 1000;
+    const FILES: FileBudget = FileBudget { sockets: 1000, without_session: 256, app: 256 };
 
     fn config(flags: &[&str]) -> anyhow::Result<Config> {
-        Config::check(args(flags)?, SECRET, AVAILABLE_SOCKETS)
+        Config::check(args(flags)?, SECRET, FILES)
     }
 
     #[cfg(feature = "in-process")]
@@ -159,8 +165,7 @@ mod tests {
         let config = config(&["--redis", "redis://:hunter2@127.0.0.1:6379"]).unwrap();
         let shown = format!("{:?}", config.secret);
         assert!(!shown.contains(&SECRET[6..]));
-        let Err(error) = Config::check(args(&["--redis", "hunter2"]).unwrap(), SECRET, AVAILABLE_SOCKETS)
-        else {
+        let Err(error) = Config::check(args(&["--redis", "hunter2"]).unwrap(), SECRET, FILES) else {
             panic!("not a URL");
         };
         assert!(!format!("{error:#}").contains("hunter2"));

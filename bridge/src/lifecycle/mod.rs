@@ -5,9 +5,11 @@
 //! | [`server`] | runs a bridge from its start to its end |
 //! | [`heartbeat`] | keeps the bridge's lease alive |
 //! | [`readiness`] | checks the app before the bridge is ready |
+//! | [`app_server`] | serves the app's own HTTP routes |
 //! | [`drain`] | shuts down in order |
 //! | [`signals`] | waits for the signals that stop the process |
 
+mod app_server;
 mod drain;
 mod heartbeat;
 mod readiness;

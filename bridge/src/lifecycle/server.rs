@@ -13,6 +13,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    app_server::AppServer,
     drain::Drain,
     heartbeat::{self, Heartbeat},
     readiness::ReadinessCheck,
@@ -68,6 +69,7 @@ struct Bridge {
     listen: SocketAddr,
     server: Server,
     admission: Arc<Admission>,
+    app_server: Option<AppServer>,
     context: Arc<Context>,
     health: Arc<Health>,
     heartbeat: Heartbeat,
@@ -82,6 +84,7 @@ struct Running {
     health: Arc<Health>,
     heartbeat: Arc<Heartbeat>,
     heartbeat_task: JoinHandle<()>,
+    app_server: Option<AppServer>,
     /// The tasks of all other services.
     services: JoinSet<()>,
 }
@@ -99,6 +102,13 @@ impl Bridge {
 
         let node = NodeId::new(Uuid::now_v7().to_string())?;
         let app = Arc::new(App::new(config.app, node.clone(), config.secret, config.calls).await?);
+        let app_server = AppServer::start(
+            &app,
+            config.app_connections,
+            config.listener.connection_limits,
+            config.socket_limits.ping_timeout,
+        )
+        .await?;
         let hub = Arc::new(Hub::default());
         let resync = Arc::new(ResyncQueue::default());
         let lease_losses = watch::Sender::new(0);
@@ -133,7 +143,8 @@ impl Bridge {
                 tls: config.listener.certificate.map(Tls::start).transpose()?,
                 connection_limits: config.listener.connection_limits,
                 silence_limit: config.socket_limits.ping_timeout,
-                limits: config.listener.limits,
+                places: config.listener.places,
+                proxies: config.listener.limits.proxies,
                 stopping: context.shutdown.stopping.clone(),
             },
             heartbeat: Heartbeat {
@@ -155,6 +166,7 @@ impl Bridge {
             listener,
             listen,
             admission,
+            app_server,
             context,
             health,
         })
@@ -175,13 +187,13 @@ impl Bridge {
         services.spawn(Arc::clone(&context.rate_limits).evict_idle());
         services.spawn(self.admission.evict_idle());
         services.spawn(accept::run(self.listener, self.server));
-        Running { context, health, heartbeat, heartbeat_task, services }
+        Running { context, health, heartbeat, heartbeat_task, app_server: self.app_server, services }
     }
 }
 
 impl Running {
     /// Closes all sockets, first one by one and then at once, and gives the lease up.
-    async fn shut_down(&self) {
+    async fn shut_down(&mut self) {
         let Context { app, disconnects, shutdown, .. } = &*self.context;
         let drain = Drain { health: &self.health, shutdown, disconnects };
         drain.close_gradually().await;
@@ -189,6 +201,9 @@ impl Running {
         self.heartbeat_task.abort();
         drain.close_now().await;
         self.heartbeat.give_up().await;
+        if let Some(server) = &mut self.app_server {
+            server.stop().await;
+        }
         app.close().await;
     }
 }

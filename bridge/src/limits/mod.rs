@@ -3,25 +3,19 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`permits`] | counts what each key holds, up to a limit |
+//! | [`places`] | counts connections or sockets, and decides which ones give way to new ones |
+//! | [`socket`] | the right to hold one socket, and the connections that belong to the socket |
 //! | [`idle`] | evicts keys from rate limiters that have not been used for a while |
 
 pub(crate) mod idle;
 pub(crate) mod permits;
+pub(crate) mod places;
+mod socket;
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use self::permits::Permit;
+pub(crate) use self::socket::{Carrier, Carry, SocketPermit, SocketRef};
 
-/// The right to hold one socket. The permit travels with the request that opens the socket, and whoever serves the
-/// socket keeps it until the socket is closed.
-#[derive(Clone)]
-pub(crate) struct SocketPermit {
-    _permits: Arc<(Permit<()>, Permit<IpAddr>)>,
-}
-
-impl SocketPermit {
-    /// Combines a permit of the whole bridge with one of the client's address.
-    pub(crate) fn new(bridge: Permit<()>, address: Permit<IpAddr>) -> Self {
-        Self { _permits: Arc::new((bridge, address)) }
-    }
-}
+/// The network of the client that sends a request; an extension of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientNetwork(pub(crate) IpAddr);

@@ -1,19 +1,12 @@
 //! Accepts connections and serves HTTP on them.
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, SocketAddr},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use futures_util::FutureExt;
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use rollcall_protocol::ErrorCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -23,28 +16,22 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use super::{
-    address::{Peer, to_network},
-    admission::AdmissionLimits,
-    lifetime::{ConnectionLimits, IdleConnections, Lifetime},
-    stream::{ClientStream, ConnectionPermit, SharedPermit},
+    address::{TrustedProxies, to_network},
+    lifetime::{ConnectionLimits, Lifetime},
+    stream::ClientStream,
     tls::Tls,
     watched::{WatchedBody, WatchedStream},
 };
-use crate::{limits::permits::Permits, telemetry::metrics};
+use crate::{
+    limits::{
+        Carrier, ClientNetwork,
+        places::{Place, PlaceLimits, Places},
+    },
+    telemetry::metrics,
+};
 
 /// Pause after a failed accept. The process may be out of files, for example, and some files soon become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Connections in addition to those of sockets: short requests like health checks, and requests for a socket that are
-/// refused. When permits are short, idle ones of these connections give up theirs.
-const MAX_CONNECTIONS_WITHOUT_SOCKET: usize = 256;
-
-/// Share of one address in [`MAX_CONNECTIONS_WITHOUT_SOCKET`].
-const MAX_CONNECTIONS_WITHOUT_SOCKET_PER_ADDRESS: usize = 64;
-
-/// A polling client receives over one connection and sends over another. Both stay open for a while after the client
-/// has upgraded to a WebSocket on a third connection.
-const CONNECTIONS_PER_SOCKET: usize = 4;
 
 /// Largest head of a request: a token, cookies of the site, and what proxies add. The head of a polling client's first
 /// request stays in memory for as long as the client is connected. The size is checked after each read, so that up to
@@ -55,19 +42,19 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) tls: Option<Tls>,
+    pub(crate) places: PlaceLimits,
     pub(crate) connection_limits: ConnectionLimits,
     /// How long a client may acknowledge nothing of the data sent to it.
     pub(crate) silence_limit: Duration,
-    pub(crate) limits: AdmissionLimits,
+    pub(crate) proxies: TrustedProxies,
     /// Stops the server.
     pub(crate) stopping: CancellationToken,
 }
 
 /// Serves until the server is stopped, and then lets running requests finish.
 pub(crate) async fn run(listener: TcpListener, server: Server) {
-    let permits = ConnectionPermits::new(server.limits);
+    let places = Places::new(server.places);
     let server = Arc::new(server);
-    let idle = Arc::new(IdleConnections::default());
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -75,20 +62,15 @@ pub(crate) async fn run(listener: TcpListener, server: Server) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let permit = match permits.acquire(peer, &idle) {
-                    Ok(permit) => SharedPermit::new(permit),
-                    Err(code) => {
-                        // Closes the connection without a response: even a short request needs a permit.
-                        metrics::record_connection_refused(code);
-                        continue;
-                    }
-                };
-                let stream = ClientStream::new(stream, permit.clone(), server.silence_limit);
-                let idle = Arc::clone(&idle);
-                let connection = Connection { peer: Peer(peer), permit, idle, server: Arc::clone(&server) };
-                tasks.spawn(connection.handle(stream));
-            }
+            Ok((stream, peer)) => match places.acquire(to_network(peer.ip().to_canonical())) {
+                Ok(place) => {
+                    let stream = ClientStream::new(stream, Arc::clone(&place), server.silence_limit);
+                    let connection = Connection { peer, place, server: Arc::clone(&server) };
+                    tasks.spawn(connection.handle(stream));
+                }
+                // Closes the connection without a response: even a short request needs a place.
+                Err(code) => metrics::record_connection_refused(code),
+            },
             Err(error) => {
                 tracing::warn!(%error, "connection.not_accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -100,47 +82,10 @@ pub(crate) async fn run(listener: TcpListener, server: Server) {
     tasks.wait().await;
 }
 
-/// Limits open connections, whether or not they become sockets.
-struct ConnectionPermits {
-    total: Permits<()>,
-    /// `None` behind proxies: the address of a proxy stands for many clients.
-    per_address: Option<Permits<IpAddr>>,
-}
-
-impl ConnectionPermits {
-    fn new(limits: AdmissionLimits) -> Self {
-        let per_address = limits.max_sockets_per_address.saturating_mul(CONNECTIONS_PER_SOCKET);
-        let per_address = per_address.saturating_add(MAX_CONNECTIONS_WITHOUT_SOCKET_PER_ADDRESS);
-        Self {
-            total: Permits::new(limits.max_sockets.saturating_add(MAX_CONNECTIONS_WITHOUT_SOCKET)),
-            per_address: (limits.proxies.count == 0).then(|| Permits::new(per_address)),
-        }
-    }
-
-    /// Acquires a permit, in the worst case that of an idle connection.
-    fn acquire(&self, peer: SocketAddr, idle: &IdleConnections) -> Result<ConnectionPermit, ErrorCode> {
-        loop {
-            match self.try_acquire(peer) {
-                Err(ErrorCode::Overloaded) if idle.evict_longest_idle() => {}
-                acquired => return acquired,
-            }
-        }
-    }
-
-    fn try_acquire(&self, peer: SocketAddr) -> Result<ConnectionPermit, ErrorCode> {
-        let address = || to_network(peer.ip().to_canonical());
-        let of_address = self.per_address.as_ref().map(|permits| permits.try_acquire(address()));
-        let of_address = of_address.map(|permit| permit.ok_or(ErrorCode::TooManyFromAddress)).transpose()?;
-        let of_total = self.total.try_acquire(()).ok_or(ErrorCode::Overloaded)?;
-        Ok(ConnectionPermit { _of_total: of_total, _of_address: of_address })
-    }
-}
-
 /// What serving one connection needs.
 struct Connection {
-    peer: Peer,
-    permit: SharedPermit,
-    idle: Arc<IdleConnections>,
+    peer: SocketAddr,
+    place: Arc<Place>,
     server: Arc<Server>,
 }
 
@@ -149,22 +94,34 @@ impl Connection {
         let handshake_limit = self.server.connection_limits.handshake;
         match &self.server.tls {
             None => self.serve_http(stream).await,
-            Some(tls) => match timeout(handshake_limit, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.serve_http(stream).await,
-                Ok(Err(error)) => tracing::debug!(%error, "tls.refused"),
-                Err(_) => tracing::debug!("tls.too_slow"),
-            },
+            Some(tls) => {
+                let accepted = tokio::select! {
+                    accepted = timeout(handshake_limit, tls.accept(stream)) => accepted,
+                    () = self.place.evicted() => return,
+                };
+                match accepted {
+                    Ok(Ok(stream)) => self.serve_http(stream).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "tls.refused"),
+                    Err(_) => tracing::debug!("tls.too_slow"),
+                }
+            }
         }
     }
 
     async fn serve_http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let lifetime = Lifetime::new(self.permit.clone(), Arc::clone(&self.idle));
+        let lifetime = Lifetime::new(Arc::clone(&self.place), self.server.connection_limits);
         let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(self.peer);
+            let client = to_network(self.server.proxies.client_address(request.headers(), self.peer));
+            let lifetime = Arc::clone(&lifetime);
+            let watched = lifetime.begin_request(client);
+            let carrier: Carrier = lifetime.clone();
+            request.extensions_mut().insert(carrier);
+            request.extensions_mut().insert(ClientNetwork(client));
             let router = self.server.router.clone();
-            let watched = lifetime.begin_request();
             async move {
-                let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|no| match no {});
+                let response = router.oneshot(request.map(Body::new)).await;
+                let mut response = response.unwrap_or_else(|no| match no {});
+                lifetime.begin_response(&mut response);
                 Ok::<_, Infallible>(response.map(|body| WatchedBody { body, _request: watched }))
             }
         });
@@ -179,12 +136,12 @@ impl Connection {
         let mut connection = pin!(connection);
         let outcome = tokio::select! {
             outcome = connection.as_mut() => Some(outcome),
-            () = lifetime.expired(self.server.connection_limits) => None,
+            () = lifetime.expired() => None,
             () = self.server.stopping.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     outcome = connection.as_mut() => Some(outcome),
-                    () = lifetime.expired(self.server.connection_limits) => None,
+                    () = lifetime.expired() => None,
                 }
             }
         };

@@ -5,10 +5,6 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 
-/// Remote end of the connection that carries a request; an extension of the request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Length of the network part of an IPv6 address. One client usually gets all addresses of such a network.
@@ -33,6 +29,9 @@ pub(crate) struct TrustedProxies {
 }
 
 impl TrustedProxies {
+    /// No proxy is trusted.
+    pub(crate) const NONE: Self = Self { count: 0, header: ForwardedHeader::XForwardedFor };
+
     /// Returns the client's address: the entry that the first trusted proxy appended. The client may have made up all
     /// entries before that one. If there are too few entries, or if the entry is not an address, returns the remote end
     /// of the connection.

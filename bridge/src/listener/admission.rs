@@ -12,9 +12,13 @@ use http::{Uri, header};
 use rollcall_protocol::{ErrorCode, Refusal};
 use tokio_util::sync::CancellationToken;
 
-use super::address::{Peer, TrustedProxies, to_network};
+use super::address::TrustedProxies;
 use crate::{
-    limits::{SocketPermit, idle, permits::Permits},
+    limits::{
+        Carrier, ClientNetwork, SocketPermit, idle,
+        permits::Permits,
+        places::{PlaceLimits, Places},
+    },
     telemetry::metrics,
 };
 
@@ -33,8 +37,7 @@ pub(crate) struct AdmissionLimits {
 
 /// Admits new connections within the limits.
 pub(crate) struct Admission {
-    proxies: TrustedProxies,
-    sockets: Permits<()>,
+    sockets: Arc<Places>,
     sockets_per_address: Permits<IpAddr>,
     new_connections: DefaultKeyedRateLimiter<IpAddr>,
     draining: CancellationToken,
@@ -50,8 +53,11 @@ impl Admission {
         is_continuation: fn(&Uri) -> bool,
     ) -> Self {
         Self {
-            proxies: limits.proxies,
-            sockets: Permits::new(limits.max_sockets),
+            sockets: Places::new(PlaceLimits {
+                total: limits.max_sockets,
+                without_session: limits.max_sockets,
+                per_network: None,
+            }),
             sockets_per_address: Permits::new(limits.max_sockets_per_address),
             new_connections: RateLimiter::keyed(limits.new_connections),
             draining,
@@ -71,14 +77,12 @@ impl Admission {
                 "This bridge is stopping; connect again to reach another one.",
             ));
         }
-        let peer = request.extensions().get::<Peer>().ok_or(ErrorCode::Unavailable)?;
-        let address = to_network(self.proxies.client_address(request.headers(), peer.0));
+        let &ClientNetwork(address) = request.extensions().get().ok_or(ErrorCode::Unavailable)?;
         let address_permit =
             self.sockets_per_address.try_acquire(address).ok_or(ErrorCode::TooManyFromAddress)?;
-        let bridge_permit = self.sockets.try_acquire(()).ok_or(ErrorCode::Overloaded)?;
         // Each client with a permit costs the app one call, which checks the token, even if the app refuses the client.
         self.new_connections.check_key(&address).map_err(|_| ErrorCode::TooManyFromAddress)?;
-        Ok(SocketPermit::new(bridge_permit, address_permit))
+        Ok(SocketPermit::new(self.sockets.acquire(address)?, address_permit))
     }
 }
 
@@ -93,6 +97,9 @@ pub(crate) async fn admit(
     }
     match admission.acquire_permit(&request) {
         Ok(permit) => {
+            if let Some(connection) = request.extensions().get::<Carrier>() {
+                permit.adopt(connection);
+            }
             request.extensions_mut().insert(permit);
             next.run(request).await
         }
@@ -112,18 +119,17 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
-    use crate::listener::address::ForwardedHeader;
 
     fn admission(max_sockets: usize, max_sockets_per_address: usize) -> Admission {
-        let proxies = TrustedProxies { count: 1, header: ForwardedHeader::XForwardedFor };
         let new_connections = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::new(4).unwrap());
+        let proxies = TrustedProxies::NONE;
         let limits = AdmissionLimits { proxies, max_sockets, max_sockets_per_address, new_connections };
         Admission::new(limits, CancellationToken::new(), |_| false)
     }
 
     fn request_from(address: &str) -> Request {
-        let mut request = Request::builder().header("x-forwarded-for", address).body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Peer("10.0.0.1:80".parse().unwrap()));
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(ClientNetwork(address.parse().unwrap()));
         request
     }
 

@@ -10,9 +10,24 @@ use rollcall_protocol::origin::OriginPolicy;
 use super::{
     address::{ForwardedHeader, TrustedProxies},
     admission::AdmissionLimits,
+    file_limit::FileBudget,
     lifetime::ConnectionLimits,
     tls::CertificateFiles,
 };
+use crate::limits::places::PlaceLimits;
+
+/// Clients' connections without a session: new ones whose request has not arrived yet, health checks, and requests that
+/// are refused. A head of [`super::accept`] and its buffers make the most of what each costs.
+const MAX_WITHOUT_SESSION: usize = 1024;
+
+/// Connections in addition to as many as there may be sockets.
+const MAX_PLACES_BEYOND_SOCKETS: usize = 256;
+
+/// Share of one network in [`MAX_WITHOUT_SESSION`]. A whole school may come back at once from one address.
+const MAX_WITHOUT_SESSION_PER_NETWORK: usize = 256;
+
+/// Requests in a row of one connection that belong to no socket.
+const MAX_REQUESTS_WITHOUT_SESSION: u32 = 100;
 
 /// Flags for accepting connections and for admitting new sockets.
 #[derive(Args)]
@@ -102,6 +117,7 @@ pub(crate) struct ListenerOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) origins: OriginPolicy,
     pub(crate) limits: AdmissionLimits,
+    pub(crate) places: PlaceLimits,
     /// Time limits of a connection. The limit for a handshake also counts for the body of each request, and until a
     /// client has a session.
     pub(crate) connection_limits: ConnectionLimits,
@@ -110,15 +126,18 @@ pub(crate) struct ListenerOptions {
 }
 
 impl ListenerArgs {
-    /// Checks the flags. `available_sockets`: how many sockets fit into the limit of open files.
-    pub(crate) fn into_options(self, available_sockets: usize) -> anyhow::Result<ListenerOptions> {
+    /// Checks the flags. `files`: what fits into the limit of open files.
+    pub(crate) fn into_options(self, files: FileBudget) -> anyhow::Result<ListenerOptions> {
+        let limits = self.admission_limits(files.sockets)?;
         Ok(ListenerOptions {
             listen: self.listen,
             origins: OriginPolicy::parse(self.origins.iter().map(String::as_str))?,
-            limits: self.admission_limits(available_sockets)?,
+            limits,
+            places: limits.places(files),
             connection_limits: ConnectionLimits {
                 handshake: Duration::from_millis(self.handshake_timeout_ms),
                 keep_alive: Duration::from_millis(self.keep_alive_timeout_ms),
+                requests_without_session: Some(MAX_REQUESTS_WITHOUT_SESSION),
             },
             certificate: self
                 .tls_cert
@@ -144,13 +163,26 @@ impl ListenerArgs {
     }
 }
 
+impl AdmissionLimits {
+    /// Sockets may take the files of connections without a session, and not the other way round.
+    fn places(&self, files: FileBudget) -> PlaceLimits {
+        let free = (files.sockets - self.max_sockets).saturating_add(files.without_session);
+        let total = self.max_sockets.saturating_add(free.min(MAX_PLACES_BEYOND_SOCKETS));
+        PlaceLimits {
+            total,
+            without_session: total.min(MAX_WITHOUT_SESSION),
+            per_network: (self.proxies.count == 0).then_some(MAX_WITHOUT_SESSION_PER_NETWORK),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
 
-    const AVAILABLE_SOCKETS: usize = 1000;
+    const FILES: FileBudget = FileBudget { sockets: 1000, without_session: 250, app: 0 };
 
     #[derive(Parser)]
     struct Cli {
@@ -160,13 +192,24 @@ mod tests {
 
     fn options(flags: &[&str]) -> anyhow::Result<ListenerOptions> {
         let cli = Cli::try_parse_from(["rollcall"].iter().chain(flags))?;
-        cli.listener.into_options(AVAILABLE_SOCKETS)
+        cli.listener.into_options(FILES)
     }
 
     #[test]
     fn sockets_take_all_available_files_unless_a_flag_says_fewer() {
-        assert_eq!(options(&[]).unwrap().limits.max_sockets, AVAILABLE_SOCKETS);
+        assert_eq!(options(&[]).unwrap().limits.max_sockets, FILES.sockets);
         assert_eq!(options(&["--max-sockets", "7"]).unwrap().limits.max_sockets, 7);
+    }
+
+    #[test]
+    fn connections_fit_into_the_open_files() {
+        let places = |flags: &[&str]| options(flags).unwrap().places;
+        assert_eq!(places(&[]).total, 1250);
+        assert_eq!(places(&["--max-sockets", "900"]).total, 1156);
+        assert_eq!(places(&["--max-sockets", "7"]).without_session, 263);
+        assert_eq!(places(&[]).without_session, 1024);
+        assert_eq!(places(&[]).per_network, Some(256));
+        assert_eq!(places(&["--trusted-proxies", "1"]).per_network, None);
     }
 
     #[test]

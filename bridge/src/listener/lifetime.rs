@@ -1,20 +1,25 @@
-//! Decides how long a connection may stay: strictly while a request arrives, and longer between two requests.
+//! Decides how long a connection may stay: strictly while a request arrives, and longer between two requests. Knows
+//! whether the connection belongs to a socket.
 
 use std::{
-    collections::BTreeMap,
+    net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
+use http::{HeaderValue, Response, StatusCode, header};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
 
-use super::stream::SharedPermit;
+use crate::limits::{
+    Carrier, Carry, SocketPermit, SocketRef,
+    places::{Place, Waiting},
+};
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +29,9 @@ enum Phase {
     /// The end of a response.
     Response,
     /// The next request.
-    Idle { since: Instant, place: u64 },
-    /// Its end, because a new connection has got its permit.
-    Evicted,
+    Idle(Instant),
+    /// Nothing: the connection is a WebSocket.
+    Upgraded,
 }
 
 /// Time limits of a connection.
@@ -36,84 +41,95 @@ pub(crate) struct ConnectionLimits {
     pub(crate) handshake: Duration,
     /// Between two requests.
     pub(crate) keep_alive: Duration,
+    /// How many requests in a row a connection may carry that belong to no socket. Then the connection is closed.
+    pub(crate) requests_without_session: Option<u32>,
 }
 
 /// The lifetime of one connection.
 pub(super) struct Lifetime {
     phase: watch::Sender<Phase>,
-    permit: SharedPermit,
-    idle: Arc<IdleConnections>,
+    place: Arc<Place>,
+    limits: ConnectionLimits,
+    /// The socket that the connection belongs to.
+    socket: Mutex<Option<SocketRef>>,
+    /// Whether the current request is one of that socket.
+    is_of_socket: AtomicBool,
+    requests_without_session: AtomicU32,
 }
 
 impl Lifetime {
     /// Begins to wait for the first request.
-    pub(super) fn new(permit: SharedPermit, idle: Arc<IdleConnections>) -> Arc<Self> {
-        let phase = watch::Sender::new(Phase::Head(Instant::now()));
-        Arc::new(Self { phase, permit, idle })
+    pub(super) fn new(place: Arc<Place>, limits: ConnectionLimits) -> Arc<Self> {
+        Arc::new(Self {
+            phase: watch::Sender::new(Phase::Head(Instant::now())),
+            place,
+            limits,
+            socket: Mutex::default(),
+            is_of_socket: AtomicBool::new(false),
+            requests_without_session: AtomicU32::new(0),
+        })
     }
 
     /// Bytes have arrived. Only the first bytes of a head have an effect, so that further ones prolong nothing.
     pub(super) fn receive(&self) {
-        self.leave_idle(Phase::Head(Instant::now()));
+        if self.change(|phase| matches!(phase, Phase::Idle(_)).then(|| Phase::Head(Instant::now()))) {
+            self.place.set_waiting(Waiting::Opening);
+        }
     }
 
     /// The head of a request is complete. The returned value ends the request when its response ends.
-    pub(super) fn begin_request(self: &Arc<Self>) -> Request {
-        if !self.leave_idle(Phase::Response) {
-            self.change(|phase| matches!(phase, Phase::Head(_)).then_some(Phase::Response));
-        }
+    pub(super) fn begin_request(self: &Arc<Self>, network: IpAddr) -> Request {
+        self.change(|phase| (phase != Phase::Upgraded).then_some(Phase::Response));
+        self.is_of_socket.store(false, Ordering::Relaxed);
+        self.place.begin_request(network);
         Request(Arc::clone(self))
     }
 
-    fn end_request(self: &Arc<Self>) {
-        let place = self.idle.add(self);
-        let since = Instant::now();
-        let before = self.change(|phase| (phase == Phase::Response).then_some(Phase::Idle { since, place }));
-        if before != Phase::Response {
-            self.idle.remove(place);
+    /// The head of a response is known.
+    pub(super) fn begin_response<B>(self: &Arc<Self>, response: &mut Response<B>) {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.change(|_| Some(Phase::Upgraded));
+            return;
+        }
+        if self.is_of_socket.load(Ordering::Relaxed) {
+            self.requests_without_session.store(0, Ordering::Relaxed);
+            return;
+        }
+        let carrier: Carrier = self.clone();
+        let socket = self.socket().take();
+        if let Some(socket) = socket {
+            socket.release(&carrier);
+            self.place.set_session(false);
+        }
+        let count = self.requests_without_session.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.limits.requests_without_session.is_some_and(|max| count >= max) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
 
-    fn leave_idle(&self, next: Phase) -> bool {
-        let before = self.change(|phase| matches!(phase, Phase::Idle { .. }).then_some(next));
-        if let Phase::Idle { place, .. } = before {
-            self.idle.remove(place);
+    fn end_request(&self) {
+        if self.change(|phase| (phase == Phase::Response).then(|| Phase::Idle(Instant::now()))) {
+            self.place.set_waiting(Waiting::Idle);
         }
-        matches!(before, Phase::Idle { .. })
     }
 
-    /// Gives up the permit, unless the connection has got a request in the meantime.
-    fn evict(&self, from: u64) -> bool {
-        let is_idle = |phase| matches!(phase, Phase::Idle { place, .. } if place == from);
-        if !is_idle(self.change(|phase| is_idle(phase).then_some(Phase::Evicted))) {
-            return false;
-        }
-        self.permit.take();
-        true
-    }
-
-    /// Changes the phase if `next` wants so. Returns the phase before.
-    fn change(&self, next: impl FnOnce(Phase) -> Option<Phase>) -> Phase {
-        let mut before = Phase::Evicted;
+    /// Changes the phase if `next` wants so. Returns whether it did.
+    fn change(&self, next: impl FnOnce(Phase) -> Option<Phase>) -> bool {
         self.phase.send_if_modified(|phase| {
-            before = *phase;
-            let next = next(before);
-            let is_changed = next.is_some();
-            *phase = next.unwrap_or(before);
-            is_changed
-        });
-        before
+            let next = next(*phase);
+            *phase = next.unwrap_or(*phase);
+            next.is_some()
+        })
     }
 
-    /// Waits until the connection has exceeded a limit.
-    pub(super) async fn expired(&self, limits: ConnectionLimits) {
+    /// Waits until the connection has exceeded a limit, or has lost its place.
+    pub(super) async fn expired(&self) {
         let mut phases = self.phase.subscribe();
         loop {
             let deadline = match *phases.borrow_and_update() {
-                Phase::Head(since) => Some(since + limits.handshake),
-                Phase::Idle { since, .. } => Some(since + limits.keep_alive),
-                Phase::Response => None,
-                Phase::Evicted => return,
+                Phase::Head(since) => Some(since + self.limits.handshake),
+                Phase::Idle(since) => Some(since + self.limits.keep_alive),
+                Phase::Response | Phase::Upgraded => None,
             };
             let reached = async {
                 match deadline {
@@ -123,17 +139,39 @@ impl Lifetime {
             };
             tokio::select! {
                 () = reached => return,
+                () = self.place.evicted() => return,
                 // The sender is this value.
                 _ = phases.changed() => {}
             }
         }
     }
+
+    fn socket(&self) -> MutexGuard<'_, Option<SocketRef>> {
+        // Nothing panics while it holds the lock.
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Drop for Lifetime {
-    fn drop(&mut self) {
-        if let Phase::Idle { place, .. } = *self.phase.borrow() {
-            self.idle.remove(place);
+impl Carry for Lifetime {
+    fn enter(self: Arc<Self>, socket: &SocketPermit) {
+        self.is_of_socket.store(true, Ordering::Relaxed);
+        if self.socket().as_ref().is_some_and(|before| before.is(socket)) {
+            return;
+        }
+        let before = self.socket().replace(socket.downgrade());
+        self.place.set_session(true);
+        if let Some(before) = before {
+            let carrier: Carrier = self;
+            before.release(&carrier);
+        }
+    }
+
+    fn leave(&self) {
+        self.is_of_socket.store(false, Ordering::Relaxed);
+        self.socket().take();
+        // The connection of a WebSocket is about to be closed.
+        if *self.phase.borrow() != Phase::Upgraded {
+            self.place.set_session(false);
         }
     }
 }
@@ -147,83 +185,41 @@ impl Drop for Request {
     }
 }
 
-/// The idle connections of a server, the longest idle one first. When permits are short, these connections give up
-/// theirs: a client opens another connection for its next request, but a stranger cannot hold the permits of others.
-#[derive(Default)]
-pub(super) struct IdleConnections {
-    last_place: AtomicU64,
-    by_place: Mutex<BTreeMap<u64, Weak<Lifetime>>>,
-}
-
-impl IdleConnections {
-    fn add(&self, connection: &Arc<Lifetime>) -> u64 {
-        let place = self.last_place.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(place, Arc::downgrade(connection));
-        place
-    }
-
-    fn remove(&self, place: u64) {
-        self.lock().remove(&place);
-    }
-
-    /// Closes the connection that has been idle longest, and frees its permit. Returns whether there was one.
-    pub(super) fn evict_longest_idle(&self) -> bool {
-        loop {
-            // The lock is free again before the connection changes its phase.
-            let longest = self.lock().pop_first();
-            let Some((place, connection)) = longest else { return false };
-            if connection.upgrade().is_some_and(|connection| connection.evict(place)) {
-                return true;
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Lifetime>>> {
-        self.by_place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{limits::permits::Permits, listener::stream::ConnectionPermit};
+    use crate::limits::places::{PlaceLimits, Places};
 
-    const LIMITS: ConnectionLimits =
-        ConnectionLimits { handshake: Duration::from_secs(10), keep_alive: Duration::from_secs(75) };
+    const NETWORK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    struct Fixture {
-        permits: Permits<()>,
-        idle: Arc<IdleConnections>,
-    }
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        handshake: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
+        requests_without_session: Some(2),
+    };
 
-    impl Fixture {
-        fn new() -> Self {
-            Self { permits: Permits::new(2), idle: Arc::default() }
-        }
-
-        fn connection(&self) -> Option<Arc<Lifetime>> {
-            let permit = ConnectionPermit { _of_total: self.permits.try_acquire(())?, _of_address: None };
-            Some(Lifetime::new(SharedPermit::new(permit), Arc::clone(&self.idle)))
-        }
+    fn connection() -> Arc<Lifetime> {
+        let limits = PlaceLimits { total: 1, without_session: 1, per_network: None };
+        Lifetime::new(Places::new(limits).acquire(NETWORK).unwrap(), LIMITS)
     }
 
     async fn seconds_until_expired(connection: &Lifetime) -> u64 {
         let start = Instant::now();
-        connection.expired(LIMITS).await;
+        connection.expired().await;
         start.elapsed().as_secs()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_without_a_request_has_the_time_of_a_handshake() {
-        let connection = Fixture::new().connection().unwrap();
+        let connection = connection();
         connection.receive();
         assert_eq!(seconds_until_expired(&connection).await, 10);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_response_has_no_limit_and_an_idle_connection_a_longer_one() {
-        let connection = Fixture::new().connection().unwrap();
-        let request = connection.begin_request();
+        let connection = connection();
+        let request = connection.begin_request(NETWORK);
         let answer = async {
             tokio::time::sleep(Duration::from_secs(1000)).await;
             drop(request);
@@ -234,8 +230,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_drips_has_the_time_of_a_handshake_since_its_first_byte() {
-        let connection = Fixture::new().connection().unwrap();
-        drop(connection.begin_request());
+        let connection = connection();
+        drop(connection.begin_request(NETWORK));
         let drip = async {
             tokio::time::sleep(Duration::from_secs(60)).await;
             loop {
@@ -250,23 +246,18 @@ mod tests {
         assert_eq!(seconds, 70);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_connection_gives_up_its_permit_and_busy_ones_never_do() {
-        let fixture = Fixture::new();
-        let (busy, idle) = (fixture.connection().unwrap(), fixture.connection().unwrap());
-        assert!(fixture.connection().is_none());
-        let request = busy.begin_request();
-        assert!(!fixture.idle.evict_longest_idle(), "no connection is idle");
-        drop(idle.begin_request());
-        assert!(fixture.idle.evict_longest_idle());
-        assert_eq!(seconds_until_expired(&idle).await, 0);
-        let next = fixture.connection().unwrap();
-        drop(next.begin_request());
-        drop(request);
-        assert!(fixture.idle.evict_longest_idle());
-        assert_eq!(seconds_until_expired(&next).await, 0, "it has been idle for longer");
-        drop(busy);
-        assert!(!fixture.idle.evict_longest_idle());
-        assert!(fixture.idle.lock().is_empty());
+    #[tokio::test]
+    async fn the_last_response_without_a_session_closes_the_connection() {
+        let connection = connection();
+        let closes = |status: StatusCode| {
+            let request = connection.begin_request(NETWORK);
+            let mut response = Response::builder().status(status).body(()).unwrap();
+            connection.begin_response(&mut response);
+            drop(request);
+            response.headers().contains_key(header::CONNECTION)
+        };
+        assert_eq!([closes(StatusCode::OK), closes(StatusCode::OK)], [false, true]);
+        assert!(!closes(StatusCode::SWITCHING_PROTOCOLS));
+        assert_eq!(*connection.phase.borrow(), Phase::Upgraded, "a WebSocket is never idle");
     }
 }

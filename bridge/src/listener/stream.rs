@@ -2,9 +2,8 @@
 
 use std::{
     io,
-    net::IpAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,51 +15,36 @@ use tokio::{
     time::timeout,
 };
 
-use crate::limits::permits::Permit;
+use crate::limits::places::Place;
 
 /// How long the bridge keeps reading from a connection that it has closed.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
-
-/// The right to one open connection.
-pub(super) struct ConnectionPermit {
-    pub(super) _of_total: Permit<()>,
-    /// `None` if connections per address are not limited.
-    pub(super) _of_address: Option<Permit<IpAddr>>,
-}
-
-/// The permit of a connection. The connection may have to give it up for a new connection.
-#[derive(Clone)]
-pub(super) struct SharedPermit(Arc<Mutex<Option<ConnectionPermit>>>);
-
-impl SharedPermit {
-    pub(super) fn new(permit: ConnectionPermit) -> Self {
-        Self(Arc::new(Mutex::new(Some(permit))))
-    }
-
-    pub(super) fn take(&self) -> Option<ConnectionPermit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
 
 /// A client's connection.
 ///
 /// If a connection is closed while received data is unread, TCP resets the connection, and the reset overtakes the data
 /// that was sent last. A client whose frame is too large would then never learn why its connection is closed. Therefore
-/// the stream, when it is dropped, keeps reading for a moment and discards what it reads. A connection without a permit
-/// is closed at once, because nothing would limit how many such connections there are.
+/// the stream, when it is dropped, keeps reading for a moment and discards what it reads. A connection that has lost its
+/// place is closed at once, because nothing would limit how many such connections there are.
 pub(super) struct ClientStream {
     stream: Option<TcpStream>,
-    permit: SharedPermit,
+    place: Arc<Place>,
 }
 
 impl Drop for ClientStream {
     fn drop(&mut self) {
-        let Some(permit) = self.permit.take() else { return };
+        let place = Arc::clone(&self.place);
+        if place.is_evicted() {
+            return;
+        }
         // When the runtime has ended, no task can be spawned to linger.
         if let (Some(stream), Ok(runtime)) = (self.stream.take(), Handle::try_current()) {
+            place.linger();
             runtime.spawn(async move {
-                let _permit = permit;
-                timeout(LINGER_LIMIT, linger(stream)).await
+                tokio::select! {
+                    _ = timeout(LINGER_LIMIT, linger(stream)) => {}
+                    () = place.evicted() => {}
+                }
             });
         }
     }
@@ -75,7 +59,7 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 
 impl ClientStream {
     /// `silence_limit`: how long the client may acknowledge nothing of the data sent to it.
-    pub(super) fn new(stream: TcpStream, permit: SharedPermit, silence_limit: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, place: Arc<Place>, silence_limit: Duration) -> Self {
         // Otherwise a small frame may wait until the client has acknowledged the previous frames.
         let _ = stream.set_nodelay(true);
         // Otherwise a write to a client that has vanished, or that does not read, waits until TCP gives up, which
@@ -84,7 +68,7 @@ impl ClientStream {
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(silence_limit));
         #[cfg(not(target_os = "linux"))]
         let _ = silence_limit;
-        Self { stream: Some(stream), permit }
+        Self { stream: Some(stream), place }
     }
 
     /// The stream, which is present until this value is dropped.
@@ -134,17 +118,17 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::limits::permits::Permits;
+    use crate::limits::places::{PlaceLimits, Places};
 
     #[tokio::test]
     async fn a_client_that_is_still_sending_receives_what_was_sent_last() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(&[0; 50_000]).await.unwrap();
-        let permit =
-            ConnectionPermit { _of_total: Permits::new(1).try_acquire(()).unwrap(), _of_address: None };
-        let mut accepted =
-            ClientStream::new(listener.accept().await.unwrap().0, SharedPermit::new(permit), LINGER_LIMIT);
+        let limits = PlaceLimits { total: 1, without_session: 1, per_network: None };
+        let (stream, peer) = listener.accept().await.unwrap();
+        let place = Places::new(limits).acquire(peer.ip()).unwrap();
+        let mut accepted = ClientStream::new(stream, place, LINGER_LIMIT);
         accepted.write_all(b"too much").await.unwrap();
         drop(accepted);
         client.write_all(&[0; 50_000]).await.unwrap();

@@ -4,7 +4,6 @@
 //! - `app` loads an application with the `engine`; all components share a `runtime`;
 //! - `http` and `instances` run HTTP components, `cron` runs components on a schedule; each instance has a `state`;
 //! - `redis` (with `reply`), `postgres`, `key_value`, `outbound_http`, `variables` and `output` implement the imports of components;
-//! - `server` serves HTTP/1.1.
 //!
 //! Components get no files, no environment and no sockets.
 
@@ -26,7 +25,6 @@ mod redis;
 mod reply;
 mod routes;
 mod runtime;
-mod server;
 mod state;
 mod template;
 mod variables;
@@ -39,7 +37,6 @@ use app::App;
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
 pub use variables::variables_from_env;
 
 /// The options of an application.
@@ -71,14 +68,6 @@ impl Host {
             return http::plain(StatusCode::NOT_FOUND, "no component has this route");
         };
         component.handle(request).await
-    }
-
-    /// Serves HTTP/1.1 until `shutdown`, and finishes the requests in progress.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let address = listener.local_addr().context("cannot listen")?;
-        tracing::info!(%address, "serving");
-        server::serve(self.clone(), listener, shutdown).await;
-        Ok(())
     }
 
     /// Runs components on their schedules until `shutdown`, and logs their errors.

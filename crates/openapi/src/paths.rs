@@ -21,6 +21,9 @@ enum Refusals {
     /// The page's origin may not use the API, or the user may not enter the room
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(#[to_schema] Problem),
+    /// The caller is too fast, see Retry-After
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooFast(#[to_schema] Problem),
     /// A part of the service does not respond at the moment
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),

@@ -135,8 +135,18 @@ pub fn verify<E: AppEvent>(headers: &HeaderMap, body: &[u8], secrets: &[Secret])
     body::read(body)
 }
 
+/// Whether a call has a signature, valid or not.
+#[must_use]
+pub fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key(HEADER_WEBHOOK_SIGNATURE)
+}
+
 /// Checks a call's size, signature and age. The body must not be parsed before.
-pub(crate) fn check_signature(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Result<(), Refusal> {
+///
+/// # Errors
+///
+/// `SIGNATURE_INVALID`, or `PAYLOAD_TOO_LARGE`.
+pub fn check_signature(headers: &HeaderMap, body: &[u8], secrets: &[Secret]) -> Result<(), Refusal> {
     if body.len() > MAX_BODY_BYTES {
         return Err(ErrorCode::PayloadTooLarge.into());
     }

@@ -46,7 +46,7 @@ pub(super) struct Connection {
     bearer_token: Option<String>,
     trace: ClientTrace,
     /// `None` only in tests.
-    _permit: Option<SocketPermit>,
+    pub(super) permit: Option<SocketPermit>,
     pub(super) attachments: Attachments,
     connects: DefaultDirectRateLimiter,
     progress: Mutex<Progress>,
@@ -100,7 +100,7 @@ impl Connection {
         Self {
             bearer_token: auth::bearer_token(request.headers()),
             trace: ClientTrace::from_headers(request.headers()),
-            _permit: request.extensions().get().cloned(),
+            permit: request.extensions().get().cloned(),
             attachments: Attachments::default(),
             connects: RateLimiter::direct(quota),
             progress: Mutex::new(Progress { phase: Phase::Opened, session: 0, idle_since: Instant::now() }),
@@ -140,12 +140,16 @@ struct Auth {
     token: Option<String>,
 }
 
-/// Closes the connection if the client has no session after a time.
+/// Closes the connection if the client has no session after a time, or when a new socket needs its place.
 pub(super) fn close_without_session(socket: &Arc<Socket>, limit: Duration) {
+    let eviction = socket.data().permit.as_ref().map(SocketPermit::wait_for_token).unwrap_or_default();
     let socket = Arc::downgrade(socket);
     tokio::spawn(async move {
-        sleep(limit).await;
+        let is_evicted = eviction.run_until_cancelled(sleep(limit)).await.is_none();
         let Some(socket) = socket.upgrade() else { return };
+        if is_evicted {
+            return abort(&socket, "no session, and no place for new sockets");
+        }
         // If the client had a session meanwhile, the check that began at the end of the session counts.
         let is_idle = socket.data().progress().is_idle_for(limit);
         if is_idle {
@@ -202,6 +206,7 @@ fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: &str) {
     let attempt = CancellationToken::new();
     progress.phase = Phase::Connecting { _attempt: attempt.clone().drop_guard() };
     drop(progress);
+    socket.data().permit.iter().for_each(SocketPermit::check_token);
     let (server, socket) = (Arc::clone(server), Arc::clone(socket));
     let token = read_token(auth, &socket);
     tokio::spawn(async move {
@@ -236,6 +241,7 @@ async fn authenticate(
             let emitter = server.emitter(socket, progress.session);
             let inbox = Session::start(Arc::clone(context), authenticated, trace, emitter);
             progress.phase = Phase::Connected(progress.session, inbox);
+            socket.data().permit.iter().for_each(SocketPermit::begin_session);
         }
         Err(refusal) => {
             tracing::debug!(socket_id = socket.id(), code = %refusal.code, "socketio.refused");

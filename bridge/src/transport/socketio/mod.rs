@@ -23,11 +23,12 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use http::{StatusCode, Uri, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use rollcall_protocol::{ErrorCode, Refusal};
 use rollcall_sockets::{
     engineio::{self, Closed, Handler, Settings},
     heartbeat::Timing,
+    websocket::is_upgrade,
 };
 
 use self::{
@@ -36,7 +37,10 @@ use self::{
     packet::{Kind, Namespace, Packet},
 };
 use super::{QUEUE_LIMITS, Sockets};
-use crate::telemetry::metrics::{self, Transport};
+use crate::{
+    limits::Carrier,
+    telemetry::metrics::{self, Transport},
+};
 
 /// The path that clients use by default.
 const PATH: &str = "/socket.io";
@@ -66,15 +70,28 @@ pub(super) fn routes(sockets: Sockets, namespace: &str) -> Router {
 }
 
 async fn handle(State(server): State<Arc<engineio::Server<Server>>>, request: Request) -> Response {
+    if !adopt(&server, &request) {
+        let mut response = refuse(ErrorCode::TooManyFromAddress);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    }
     let response = server.handle(request).await;
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return too_large();
+        return refuse(ErrorCode::PayloadTooLarge);
     }
     response.map(Body::new)
 }
 
-fn too_large() -> Response {
-    let refusal = Refusal::from(ErrorCode::PayloadTooLarge);
+/// Counts the connection of a request among those of the session that the request names. Returns whether the request may
+/// go on: a connection that becomes a WebSocket has to be one of them.
+fn adopt(server: &engineio::Server<Server>, request: &Request) -> bool {
+    let Some(socket) = server.find(request.uri()) else { return true };
+    let permit = socket.data().permit.as_ref().zip(request.extensions().get::<Carrier>());
+    permit.is_none_or(|(permit, connection)| permit.adopt(connection)) || !is_upgrade(request.headers())
+}
+
+fn refuse(code: ErrorCode) -> Response {
+    let refusal = Refusal::from(code);
     let body = serde_json::to_string(&refusal).unwrap_or_default();
     (refusal.code.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -18,6 +18,7 @@ use super::{
     outbound::Emitter,
 };
 use crate::{
+    limits::SocketPermit,
     session::{Inbox, Outbound, Reply, Session, auth},
     telemetry::{
         metrics::{self, Transport},
@@ -30,16 +31,22 @@ use crate::{
 pub(super) async fn run(
     Sockets { context, limits }: Sockets,
     mut socket: WebSocket,
+    permit: Option<SocketPermit>,
     token: Option<String>,
     trace: ClientTrace,
 ) {
+    permit.iter().for_each(SocketPermit::check_token);
     let authenticated = match trace.in_span(Activity::Connect, auth::authenticate(&context, token)).await {
         Ok(authenticated) => authenticated,
         Err(refusal) => {
             tracing::debug!(code = %refusal.code, "websocket.refused");
-            return socket.close(Some(close::frame(&CloseReason::Refused(refusal)))).await;
+            let eviction = permit.as_ref().map(SocketPermit::wait_for_token).unwrap_or_default();
+            let closing = socket.close(Some(close::frame(&CloseReason::Refused(refusal))));
+            eviction.run_until_cancelled(closing).await;
+            return;
         }
     };
+    permit.iter().for_each(SocketPermit::begin_session);
     let emitter = Emitter(Arc::new(Queue::new(QUEUE_LIMITS)));
     let inbox = Session::start(context, authenticated, trace, emitter.clone());
     let heartbeat = Heartbeat::default();

@@ -33,9 +33,8 @@ pub(crate) async fn upgrade(State(sockets): State<Sockets>, mut request: Request
     match Upgrade::accept(&mut request, sockets.limits.max_payload_bytes, choose) {
         Ok((response, upgrade)) => {
             tokio::spawn(async move {
-                let _permit = permit;
                 if let Ok(socket) = upgrade.complete().await {
-                    connection::run(sockets, socket, token, trace).await;
+                    connection::run(sockets, socket, permit, token, trace).await;
                 }
             });
             response.map(|()| Body::empty())

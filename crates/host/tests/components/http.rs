@@ -5,11 +5,6 @@ use crate::support::{
 };
 use http::{HeaderValue, StatusCode};
 use rollcall_protocol::event::EventKind;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
-};
 
 const DEFINITION: &str = r#"{"endAt":4102444800000,"leaderId":"kim","duplicates":"refuse"}"#;
 
@@ -87,40 +82,4 @@ async fn a_component_without_the_store_cannot_open_it() {
     let response = host.handle(request("GET", "/rooms/x", "")).await;
     assert!(response.status().is_server_error(), "{}", response.status());
     host.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_server_answers_and_ends_when_told() {
-    let redis = RedisServer::start().unwrap();
-    let host = rollcall(&redis).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn({
-        let host = host.clone();
-        async move { host.serve(listener, async move { _ = stopped.await }).await }
-    });
-
-    let answer = exchange(address, "GET /nowhere HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
-    let head = "POST /events/join HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
-    let answer = exchange(address, head).await;
-    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
-    let head =
-        "POST /events/join HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5000000\r\n\r\n";
-    let answer = exchange(address, head).await;
-    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-
-    stop.send(()).unwrap();
-    serving.await.unwrap().unwrap();
-    assert!(TcpStream::connect(address).await.is_err());
-    host.close().await;
-}
-
-async fn exchange(address: std::net::SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use hyper::body::Body;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -51,6 +51,11 @@ impl<H: Handler> Server<H> {
     /// A server whose clients are handled by `handler`.
     pub fn new(handler: H, settings: Settings) -> Self {
         Self { handler: Arc::new(handler), settings, polling: Mutex::default() }
+    }
+
+    /// The socket that a request names, if the socket receives over polling.
+    pub fn find(&self, uri: &Uri) -> Option<Arc<Socket<H::Data>>> {
+        self.polling().get(Query::parse(uri).id?).cloned()
     }
 
     /// Answers a request. Polls wait until there is something to receive. A poll or post that is dropped before it is
