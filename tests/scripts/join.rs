@@ -208,6 +208,17 @@ async fn above_the_roster_limit_only_the_change_is_sent() {
 }
 
 #[tokio::test]
+async fn the_first_event_has_the_list_unless_one_member_is_above_the_roster_limit() {
+    for (roster_limit, is_listed) in [(1, true), (0, false)] {
+        let mut room = Fixture::start().await;
+        room.settings.roster_limit = roster_limit;
+        let joined = room.join("kim/1").await.unwrap();
+        assert_eq!(joined.members.is_some(), is_listed);
+        assert_eq!(room.events().await[0].data.get("members").is_some(), is_listed);
+    }
+}
+
+#[tokio::test]
 async fn names_with_every_kind_of_character_arrive_as_they_are() {
     let mut room = Fixture::start().await;
     for name in [r#"quo"te\"#, "emoji-🦉", "slash/1", "{brace}:colon", "%d%s"] {

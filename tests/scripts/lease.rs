@@ -1,6 +1,9 @@
-use rollcall_protocol::ErrorCode;
+use rollcall_protocol::{
+    ErrorCode,
+    definition::{Duplicates, SessionDefinition},
+};
 
-use crate::fixture::{Fixture, START};
+use crate::fixture::{Fixture, START, definition};
 
 const LEASE_MS: u64 = 15_000;
 
@@ -160,6 +163,19 @@ async fn a_bridge_that_stops_leaves_most_of_its_rooms_to_sweeps() {
     let swept = room.sweep().await;
     assert_eq!((swept.settled, swept.late_ms, swept.more), (50, 0, false));
     assert_eq!(count_rooms_of_node(&room).await, 0);
+}
+
+#[tokio::test]
+async fn a_member_with_connections_through_two_dead_bridges_is_lost_when_the_later_lease_ends() {
+    let mut room = with_lease().await;
+    room.define(SessionDefinition { duplicates: Duplicates::Share, ..definition() }).await;
+    room.through("node-1").join("kim/1").await.unwrap();
+    room.at(4_000).through("node-2").join("kim/2").await.unwrap();
+    room.events().await;
+    room.run_until(4_000 + LEASE_MS).await.read(&[]).await;
+    let events = room.events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].data["graceUntil"], START + 4_000 + LEASE_MS + 30_000);
 }
 
 #[tokio::test]

@@ -103,6 +103,24 @@ async fn a_pause_delays_neither_the_reminder_nor_the_end() {
     assert_eq!(attendance["attendees"][0]["stays"][0]["leftAt"], START + 60 * MINUTE);
 }
 
+/// The sum of all pauses of the shard.
+async fn read_paused_ms(room: &Fixture) -> Option<String> {
+    let mut read = redis::cmd("HGET");
+    read.arg(room.shard_key("clock")).arg("pausedMs");
+    read.query_async(&mut room.redis.clone()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_silence_of_half_a_lease_is_no_pause_and_a_pause_has_whole_milliseconds() {
+    let mut room = Fixture::start().await;
+    room.settings.lease_ms = 10_000;
+    room.join("kim/1").await.unwrap();
+    room.at(5_000).heartbeat(false).await;
+    assert_eq!(read_paused_ms(&room).await, None);
+    room.at(10_001).heartbeat(false).await;
+    assert_eq!(read_paused_ms(&room).await.as_deref(), Some("1668"), "all but a third of a lease");
+}
+
 #[tokio::test]
 async fn a_clock_that_steps_back_is_no_pause() {
     let mut room = live_room().await;

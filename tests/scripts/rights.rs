@@ -99,6 +99,19 @@ async fn the_documented_rights_are_enough() {
 }
 
 #[tokio::test]
+async fn rights_on_the_keys_of_shards_are_enough() {
+    let (mut room, app) = live_room().await;
+    let mut rules = documented_rules("rollcall-app");
+    for rule in rules.iter_mut().filter(|rule| rule.starts_with('~')) {
+        *rule = "~rollcall:{*".to_owned();
+    }
+    set_rules(&room, "rollcall-app", &rules).await;
+    for Outcome { name, result, .. } in run_all(&mut room, &app).await {
+        assert!(result.is_ok(), "{name}: {result:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_any_one_of_the_rights_a_script_changes_nothing_and_names_the_right() {
     let (mut room, app) = live_room().await;
     let rules = documented_rules("rollcall-app");

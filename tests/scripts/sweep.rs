@@ -102,6 +102,23 @@ async fn a_sweep_shares_its_limit_between_due_rooms_and_rooms_of_nodes() {
 }
 
 #[tokio::test]
+async fn a_sweep_shares_its_limit_between_nodes() {
+    let mut room = Fixture::start().await;
+    room.settings.shards = 1;
+    room.settings.lease_ms = 15_000;
+    for node in ["node-1", "node-2"] {
+        for n in 0..60 {
+            room.through(node).in_room(&format!("{node}-{n}")).join("kim/1").await.unwrap();
+        }
+    }
+    room.run_until(15_000).await;
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more, swept.due_in_ms), (100, true, Some(0)));
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more), (20, false));
+}
+
+#[tokio::test]
 async fn sweeps_that_run_at_once_do_nothing_twice() {
     let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();

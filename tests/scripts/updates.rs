@@ -110,3 +110,13 @@ async fn the_attendance_has_the_last_name() {
     let attendance = serde_json::to_value(room.attendance().await).unwrap();
     assert!(attendance.to_string().contains("Kimberly"), "{attendance}");
 }
+
+#[tokio::test]
+async fn a_copy_of_a_join_does_not_bring_the_name_back_that_another_connection_changed() {
+    let mut room = room_that(Duplicates::Share).await;
+    room.join_named("kim/2", "Kimberly", None).await.unwrap();
+    assert_update(&room.events().await[0], "Kimberly", None);
+    room.join("kim/1").await.unwrap();
+    assert_eq!(room.event_names().await, [""; 0]);
+    assert_eq!(kim(&room).await["userName"], "Kimberly");
+}
