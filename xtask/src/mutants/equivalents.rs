@@ -1,7 +1,7 @@
 //! Mutants that no test can catch, because they change nothing that anybody can observe.
 //!
-//! The file has one block for each: lines with the reason, the name of the file, and the lines as `cargo xtask mutants`
-//! shows them.
+//! The file has one block for each: lines with the reason, the name of the file and of the function, and the lines as
+//! `cargo xtask mutants` shows them.
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +13,7 @@ const FILE: &str = "tests/equivalent-mutants.txt";
 #[derive(Debug, PartialEq, Eq)]
 struct Change {
     file: String,
+    function: String,
     before: Vec<String>,
     after: Vec<String>,
 }
@@ -37,8 +38,9 @@ impl Equivalents {
     /// Fails if code that the list names is no longer there.
     pub fn ensure_each_is_in(&self, mutants: &[Mutant]) -> Result<()> {
         let is_gone = |change: &&Change| !mutants.iter().any(|mutant| change.is(mutant));
-        if let Some(Change { file, before, after }) = self.0.iter().find(is_gone) {
-            bail!("{FILE} names no mutant of {file}:\n- {}\n+ {}", before.join("\n- "), after.join("\n+ "));
+        if let Some(Change { file, function, before, after }) = self.0.iter().find(is_gone) {
+            let lines = format!("- {}\n+ {}", before.join("\n- "), after.join("\n+ "));
+            bail!("{FILE} names no mutant of {file} {function}:\n{lines}");
         }
         Ok(())
     }
@@ -46,11 +48,14 @@ impl Equivalents {
 
 impl Change {
     fn is(&self, mutant: &Mutant) -> bool {
-        self.file == mutant.file && self.before == mutant.before && self.after == mutant.after
+        self.file == mutant.file
+            && self.function == mutant.function
+            && self.before == mutant.before
+            && self.after == mutant.after
     }
 }
 
-/// Parses a block. The line before the changed lines is the name of the file.
+/// Parses a block. The line before the changed lines is the name of the file and of the function.
 fn parse_block(block: &str) -> Option<Change> {
     let lines: Vec<&str> = block.lines().collect();
     let first = lines.iter().position(|line| line.starts_with("- "))?;
@@ -58,8 +63,10 @@ fn parse_block(block: &str) -> Option<Change> {
         let lines = lines[first..].iter().filter_map(|line| line.strip_prefix(prefix));
         lines.map(str::to_owned).collect()
     };
-    let file = (*lines.get(first.checked_sub(1)?)?).to_owned();
-    Some(Change { file, before: collect("- "), after: collect("+ ") })
+    let place = *lines.get(first.checked_sub(1)?)?;
+    let (file, function) = place.split_once(' ').unwrap_or((place, ""));
+    let (file, function) = (file.to_owned(), function.to_owned());
+    Some(Change { file, function, before: collect("- "), after: collect("+ ") })
 }
 
 #[cfg(test)]
@@ -68,13 +75,12 @@ mod tests {
 
     #[test]
     fn a_block_names_a_mutant_by_its_file_and_lines() {
-        let text =
-            "How to read\nthis file.\n\nThe same either way.\njoin.lua\n- local a = 1\n+ local a = 2\n";
+        let text = "How to read\nthis file.\n\nThe same either way.\njoin.lua f\n- a = 1\n+ a = 2\n";
         let equivalents = Equivalents::parse(text);
-        let mutants = Mutant::all_of("join.lua", "-- moved\nlocal a = 1\nlocal b = 1\n");
+        let mutants = Mutant::all_of("join.lua", "-- moved\nlocal function f()\n  a = 1\nend\nlocal b = 1\n");
         let found: Vec<bool> = mutants.iter().map(|mutant| equivalents.has(mutant)).collect();
-        assert_eq!(found, [true, false]);
+        assert_eq!(found, [false, true, false]);
         assert!(equivalents.ensure_each_is_in(&mutants).is_ok());
-        assert!(equivalents.ensure_each_is_in(&mutants[1..]).is_err());
+        assert!(equivalents.ensure_each_is_in(&mutants[2..]).is_err());
     }
 }

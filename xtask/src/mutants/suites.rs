@@ -21,7 +21,7 @@ const SUITES: [&str; 2] = ["model", "scripts"];
 const MODEL_STEPS: &str = "3000";
 
 /// How long a suite may run. Only a mutant that hangs takes as long.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The built test programs, in the order of [`SUITES`].
 pub struct Suites(Vec<PathBuf>);

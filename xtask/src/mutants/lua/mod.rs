@@ -79,6 +79,9 @@ mod tests {
         let expected = ["local a = c or d", "local a = b  or d", "local a = b and c ", "local a = b and d"];
         assert_mutants("local a = b and c or d", &expected);
         assert_mutants("f(-1)", &["f(-2)"]);
+        assert_mutants("local a = math.floor(b / 2)", &["local a = math.ceil(b / 2)", "local a = b / 2"]);
+        let expected = ["local a = f(0)", "local a = f(b and 0)", "local a = f(b )"];
+        assert_eq!(mutants("local a = f(b or 0)"), expected);
     }
 
     #[test]
