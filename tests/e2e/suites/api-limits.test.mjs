@@ -17,7 +17,7 @@ describe("limits of the app's own address", { timeout: 900_000 }, () => {
   before(async () => {
     const flags = ['--handshake-timeout-ms', '3000'];
     // The second bridge calls the app of the first one.
-    harness = await Harness.start({ bridges: 2, openFiles: 400, flags });
+    harness = await Harness.start({ bridges: 2, openFiles: 800, flags });
   });
   after(() => harness?.stop());
 
@@ -93,7 +93,7 @@ describe("limits of the app's own address", { timeout: 900_000 }, () => {
         await until(() => strangers.closed > 100, 'the app is full of strangers');
         const room = await harness.room();
         const members = await Promise.all(
-          Array.from({ length: 60 }, (_, i) =>
+          Array.from({ length: 24 }, (_, i) =>
             harness.connect(['Socket.IO', 'WebSocket'][i % 2], `kim-${i}`, { bridge: i % 2 }),
           ),
         );
