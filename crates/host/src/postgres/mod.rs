@@ -17,6 +17,7 @@ mod value;
 use std::{error::Error as _, pin::pin, sync::Arc};
 
 use futures_util::TryStreamExt;
+use tokio_postgres::error::Severity;
 use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReader};
 
 pub(crate) use self::pool::Pools;
@@ -119,12 +120,19 @@ async fn query(
     if found.len() > MAX_ROWS {
         return Err(Error::Other(format!("more than {MAX_ROWS} rows")));
     }
-    // After any other error the connection itself may be broken.
-    if outcome.as_ref().err().is_none_or(|error| error.as_db_error().is_some()) {
+    if outcome.as_ref().err().is_none_or(leaves_connection_usable) {
         running.end();
     }
     outcome.map_err(query_failed)?;
     Ok((columns, found.into_iter().collect::<Result<_, _>>()?))
+}
+
+/// Whether only the statement failed. The server closes the connection after a fatal error, and after an error that is not
+/// the server's the connection may be broken.
+fn leaves_connection_usable(error: &tokio_postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|error| !matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)))
 }
 
 fn column(column: &tokio_postgres::Column) -> Column {
