@@ -32,11 +32,16 @@ pub(crate) async fn rollcall(redis: &RedisServer) -> Host {
 
 /// Loads Rollcall with further variables.
 pub(crate) async fn rollcall_with(redis: &RedisServer, more: &[(&str, &str)]) -> Host {
-    load(project().join("spin.toml"), redis, variables(redis, more)).await.unwrap()
+    load(project().join("spin.toml"), &component_cache(), redis, variables(redis, more)).await.unwrap()
 }
 
 /// Loads only the component `join`, because compiling all components takes most of a test's time.
 pub(crate) async fn join_with(redis: &RedisServer, more: &[(&str, &str)]) -> Host {
+    join_cached_in(&component_cache(), redis, more).await
+}
+
+/// Loads only the component `join`, with a folder for compiled components.
+pub(crate) async fn join_cached_in(cache: &Path, redis: &RedisServer, more: &[(&str, &str)]) -> Host {
     let manifest = std::fs::read_to_string(project().join("spin.toml")).unwrap();
     let (head, triggers) = manifest.split_once("[[trigger.").unwrap();
     let join = triggers.split("[[trigger.").find(|trigger| trigger.contains("[component.join]")).unwrap();
@@ -44,7 +49,11 @@ pub(crate) async fn join_with(redis: &RedisServer, more: &[(&str, &str)]) -> Hos
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spin.toml");
     std::fs::write(&path, format!("{head}[[trigger.{join}")).unwrap();
-    load(path, redis, variables(redis, more)).await.unwrap()
+    load(path, cache, redis, variables(redis, more)).await.unwrap()
+}
+
+fn component_cache() -> PathBuf {
+    project().join("target/component-cache")
 }
 
 fn variables(redis: &RedisServer, more: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -64,15 +73,16 @@ pub(crate) async fn application(redis: &RedisServer, manifest: &str) -> anyhow::
     let path = folder.path().join("spin.toml");
     std::fs::write(&path, format!("spin_manifest_version = 2\n[application]\nname = \"test\"\n{manifest}"))
         .unwrap();
-    load(path, redis, BTreeMap::new()).await
+    load(path, &component_cache(), redis, BTreeMap::new()).await
 }
 
 async fn load(
     manifest: PathBuf,
+    cache: &Path,
     redis: &RedisServer,
     variables: BTreeMap<String, String>,
 ) -> anyhow::Result<Host> {
-    let component_cache = Some(project().join("target/component-cache"));
+    let component_cache = Some(cache.to_owned());
     Host::load(Options { manifest, variables, key_value_redis: redis.url(), component_cache }).await
 }
 
