@@ -35,7 +35,8 @@ impl SerializedOrigin {
             let is_whole = authority.is_empty();
             return is_whole.then(|| Self::Tuple { scheme: "file".into(), host: String::new(), port: None });
         }
-        let url = Url::parse(text).ok()?;
+        // The URL parser ends the scheme at the first colon, and needs no slashes after that of a web page.
+        let url = Url::parse(text).ok().filter(|url| url.scheme().eq_ignore_ascii_case(scheme))?;
         // Apps and extensions have schemes whose hosts the URL parser leaves as they are.
         let host = url.host_str()?.to_lowercase();
         (!host.is_empty()).then(|| Self::Tuple { scheme: url.scheme().to_owned(), host, port: url.port() })
@@ -98,6 +99,7 @@ mod tests {
             "NULL",
             "study.example",
             "https:study.example",
+            "https:study://a.example",
             "https://",
             "https:///study.example",
             "https://study.example/",
