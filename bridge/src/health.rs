@@ -27,6 +27,8 @@ pub(crate) struct Health {
 #[derive(Debug, Default)]
 struct AppState {
     answered_at: Option<Instant>,
+    /// How often the app has returned after a silence that was too long.
+    returns: u64,
     /// Whether all components passed their checks since the app was last silent for too long.
     is_usable: bool,
 }
@@ -106,6 +108,7 @@ impl Health {
         let mut app = self.app();
         if app.answered_at.is_some_and(|at| !self.is_recent(at, now)) {
             app.is_usable = false;
+            app.returns += 1;
             self.app_returned.notify_one();
         }
         app.answered_at = Some(now);
@@ -116,9 +119,15 @@ impl Health {
         self.app_returned.notified().await;
     }
 
-    /// Records that all components passed their checks.
-    pub(crate) fn record_app_usable(&self) {
-        self.app().is_usable = true;
+    /// How often the app has returned so far.
+    pub(crate) fn app_returns(&self) -> u64 {
+        self.app().returns
+    }
+
+    /// Records that all components passed checks that began after this many returns of the app.
+    pub(crate) fn record_app_usable(&self, returns: u64) {
+        let mut app = self.app();
+        app.is_usable |= app.returns == returns;
     }
 
     /// Records that the bridge is stopping. It never becomes ready again.
@@ -178,7 +187,7 @@ mod tests {
         let health = Health::new(APP_SILENCE_LIMIT);
         health.record_subscribed(now);
         health.record_app_answer(now);
-        health.record_app_usable();
+        health.record_app_usable(0);
         health.record_signal(now);
         health
     }
@@ -199,8 +208,9 @@ mod tests {
         assert_eq!(health.missing(late), [Missing::App]);
         health.record_app_answer(late);
         health.record_signal(late);
-        assert_eq!(health.missing(late), [Missing::App]);
-        health.record_app_usable();
+        health.record_app_usable(0);
+        assert_eq!(health.missing(late), [Missing::App], "these checks began before the silence");
+        health.record_app_usable(health.app_returns());
         assert_eq!(health.missing(late), []);
         health.record_app_answer(late + APP_SILENCE_LIMIT);
         assert_eq!(health.missing(late), []);

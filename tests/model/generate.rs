@@ -260,7 +260,7 @@ fn pick_members(rng: &mut Rng) -> Option<Vec<User>> {
 fn pick_duplicates(world: &World, rng: &mut Rng) -> Duplicates {
     match rng.u32(..3) {
         0 => Duplicates::Refuse,
-        1 if world.workload != Workload::Crowded => Duplicates::Takeover,
+        1 if world.workload != Workload::Crowded || rng.bool() => Duplicates::Takeover,
         _ => Duplicates::Share,
     }
 }

@@ -67,7 +67,7 @@ pub const RETENTION: Time = 60 * MINUTE;
 /// One less than the number of users, so that rooms can exceed the limit.
 pub const ROSTER_LIMIT: usize = 3;
 /// How often a user may enter a room at once.
-pub const ENTRY_BURST: u64 = 20;
+pub const ENTRY_BURST: u64 = 10;
 /// Time in which a user may enter once more after that.
 pub const ENTRY_INTERVAL: Time = 10 * SECOND;
 /// Stays in a room's attendance: few, so that all users reach their share.

@@ -440,7 +440,9 @@ impl Live {
         if !is_takeover && self.members[index].entries.len() >= MAX_SHARED {
             return Err(ErrorCode::TooManyConnections.into());
         }
-        self.admit_entry(join, context.now)?;
+        if is_takeover || self.members[index].person != join.person {
+            self.admit_entry(join, context.now)?;
+        }
         if is_takeover {
             return Ok(self.take_over(history, context, join, index, 0));
         }

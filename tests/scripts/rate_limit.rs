@@ -113,17 +113,36 @@ async fn members_who_come_back_or_repeat_a_join_are_never_refused() {
 }
 
 #[tokio::test]
-async fn connections_that_take_over_or_share_count() {
-    for duplicates in [Duplicates::Takeover, Duplicates::Share] {
-        let room = live_room().await;
-        room.define(rollcall_protocol::definition::SessionDefinition { duplicates, ..definition() }).await;
-        room.join("kim/0").await.unwrap();
-        for number in 1..BURST {
-            room.join(&format!("kim/{number}")).await.unwrap();
-            room.leave(&format!("kim/{}", number - 1)).await;
-        }
-        assert_eq!(room.join("kim/x").await.unwrap_err(), ErrorCode::RateLimited, "{duplicates:?}");
+async fn connections_that_take_over_count() {
+    let room = room_with(Duplicates::Takeover).await;
+    for number in 0..BURST {
+        room.join(&format!("kim/{number}")).await.unwrap();
     }
+    assert_eq!(room.join("kim/x").await.unwrap_err(), ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn connections_that_share_count_only_with_a_new_name() {
+    let mut room = room_with(Duplicates::Share).await;
+    room.join("kim/0").await.unwrap();
+    room.events().await;
+    for number in 1..3 * BURST {
+        room.join(&format!("kim/{number}")).await.unwrap();
+        room.leave(&format!("kim/{}", number - 1)).await;
+    }
+    assert!(room.events().await.is_empty());
+    for number in 1..BURST {
+        room.join_named(&format!("kim/n{number}"), &format!("Kim {number}"), None).await.unwrap();
+        room.leave(&format!("kim/n{number}")).await;
+    }
+    let refused = room.join_named("kim/x", "Kim the last", None).await;
+    assert_eq!(refused.unwrap_err(), ErrorCode::RateLimited);
+}
+
+async fn room_with(duplicates: Duplicates) -> Fixture {
+    let room = live_room().await;
+    room.define(rollcall_protocol::definition::SessionDefinition { duplicates, ..definition() }).await;
+    room
 }
 
 #[tokio::test]

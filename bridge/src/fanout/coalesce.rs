@@ -118,12 +118,13 @@ impl<'a> Coalescer<'a> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_mul(sessions);
         let seconds = f64::from(bytes) / f64::from(BYTES_PER_SECOND);
         let end = now + Duration::from_secs_f64(seconds).clamp(MIN_WINDOW, MAX_WINDOW);
-        let held = match self.windows.remove(room) {
+        let (end, held) = match self.windows.remove(room) {
             Some(earlier) => {
                 self.ends.remove(&(earlier.end, room.clone()));
-                earlier.held
+                // A small event does not shorten the window of a large list.
+                (end.max(earlier.end), earlier.held)
             }
-            None => Held::default(),
+            None => (end, Held::default()),
         };
         self.ends.insert((end, room.clone()));
         self.windows.insert(room.clone(), Window { end, held });

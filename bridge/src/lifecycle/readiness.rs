@@ -22,18 +22,20 @@ impl ReadinessCheck {
     /// Checks whenever it is due, until the future is dropped.
     pub(super) async fn run(self) {
         loop {
-            self.check_until_usable().await;
-            self.health.record_app_usable();
+            let returns = self.check_until_usable().await;
+            self.health.record_app_usable(returns);
             self.health.wait_until_app_returns().await;
         }
     }
 
-    async fn check_until_usable(&self) {
+    /// Returns how often the app had returned when the last checks began.
+    async fn check_until_usable(&self) -> u64 {
         let mut reported = HashMap::new();
-        loop {
+        let returns = loop {
+            let returns = self.health.app_returns();
             let unusable = self.app.check().await;
             if unusable.is_empty() {
-                break;
+                break returns;
             }
             for UnusableComponent { component, reason } in unusable {
                 let Some(reason) = reason else { continue };
@@ -43,9 +45,10 @@ impl ReadinessCheck {
                 }
             }
             sleep(PAUSE).await;
-        }
+        };
         if !reported.is_empty() {
             tracing::info!("app.usable");
         }
+        returns
     }
 }

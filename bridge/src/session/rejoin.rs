@@ -61,6 +61,8 @@ impl<O: Outbound> Session<O> {
         let previous = mem::replace(&mut membership.entry, join.entry_id.clone());
         membership.previous_entry = Some(previous.clone());
         membership.grant = join.grant.clone();
+        // The new entry has the name and role of the latest token.
+        membership.refreshes = 0;
         // The new entry replaces this one only. A newer connection of the same user stays.
         let join = Join { replaces: Some(previous), ..join };
         let context = self.context.clone();

@@ -75,6 +75,9 @@ impl<O: Outbound> Session<O> {
         let events = coalesced.after(membership.filter.position());
         let envelopes = events.iter().map(|event| &event.envelope);
         if membership.filter.admits_together(envelopes, self.context.hub.generation()) {
+            if membership.filter.has_gap() {
+                self.context.resync.request([membership.room().clone()]);
+            }
             coalesced.merge_last(events.len()).iter().for_each(|event| self.outbound.broadcast(event));
             return Ok(());
         }

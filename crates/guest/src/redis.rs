@@ -96,8 +96,11 @@ impl Redis for SpinRedis {
 
     /// A command that changes nothing finds out first whether the kept connection has broken.
     async fn command_once(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
-        if CONNECTION.with_borrow(Option::is_some) {
-            self.command("TIME", &[]).await?;
+        // Any reply shows that the connection works, also that of a proxy which does not know the command.
+        if CONNECTION.with_borrow(Option::is_some)
+            && let Err(error @ RedisError::Failed(_)) = self.command("TIME", &[]).await
+        {
+            return Err(error);
         }
         execute(&self.connection().await?, name, arguments).await
     }

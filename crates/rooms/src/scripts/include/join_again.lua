@@ -73,10 +73,13 @@ local function add_duplicate(room, presence)
   if not is_takeover and #presence.entries >= MAX_SHARED then
     return { 'TOO_MANY_CONNECTIONS' }
   end
-  if is_rate_limited(room) then
-    return { 'RATE_LIMITED' }
+  -- Others learn nothing of a further connection that brings no new name.
+  if is_takeover or is_profile_new(load_member(room, USER)) then
+    if is_rate_limited(room) then
+      return { 'RATE_LIMITED' }
+    end
+    count_entry(room)
   end
-  count_entry(room)
   if is_takeover then
     return take_over(room, presence, 1)
   end
