@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{App, UnusableComponent},
@@ -16,11 +17,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct ReadinessCheck {
     pub(super) app: Arc<App>,
     pub(super) health: Arc<Health>,
+    /// Ends the checks: an app in this process must not begin a call while it stops.
+    pub(super) draining: CancellationToken,
 }
 
 impl ReadinessCheck {
-    /// Checks whenever it is due, until the future is dropped.
+    /// Checks whenever it is due, until the bridge drains.
     pub(super) async fn run(self) {
+        tokio::select! {
+            () = self.draining.cancelled() => {}
+            () = self.check_repeatedly() => {}
+        }
+    }
+
+    async fn check_repeatedly(&self) {
         loop {
             let returns = self.check_until_usable().await;
             self.health.record_app_usable(returns);

@@ -154,7 +154,11 @@ impl Bridge {
                 interval: config.heartbeat_interval,
                 lease_losses,
             },
-            readiness: ReadinessCheck { app: Arc::clone(&app), health: Arc::clone(&health) },
+            readiness: ReadinessCheck {
+                app: Arc::clone(&app),
+                health: Arc::clone(&health),
+                draining: context.shutdown.draining.clone(),
+            },
             subscriber: Subscriber {
                 redis: config.redis,
                 node,
