@@ -22,7 +22,7 @@ use rollcall_protocol::{
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 
-use crate::limits::{ClientNetwork, idle};
+use crate::limits::{Carrier, ClientNetwork, idle};
 
 /// Twice the size of an operator's largest request.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -117,6 +117,7 @@ async fn handle(State(routes): State<Routes>, request: Request) -> Response {
     let Some(&ClientNetwork(network)) = request.extensions().get() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    let connection = request.extensions().get::<Carrier>().cloned();
     let (head, body) = request.into_parts();
     let is_event = head.uri.path().starts_with("/events/");
     let token = routes.callers.find_token(&head.headers);
@@ -127,10 +128,23 @@ async fn handle(State(routes): State<Routes>, request: Request) -> Response {
         (false, Some(_)) => MAX_BODY_BYTES + 1,
         _ => 0,
     };
-    let body = match timeout(routes.body_limit, read(body, max_bytes)).await {
+    // A signature is checked with the body. Until then, whoever sends the body is a stranger.
+    let connection = connection.filter(|_| token.is_none());
+    connection.iter().for_each(|connection| connection.wait_for_body());
+    let body = timeout(routes.body_limit, read(body, max_bytes)).await;
+    connection.iter().for_each(|connection| connection.receive_body());
+    let body = match body {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => return (StatusCode::BAD_REQUEST, "the body is incomplete").into_response(),
-        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response(),
+        incomplete => {
+            if !routes.callers.admits(&token.map_or(Caller::Stranger, Caller::Operator), network) {
+                return refuse(ErrorCode::RateLimited);
+            }
+            let refusal = match incomplete {
+                Ok(_) => (StatusCode::BAD_REQUEST, "the body is incomplete"),
+                Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            };
+            return refusal.into_response();
+        }
     };
     let caller = match token {
         _ if is_event && call::check_signature(&head.headers, &body, &routes.callers.secrets).is_ok() => {

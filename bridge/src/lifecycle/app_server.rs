@@ -66,5 +66,10 @@ impl AppServer {
 /// A bridge needs a connection for each of its calls under way, so one network may have all places that nobody else
 /// needs.
 fn place_limits(connections: usize) -> PlaceLimits {
-    PlaceLimits { total: connections, without_session: connections, per_network: None }
+    PlaceLimits {
+        total: connections,
+        without_session: connections,
+        per_network: None,
+        is_behind_proxies: false,
+    }
 }

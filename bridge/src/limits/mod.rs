@@ -14,7 +14,7 @@ mod socket;
 
 use std::net::IpAddr;
 
-pub(crate) use self::socket::{Carrier, Carry, SocketPermit, SocketRef};
+pub(crate) use self::socket::{Carrier, Carry, SocketId, SocketPermit, SocketRef};
 
 /// The network of the client that sends a request; an extension of the request.
 #[derive(Debug, Clone, Copy)]

@@ -21,8 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct PlaceLimits {
     pub(crate) total: usize,
     pub(crate) without_session: usize,
-    /// Those without a session from one network. `None` behind proxies: a proxy's address stands for many clients.
+    /// Those without a session from one network. `None`: no limit.
     pub(crate) per_network: Option<usize>,
+    /// Behind proxies, the address of a new connection stands for many clients. What its network holds then says nothing
+    /// about the client.
+    pub(crate) is_behind_proxies: bool,
 }
 
 /// What a connection waits for. Connections that are idle give way first.
@@ -30,7 +33,8 @@ pub(crate) struct PlaceLimits {
 pub(crate) enum Waiting {
     /// The next request.
     Idle,
-    /// The rest of what opens a session: a TLS handshake, the head of a request, or a token.
+    /// The rest of what opens a session: a TLS handshake, the head of a request, or a token. Or the rest of a body whose
+    /// sender is unknown, or the client, which has to take a response.
     Opening,
 }
 
@@ -50,7 +54,7 @@ struct State {
     idle_in_sessions: BTreeSet<Wait>,
     without_session: usize,
     networks: HashMap<IpAddr, Network>,
-    /// Networks by their number of connections without a session.
+    /// Networks with waiting connections, by their number of connections without a session.
     by_count: BTreeSet<(usize, IpAddr)>,
 }
 
@@ -110,7 +114,7 @@ impl Places {
 
     /// Why a new connection needs the place of another one.
     fn shortage(&self, state: &State, network: IpAddr) -> Option<ErrorCode> {
-        let PlaceLimits { total, without_session, per_network } = self.limits;
+        let PlaceLimits { total, without_session, per_network, .. } = self.limits;
         if per_network.is_some_and(|max| state.count_of(network) >= max) {
             return Some(ErrorCode::TooManyFromAddress);
         }
@@ -119,18 +123,19 @@ impl Places {
     }
 
     /// The network with the most connections gives way first, so that a network with few connections always gets one
-    /// more. Otherwise only connections give way that have waited for a while: those of the new connection's network, and
-    /// those of others only if that network has none, or if networks are not told apart.
+    /// more. Otherwise only connections give way that have waited for a while: first those of the new connection's
+    /// network, then those of networks that have no fewer connections. A school behind one address may need the place of
+    /// an idle connection of a session; how much a flood can take in this way is bounded by the limits for connections
+    /// without a session.
     fn find_victim(&self, state: &State, network: IpAddr) -> Option<u64> {
         let count = state.count_of(network);
         let largest = state.by_count.last().filter(|(largest, _)| *largest > count + 1);
-        let may_take_from_all = count == 0 || self.limits.per_network.is_none();
         let is_total_short = state.connections.len() >= self.limits.total;
         largest
             .and_then(|&(_, largest)| state.longest_waiting_of(largest, true))
             .or_else(|| state.longest_waiting_of(network, false))
-            .or_else(|| first(&state.waiting, false).filter(|_| may_take_from_all))
-            .or_else(|| first(&state.idle_in_sessions, false).filter(|_| may_take_from_all && is_total_short))
+            .or_else(|| state.longest_waiting_of_peers(if self.limits.is_behind_proxies { 0 } else { count }))
+            .or_else(|| first(&state.idle_in_sessions, false).filter(|_| is_total_short))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -141,9 +146,14 @@ impl Places {
 
 /// The connection that has waited longest. `even_fresh`: also if its head may still arrive in a moment.
 fn first(waiting: &BTreeSet<Wait>, even_fresh: bool) -> Option<u64> {
-    let wait = waiting.first()?;
-    let is_late = wait.waiting == Waiting::Idle || wait.since.elapsed() >= PATIENCE;
-    (even_fresh || is_late).then_some(wait.connection)
+    let wait = waiting.first().filter(|wait| even_fresh || wait.is_late())?;
+    Some(wait.connection)
+}
+
+impl Wait {
+    fn is_late(&self) -> bool {
+        self.waiting == Waiting::Idle || self.since.elapsed() >= PATIENCE
+    }
 }
 
 impl State {
@@ -153,6 +163,12 @@ impl State {
 
     fn longest_waiting_of(&self, network: IpAddr, even_fresh: bool) -> Option<u64> {
         first(&self.networks.get(&network)?.waiting, even_fresh)
+    }
+
+    /// The connection that has waited longest among those of networks with at least this many connections.
+    fn longest_waiting_of_peers(&self, min_count: usize) -> Option<u64> {
+        let mut late = self.waiting.iter().take_while(|wait| wait.is_late()).map(|wait| wait.connection);
+        late.find(|number| self.count_of(self.connections[number].network) >= min_count)
     }
 
     fn evict(&mut self, connection: u64) {
@@ -205,7 +221,7 @@ impl State {
         change(network);
         if network.count == 0 {
             self.networks.remove(&address);
-        } else {
+        } else if !network.waiting.is_empty() {
             self.by_count.insert((network.count, address));
         }
     }
@@ -223,7 +239,7 @@ impl Place {
         self.places.lock().change(self.connection, |connection| connection.has_session = has_session);
     }
 
-    /// The connection waits for nothing: its token is being checked.
+    /// The connection waits for nothing: its token is being checked, or its request is served.
     pub(crate) fn set_busy(&self) {
         self.places.lock().change(self.connection, |connection| connection.wait = None);
     }
@@ -267,7 +283,8 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    const LIMITS: PlaceLimits = PlaceLimits { total: 6, without_session: 4, per_network: Some(3) };
+    const LIMITS: PlaceLimits =
+        PlaceLimits { total: 6, without_session: 4, per_network: Some(3), is_behind_proxies: false };
 
     fn address(network: u8) -> IpAddr {
         [192, 0, 2, network].into()
@@ -299,6 +316,12 @@ mod tests {
         fn in_session(&self, network: u8) -> Arc<Place> {
             let place = self.busy(network);
             place.set_session(true);
+            place
+        }
+
+        fn in_session_and_idle(&self, network: u8) -> Arc<Place> {
+            let place = self.in_session(network);
+            place.set_waiting(Waiting::Idle);
             place
         }
     }
@@ -347,6 +370,36 @@ mod tests {
         let _busy = fixture.busy(6);
         assert!(sessions[1].is_evicted());
         assert_eq!(fixture.acquire(7).err(), Some(ErrorCode::Overloaded));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_of_one_network_take_the_places_of_idle_connections_of_sockets() {
+        let fixture = Fixture::new();
+        let sessions: Vec<_> = (0..LIMITS.total).map(|_| fixture.in_session_and_idle(1)).collect();
+        let _newcomers = [fixture.acquire(2).unwrap(), fixture.acquire(2).unwrap()];
+        assert_eq!(sessions.iter().filter(|place| place.is_evicted()).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_takes_nothing_from_networks_with_fewer_connections() {
+        for is_behind_proxies in [false, true] {
+            let limits = PlaceLimits { total: 3, without_session: 3, per_network: None, is_behind_proxies };
+            let fixture = Fixture(Places::new(limits));
+            let small = fixture.acquire(1).unwrap();
+            let _large = [fixture.busy(2), fixture.busy(2)];
+            tokio::time::advance(PATIENCE).await;
+            assert_eq!(fixture.acquire(2).is_ok(), is_behind_proxies);
+            assert_eq!(small.is_evicted(), is_behind_proxies);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_network_shields_no_other() {
+        let fixture = Fixture(Places::new(PlaceLimits { total: 5, without_session: 5, ..LIMITS }));
+        let _busy = [fixture.busy(1), fixture.busy(1), fixture.busy(1)];
+        let waiting = [fixture.acquire(2).unwrap(), fixture.acquire(2).unwrap()];
+        let _newcomer = fixture.acquire(3).unwrap();
+        assert!(waiting[0].is_evicted());
     }
 
     #[tokio::test(start_paused = true)]

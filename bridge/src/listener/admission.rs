@@ -57,6 +57,8 @@ impl Admission {
                 total: limits.max_sockets,
                 without_session: limits.max_sockets,
                 per_network: None,
+                // Proxies have named the client.
+                is_behind_proxies: false,
             }),
             sockets_per_address: Permits::new(limits.max_sockets_per_address),
             new_connections: RateLimiter::keyed(limits.new_connections),

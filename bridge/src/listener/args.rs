@@ -172,6 +172,7 @@ impl AdmissionLimits {
             total,
             without_session: total.min(MAX_WITHOUT_SESSION),
             per_network: (self.proxies.count == 0).then_some(MAX_WITHOUT_SESSION_PER_NETWORK),
+            is_behind_proxies: self.proxies.count > 0,
         }
     }
 }

@@ -125,7 +125,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(&[0; 50_000]).await.unwrap();
-        let limits = PlaceLimits { total: 1, without_session: 1, per_network: None };
+        let limits =
+            PlaceLimits { total: 1, without_session: 1, per_network: None, is_behind_proxies: false };
         let (stream, peer) = listener.accept().await.unwrap();
         let place = Places::new(limits).acquire(peer.ip()).unwrap();
         let mut accepted = ClientStream::new(stream, place, LINGER_LIMIT);

@@ -33,7 +33,15 @@ export const ON_SOCKETS = {
   'polling sessions without a token': [POLLING, ''],
 };
 
-const WAYS = { ...ON_CONNECTIONS, ...ON_SOCKETS };
+/** What strangers do at the app's address who pretend to be bridges. */
+export const ON_BODIES = {
+  'signed bodies that drip': [
+    'POST /events/join HTTP/1.1\r\nhost: a\r\nwebhook-signature: v1,AAAA\r\ncontent-length: 60000\r\n\r\n',
+    'x',
+  ],
+};
+
+const WAYS = { ...ON_CONNECTIONS, ...ON_SOCKETS, ...ON_BODIES };
 
 /** From each of some addresses, `count` connections, each of which comes again when it is closed. */
 export class Crowd {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
-import { Crowd } from '../harness/crowd.mjs';
+import { Crowd, ON_BODIES, ON_CONNECTIONS } from '../harness/crowd.mjs';
 import { Harness } from '../harness/harness.mjs';
 import { make, signedCall } from '../harness/signed.mjs';
 import { until, within } from '../harness/wait.mjs';
@@ -84,7 +84,7 @@ describe("limits of the app's own address", { timeout: 900_000 }, () => {
     assert.deepEqual([status, answer.code], [413, 'PAYLOAD_TOO_LARGE']);
   });
 
-  for (const way of ['health checks', 'heads that drip', 'silence']) {
+  for (const way of Object.keys({ ...ON_CONNECTIONS, ...ON_BODIES })) {
     test(`connections of strangers take no files of sockets, and no places of bridges (${way})`, async () => {
       const before = usage();
       const addresses = [1, 2, 3].map((n) => `127.0.1.${n}`);

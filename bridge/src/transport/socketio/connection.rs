@@ -148,7 +148,9 @@ pub(super) fn close_without_session(socket: &Arc<Socket>, limit: Duration) {
         let is_evicted = eviction.run_until_cancelled(sleep(limit)).await.is_none();
         let Some(socket) = socket.upgrade() else { return };
         if is_evicted {
-            return abort(&socket, "no session, and no place for new sockets");
+            tracing::debug!(socket_id = socket.id(), "socketio.evicted");
+            socket.data().end();
+            return socket.evict();
         }
         // If the client had a session meanwhile, the check that began at the end of the session counts.
         let is_idle = socket.data().progress().is_idle_for(limit);

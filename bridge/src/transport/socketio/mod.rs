@@ -28,7 +28,6 @@ use rollcall_protocol::{ErrorCode, Refusal};
 use rollcall_sockets::{
     engineio::{self, Closed, Handler, Settings},
     heartbeat::Timing,
-    websocket::is_upgrade,
 };
 
 use self::{
@@ -83,11 +82,11 @@ async fn handle(State(server): State<Arc<engineio::Server<Server>>>, request: Re
 }
 
 /// Counts the connection of a request among those of the session that the request names. Returns whether the request may
-/// go on: a connection that becomes a WebSocket has to be one of them.
+/// go on: all connections of the session may carry requests already.
 fn adopt(server: &engineio::Server<Server>, request: &Request) -> bool {
     let Some(socket) = server.find(request.uri()) else { return true };
     let permit = socket.data().permit.as_ref().zip(request.extensions().get::<Carrier>());
-    permit.is_none_or(|(permit, connection)| permit.adopt(connection)) || !is_upgrade(request.headers())
+    permit.is_none_or(|(permit, connection)| permit.adopt(connection))
 }
 
 fn refuse(code: ErrorCode) -> Response {

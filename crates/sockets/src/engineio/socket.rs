@@ -17,6 +17,8 @@ use crate::{
 pub enum Closed {
     /// The server has closed the session.
     ByServer,
+    /// The server needs the place of the client.
+    Evicted,
     /// The client has closed the session.
     ByClient,
     /// The client's WebSocket is gone.
@@ -40,6 +42,8 @@ pub struct Socket<D> {
     state: Mutex<State>,
     /// Notified when the last packets of an ended session have been polled.
     pub(super) last_poll: Notify,
+    /// Notified when nobody may wait for the client any longer.
+    pub(super) evicted: Notify,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,7 @@ impl<D> Socket<D> {
             needless: FloodLimit::default(),
             state: Mutex::new(State { transport, closed: None }),
             last_poll: Notify::new(),
+            evicted: Notify::new(),
         }
     }
 
@@ -120,6 +125,12 @@ impl<D> Socket<D> {
         if self.end(Closed::ByServer) {
             self.queue.close();
         }
+    }
+
+    /// Ends the session at once, and waits neither for the client to take what is queued nor for it to close.
+    pub fn evict(&self) {
+        self.evicted.notify_one();
+        self.fail(Closed::Evicted);
     }
 
     /// Counts a packet that the client need not have sent. Too many end the session.

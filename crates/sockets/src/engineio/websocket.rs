@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -19,14 +20,22 @@ const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Serves a session until it ends.
-pub(super) async fn serve<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, websocket: WebSocket) {
+pub(super) async fn serve<H: Handler>(
+    handler: &Arc<H>,
+    socket: &Arc<Socket<H::Data>>,
+    mut websocket: WebSocket,
+) {
     tokio::select! {
-        () = exchange(handler, socket, websocket) => {}
-        () = socket.queue.close_deadline() => {}
+        biased;
+        () = socket.evicted.notified() => {}
+        () = exchange(handler, socket, &mut websocket) => return,
+        () = socket.queue.close_deadline() => return,
     }
+    // The client gets the frame if the connection takes it at once.
+    let _ = websocket.close(Some(Message::Close(None))).now_or_never();
 }
 
-async fn exchange<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, mut websocket: WebSocket) {
+async fn exchange<H: Handler>(handler: &Arc<H>, socket: &Arc<Socket<H::Data>>, websocket: &mut WebSocket) {
     let frame = loop {
         match websocket.next(&socket.queue, |received_at| handler.sent(received_at)).await {
             Ok(frame) => {
@@ -87,7 +96,11 @@ pub(super) async fn upgrade<D>(socket: &Socket<D>, upgrade: Upgrade) -> Option<W
         return Some(websocket);
     }
     socket.end_upgrade();
-    websocket.close(Some(Message::Close(None))).await;
+    tokio::select! {
+        biased;
+        () = websocket.close(Some(Message::Close(None))) => {}
+        () = socket.evicted.notified() => {}
+    }
     None
 }
 

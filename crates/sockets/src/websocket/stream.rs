@@ -101,7 +101,7 @@ impl WebSocket {
 
     /// Closes the WebSocket: sends the frame, if there is one to send, and waits a moment for the client's answer. If the
     /// client has closed first, the library's answer is sent.
-    pub async fn close(mut self, frame: Option<Message>) {
+    pub async fn close(&mut self, frame: Option<Message>) {
         let closing = async {
             if let Some(frame) = frame {
                 // Fails if the client has closed first.
