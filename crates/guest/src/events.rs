@@ -12,7 +12,7 @@ use rollcall_protocol::{
     client::Done,
     event::{AppEvent, EventKind},
 };
-use rollcall_rooms::{Error, settings::parse_setting};
+use rollcall_rooms::Error;
 use spin_sdk::http::Request;
 
 use crate::{
@@ -136,9 +136,7 @@ async fn read_secrets() -> Result<Vec<Secret>, Error> {
 ///
 /// Redis may still apply a call that the function no longer waits for. Bridges may repeat every event safely.
 pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let limit = variables::get("redis_timeout_ms").await?;
-    let limit_ms = parse_setting("redis_timeout_ms", &limit, 1..=30_000)
-        .map_err(|error| variables::misconfigured(&error))?;
+    let limit_ms = variables::redis_timeout_ms().await?;
     let clock = pin!(spin_sdk::time::sleep(Duration::from_millis(limit_ms)));
     match select(pin!(work), clock).await {
         Either::Left((result, _)) => result,

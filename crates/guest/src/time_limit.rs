@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcall_rooms::{Error, settings::parse_setting};
+use rollcall_rooms::Error;
 
 use crate::variables;
 
@@ -20,9 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Limits work to the component's variable `redis_timeout_ms`. Whatever Redis has not done by then, the next run does.
 pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let limit = variables::get("redis_timeout_ms").await?;
-    let limit_ms = parse_setting("redis_timeout_ms", &limit, 1..=30_000)
-        .map_err(|error| variables::misconfigured(&error))?;
+    let limit_ms = variables::redis_timeout_ms().await?;
     within(Duration::from_millis(limit_ms), work)
         .await
         .unwrap_or_else(|| Err(Error::Unavailable(format!("not done within {limit_ms} ms"))))
