@@ -1,4 +1,6 @@
 // A proxy between a bridge and the app: forwards, holds or aborts calls, and counts them.
+// A bridge checks the components again after a silence of the app, at a time of its own. The proxy therefore neither
+// counts nor records these checks, and `does` does not decide about them.
 
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
@@ -13,6 +15,9 @@ export const HOLD = 'hold';
 export const LOSE = 'lose';
 /** Answers a call instead of the app. */
 export const refuse = (code, status) => ({ code, status });
+
+const bodyOf = async (call) => Buffer.concat(await call.toArray());
+const isCheck = ({ headers }) => headers['ce-type'] === 'rollcall.check';
 
 export class AppProxy {
   /** Number of calls so far, by path. */
@@ -34,7 +39,7 @@ export class AppProxy {
   static async start(target) {
     const proxy = new AppProxy();
     proxy.target = target;
-    proxy.server = createServer((call, answer) => proxy.#take(call, answer));
+    proxy.server = createServer((call, answer) => proxy.#take(call, answer).catch(() => answer.destroy()));
     await listen(proxy.server);
     return proxy;
   }
@@ -54,6 +59,7 @@ export class AppProxy {
   }
 
   async #take(call, answer) {
+    if (isCheck(call)) return this.isBroken ? call.socket.destroy() : this.#pass(call, await bodyOf(call), answer);
     const path = call.url;
     this.calls[path] = (this.calls[path] ?? 0) + 1;
     if (this.isBroken) return call.socket.destroy();
@@ -64,7 +70,7 @@ export class AppProxy {
     answer.once('close', () => {
       for (const name of [path, 'all']) this.#inFlight[name] -= 1;
     });
-    const body = Buffer.concat(await call.toArray());
+    const body = await bodyOf(call);
     const seen = { path, headers: call.headers, body: JSON.parse(body) };
     this.seen.push(seen);
     const what = this.does(seen);
@@ -76,7 +82,7 @@ export class AppProxy {
     else pass();
   }
 
-  #pass(call, body, answer, isLost) {
+  #pass(call, body, answer, isLost = false) {
     const { method, headers } = call;
     const onward = request(this.target + call.url, { method, headers, agent: this.#agent }, (response) => {
       if (isLost) return response.resume().once('end', () => answer.destroy());
