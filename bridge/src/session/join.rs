@@ -2,7 +2,7 @@
 
 use rollcall_protocol::{
     EntryId, ErrorCode, Refusal, RoomId,
-    client::{JoinAck, JoinRequest},
+    client::{JoinAck, JoinRequest, Joined},
     close::CloseReason,
     event::{Disconnect, EntryRef, Join, Membership},
     id::InvalidId,
@@ -21,6 +21,9 @@ use crate::{
     app::{self, AppError},
     fanout::Attachment,
 };
+
+/// How often a join is made with a new entry, because the one before ended early.
+const MAX_ATTEMPTS: usize = 3;
 
 impl<O: Outbound> Session<O> {
     /// Enters the room that the payload names, or shows it again to a client that is in it.
@@ -49,32 +52,45 @@ impl<O: Outbound> Session<O> {
         let attachment = self.attach(room.clone()).await?;
         let resume_token = new_resume_token()?;
         let resumes = request.resume_token.as_ref().map(ResumeToken::hash);
-        let join = Join { resumes, ..self.new_join(&room, &resume_token)? };
-        match self.context.app.call(&join, join.entry_id.as_str()).await {
-            Ok(joined) => {
-                let position = (joined.epoch, joined.seq);
-                let generation = self.context.hub.generation();
-                self.room = RoomState::Inside(RoomMembership {
-                    attachment,
-                    entry: join.entry_id.clone(),
-                    previous_entry: None,
-                    epoch: joined.epoch,
-                    resume_token: resume_token.clone(),
-                    filter: Filter::new(join.entry_id, position, generation),
-                    grant: join.grant,
-                    refreshes: 0,
-                    postponed: None,
-                });
-                self.announce_entry();
-                Ok(JoinAck { joined, resume_token })
-            }
-            Err(error) => {
-                if error.may_have_been_applied() {
-                    self.set_unconfirmed(room, join.entry_id)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let join = Join { resumes: resumes.clone(), ..self.new_join(&room, &resume_token)? };
+            match self.context.app.call(&join, join.entry_id.as_str()).await {
+                Ok(joined) => return Ok(self.set_inside(attachment, join, joined, resume_token)),
+                // The entry existed and was lost before the app's answer arrived: the answer took longer than the lease.
+                Err(AppError::Refused { refusal, .. }) if refusal.code == ErrorCode::EntryClosed => {}
+                Err(error) => {
+                    if error.may_have_been_applied() {
+                        self.set_unconfirmed(room, join.entry_id)?;
+                    }
+                    return Err(error.into());
                 }
-                Err(error.into())
             }
         }
+        Err(ErrorCode::Unavailable.into())
+    }
+
+    fn set_inside(
+        &mut self,
+        attachment: Attachment,
+        join: Join,
+        joined: Joined,
+        resume_token: ResumeToken,
+    ) -> JoinAck {
+        let position = (joined.epoch, joined.seq);
+        let generation = self.context.hub.generation();
+        self.room = RoomState::Inside(RoomMembership {
+            attachment,
+            entry: join.entry_id.clone(),
+            previous_entry: None,
+            epoch: joined.epoch,
+            resume_token: resume_token.clone(),
+            filter: Filter::new(join.entry_id, position, generation),
+            grant: join.grant,
+            refreshes: 0,
+            postponed: None,
+        });
+        self.announce_entry();
+        JoinAck { joined, resume_token }
     }
 
     /// Remembers a join that the app may have applied, and takes it back in the background.

@@ -36,8 +36,17 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
     return [lea, kim];
   }
 
+  /** Tells the app that an entry of kim has lost its connection. */
+  async function disconnect(room, entryId) {
+    const event = { type: 'disconnect', roomId: room, userId: 'kim', entryId };
+    const { status, answer } = await make(harness.appUrl, signedCall('disconnect', event));
+    assert.equal(status, 200, JSON.stringify(answer));
+  }
+
   const state = async (room, user) => {
-    const { members } = await (await harness.api('GET', `/rooms/${room}/members`)).json();
+    const response = await harness.api('GET', `/rooms/${room}/members`);
+    assert.ok(response.ok, await response.clone().text());
+    const { members } = await response.json();
     return members.find(({ userId }) => userId === user)?.state;
   };
 
@@ -51,16 +60,33 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
       await until(() => joins().length > before, 'the bridge rejoins kim');
       const ended = joins()[before];
       await lea.next('room:participantReconnected');
-      const { status } = await make(
-        harness.appUrl,
-        signedCall('disconnect', { type: 'disconnect', roomId: room, userId: 'kim', entryId: ended.entryId }),
-      );
-      assert.equal(status, 200);
+      await disconnect(room, ended.entryId);
       await lea.next('room:participantReconnecting');
       proxy.does = () => PASS;
       assert.equal((await lea.next('room:participantReconnected', undefined, 60_000)).userId, 'kim');
       assert.notEqual(joins().at(-1).entryId, ended.entryId);
       assert.equal((await kim.leave()).success, true, 'through the same socket as before');
+    });
+  }
+
+  for (const transport of TRANSPORTS) {
+    test(`a first join whose entry ended before its response arrived enters with another (${transport})`, async () => {
+      const room = await harness.room();
+      const lea = await harness.socketIo('lea');
+      await lea.enter(room);
+      const kim = await harness.connect(transport, 'kim', { bridge: 1 });
+      const before = joins().length;
+      proxy.does = ({ path }) => (path === JOIN ? LOSE : PASS);
+      const entering = kim.enter(room);
+      await lea.next('room:participantsChanged');
+      const { entryId } = joins()[before];
+      await disconnect(room, entryId);
+      await lea.next('room:participantReconnecting');
+      proxy.does = () => PASS;
+      assert.equal((await entering).recovered, true);
+      assert.equal((await lea.next('room:participantReconnected')).userId, 'kim');
+      assert.notEqual(joins().at(-1).entryId, entryId);
+      assert.equal(await state(room, 'kim'), 'present');
     });
   }
 
