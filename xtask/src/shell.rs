@@ -1,6 +1,7 @@
 //! Runs other programs.
 
 use std::{
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -51,6 +52,31 @@ pub fn run_quietly(command: &mut Command) -> Result<()> {
 pub fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Puts a program into a process group of its own, so that the terminal's Ctrl-C reaches only this program, which then
+/// stops its children in order. Call this before other settings than arguments and variables.
+pub fn in_own_group(command: Command) -> Command {
+    let mut command = bind_to_this_process(command);
+    command.process_group(0);
+    command
+}
+
+/// Makes the kernel stop the program when this program is killed. Every Debian has `setpriv`; without it, this
+/// program leaves its children behind when it is killed.
+fn bind_to_this_process(command: Command) -> Command {
+    if which("setpriv").is_none() {
+        return command;
+    }
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bound.env(name, value),
+            None => bound.env_remove(name),
+        };
+    }
+    bound
 }
 
 /// Finds a program in `PATH`.

@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -57,7 +56,10 @@ impl Suites {
     pub fn run(&self, scripts: &Path) -> Result<Outcome> {
         for program in &self.0 {
             let mut command = Command::new(program);
-            command.args(["--test-threads", "2"]).current_dir("tests");
+            command.args(["--test-threads", "2"]);
+            // A group of its own, so that the suite and its servers end together.
+            let mut command = shell::in_own_group(command);
+            command.current_dir("tests");
             command.env("ROLLCALL_SCRIPTS", std::fs::canonicalize(scripts)?);
             command.env("ROLLCALL_MODEL_STEPS", MODEL_STEPS);
             if let Some(by) = find_failure(&mut command)? {
@@ -83,9 +85,7 @@ fn copy(program: &Path, folder: &Path) -> Result<PathBuf> {
 
 /// Runs a suite until its first failure. Returns what failed.
 fn find_failure(suite: &mut Command) -> Result<Option<String>> {
-    // A group of its own, so that the suite and its servers end together.
-    let mut child =
-        suite.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut child = suite.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let failure = watch(&mut child);
     if !matches!(failure, Ok(None)) {
         end_group(&mut child)?;
@@ -128,19 +128,19 @@ fn end_group(child: &mut Child) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Command {
+    fn script(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        command
+        shell::in_own_group(command)
     }
 
     #[test]
     fn a_suite_ends_at_its_first_failure() {
         let failure =
-            find_failure(&mut shell("echo 'test a ... ok'; echo 'test b::c ... FAILED'; sleep 600"));
+            find_failure(&mut script("echo 'test a ... ok'; echo 'test b::c ... FAILED'; sleep 600"));
         assert_eq!(failure.unwrap().as_deref(), Some("b::c"));
-        assert_eq!(find_failure(&mut shell("echo 'test a ... ok'")).unwrap(), None);
-        assert!(find_failure(&mut shell("exit 3")).unwrap().unwrap().contains('3'));
+        assert_eq!(find_failure(&mut script("echo 'test a ... ok'")).unwrap(), None);
+        assert!(find_failure(&mut script("exit 3")).unwrap().unwrap().contains('3'));
     }
 
     #[test]

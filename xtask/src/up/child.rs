@@ -1,7 +1,6 @@
 //! A program that runs until it is told to stop, and never longer than this one.
 
 use std::{
-    os::unix::process::CommandExt,
     process::{self, Command},
     thread,
     time::{Duration, Instant},
@@ -24,7 +23,7 @@ pub struct Child {
 impl Child {
     /// Starts a program.
     pub fn start(name: &'static str, command: Command) -> Result<Self> {
-        let process = prepare(command).spawn().with_context(|| format!("cannot start {name}"))?;
+        let process = shell::in_own_group(command).spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self::adopt(name, process))
     }
 
@@ -66,29 +65,4 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Puts the program into a process group of its own, so that the terminal's Ctrl-C reaches only this program, which
-/// then stops its children in order.
-pub fn prepare(command: Command) -> Command {
-    let mut command = bind_to_this_process(command);
-    command.process_group(0);
-    command
-}
-
-/// Makes the kernel stop the program when this program is killed. Every Debian has `setpriv`; without it, a killed `up`
-/// leaves its children behind.
-fn bind_to_this_process(command: Command) -> Command {
-    if shell::which("setpriv").is_none() {
-        return command;
-    }
-    let mut bound = Command::new("setpriv");
-    bound.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => bound.env(name, value),
-            None => bound.env_remove(name),
-        };
-    }
-    bound
 }

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use rollcall_servers::{candidate_ports, redis_server, start_redis};
 use url::Url;
 
-use super::child::{self, Child};
+use super::child::Child;
+use crate::shell;
 
 /// A Redis, and its process if it is a private one.
 pub struct Redis {
@@ -36,7 +37,7 @@ impl Redis {
         let (process, port) = start_redis(&log, candidate_ports(), |port| {
             let mut command = redis_server(port);
             command.args(["--appendonly", "yes", "--dir"]).arg(&data);
-            child::prepare(command)
+            shell::in_own_group(command)
         })?;
         let process = Child::adopt("redis-server", process);
         Ok(Self { url: Url::parse(&format!("redis://127.0.0.1:{port}"))?, process: Some(process) })

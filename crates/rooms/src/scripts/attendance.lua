@@ -16,9 +16,8 @@
 local room = load_settled_room(call.roomId)
 schedule(room)
 
-local present = room.is_live and redis.call('ZRANGE', room.order, 0, -1) or {}
 local attendees, is_present = {}, {}
-for _, user in ipairs(present) do
+for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
   is_present[user] = true
   local attendee = load_attendee(room, user)
   add_stay(attendee, load_member(room, user), build_stay(room, load_presence(room, user), nil, now))
