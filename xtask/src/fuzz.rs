@@ -26,9 +26,9 @@ pub struct Fuzz {
 }
 
 /// The result of a target.
-struct Outcome {
-    target: String,
-    is_ok: bool,
+pub struct Outcome {
+    pub target: String,
+    pub is_ok: bool,
     inputs: String,
     coverage: String,
 }
@@ -38,7 +38,23 @@ pub fn run(fuzz: &Fuzz) -> Result<(u32, u32)> {
     println!("Set-up:");
     setup::cargo_fuzz::ensure()?;
     println!("Build: fuzz targets");
-    shell::run(cargo_fuzz("build").args(["--sanitizer", "none"]).args(&fuzz.target))?;
+    shell::run(build().args(&fuzz.target))?;
+    let outcomes = run_targets(fuzz)?;
+    let passed = outcomes.iter().filter(|outcome| outcome.is_ok).count();
+    Ok((u32::try_from(passed)?, u32::try_from(outcomes.len() - passed)?))
+}
+
+/// Sets up and builds the targets at the lowest priority, beside other work. Shows the output only if that fails.
+pub fn build_in_background() -> Result<()> {
+    // Linux holds the priority of each thread, and programs inherit the priority of the thread that starts them.
+    rustix::process::nice(19)?;
+    setup::cargo_fuzz::ensure()?;
+    println!("Build: fuzz targets, beside the tests");
+    shell::run_quietly(&mut build())
+}
+
+/// Runs the built targets.
+pub fn run_targets(fuzz: &Fuzz) -> Result<Vec<Outcome>> {
     let mut targets = find_targets()?;
     if let Some(one) = &fuzz.target {
         targets.retain(|target| target == one);
@@ -55,8 +71,13 @@ pub fn run(fuzz: &Fuzz) -> Result<(u32, u32)> {
     for Outcome { target, is_ok, inputs, coverage } in &outcomes {
         println!("{target:<18} {inputs:>12} {coverage:>9}{}", if *is_ok { "" } else { "  FAILED" });
     }
-    let passed = outcomes.iter().filter(|outcome| outcome.is_ok).count();
-    Ok((u32::try_from(passed)?, u32::try_from(outcomes.len() - passed)?))
+    Ok(outcomes)
+}
+
+fn build() -> Command {
+    let mut command = cargo_fuzz("build");
+    command.args(["--sanitizer", "none"]);
+    command
 }
 
 /// `RUSTC_BOOTSTRAP` unlocks the instrumentation, which stable compilers hide. The targets run without AddressSanitizer,

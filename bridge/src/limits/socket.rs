@@ -42,9 +42,17 @@ pub(crate) trait Carry: Send + Sync {
 
     /// The connection waits for a body whose sender is unknown. Until the body is complete, the connection gives way to
     /// new ones, and the request is then dropped.
+    #[cfg_attr(
+        not(feature = "in-process"),
+        allow(dead_code, reason = "only an app in this process gets bodies")
+    )]
     fn wait_for_body(&self);
 
     /// The body is complete. Until its response begins, the connection gives way to nobody.
+    #[cfg_attr(
+        not(feature = "in-process"),
+        allow(dead_code, reason = "only an app in this process gets bodies")
+    )]
     fn receive_body(&self);
 }
 

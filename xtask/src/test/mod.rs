@@ -1,0 +1,70 @@
+//! Every test, with a summary.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `step` | one program that runs tests |
+//! | `output` | counts and failures in the output of such a program |
+//! | `summary` | the table at the end |
+
+mod output;
+mod step;
+mod summary;
+
+use std::{process::Command, thread, time::Instant};
+
+use anyhow::{Context, Result, bail};
+
+use self::{step::Step, summary::Stage};
+use crate::{
+    components,
+    fuzz::{self, Fuzz},
+    setup,
+};
+
+/// How long each fuzz target runs: long enough to see that it still works, and to find what is easily found.
+const FUZZ_SECONDS: u32 = 5;
+
+const SUITES: &str = "tests/e2e/suites";
+
+/// Files of suites that run at once. The suites mostly wait, so even two cores have time for more.
+const SUITES_AT_ONCE: &str = "--test-concurrency=3";
+
+/// Sets up, builds, and runs everything; a failure does not keep the rest from running. Returns whether everything
+/// passed.
+pub fn run() -> Result<bool> {
+    let stages =
+        [Stage::time("set-up", setup::for_tests)?, Stage::time("build", components::build_all_with_tests)?];
+    let cargo = Step::run("cargo test", Command::new("cargo").args(["test", "--no-fail-fast"]));
+    // The suites in Node.js mostly wait, so the fuzz targets are built meanwhile.
+    let fuzz_build = thread::spawn(fuzz::build_in_background);
+    let node = node_tests().and_then(|mut node| Step::run("node --test", &mut node));
+    let fuzz = fuzz_build.join().unwrap_or_else(|_| bail!("the build panicked")).and_then(|()| fuzz_step());
+    let steps = [("cargo test", cargo), ("node --test", node), ("fuzz", fuzz)]
+        .map(|(name, step)| step.unwrap_or_else(|error| Step::broken(name, &error)));
+    Ok(summary::print(&stages, &steps))
+}
+
+fn node_tests() -> Result<Command> {
+    let mut suites: Vec<_> = std::fs::read_dir(SUITES)
+        .with_context(|| format!("{SUITES} cannot be read"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    suites.sort();
+    let faketime = setup::faketime_library().context("libfaketime is missing")?;
+    let mut node = Command::new("node");
+    node.args(["--test", "--test-reporter=spec", SUITES_AT_ONCE]).args(suites);
+    node.env("ROLLCALL_FAKETIME", faketime);
+    node.env("ROLLCALL_CHROMIUM", setup::chromium::program().context("Chromium is missing")?);
+    node.env("ROLLCALL_NGINX", setup::nginx::program().context("nginx is missing")?);
+    node.env("ROLLCALL_PYTHON_TOOLS", std::fs::canonicalize(setup::python_tools::ensure()?)?);
+    Ok(node)
+}
+
+fn fuzz_step() -> Result<Step> {
+    println!("\nTest: fuzz");
+    let began = Instant::now();
+    let outcomes = fuzz::run_targets(&Fuzz { target: None, seconds: FUZZ_SECONDS })?;
+    Ok(Step::of_outcomes("fuzz", outcomes, began.elapsed()))
+}
