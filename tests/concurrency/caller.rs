@@ -6,7 +6,7 @@ use rollcall_protocol::{
     definition::SessionDefinition,
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
-use rollcall_rooms::{Error, Rooms, definitions::Precondition, rooms::ShardSweep};
+use rollcall_rooms::{Error, Rooms, definitions::Precondition, redis::Redis, rooms::ShardSweep};
 use rollcall_tests::redis_server::{RedisPort, connect};
 
 use crate::{
@@ -14,10 +14,12 @@ use crate::{
     checker::{self, Stay},
     harness::Harness,
     ids::{NODES, ROOMS, SHARD, id, settings},
+    store::Crashing,
 };
 
 pub struct Caller {
     pub harness: Arc<Harness>,
+    redis: RedisPort,
     rooms: Rooms<RedisPort>,
     pub log: Log,
 }
@@ -29,6 +31,8 @@ pub struct Log {
     pub heartbeats: usize,
     pub sweeps: usize,
     pub lost_leases: usize,
+    /// Callers of changes that crashed.
+    pub crashes: usize,
     /// Failures of heartbeats and sweeps, which are never refused.
     pub failures: Vec<String>,
 }
@@ -36,8 +40,8 @@ pub struct Log {
 impl Caller {
     pub async fn connect(harness: Arc<Harness>) -> Self {
         let redis = RedisPort(connect(&harness.redis).await);
-        let rooms = Rooms::new(redis, &settings()).expect("settings that can be written");
-        Self { harness, rooms, log: Log::default() }
+        let rooms = Rooms::new(redis.clone(), &settings()).expect("settings that can be written");
+        Self { harness, redis, rooms, log: Log::default() }
     }
 
     pub async fn join(&mut self, room: usize, join: &Join) {
@@ -93,6 +97,35 @@ impl Caller {
         let store = &self.harness.rooms[room].store;
         let undefined = self.rooms.undefine(&store, &id(ROOMS[room].id), &Precondition::default()).await;
         self.record(room, began, changed(undefined.err()));
+    }
+
+    /// Changes the definition, or deletes it, and crashes meanwhile.
+    pub async fn crash(&mut self, room: usize, definition: Option<SessionDefinition>, arrives: bool) {
+        let store = Crashing { store: &self.harness.rooms[room].store, arrives };
+        let id = id(ROOMS[room].id);
+        let changed = match definition {
+            Some(definition) => self.rooms.define(&store, &id, definition).await.map(drop),
+            None => self.rooms.undefine(&store, &id, &Precondition::default()).await,
+        };
+        if let Err(Error::Unavailable(_)) = changed {
+            self.log.crashes += 1;
+            // Redis would expire the lock after some seconds.
+            let lock = format!("rollcall:{{{SHARD}}}:revising:{id}");
+            let freed = self.redis.command("DEL", &[lock.as_bytes()]).await;
+            freed.expect("Redis is up");
+        }
+    }
+
+    /// Joins while no change is under way, and checks that the room then goes by the definition in the store.
+    pub async fn check_definition(&mut self, room: usize, join: &Join) {
+        self.join(room, join).await;
+        let key = format!("rollcall:{{{SHARD}}}:room:{}", ROOMS[room].id);
+        let live = self.redis.command("HGET", &[key.as_bytes(), b"revision"]).await.expect("Redis is up");
+        let live: Option<u64> = String::from_utf8_lossy(&live[0]).parse().ok();
+        let stored = self.harness.rooms[room].store.session().map(|session| session.revision);
+        if live.is_some() && live < stored.or(Some(u64::MAX)) {
+            self.log.failures.push(format!("{key} has revision {live:?}, and the store {stored:?}"));
+        }
     }
 
     /// Returns whether the node lost its lease before the heartbeat.

@@ -18,17 +18,18 @@ pub fn new_session(room: usize, random: &mut fastrand::Rng) -> SessionDefinition
     }
 }
 
-/// Changes or deletes the room's definition.
+/// Changes or deletes the room's definition. Sometimes the caller crashes.
 pub async fn change(caller: &mut Caller, room: usize, random: &mut fastrand::Rng) {
     let current = caller.harness.rooms[room].store.session().map(|session| session.definition);
     let definition = match current.filter(|definition| definition.end_at > now_ms()) {
         None => new_session(room, random),
         Some(definition) => pick_change(definition, random),
     };
-    if random.u8(..16) == 0 {
-        caller.undefine(room).await;
-    } else {
-        caller.define(room, definition).await;
+    let definition = (random.u8(..16) > 0).then_some(definition);
+    match definition {
+        definition if random.u8(..8) == 0 => caller.crash(room, definition, random.bool()).await,
+        None => caller.undefine(room).await,
+        Some(definition) => caller.define(room, definition).await,
     }
 }
 

@@ -33,6 +33,7 @@ const EXPECTED: &[&str] = &[
     "read",
     "read while not live",
     "lease lost",
+    "change that crashed",
     "ALREADY_JOINED",
     "ENTRY_CLOSED",
     "NOT_A_MEMBER",
@@ -50,6 +51,7 @@ impl Counts {
         let of_rooms: usize = log.calls.iter().map(Vec::len).sum();
         *self.0.entry("call").or_default() += of_rooms + log.heartbeats + log.sweeps;
         *self.0.entry("lease lost").or_default() += log.lost_leases;
+        *self.0.entry("change that crashed").or_default() += log.crashes;
     }
 
     pub fn count(&mut self, history: &History) {

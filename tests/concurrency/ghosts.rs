@@ -9,7 +9,7 @@ use tokio::time;
 use crate::{caller::Caller, changes, ids::ROOMS};
 
 /// Kinds of keys that outlive sessions.
-const LASTING_KINDS: &[&str] = &["closed", "attendees", "stays", "epoch", "clock"];
+const LASTING_KINDS: &[&str] = &["closed", "attendees", "stays", "epoch", "clock", "announced"];
 
 /// Most sweeps after which nothing may be due.
 const SWEEPS: usize = 300;

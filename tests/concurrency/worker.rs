@@ -48,9 +48,11 @@ impl Worker {
         }
     }
 
-    /// Ends the sessions of the last round and defines new ones.
+    /// Checks the definitions of the last round, ends its sessions and defines new ones.
     async fn set_up(&mut self) {
         for room in 0..ROOMS.len() {
+            let join = self.build_join(room, 0, NODES[0]);
+            self.caller.check_definition(room, &join).await;
             self.caller.undefine(room).await;
             let session = changes::new_session(room, &mut self.random);
             self.caller.define(room, session).await;

@@ -40,6 +40,7 @@ const EXPECTED: &[&str] = &[
     "leader gone",
     "rescheduled",
     "reminded",
+    "completed a change",
     "ended in time",
     "ended early",
     "replaced",
@@ -72,6 +73,7 @@ impl Counts {
         let events = world.events().into_iter().flatten();
         let outcomes =
             events.map(|event| event_outcome(event, &step.action)).chain(reply_outcome(&world.reply));
+        let outcomes = outcomes.chain(world.service.has_completed.then_some("completed a change"));
         for outcome in outcomes {
             *self.outcomes.entry(outcome).or_default() += 1;
         }
@@ -110,10 +112,13 @@ fn kind(action: &Action) -> &'static str {
         Action::Heartbeat(_) => "heartbeat",
         Action::Stop(_) => "stop",
         Action::Sweep => "sweep",
-        Action::Define { crashes: true, .. } => "change that crashed",
+        Action::Define { crash: Some(_), .. } | Action::Undefine { crash: Some(_), .. } => {
+            "change that crashed"
+        }
+        Action::Arrive(_) => "late write",
         Action::Define { .. } => "change",
         Action::DefineExternally { .. } => "external change",
-        Action::Undefine(_) => "undefine",
+        Action::Undefine { .. } => "undefine",
         Action::Read { .. } => "read",
         Action::Attendance(_) => "attendance",
         Action::Kick { .. } => "kick",

@@ -7,11 +7,11 @@ use rollcall_protocol::definition::Duplicates;
 use crate::{
     event::Person,
     ids::{
-        CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, MINUTE, NODES, Node, PublicId, ROOMS,
-        RoomNo, SECOND, Time, USERS, User,
+        CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, LONGEST_CALL, MINUTE, NODES, Node,
+        PublicId, ROOMS, RoomNo, SECOND, Time, USERS, User,
     },
     room::{Join, Membership},
-    service::{Action, Definition},
+    service::{Action, Crash, Definition},
     world::{Step, World},
 };
 
@@ -86,7 +86,10 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
     let definition_now = &world.service.stores[room].current;
     let is_over = definition_now.as_ref().is_none_or(|session| session.definition.end_at <= at);
     if is_over && rng.u32(..3) > 0 {
-        return Action::Define { room, definition: pick_definition(world, room, at, rng), crashes: false };
+        return Action::Define { room, definition: pick_definition(world, room, at, rng), crash: None };
+    }
+    if let Some(room) = find_late_write(world, at, rng) {
+        return Action::Arrive(room);
     }
     let entering = if world.workload == Workload::Crowded { 220 } else { 40 };
     match rng.u32(..68 + entering) {
@@ -95,13 +98,11 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         23..26 => Action::Heartbeat(pick_node(rng)),
         26..28 => Action::Stop(pick_node(rng)),
         28..37 => Action::Sweep,
-        37..46 => Action::Define {
-            room,
-            definition: pick_definition(world, room, at, rng),
-            crashes: rng.u32(..4) == 0,
-        },
+        37..46 => {
+            Action::Define { room, definition: pick_definition(world, room, at, rng), crash: pick_crash(rng) }
+        }
         46..47 => Action::DefineExternally { room, definition: pick_definition(world, room, at, rng) },
-        47..48 => Action::Undefine(room),
+        47..48 => Action::Undefine { room, crash: pick_crash(rng) },
         48..51 => Action::Read { room, entries: (0..3).map(|_| pick_entry(world, room, rng)).collect() },
         51..53 => Action::Attendance(room),
         53..55 => Action::AbandonJoin(pick_join(world, room, rng)),
@@ -110,8 +111,26 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         63..65 => Action::Kick { room, user: USERS[rng.usize(..USERS.len())] },
         65..66 => Action::Notify(room),
         66..68 => Action::List { after: rng.bool().then_some(room), limit: rng.u32(1..=3) },
-        _ => Action::Join { join: pick_join(world, room, rng), reads_stale: rng.u32(..12) == 0 },
+        _ => {
+            let may_be_stale = at < world.service.stores[room].changed_at + LONGEST_CALL;
+            let reads_stale = rng.u32(..12) == 0 && may_be_stale;
+            Action::Join { join: pick_join(world, room, rng), reads_stale }
+        }
     }
+}
+
+fn pick_crash(rng: &mut Rng) -> Option<Crash> {
+    let crashes = [Crash::Locked, Crash::Announced, Crash::Stored];
+    rng.choice(crashes).filter(|_| rng.u32(..3) == 0)
+}
+
+/// Finds a write of a caller that has crashed, which may still arrive.
+fn find_late_write(world: &World, at: Time, rng: &mut Rng) -> Option<RoomNo> {
+    let may_arrive = |room: &RoomNo| {
+        let lost = world.service.stores[*room].lost.as_ref();
+        lost.is_some_and(|lost| at < lost.revision + LONGEST_CALL)
+    };
+    (0..ROOMS.len()).find(may_arrive).filter(|_| rng.u32(..16) == 0)
 }
 
 /// Picks an earlier join to repeat: one with a current entry, one of the last, or any.

@@ -62,6 +62,9 @@ pub const CHARGED: Time = LEASE / 3;
 pub const REMINDER_LEAD: Time = 10 * MINUTE;
 /// Minimum time for which a closed entry is kept.
 pub const CLOSED_ENTRY_TTL: Time = 10 * MINUTE;
+/// Time for which a call may be under way: in which an announced change reaches the store, and a join has done its work
+/// after it read the store.
+pub const LONGEST_CALL: Time = CLOSED_ENTRY_TTL;
 /// Time for which a session's keys may outlive its end.
 pub const RETENTION: Time = 60 * MINUTE;
 /// One less than the number of users, so that rooms can exceed the limit.

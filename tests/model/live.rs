@@ -21,6 +21,10 @@ pub struct Live {
     pub started_at: Time,
     pub seq: u64,
     pub terms: Terms,
+    /// Whom the definition admits; none where the source has no revisions.
+    pub admits: Option<Admits>,
+    /// The revision of the last change that may have reached the store and has not reached the room, or 0.
+    pub announced: u64,
     pub reminder_at: Option<Time>,
     pub host: Option<User>,
     /// The part of the shard's pauses that grace periods include.
@@ -40,6 +44,20 @@ pub struct Terms {
     pub leader: Option<PublicId>,
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
+}
+
+/// Whom a definition admits, beside the leader.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admits {
+    All,
+    Listed(Vec<User>),
+}
+
+impl Admits {
+    fn of(terms: Terms, members: Option<&[User]>) -> Option<Self> {
+        let admits = members.map_or(Self::All, |members| Self::Listed(members.to_vec()));
+        (terms.revision > 0).then_some(admits)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,13 +92,21 @@ impl Member {
 }
 
 impl Live {
-    pub fn start(room: PublicId, epoch: u64, terms: Terms, paused: Time, now: Time) -> Self {
+    pub fn start(
+        room: PublicId,
+        epoch: u64,
+        (terms, members): (Terms, Option<&[User]>),
+        paused: Time,
+        now: Time,
+    ) -> Self {
         let mut live = Self {
             room,
             epoch,
             started_at: now,
             seq: 0,
             terms,
+            admits: Admits::of(terms, members),
+            announced: 0,
             reminder_at: None,
             host: None,
             paused,
@@ -108,6 +134,11 @@ impl Live {
     pub fn count_entry(&mut self, user: User, now: Time) {
         self.rate.retain(|_, until| *until > now);
         self.rate.insert(user, self.free_at(user, now) + ENTRY_INTERVAL);
+    }
+
+    pub fn is_listed(&self, user: User) -> bool {
+        let Some(Admits::Listed(listed)) = &self.admits else { return true };
+        self.leader() == Some(user) || listed.contains(&user)
     }
 
     pub fn index_of(&self, user: User) -> Option<usize> {
@@ -297,6 +328,7 @@ impl Live {
     /// Changes the terms, and removes members who are not in the new list.
     pub fn change_terms(&mut self, history: &mut History, terms: Terms, members: Option<&[User]>, now: Time) {
         let old = std::mem::replace(&mut self.terms, terms);
+        self.admits = Admits::of(terms, members);
         if terms.end_at != old.end_at {
             self.schedule_reminder(now);
         }

@@ -61,6 +61,9 @@ impl StateMachineTest for Machine {
             // Prints no message, unlike a panic: shrinking would print many.
             panic::resume_unwind(Box::new(differences.join("\n")));
         }
+        if !world.is_up_to_date(&step) {
+            panic::resume_unwind(Box::new(format!("a room went by an older definition after {step:?}")));
+        }
         counts().count(&step, world);
     }
 
@@ -76,6 +79,7 @@ fn differences(world: &World, observed: &Observed) -> Vec<String> {
     let mut differences = Vec::new();
     let reply = wire::reply(&world.reply);
     differences.extend(difference("reply", &[reply], std::slice::from_ref(&observed.reply)));
+    differences.extend(difference("reads of the store", &[world.service.reads], &[observed.reads]));
     for (room, events) in world.events().into_iter().enumerate() {
         let expected: Vec<Value> = events.iter().map(wire::event).collect();
         let what = format!("events of {}", ROOMS[room]);

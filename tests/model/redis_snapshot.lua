@@ -41,7 +41,7 @@ end
 -- Adds the distinct expiry times of a room's keys.
 local function add_expiry(id)
   local times = {}
-  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate' }) do
+  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed' }) do
     local at = number(redis.call('PEXPIRETIME', SHARD .. kind .. ':' .. id))
     if at ~= '-2' and times[#times] ~= at then
       table.insert(times, at)
@@ -63,15 +63,17 @@ end
 
 local function add_room(id)
   local fields = redis.call('HMGET', SHARD .. 'room:' .. id, 'epoch', 'startedAt', 'seq', 'endAt', 'reminderAt',
-    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates', 'isNumber', 'isLeaderNumber')
+    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates', 'isNumber', 'isLeaderNumber', 'admits', 'announced')
   for index = 1, 7 do
     fields[index] = number(fields[index])
   end
   if fields[1] ~= '-' then
     add('room', id, table.concat(fields, ' ', 1, 7), fields[8] or '-', fields[9] or '-', fields[10], fields[11] or '-',
-      fields[12] or '-')
+      fields[12] or '-', fields[13] or '-', number(fields[14]))
     add_expiry(id)
   end
+  add('announced', id, number(redis.call('GET', SHARD .. 'announced:' .. id)))
+  add('listed', id, sorted(redis.call('SMEMBERS', SHARD .. 'listed:' .. id)))
   add('count', id, redis.call('HLEN', SHARD .. 'members:' .. id), redis.call('HLEN', SHARD .. 'entries:' .. id))
   add_members(id)
   scores('grace:' .. id, 'grace ' .. id)

@@ -4,8 +4,8 @@ use rollcall_protocol::definition::Duplicates;
 use serde_json::json;
 
 use crate::{
-    ids::{NODES, PublicId, RETENTION, ROOMS, Time},
-    live::{Entry, Live, Member},
+    ids::{NODES, PublicId, RETENTION, ROOMS, Time, User},
+    live::{Admits, Entry, Live, Member},
     room::Room,
     shard::Shard,
 };
@@ -52,6 +52,8 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
         lines.push(terms(id, live));
         lines.push(format!("expires {id} {}", live.terms.end_at + RETENTION));
     }
+    lines.push(format!("announced {id} {}", or_none((room.announced > 0).then_some(room.announced))));
+    lines.push(format!("listed {id} {}", listed(room).join(",")));
     let count = members.clone().count();
     lines.push(format!("count {id} {count} {count}"));
     for member in members.clone() {
@@ -75,6 +77,16 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
     }));
 }
 
+/// The users whom a live room lists.
+fn listed(room: &Room) -> Vec<User> {
+    let Some(Admits::Listed(listed)) = room.live.as_ref().and_then(|live| live.admits.as_ref()) else {
+        return Vec::new();
+    };
+    let mut listed = listed.clone();
+    listed.sort_unstable();
+    listed
+}
+
 fn or_none(value: Option<impl ToString>) -> String {
     value.map_or("-".to_owned(), |value| value.to_string())
 }
@@ -90,9 +102,15 @@ fn terms(id: &str, live: &Live) -> String {
     let (end, revision, leader) = (terms.end_at, terms.revision, or_none(live.leader()));
     let is_number = |id: Option<PublicId>| or_none(id.filter(|id| id.is_number).map(|_| 1));
     let (is_room_number, is_leader_number) = (is_number(Some(live.room)), is_number(terms.leader));
+    let admits = match live.admits {
+        None => "-",
+        Some(Admits::All) => "all",
+        Some(Admits::Listed(_)) => "listed",
+    };
+    let announced = or_none((live.announced > 0).then_some(live.announced));
     format!(
         "room {id} {epoch} {started_at} {seq} {end} {reminder} {revision} {capacity} {leader} {host} {policy} \
-         {is_room_number} {is_leader_number}"
+         {is_room_number} {is_leader_number} {admits} {announced}"
     )
 }
 
@@ -132,6 +150,8 @@ fn keys(shard: &Shard) -> String {
         let has =
             |test: fn(&Member) -> bool| room.live.as_ref().is_some_and(|live| live.members.iter().any(test));
         add(room.live.is_some(), format!("room:{id}"));
+        add(room.announced > 0, format!("announced:{id}"));
+        add(!listed(room).is_empty(), format!("listed:{id}"));
         for kind in ["members", "entries", "order"] {
             add(has(|_| true), format!("{kind}:{id}"));
         }

@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     event::{Change, EventKind, Person, Reason, Recipients, Roster},
     history::{Attendee, History, Stay},
-    ids::{EntryId, MAX_SHARED, Node, PublicId, ROOMS, RoomNo, Time, User},
+    ids::{EntryId, LONGEST_CALL, MAX_SHARED, Node, PublicId, ROOMS, RoomNo, Time, User},
     lease::{Epochs, Leases},
     live::{Entry, Live, Member, Terms},
 };
@@ -15,6 +15,8 @@ use crate::{
 pub struct Room {
     /// None while no session is live.
     pub live: Option<Live>,
+    /// The revision of the last announced change of the definition, or 0.
+    pub announced: u64,
     pub history: History,
 }
 
@@ -83,9 +85,19 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Refusal {
     Code(ErrorCode),
-    /// The room has this revision of the definition.
-    Revision(u64),
+    /// The caller has to read the definition.
+    DefinitionNeeded(DefinitionNeeded),
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct DefinitionNeeded {
+    /// The last announced change, or 0.
+    pub revision: u64,
+    pub is_live: bool,
+}
+
+/// A definition that the caller of a join has read: the terms, and the list of members.
+pub type Given<'a> = Option<(Terms, Option<&'a [User]>)>;
 
 /// The part of the shard that changes of a room use.
 pub struct Context<'a> {
@@ -141,9 +153,16 @@ impl Room {
         self.live.as_ref().is_some_and(|live| live.entries().any(|(_, entry)| entry.node == node))
     }
 
-    pub fn join(&mut self, context: &mut Context, join: &Join, terms: Terms) -> Result<Ack, Refusal> {
+    /// `known` is the last change that the caller knew of when it read the definition.
+    pub fn join(
+        &mut self,
+        context: &mut Context,
+        join: &Join,
+        given: Given<'_>,
+        known: u64,
+    ) -> Result<Ack, Refusal> {
         self.settle(context.leases, context.clock.paused, context.now);
-        let (kind, entry) = self.admit(context, join, terms)?;
+        let (kind, entry) = self.admit(context, join, given, known)?;
         let state = self.state(context.now).expect("the join made the room live");
         let is_followed_by_event = match kind {
             JoinKind::Started => true,
@@ -159,20 +178,29 @@ impl Room {
         &mut self,
         context: &mut Context,
         join: &Join,
-        terms: Terms,
+        given: Given<'_>,
+        known: u64,
     ) -> Result<(JoinKind, Entry), Refusal> {
+        let is_admitted = given.is_some_and(|(terms, _)| terms.revision == 0);
+        if !is_admitted {
+            self.demand_definition(given, known)?;
+            let live = self.live.as_ref();
+            let user = join.person.user;
+            if live.is_some_and(|live| live.member(user).is_none() && !live.is_listed(user)) {
+                return Err(ErrorCode::NotAMember.into());
+            }
+        }
         if self.history.closed.contains_key(&join.entry) {
             return Err(ErrorCode::EntryClosed.into());
         }
-        let Some(live) = &mut self.live else { return self.start(context, join, terms) };
+        let Some(live) = &mut self.live else {
+            return self.start(context, join, given.expect("a room that is not live demands it"));
+        };
         let index = live.index_of(join.person.user);
         if let Some((index, entry)) =
             index.and_then(|at| Some((at, live.members[at].find_entry(join.entry)?)))
         {
             return live.repeat_join(&mut self.history, join, index, entry, context.now);
-        }
-        if terms.revision > 0 && terms.revision != live.terms.revision {
-            return Err(Refusal::Revision(live.terms.revision));
         }
         match index {
             None => live.enter(&mut self.history, context, join),
@@ -183,18 +211,35 @@ impl Room {
         }
     }
 
+    /// A live room knows its definition, unless a change may have reached only the store.
+    fn demand_definition(&self, given: Given<'_>, known: u64) -> Result<(), Refusal> {
+        let (is_needed, revision) = match &self.live {
+            Some(live) => (live.admits.is_none() || live.announced > known, live.announced),
+            None => {
+                let read = given.map(|(terms, _)| terms.revision.max(known));
+                (read.is_none_or(|revision| self.announced > revision), self.announced)
+            }
+        };
+        let needed = DefinitionNeeded { revision, is_live: self.live.is_some() };
+        if is_needed { Err(Refusal::DefinitionNeeded(needed)) } else { Ok(()) }
+    }
+
     fn start(
         &mut self,
         context: &mut Context,
         join: &Join,
-        terms: Terms,
+        definition: (Terms, Option<&[User]>),
     ) -> Result<(JoinKind, Entry), Refusal> {
+        let (terms, _) = definition;
         if terms.end_at <= context.now {
             return Err(ErrorCode::SessionEnded.into());
         }
         let room = PublicId { text: ROOMS[join.room], is_number: join.is_room_number };
         let epoch = context.epochs.next(context.now);
-        let live = self.live.insert(Live::start(room, epoch, terms, context.clock.paused, context.now));
+        let live = self.live.insert(Live::start(room, epoch, definition, context.clock.paused, context.now));
+        if self.announced > terms.revision {
+            live.announced = self.announced;
+        }
         live.count(join, context.now);
         let index = live.add_member(join, context.now);
         live.elect_host();
@@ -234,23 +279,38 @@ impl Room {
         self.history.close(who.entry, now);
     }
 
-    /// Applies a definition, unless the room has the same or a newer revision.
-    pub fn define(&mut self, context: &Context, terms: Terms, members: Option<&[User]>) {
-        let now = context.now;
-        self.settle(context.leases, context.clock.paused, now);
-        let Some(live) = self.live.as_mut().filter(|live| live.terms.revision < terms.revision) else {
-            return;
-        };
-        if terms.end_at <= now {
-            self.end_session(Reason::Ended, now);
-        } else {
-            live.change_terms(&mut self.history, terms, members, now);
+    /// Remembers a change that reaches the store from now on. Settles nothing.
+    pub fn announce(&mut self, revision: u64) {
+        self.announced = revision;
+        if let Some(live) = &mut self.live {
+            live.announced = revision;
         }
     }
 
-    pub fn end(&mut self, context: &Context) {
+    /// Applies a definition, unless the room has the same or a newer revision. Forgets the announced change, if it has
+    /// arrived or can arrive no longer.
+    pub fn define(&mut self, context: &Context, terms: Terms, members: Option<&[User]>) {
+        let now = context.now;
+        self.settle(context.leases, context.clock.paused, now);
+        let Some(live) = &mut self.live else { return };
+        let is_unknown = live.admits.is_none() && live.terms.revision == terms.revision;
+        if live.terms.revision < terms.revision || is_unknown {
+            if terms.end_at <= now {
+                return self.end_session(Reason::Ended, now);
+            }
+            live.change_terms(&mut self.history, terms, members, now);
+        }
+        if live.announced <= terms.revision || live.announced + 2 * LONGEST_CALL <= now {
+            live.announced = 0;
+        }
+    }
+
+    /// Ends the session after the deletion of the definition, unless the room has a newer revision.
+    pub fn end(&mut self, context: &Context, revision: u64) {
         self.settle(context.leases, context.clock.paused, context.now);
-        self.end_session(Reason::Ended, context.now);
+        if self.live.as_ref().is_some_and(|live| live.terms.revision < revision) {
+            self.end_session(Reason::Ended, context.now);
+        }
     }
 
     /// Removes a member against the member's will.

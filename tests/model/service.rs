@@ -6,7 +6,7 @@ use crate::{
     history::Attendee,
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     live::Terms,
-    room::{Ack, Join, Membership, Refusal, State},
+    room::{Ack, DefinitionNeeded, Join, Membership, Refusal, State},
     shard::{Page, Shard, Swept},
 };
 
@@ -27,18 +27,22 @@ pub enum Action {
     Heartbeat(Node),
     Stop(Node),
     Sweep,
-    /// The caller may crash after it changed the store and before it changes the room.
     Define {
         room: RoomNo,
         definition: Definition,
-        crashes: bool,
+        crash: Option<Crash>,
     },
     /// A change in a source that has no revisions and does not call the service.
     DefineExternally {
         room: RoomNo,
         definition: Definition,
     },
-    Undefine(RoomNo),
+    Undefine {
+        room: RoomNo,
+        crash: Option<Crash>,
+    },
+    /// A write of a caller that has crashed reaches the store.
+    Arrive(RoomNo),
     Read {
         room: RoomNo,
         entries: Vec<(User, EntryId)>,
@@ -56,6 +60,17 @@ pub enum Action {
     },
 }
 
+/// Where the caller of a change crashes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Crash {
+    /// After it took the lock.
+    Locked,
+    /// While it changes the store, which its write may reach later.
+    Announced,
+    /// After it changed the store, and before it changes the room.
+    Stored,
+}
+
 /// The result of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -65,7 +80,6 @@ pub enum Reply {
     /// Start of the node's lease.
     Lease(u64),
     Swept(Swept),
-    Revision(u64),
     State(Option<State>, Vec<EntryId>),
     Attendance(Vec<Attendee>),
     Listed(Page),
@@ -91,6 +105,10 @@ pub struct Session {
 pub struct Service {
     pub shard: Shard,
     pub stores: [Store; ROOMS.len()],
+    /// How often the last call read a store.
+    pub reads: usize,
+    /// Whether the last call was a join that completed a change of another caller.
+    pub has_completed: bool,
 }
 
 /// The store of a room's definition.
@@ -98,11 +116,32 @@ pub struct Service {
 pub struct Store {
     pub current: Option<Session>,
     pub previous: Option<Session>,
+    pub changed_at: Time,
+    /// What a write of a caller that has crashed would store.
+    pub lost: Option<Lost>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lost {
+    pub revision: u64,
+    pub session: Option<Session>,
 }
 
 impl Store {
-    fn put(&mut self, session: Option<Session>) {
+    fn put(&mut self, session: Option<Session>, now: Time) {
+        self.changed_at = now;
         self.previous = std::mem::replace(&mut self.current, session);
+    }
+
+    /// Whether the source of the room has revisions.
+    pub fn has_revisions(&self) -> bool {
+        !self.current.as_ref().is_some_and(|session| session.revision == 0)
+    }
+
+    /// The definition before the last change, if the source is still of the same kind, else the current one.
+    fn stale(&self) -> Option<&Session> {
+        let is_alike = |session: &&Session| (session.revision > 0) == self.has_revisions();
+        self.previous.as_ref().filter(is_alike).or(self.current.as_ref())
     }
 }
 
@@ -125,6 +164,8 @@ fn done_or_refused(result: Result<(), ErrorCode>) -> Reply {
 
 impl Service {
     pub fn act(&mut self, action: &Action, now: Time) -> Reply {
+        self.reads = 0;
+        self.has_completed = false;
         match action {
             Action::Join { join, reads_stale } => self.join(join, *reads_stale, now),
             Action::RepeatJoin(join) => self.join(join, false, now),
@@ -139,12 +180,18 @@ impl Service {
                 Reply::Lease(0)
             }
             Action::Sweep => Reply::Swept(self.shard.sweep(now)),
-            Action::Define { room, definition, crashes } => self.define(*room, definition, *crashes, now),
+            Action::Define { room, definition, crash } => self.change(*room, Some(definition), *crash, now),
             Action::DefineExternally { room, definition } => {
-                self.stores[*room].put(Some(Session { revision: 0, definition: definition.clone() }));
+                self.stores[*room].put(Some(Session { revision: 0, definition: definition.clone() }), now);
                 Reply::Done
             }
-            Action::Undefine(room) => self.undefine(*room, now),
+            Action::Undefine { room, crash } => self.change(*room, None, *crash, now),
+            Action::Arrive(room) => {
+                if let Some(lost) = self.stores[*room].lost.take() {
+                    self.stores[*room].put(lost.session, now);
+                }
+                Reply::Done
+            }
             Action::Read { room, entries } => {
                 let (room, context) = self.shard.context(*room, now);
                 let (state, gone) = room.read(&context, entries);
@@ -178,45 +225,101 @@ impl Service {
         Reply::Done
     }
 
-    /// A join with another revision than the room's applies a newer one, or reads the definition again.
+    /// A join reads the store only if the room does not know the definition, and then completes a change that broke off.
     fn join(&mut self, join: &Join, reads_stale: bool, now: Time) -> Reply {
-        let store = &self.stores[join.room];
-        let mut stored = if reads_stale { store.previous.clone() } else { store.current.clone() };
+        let mut needed = DefinitionNeeded::default();
+        if self.stores[join.room].has_revisions() {
+            match self.enter(join, None, needed, now) {
+                Ok(reply) => return reply,
+                Err(reply) => needed = reply,
+            }
+        }
         loop {
-            let Some(session) = stored else { return Reply::Refused(ErrorCode::NoSuchRoom) };
+            let store = &self.stores[join.room];
+            let is_stale = reads_stale && self.reads == 0;
+            let found = if is_stale { store.stale() } else { store.current.as_ref() }.cloned();
+            self.reads += 1;
+            if needed.is_live {
+                let before = self.revision(join.room);
+                self.complete_change(join.room, found.as_ref(), needed.revision, now);
+                self.has_completed |= self.revision(join.room) != before;
+            }
+            let Some(session) = found else { return Reply::Refused(ErrorCode::NoSuchRoom) };
             if !session.admits(join.person.user) {
                 return Reply::Refused(ErrorCode::NotAMember);
             }
-            self.shard.expire_if_ended(join.node, now);
-            let (room, mut context) = self.shard.context(join.room, now);
-            match room.join(&mut context, join, session.terms()) {
-                Ok(ack) => return Reply::Ack(ack),
-                Err(Refusal::Code(code)) => return Reply::Refused(code),
-                Err(Refusal::Revision(_)) => {
-                    room.define(&context, session.terms(), session.definition.members.as_deref());
-                }
+            match self.enter(join, Some(&session), needed, now) {
+                Ok(reply) => return reply,
+                Err(reply) => needed = reply,
             }
-            stored = self.stores[join.room].current.clone();
         }
     }
 
-    fn define(&mut self, room: RoomNo, definition: &Definition, crashes: bool, now: Time) -> Reply {
-        let revision = self.shard.epochs.next(now);
-        let session = Session { revision, definition: definition.clone() };
-        let terms = session.terms();
-        self.stores[room].put(Some(session));
-        if !crashes {
-            let (room, context) = self.shard.context(room, now);
-            room.define(&context, terms, definition.members.as_deref());
+    fn enter(
+        &mut self,
+        join: &Join,
+        read: Option<&Session>,
+        needed: DefinitionNeeded,
+        now: Time,
+    ) -> Result<Reply, DefinitionNeeded> {
+        self.shard.expire_if_ended(join.node, now);
+        let (room, mut context) = self.shard.context(join.room, now);
+        let given = read.map(|session| (session.terms(), session.definition.members.as_deref()));
+        match room.join(&mut context, join, given, needed.revision) {
+            Ok(ack) => Ok(Reply::Ack(ack)),
+            Err(Refusal::Code(code)) => Ok(Reply::Refused(code)),
+            Err(Refusal::DefinitionNeeded(needed)) => Err(needed),
         }
-        Reply::Revision(revision)
     }
 
-    fn undefine(&mut self, room: RoomNo, now: Time) -> Reply {
-        self.shard.epochs.next(now);
-        self.stores[room].put(None);
+    fn complete_change(&mut self, room: RoomNo, found: Option<&Session>, announced: u64, now: Time) {
         let (room, context) = self.shard.context(room, now);
-        room.end(&context);
+        match found {
+            Some(session) => room.define(&context, session.terms(), session.definition.members.as_deref()),
+            None => room.end(&context, announced),
+        }
+    }
+
+    fn revision(&self, room: RoomNo) -> Option<u64> {
+        self.shard.rooms[room].live.as_ref().map(|live| live.terms.revision)
+    }
+
+    /// Changes or deletes a definition. A later change makes sure that the write of an earlier one arrives no more.
+    fn change(
+        &mut self,
+        room: RoomNo,
+        definition: Option<&Definition>,
+        crash: Option<Crash>,
+        now: Time,
+    ) -> Reply {
+        let revision = self.shard.epochs.next(now);
+        if crash == Some(Crash::Locked) {
+            return Reply::Done;
+        }
+        let session = definition.map(|definition| Session { revision, definition: definition.clone() });
+        self.shard.rooms[room].announce(revision);
+        if crash == Some(Crash::Announced) {
+            self.stores[room].lost = Some(Lost { revision, session });
+            return Reply::Done;
+        }
+        self.stores[room].lost = None;
+        self.stores[room].put(session.clone(), now);
+        if crash.is_none() {
+            self.complete_change(room, session.as_ref(), revision, now);
+        }
         Reply::Done
+    }
+
+    /// Whether a room goes by the definition in the store, or knows that it has to look.
+    pub fn is_up_to_date(&self, room: RoomNo) -> bool {
+        let live = self.shard.rooms[room].live.as_ref();
+        self.goes_by_the_store(room) || live.is_none_or(|live| live.announced > 0 || live.admits.is_none())
+    }
+
+    /// Whether a live room goes by the definition in the store or a newer one, or by a source without revisions.
+    pub fn goes_by_the_store(&self, room: RoomNo) -> bool {
+        let live = self.shard.rooms[room].live.as_ref();
+        let stored = self.stores[room].current.as_ref();
+        live.zip(stored).is_some_and(|(live, stored)| stored.revision <= live.terms.revision)
     }
 }

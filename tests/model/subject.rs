@@ -5,11 +5,7 @@ use std::cell::RefCell;
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
 use rollcall_protocol::{
-    RoomId, UserId,
-    api::Notice,
-    definition::{SessionDefinition, StoredDefinition},
-    event::Heartbeat,
-    fanout,
+    RoomId, UserId, api::Notice, definition::StoredDefinition, event::Heartbeat, fanout,
 };
 use rollcall_rooms::{
     Error, Rooms, Settings,
@@ -28,13 +24,15 @@ use crate::{
         RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time,
     },
     room::{Join, Membership},
-    service::Action,
+    service::{Action, Crash, Definition},
     wire,
 };
 
 /// The observable effect of a step.
 pub struct Observed {
     pub reply: Value,
+    /// How often joins read the definition.
+    pub reads: usize,
     /// Events of each room, in order.
     pub events: [Vec<Value>; ROOMS.len()],
     pub redis_snapshot: Vec<String>,
@@ -60,40 +58,81 @@ struct StoreState {
     previous: Option<StoredDefinition>,
     /// Whether the next read returns the definition before the last change.
     reads_stale: bool,
-    /// Whether the caller crashes after the next change.
-    crashes: bool,
+    /// How often joins read the definition in this step.
+    reads: usize,
+    /// Where the caller of the next change crashes.
+    crash: Option<Crash>,
+    /// What the write of a caller that has crashed would store.
+    lost: Option<Option<StoredDefinition>>,
 }
 
-impl Store {
-    fn put(&self, session: StoredDefinition) {
-        let mut state = self.0.borrow_mut();
-        state.previous = state.current.replace(session);
+impl StoreState {
+    fn put(&mut self, session: Option<StoredDefinition>) {
+        self.previous = std::mem::replace(&mut self.current, session);
+    }
+
+    fn find(&mut self) -> Option<StoredDefinition> {
+        self.reads += 1;
+        let reads_stale = std::mem::take(&mut self.reads_stale);
+        let previous = self
+            .previous
+            .as_ref()
+            .filter(|session| reads_stale && (session.revision > 0) == has_revisions(self.current.as_ref()));
+        previous.or(self.current.as_ref()).cloned()
+    }
+
+    fn write(&mut self, session: Option<StoredDefinition>) -> Result<(), Error> {
+        self.lost = None;
+        match self.crash {
+            Some(Crash::Announced) => self.lost = Some(session),
+            _ => self.put(session),
+        }
+        if self.crash.is_some() { Err(crashed()) } else { Ok(()) }
     }
 }
 
-impl DefinitionSource for &Store {
+fn has_revisions(current: Option<&StoredDefinition>) -> bool {
+    current.is_none_or(|session| session.revision > 0)
+}
+
+fn crashed() -> Error {
+    Error::Unavailable("crashed".to_owned())
+}
+
+/// The store as a source of definitions with revisions.
+struct WithRevisions<'a>(&'a Store);
+
+impl DefinitionSource for WithRevisions<'_> {
+    const HAS_REVISIONS: bool = true;
+
     async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
-        let mut state = self.0.borrow_mut();
-        let reads_stale = std::mem::take(&mut state.reads_stale);
-        Ok(if reads_stale { state.previous.clone() } else { state.current.clone() })
+        Ok(self.0.0.borrow_mut().find())
+    }
+}
+
+/// The store as a source of definitions without revisions.
+struct WithoutRevisions<'a>(&'a Store);
+
+impl DefinitionSource for WithoutRevisions<'_> {
+    const HAS_REVISIONS: bool = false;
+
+    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
+        Ok(self.0.0.borrow_mut().find())
     }
 }
 
 impl DefinitionStore for &Store {
     async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
-        Ok(self.0.borrow().current.clone())
+        let state = self.0.borrow();
+        if state.crash == Some(Crash::Locked) { Err(crashed()) } else { Ok(state.current.clone()) }
     }
 
     async fn put(&self, _: &RoomId, session: &StoredDefinition) -> Result<(), Error> {
-        Store::put(self, session.clone());
-        let crashes = std::mem::take(&mut self.0.borrow_mut().crashes);
-        if crashes { Err(Error::Unavailable("crashed".to_owned())) } else { Ok(()) }
+        self.0.borrow_mut().write(Some(session.clone()))
     }
 
     async fn delete(&self, _: &RoomId) -> Result<(), Error> {
-        let mut state = self.0.borrow_mut();
-        state.previous = state.current.take();
-        Ok(())
+        self.0.borrow_mut().write(None)
     }
 }
 
@@ -128,9 +167,11 @@ impl Subject {
 
     pub fn act(&self, action: &Action, now: Time) -> Observed {
         self.runtime.block_on(async {
+            self.stores.iter().for_each(|store| store.0.borrow_mut().reads = 0);
             let reply = self.call(action, now).await;
             let (events, redis_snapshot) = self.observe().await;
-            Observed { reply, events, redis_snapshot }
+            let reads = self.stores.iter().map(|store| store.0.borrow().reads).sum();
+            Observed { reply, reads, events, redis_snapshot }
         })
     }
 
@@ -157,7 +198,9 @@ impl Subject {
         match action {
             Action::Join { join, reads_stale } => {
                 self.stores[join.room].0.borrow_mut().reads_stale = *reads_stale;
-                self.join(&rooms, join).await
+                let reply = self.join(&rooms, join).await;
+                self.stores[join.room].0.borrow_mut().reads_stale = false;
+                reply
             }
             Action::RepeatJoin(join) => self.join(&rooms, join).await,
             Action::AbandonJoin(Join { room, person, entry, .. }) => {
@@ -174,19 +217,21 @@ impl Subject {
                 let swept = rooms.sweep(0).await.expect("a sweep is never refused");
                 wire::swept(swept.settled, swept.late_ms, swept.more, swept.due_in_ms)
             }
-            Action::Define { room, definition, crashes } => {
-                self.define(&rooms, *room, wire::definition(definition), *crashes).await
+            Action::Define { room, definition, crash } => {
+                self.change(&rooms, *room, Some(definition), *crash).await
             }
             Action::DefineExternally { room, definition } => {
-                self.stores[*room]
-                    .put(StoredDefinition { revision: 0, definition: wire::definition(definition) });
+                let definition = wire::definition(definition);
+                self.stores[*room].0.borrow_mut().put(Some(StoredDefinition { revision: 0, definition }));
                 json!({})
             }
-            Action::Undefine(room) => {
-                let undefined = rooms
-                    .undefine(&&self.stores[*room], &wire::id(ROOMS[*room]), &Precondition::default())
-                    .await;
-                reply(undefined.map(|()| json!({})))
+            Action::Undefine { room, crash } => self.change(&rooms, *room, None, *crash).await,
+            Action::Arrive(room) => {
+                let mut state = self.stores[*room].0.borrow_mut();
+                if let Some(lost) = state.lost.take() {
+                    state.put(lost);
+                }
+                json!({})
             }
             Action::Read { room, entries } => {
                 reply(rooms.read(&wire::read(*room, entries)).await.map(|snapshot| json!(snapshot)))
@@ -211,7 +256,12 @@ impl Subject {
     }
 
     async fn join(&self, rooms: &Rooms<RedisPort>, join: &Join) -> Value {
-        let joined = rooms.join(&&self.stores[join.room], &wire::join(join)).await;
+        let (store, call) = (&self.stores[join.room], wire::join(join));
+        let joined = if has_revisions(store.0.borrow().current.as_ref()) {
+            rooms.join(&WithRevisions(store), &call).await
+        } else {
+            rooms.join(&WithoutRevisions(store), &call).await
+        };
         reply(joined.map(|joined| json!(joined)))
     }
 
@@ -220,23 +270,26 @@ impl Subject {
         reply(rooms.heartbeat(0, &heartbeat).await.map(|lease| json!(lease)))
     }
 
-    async fn define(
+    async fn change(
         &self,
         rooms: &Rooms<RedisPort>,
         room: RoomNo,
-        definition: SessionDefinition,
-        crashes: bool,
+        definition: Option<&Definition>,
+        crash: Option<Crash>,
     ) -> Value {
-        let store = &self.stores[room];
-        store.0.borrow_mut().crashes = crashes;
-        let defined = rooms.define(&store, &wire::id(ROOMS[room]), definition).await;
-        if crashes {
-            self.expire_lock(ROOMS[room]).await;
-        } else if let Err(failure) = defined {
-            return failure_reply(failure);
+        let (store, id) = (&self.stores[room], wire::id(ROOMS[room]));
+        store.0.borrow_mut().crash = crash;
+        let changed = match definition {
+            Some(definition) => rooms.define(&store, &id, wire::definition(definition)).await.map(drop),
+            None => rooms.undefine(&store, &id, &Precondition::default()).await,
+        };
+        store.0.borrow_mut().crash = None;
+        if crash.is_none() {
+            return reply(changed.map(|()| json!({})));
         }
-        let state = store.0.borrow();
-        json!({ "revision": state.current.as_ref().map(|session| session.revision) })
+        changed.expect_err("the caller has crashed");
+        self.expire_lock(ROOMS[room]).await;
+        json!({})
     }
 
     /// Deletes the lock of a change, which Redis would expire after some seconds.

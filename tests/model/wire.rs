@@ -76,7 +76,6 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Refused(code) => refused(*code),
         Reply::Lease(since) => json!({ "since": since }),
         Reply::Swept(Swept { settled, late, more, due_in }) => swept(*settled, *late, *more, *due_in),
-        Reply::Revision(revision) => json!({ "revision": revision }),
         Reply::State(state, gone) => {
             let gone: Vec<String> = gone.iter().map(EntryId::to_string).collect();
             let mut snapshot = json!({ "gone": gone });

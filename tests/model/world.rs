@@ -79,6 +79,18 @@ impl World {
         self.service.shard.rooms.each_ref().map(|room| room.history.events.as_slice())
     }
 
+    /// Whether each live room goes by the definition in the store, or knows that it has to look; and whether the last step
+    /// has looked, if it was a join of a user who has entered.
+    pub fn is_up_to_date(&self, step: &Step) -> bool {
+        let has_looked = match &step.action {
+            Action::Join { join, reads_stale: false } | Action::RepeatJoin(join) => {
+                !matches!(self.reply, Reply::Ack(_)) || self.service.goes_by_the_store(join.room)
+            }
+            _ => true,
+        };
+        has_looked && (0..ROOMS.len()).all(|room| self.service.is_up_to_date(room))
+    }
+
     /// Whether sweeps changed nothing but the time of events.
     pub fn is_unaffected_by_sweeps(&self) -> bool {
         self.service.shard.at(self.now) == self.unswept.shard.at(self.now)

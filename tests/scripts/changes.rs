@@ -170,34 +170,6 @@ async fn a_capacity_below_the_member_count_removes_nobody() {
 }
 
 #[tokio::test]
-async fn a_join_that_read_an_older_definition_changes_nothing() {
-    let mut room = live_room().await;
-    let older = StoredDefinition { revision: 1, definition: definition() };
-    room.define(SessionDefinition { end_at: END + MINUTE, ..definition() }).await;
-    room.events().await;
-    room.store(Some(older));
-    assert_eq!(
-        room.try_join("ann/1").await.unwrap_err().into_refusal().code,
-        ErrorCode::Unavailable,
-        "the store is behind, and may catch up"
-    );
-    assert_eq!(room.event_names().await, [""; 0]);
-}
-
-#[tokio::test]
-async fn a_join_that_read_a_newer_definition_applies_it_first() {
-    let mut room = live_room().await;
-    let members = Some(vec!["kim".parse().unwrap()]);
-    let definition = SessionDefinition { members, end_at: END + MINUTE, ..definition() };
-    // The caller that stored it died before it changed the room.
-    room.store(Some(StoredDefinition { revision: START + MINUTE, definition }));
-    let joined = room.join("lea/1").await.unwrap();
-    assert_eq!(joined.end_at, END + MINUTE);
-    let names = room.event_names().await;
-    assert_eq!(names[..2], ["room:removed", "room:participantsChanged"], "ben is removed: {names:?}");
-}
-
-#[tokio::test]
 async fn two_changes_at_once_are_kept_apart_and_a_caller_that_died_does_not_lock_for_ever() {
     let mut room = live_room().await;
     room.rooms().define(&BrokenStore, &"algebra".parse().unwrap(), definition()).await.unwrap_err();

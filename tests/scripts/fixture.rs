@@ -1,6 +1,6 @@
 //! A room in a Redis of its own, and calls to it at times that a test chooses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -53,16 +53,25 @@ pub struct Fixture {
     room: RoomId,
     node: NodeId,
     session: RefCell<Option<StoredDefinition>>,
+    /// How often joins have read the definition.
+    reads: Cell<u64>,
+    is_store_away: Cell<bool>,
 }
 
 impl DefinitionSource for &Fixture {
-    async fn find(&self, _: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
-        Ok(self.session.borrow().clone())
+    const HAS_REVISIONS: bool = true;
+
+    async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {
+        self.reads.set(self.reads.get() + 1);
+        self.get(room).await
     }
 }
 
 impl DefinitionStore for &Fixture {
     async fn get(&self, _: &RoomId) -> Result<Option<StoredDefinition>, Error> {
+        if self.is_store_away.get() {
+            return Err(Error::Unavailable("the store is away".to_owned()));
+        }
         Ok(self.session.borrow().clone())
     }
 
@@ -127,6 +136,8 @@ impl Fixture {
             home,
             node: "node-1".parse().unwrap(),
             session: RefCell::new(Some(StoredDefinition { revision: 1, definition: definition() })),
+            reads: Cell::new(0),
+            is_store_away: Cell::new(false),
         }
     }
 
@@ -174,6 +185,29 @@ impl Fixture {
     /// Changes the definition that joins read, and nothing else.
     pub fn store(&self, session: Option<StoredDefinition>) {
         self.session.replace(session);
+    }
+
+    /// Lets reads of the definition fail, or succeed again.
+    pub fn set_store_away(&self, is_away: bool) {
+        self.is_store_away.set(is_away);
+    }
+
+    /// Does something, and returns how many scripts Redis ran and how often joins read the definition.
+    pub async fn count(&self, act: impl AsyncFnOnce()) -> (u64, u64) {
+        let (scripts, reads) = (self.count_scripts().await, self.reads.get());
+        act().await;
+        (self.count_scripts().await - scripts, self.reads.get() - reads)
+    }
+
+    async fn count_scripts(&self) -> u64 {
+        let mut info = redis::cmd("INFO");
+        let info: String = info.arg("commandstats").query_async(&mut self.redis.clone()).await.unwrap();
+        let find = |line: &str, name: &str| -> Option<u64> {
+            line.split([':', ',']).find_map(|field| field.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        };
+        let lines = info.lines().filter(|line| line.starts_with("cmdstat_eval"));
+        // A call with an unknown hash fails, and is followed by one with the text.
+        lines.map(|line| find(line, "calls").unwrap() - find(line, "failed_calls").unwrap()).sum()
     }
 
     /// Changes the definition as the API does: a new revision, then the store, then the room.
@@ -258,7 +292,12 @@ impl Fixture {
 
     /// Joins, and may fail in any way.
     pub async fn try_join(&self, name: &str) -> Result<Joined, Error> {
-        self.rooms().join(&self, &self.build_join(name)).await
+        self.join_from(&self, name).await
+    }
+
+    /// Joins with the definition from another source.
+    pub async fn join_from(&self, source: &impl DefinitionSource, name: &str) -> Result<Joined, Error> {
+        self.rooms().join(source, &self.build_join(name)).await
     }
 
     /// Joins under another name and role.
@@ -410,7 +449,7 @@ fn parse_event(payload: &str) -> Event {
     }
 }
 
-fn expect_refusal(failure: Error) -> ErrorCode {
+pub fn expect_refusal(failure: Error) -> ErrorCode {
     match failure {
         Error::Refused(refusal) => refusal.code,
         Error::Unavailable(reason) => panic!("{reason}"),

@@ -159,7 +159,8 @@ async fn rooms_without_a_session_and_users_who_are_not_listed_are_refused() {
     assert_eq!(room.join("mallory/1").await.unwrap_err(), ErrorCode::NotAMember);
     room.join("kim/1").await.unwrap();
     room.join("lea/1").await.unwrap();
-    room.store(None);
+    assert_eq!(room.join("mallory/1").await.unwrap_err(), ErrorCode::NotAMember, "also while it is live");
+    room.undefine().await;
     assert_eq!(room.join("kim/2").await.unwrap_err(), ErrorCode::NoSuchRoom);
 }
 

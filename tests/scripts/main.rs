@@ -1,6 +1,7 @@
 //! Tests of each script by itself, in a real Redis, with time passed in.
 
 mod attendance;
+mod broken_changes;
 mod changes;
 mod clock;
 mod disconnect;
@@ -13,6 +14,7 @@ mod fixture;
 mod ids;
 mod join;
 mod jwks;
+mod known_definitions;
 mod late;
 mod lease;
 mod leave;

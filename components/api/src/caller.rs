@@ -6,7 +6,10 @@ use rollcall_guest::{
     events, identity,
 };
 use rollcall_protocol::{RoomId, client::Identity};
-use rollcall_rooms::{Error, definitions, definitions::TokenDefinitions};
+use rollcall_rooms::{
+    Error,
+    definitions::{self, DefinitionSource, TokenDefinitions},
+};
 use spin_sdk::http::{HeaderMap, Method};
 
 use crate::path::Resource;
@@ -35,10 +38,10 @@ pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method
 
 async fn authorize_user(identity: &Identity, room: &RoomId) -> Result<(), Error> {
     let user = &identity.profile.user_id;
-    let admitted = match Source::configured().await? {
-        Source::KeyValue => definitions::admit(&KeyValueDefinitions::open().await?, room, user).await,
-        Source::Postgres => definitions::admit(&PostgresDefinitions::open().await?, room, user).await,
-        Source::Token => definitions::admit(&TokenDefinitions(identity.grant.as_ref()), room, user).await,
+    let found = match Source::configured().await? {
+        Source::KeyValue => KeyValueDefinitions::default().find(room, user).await?,
+        Source::Postgres => PostgresDefinitions::open().await?.find(room, user).await?,
+        Source::Token => TokenDefinitions(identity.grant.as_ref()).find(room, user).await?,
     };
-    admitted.map(drop)
+    definitions::admit(found, user).map(drop)
 }

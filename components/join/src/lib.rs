@@ -18,7 +18,7 @@ async fn handle(request: Request) -> Response {
 async fn join(join: Join) -> Result<Joined, Error> {
     let rooms = redis::rooms().await?;
     match Source::configured().await? {
-        Source::KeyValue => rooms.join(&KeyValueDefinitions::open().await?, &join).await,
+        Source::KeyValue => rooms.join(&KeyValueDefinitions::default(), &join).await,
         Source::Postgres => rooms.join(&PostgresDefinitions::open().await?, &join).await,
         Source::Token => rooms.join(&TokenDefinitions(join.grant.as_ref()), &join).await,
     }
@@ -27,7 +27,7 @@ async fn join(join: Join) -> Result<Joined, Error> {
 async fn check() -> Result<(), Error> {
     redis::check().await?;
     match Source::configured().await? {
-        Source::KeyValue => KeyValueDefinitions::open().await?.check().await,
+        Source::KeyValue => KeyValueDefinitions::default().check().await,
         Source::Postgres => PostgresDefinitions::open().await?.check().await,
         Source::Token => Ok(()),
     }

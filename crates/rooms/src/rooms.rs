@@ -24,7 +24,7 @@ use crate::{
 /// The most rooms that one run of the sweep script settles, so that a long sweep does not block Redis.
 const SWEEP_BATCH: u32 = 100;
 
-/// How often a join reads the definition while the room has another revision.
+/// How often a join reads the definition while changes keep coming.
 const MAX_DEFINITION_READS: usize = 3;
 
 /// All rooms in one Redis.
@@ -50,7 +50,10 @@ struct JoinCall<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<&'a EntryId>,
     refreshes: u32,
-    terms: Terms<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<Terms<'a>>,
+    /// The last announced change that the caller knew of when it read the definition.
+    known_revision: u64,
 }
 
 #[derive(Serialize)]
@@ -92,7 +95,7 @@ impl MemberPosition {
     }
 }
 
-/// The part of a definition that a room stores.
+/// A definition, as a room stores it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Terms<'a> {
@@ -103,16 +106,21 @@ pub(crate) struct Terms<'a> {
     duplicates: Duplicates,
     #[serde(skip_serializing_if = "Option::is_none")]
     capacity: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<&'a str>>,
 }
 
 impl<'a> From<&'a StoredDefinition> for Terms<'a> {
     fn from(StoredDefinition { revision, definition }: &'a StoredDefinition) -> Self {
+        // A source without revisions knows of one user only whether the definition lists the user.
+        let members = definition.members.as_ref().filter(|_| *revision > 0);
         Self {
             revision: *revision,
             end_at: definition.end_at,
             leader_id: definition.leader_id.as_ref(),
             duplicates: definition.duplicates,
             capacity: definition.capacity,
+            members: members.map(|members| members.iter().map(UserId::as_str).collect()),
         }
     }
 }
@@ -120,8 +128,17 @@ impl<'a> From<&'a StoredDefinition> for Terms<'a> {
 /// The reply of a script that did not refuse.
 enum ScriptReply<T> {
     Done(T),
-    /// The room has this other revision of its definition.
-    Revision(u64),
+    /// The join of a user needs the definition.
+    DefinitionNeeded(DefinitionNeeded),
+}
+
+/// Why a join needs the definition: no session is live, or a change may have reached the store and not the room.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DefinitionNeeded {
+    /// The last announced change, or 0.
+    revision: u64,
+    is_live: bool,
 }
 
 /// The result of a sweep of one shard.
@@ -155,23 +172,37 @@ impl<R: Redis> Rooms<R> {
     }
 
     /// Enters a user into a room, or resumes the user's membership within the grace period.
-    pub async fn join(&self, source: &impl DefinitionSource, join: &Join) -> Result<Joined, Error> {
-        for _ in 0..MAX_DEFINITION_READS {
-            let stored = definitions::admit(source, &join.room_id, &join.profile.user_id).await?;
-            match self.enter(&stored, join).await? {
+    ///
+    /// A live room knows its definition if the source has revisions. The join then reads the source only if a change may
+    /// have reached the source and not the room, and first completes that change.
+    pub async fn join<S: DefinitionSource>(&self, source: &S, join: &Join) -> Result<Joined, Error> {
+        let mut needed = DefinitionNeeded::default();
+        if S::HAS_REVISIONS {
+            match self.enter(None, 0, join).await? {
                 ScriptReply::Done(joined) => return Ok(joined),
-                // The change of the definition has not reached the room yet, or broke off.
-                ScriptReply::Revision(known) if known < stored.revision => {
-                    self.apply(&join.room_id, &stored).await?;
-                }
-                // The definition has changed since the read.
-                ScriptReply::Revision(_) => {}
+                ScriptReply::DefinitionNeeded(reply) => needed = reply,
             }
         }
-        Err(Error::Unavailable(format!("room {} has a newer definition than the store", join.room_id)))
+        for _ in 0..MAX_DEFINITION_READS {
+            let found = source.find(&join.room_id, &join.profile.user_id).await?;
+            if needed.is_live {
+                self.complete_change(&join.room_id, found.as_ref(), needed.revision).await?;
+            }
+            let stored = definitions::admit(found, &join.profile.user_id)?;
+            match self.enter(Some(&stored), needed.revision, join).await? {
+                ScriptReply::Done(joined) => return Ok(joined),
+                ScriptReply::DefinitionNeeded(reply) => needed = reply,
+            }
+        }
+        Err(Error::Unavailable(format!("the definition of room {} changes too often", join.room_id)))
     }
 
-    async fn enter(&self, stored: &StoredDefinition, join: &Join) -> Result<ScriptReply<Joined>, Error> {
+    async fn enter(
+        &self,
+        stored: Option<&StoredDefinition>,
+        known_revision: u64,
+        join: &Join,
+    ) -> Result<ScriptReply<Joined>, Error> {
         let call = JoinCall {
             room_id: &join.room_id,
             group_id: group_id(join),
@@ -182,7 +213,8 @@ impl<R: Redis> Rooms<R> {
             resumes: join.resumes.as_ref(),
             replaces: join.replaces.as_ref(),
             refreshes: join.refreshes,
-            terms: stored.into(),
+            terms: stored.map(Terms::from),
+            known_revision,
         };
         self.call(&script::JOIN, self.shard_of(&join.room_id), &call).await
     }
@@ -360,8 +392,8 @@ fn parse<T: DeserializeOwned>(script: &Script, reply: &[Vec<u8>]) -> Result<Scri
         [b"OK", json] => {
             serde_json::from_slice(json).map(ScriptReply::Done).map_err(|error| unreadable(script, &error))
         }
-        [b"REVISION", json] => serde_json::from_slice(json)
-            .map(ScriptReply::Revision)
+        [b"DEFINITION", json] => serde_json::from_slice(json)
+            .map(ScriptReply::DefinitionNeeded)
             .map_err(|error| unreadable(script, &error)),
         [code] => Err(refusal_code(code).map_err(|error| unreadable(script, &error))?.into()),
         _ => Err(unreadable(script, &"neither a result nor a code")),
@@ -371,7 +403,7 @@ fn parse<T: DeserializeOwned>(script: &Script, reply: &[Vec<u8>]) -> Result<Scri
 fn result_of<T>(script: &Script, reply: ScriptReply<T>) -> Result<T, Error> {
     match reply {
         ScriptReply::Done(result) => Ok(result),
-        ScriptReply::Revision(_) => Err(unreadable(script, &"a revision")),
+        ScriptReply::DefinitionNeeded(_) => Err(unreadable(script, &"a request for the definition")),
     }
 }
 

@@ -9,7 +9,11 @@ use rollcall_rooms::Error;
 pub use self::key_value::KeyValueDefinitions;
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresDefinitions;
-use crate::variables;
+use crate::{instance::PerInstance, variables};
+
+thread_local! {
+    static SOURCE: PerInstance<Source> = const { PerInstance::new() };
+}
 
 /// The configured source of definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +27,12 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads the variable `sessions`.
+    /// The source that the variable `sessions` names.
     pub async fn configured() -> Result<Self, Error> {
+        Ok(*PerInstance::get(&SOURCE, Self::read).await?)
+    }
+
+    async fn read() -> Result<Self, Error> {
         match variables::get("sessions").await?.as_str() {
             "kv" => Ok(Self::KeyValue),
             "token" => Ok(Self::Token),

@@ -43,6 +43,8 @@ impl PostgresDefinitions {
 }
 
 impl DefinitionSource for PostgresDefinitions {
+    const HAS_REVISIONS: bool = false;
+
     async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<StoredDefinition>, Error> {
         let ids = [room.as_str(), user.as_str()].map(|id| ParameterValue::Str(id.to_owned()));
         let Some(row) = self.query(ids).await? else { return Ok(None) };

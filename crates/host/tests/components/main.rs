@@ -4,6 +4,7 @@
 
 mod cache;
 mod cron;
+mod definitions;
 mod http;
 mod imports;
 mod jwks;

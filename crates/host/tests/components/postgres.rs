@@ -6,18 +6,12 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use http::StatusCode;
 use rollcall_host::Host;
-use rollcall_protocol::{
-    call::{self, Secret},
-    client::Profile,
-    event::Join,
-};
 use serde_json::Value;
 
 use crate::{
     postgres_server::{TestCertificates, TestPgBouncer, TestPostgres},
-    support::{BRIDGE_SECRET, RedisServer, join_with, text},
+    support::{RedisServer, join_with, send_join},
 };
 
 const TABLES: &str = r#"
@@ -62,29 +56,7 @@ impl Service {
     /// Joins, and returns the data of the ack or the code of the refusal.
     async fn join(&self, host: &Host, room: &str, user: &str) -> Result<Value, String> {
         let entry = format!("entry-{}", self.entries.fetch_add(1, Ordering::Relaxed));
-        let join = Join {
-            room_id: room.parse().unwrap(),
-            profile: Profile { user_id: user.parse().unwrap(), user_name: user.to_owned(), user_role: None },
-            entry_id: entry.parse().unwrap(),
-            grant: None,
-            node_id: "node".parse().unwrap(),
-            resume_hash: "hash".parse().unwrap(),
-            resumes: None,
-            replaces: None,
-            refreshes: 0,
-        };
-        let now_s = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().try_into().unwrap();
-        let secret: Secret = BRIDGE_SECRET.parse().unwrap();
-        let call = call::sign(&join, &entry, &"node".parse().unwrap(), now_s, &secret).unwrap();
-        let response = host.handle(call).await;
-        for secret in ["sesame", "study:"] {
-            assert!(!text(&response).contains(secret), "{}", text(&response));
-        }
-        let ack: Value = serde_json::from_str(text(&response)).unwrap();
-        match response.status() {
-            StatusCode::OK => Ok(ack["data"].clone()),
-            _ => Err(ack["code"].as_str().unwrap().to_owned()),
-        }
+        send_join(host, room, user, &entry).await
     }
 }
 

@@ -1,35 +1,8 @@
 //! What the sweep on a schedule costs, counted by Redis.
 
-use crate::support::{RedisServer, application, connect, rollcall, wasm};
+use crate::support::{Counts, RedisServer, application, connect, count, rollcall, wasm};
 
 const SHARDS: u64 = 16;
-
-/// What Redis has counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Counts {
-    connections: u64,
-    scripts: u64,
-}
-
-impl Counts {
-    fn since(self, before: Self) -> Self {
-        Self { connections: self.connections - before.connections, scripts: self.scripts - before.scripts }
-    }
-}
-
-fn count(redis: &mut redis::Connection) -> Counts {
-    let mut info = |section: &str| redis::cmd("INFO").arg(section).query::<String>(redis).unwrap();
-    let (stats, commands) = (info("stats"), info("commandstats"));
-    let number =
-        |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u64>().unwrap();
-    let find = |text: &str, name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(number));
-    let scripts =
-        ["cmdstat_eval:calls=", "cmdstat_evalsha:calls="].map(|name| find(&commands, name).unwrap_or(0));
-    Counts {
-        connections: find(&stats, "total_connections_received:").unwrap(),
-        scripts: scripts.iter().sum(),
-    }
-}
 
 /// The number of open connections.
 fn clients(redis: &mut redis::Connection) -> usize {

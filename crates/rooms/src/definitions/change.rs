@@ -1,7 +1,7 @@
 //! Changes of a definition, before its session starts or while the session is live.
 
 use rollcall_protocol::{
-    RoomId, UserId,
+    RoomId,
     client::Done,
     definition::{SessionDefinition, StoredDefinition},
     id,
@@ -22,8 +22,14 @@ struct DefineCall<'a> {
     #[serde(serialize_with = "id::as_text")]
     room_id: &'a RoomId,
     terms: Terms<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    members: Option<Vec<&'a str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RevisionCall<'a> {
+    #[serde(serialize_with = "id::as_text")]
+    room_id: &'a RoomId,
+    revision: u64,
 }
 
 /// The reply to the start of a change.
@@ -38,9 +44,8 @@ impl<R: Redis> Rooms<R> {
     /// Changes a definition in the store and, if the session is live, in the room. Returns the definition, and whether
     /// the store had none before.
     ///
-    /// The change reaches the store before the room. A join that has read the old definition then finds a newer
-    /// revision in the room and reads again; a join that has read the new definition applies the definition itself.
-    /// The next join thus completes a change that broke off between the two.
+    /// The change announces itself to the room, reaches the store, and then the room. The next join after a change that
+    /// broke off finds the announcement, reads the store and completes the change.
     ///
     /// Refuses with `CONFLICT` while another change is under way, and as [`Precondition::check`] does.
     pub async fn change(
@@ -51,16 +56,17 @@ impl<R: Redis> Rooms<R> {
         change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Error>,
     ) -> Result<(StoredDefinition, bool), Error> {
         let Revised { revision, now } = self.revise(room).await?;
-        let outcome = async {
+        let prepared = async {
             let found = find(store, room, precondition).await?;
             let is_new = found.is_none();
             let definition = change(found.map(|stored| stored.definition), now)?;
-            let stored = StoredDefinition { revision, definition };
-            store.put(room, &stored).await?;
-            self.apply(room, &stored).await?;
-            Ok((stored, is_new))
+            Ok((StoredDefinition { revision, definition }, is_new))
         };
-        self.release_after(room, outcome.await).await
+        let (stored, is_new) = self.release_after_refusal(room, prepared.await).await?;
+        self.announce(room, revision).await?;
+        store.put(room, &stored).await?;
+        self.apply(room, &stored).await?;
+        Ok((stored, is_new))
     }
 
     /// Sets a definition, in place of any other.
@@ -80,24 +86,40 @@ impl<R: Redis> Rooms<R> {
         room: &RoomId,
         precondition: &Precondition,
     ) -> Result<(), Error> {
-        self.revise(room).await?;
-        let outcome = async {
-            find(store, room, precondition).await?;
-            store.delete(room).await?;
-            let Done {} = self.run(&script::END, self.shard_of(room), &RoomCall { room_id: room }).await?;
-            Ok(())
-        };
-        self.release_after(room, outcome.await).await
+        let Revised { revision, .. } = self.revise(room).await?;
+        self.release_after_refusal(room, find(store, room, precondition).await).await?;
+        self.announce(room, revision).await?;
+        store.delete(room).await?;
+        self.end(room, revision).await
     }
 
-    /// Begins a change and locks out other changes. [`Self::apply`] or the end of the session unlocks.
+    /// Completes a change that has been announced to a live room, with what the store holds.
+    pub(crate) async fn complete_change(
+        &self,
+        room: &RoomId,
+        found: Option<&StoredDefinition>,
+        announced: u64,
+    ) -> Result<(), Error> {
+        match found {
+            Some(stored) => self.apply(room, stored).await,
+            None => self.end(room, announced).await,
+        }
+    }
+
+    /// Begins a change and locks out other changes. [`Self::apply`] or [`Self::end`] unlocks.
     async fn revise(&self, room: &RoomId) -> Result<Revised, Error> {
         self.run(&script::REVISE, self.shard_of(room), &RoomCall { room_id: room }).await
     }
 
-    /// Unlocks after a refused change, which has changed nothing. After any other error the change may have happened in
-    /// part, and the lock stays until it expires.
-    async fn release_after<T>(&self, room: &RoomId, outcome: Result<T, Error>) -> Result<T, Error> {
+    /// Marks the room, because from now on the store may hold another definition than the room.
+    async fn announce(&self, room: &RoomId, revision: u64) -> Result<(), Error> {
+        let call = RevisionCall { room_id: room, revision };
+        let Done {} = self.run(&script::ANNOUNCE, self.shard_of(room), &call).await?;
+        Ok(())
+    }
+
+    /// Unlocks after a refused change. After any other error, the lock stays until it expires.
+    async fn release_after_refusal<T>(&self, room: &RoomId, outcome: Result<T, Error>) -> Result<T, Error> {
         if matches!(outcome, Err(Error::Refused(_))) {
             let key = shard::revising_key(self.shard_of(room), room);
             // A second run could release the lock of another change.
@@ -108,11 +130,17 @@ impl<R: Redis> Rooms<R> {
     }
 
     /// Applies a definition to a live room with an older revision.
-    pub(crate) async fn apply(&self, room: &RoomId, stored: &StoredDefinition) -> Result<Done, Error> {
-        let members = stored.definition.members.as_ref();
-        let members = members.map(|members| members.iter().map(UserId::as_str).collect());
-        let call = DefineCall { room_id: room, terms: stored.into(), members };
-        self.run(&script::DEFINE, self.shard_of(room), &call).await
+    async fn apply(&self, room: &RoomId, stored: &StoredDefinition) -> Result<(), Error> {
+        let call = DefineCall { room_id: room, terms: stored.into() };
+        let Done {} = self.run(&script::DEFINE, self.shard_of(room), &call).await?;
+        Ok(())
+    }
+
+    /// Ends a live session with an older revision, because the definition is deleted.
+    async fn end(&self, room: &RoomId, revision: u64) -> Result<(), Error> {
+        let call = RevisionCall { room_id: room, revision };
+        let Done {} = self.run(&script::END, self.shard_of(room), &call).await?;
+        Ok(())
     }
 }
 

@@ -7,6 +7,10 @@ use crate::Error;
 /// A source of definitions, for joins.
 #[allow(async_fn_in_trait)]
 pub trait DefinitionSource {
+    /// Whether a definition has a revision and its whole list of members. A live room then knows its definition, and a
+    /// join asks the source only after a change. Another source is asked at each join, because it decides anew.
+    const HAS_REVISIONS: bool;
+
     /// Finds the definition of a room's session. The list of members may be reduced to the given user.
     async fn find(&self, room: &RoomId, user: &UserId) -> Result<Option<StoredDefinition>, Error>;
 }
@@ -24,16 +28,12 @@ pub trait DefinitionStore {
     async fn delete(&self, room: &RoomId) -> Result<(), Error>;
 }
 
-/// Finds the definition of the session that a user wants to enter.
+/// Admits a user to the session of a definition.
 ///
 /// Refuses with `NO_SUCH_ROOM` where no session is defined, and with `NOT_A_MEMBER` where the definition does not admit
 /// the user.
-pub async fn admit(
-    source: &impl DefinitionSource,
-    room: &RoomId,
-    user: &UserId,
-) -> Result<StoredDefinition, Error> {
-    let stored = source.find(room, user).await?.ok_or(ErrorCode::NoSuchRoom)?;
+pub fn admit(found: Option<StoredDefinition>, user: &UserId) -> Result<StoredDefinition, Error> {
+    let stored = found.ok_or(ErrorCode::NoSuchRoom)?;
     if !stored.definition.admits(user) {
         return Err(ErrorCode::NotAMember.into());
     }

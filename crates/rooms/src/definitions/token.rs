@@ -12,6 +12,8 @@ use crate::Error;
 pub struct TokenDefinitions<'a>(pub Option<&'a Grant>);
 
 impl DefinitionSource for TokenDefinitions<'_> {
+    const HAS_REVISIONS: bool = false;
+
     /// Refuses with `NOT_A_MEMBER` unless the token is for this room. Tokens have no revisions, so the first member
     /// fixes the terms of the session.
     async fn find(&self, room: &RoomId, _: &UserId) -> Result<Option<StoredDefinition>, Error> {

@@ -3,8 +3,7 @@
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
 --          attendanceLimit, attendanceMs
--- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?};
---          members?: users who may be in the room; everybody without it
+-- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?, members?}
 --
 -- Returns  {'OK', '{}'}  also when nothing changes
 --
@@ -16,13 +15,14 @@
 --          room:rescheduled          the end moved
 --          room:ended                instead of all of these: the new end has passed
 
+--- @include "change"
 --- @include "settle"
 --- @include "terms"
 
 -- Returns members of the room who are not in the new list. The leader need not be listed.
 local function find_unlisted(room)
   local listed = {}
-  for _, user in ipairs(call.members) do
+  for _, user in ipairs(call.terms.members) do
     listed[user] = true
   end
   local unlisted = {}
@@ -35,7 +35,7 @@ local function find_unlisted(room)
 end
 
 local function kick_unlisted(room)
-  local unlisted = call.members and find_unlisted(room) or {}
+  local unlisted = call.terms.members and find_unlisted(room) or {}
   if #unlisted > 0 then
     kick_members(room, unlisted)
   end
@@ -61,11 +61,26 @@ local function apply_terms(room)
   end
 end
 
+-- A room whose session another kind of source has defined does not know the definition.
+local function is_new(room)
+  local revision = call.terms.revision
+  return revision > room.revision or (revision == room.revision and not room.admits)
+end
+
+-- Forgets an announced change that has reached the room, or that can reach the store no longer.
+local function forget_announced(room)
+  if call.terms.revision >= room.announced or now - room.announced >= ANNOUNCED_MS then
+    redis.call('HDEL', room.key, 'announced')
+  end
+end
+
 local room = load_settled_room(call.roomId)
-if room.is_live and call.terms.revision > room.revision then
+if room.is_live and is_new(room) then
   apply_terms(room)
 end
+if room.is_live then
+  forget_announced(room)
+end
 schedule(room)
--- Frees the lock that revise.lua took.
-redis.call('DEL', build_key('revising', room.id))
+free_lock(room.id, call.terms.revision)
 return { 'OK', '{}' }

@@ -1,21 +1,22 @@
--- Ends a room's session now.
+-- Ends a room's session now, because the definition is deleted, unless the room has a newer definition.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
 --          attendanceMs
--- ARGV[2]  call: roomId
+-- ARGV[2]  call: roomId; revision, of the deletion
 --
--- Returns  {'OK', '{}'}  also for a room that is not live
+-- Returns  {'OK', '{}'}  also when nothing changes
 --
 -- Events   whatever was overdue; then
 --          room:ended  the session was live
 
+--- @include "change"
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
-if room.is_live then
+if room.is_live and call.revision > room.revision then
   end_session(room, 'ended')
 end
--- Frees the lock that revise.lua took.
-redis.call('DEL', build_key('revising', room.id))
+schedule(room)
+free_lock(room.id, call.revision)
 return { 'OK', '{}' }

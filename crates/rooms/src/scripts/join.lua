@@ -8,10 +8,14 @@
 --          resumes?: hash of the token that the client presented;
 --          replaces?: the earlier entry of the same socket;
 --          refreshes: number of tokens that the client has presented since the join of this entry;
---          terms {revision (0: the source has no revisions), endAt, leaderId?, duplicates, capacity?}
+--          terms?: of the definition, if the caller has read it; needed to start the session, and from a source
+--          without revisions, which has admitted the user;
+--          knownRevision: the last change that the caller knew of when it read the definition
 --
 -- Returns  {'OK', JSON}              JSON: data of the ack
---          {'REVISION', revision}    the room has this other revision of the definition; nothing changed
+--          {'DEFINITION', JSON}      the caller has to read the definition; the user has not entered. JSON: {revision,
+--                                    isLive}; revision: the last announced change, or 0
+--          {'NOT_A_MEMBER'}          the definition does not list the user
 --          {'SESSION_ENDED'}         the session's end has passed
 --          {'ENTRY_CLOSED'}          a late copy of a join whose entry is closed
 --          {'ALREADY_JOINED'}        another connection of the user is in the room
@@ -26,6 +30,7 @@
 --          room:participantReconnected  the member comes back within the grace period
 --          room:replaced                to the entry that the new one replaces
 
+--- @include "change"
 --- @include "join_again"
 --- @include "join_new"
 --- @include "node_expiry"
@@ -48,10 +53,31 @@ local function repeat_join(room, presence, entry)
   return build_ack(room, entry, entry.first and room.seq == 1 and BEFORE_STARTED)
 end
 
-local function join_live_room(room, presence)
-  if call.terms.revision > 0 and call.terms.revision ~= room.revision then
-    return { 'REVISION', string.format('%.0f', room.revision) }
+-- Whether the source of definitions has no revisions. Such a source decides at each join.
+local IS_ADMITTED = call.terms and call.terms.revision == 0
+
+-- Whether the caller has to read the definition first. A live room knows it, unless a change that the caller does not
+-- know of may have reached the store.
+local function needs_definition(room)
+  if not room.is_live then
+    room.announced = load_announced(room.id)
   end
+  if IS_ADMITTED then
+    return false
+  end
+  if room.is_live then
+    return not room.admits or room.announced > call.knownRevision
+  end
+  return not call.terms or room.announced > math.max(call.terms.revision, call.knownRevision)
+end
+
+-- The leader need not be listed.
+local function is_listed(room)
+  return IS_ADMITTED or room.admits == 'all' or USER == room.leader
+    or redis.call('SISMEMBER', room.listed, USER) == 1
+end
+
+local function join_live_room(room, presence)
   if not presence then
     return enter_live_room(room)
   end
@@ -62,13 +88,19 @@ local function join_live_room(room, presence)
 end
 
 local function join(room)
+  if needs_definition(room) then
+    return { 'DEFINITION', cjson.encode({ revision = room.announced, isLive = room.is_live }) }
+  end
+  local presence = room.is_live and load_presence(room, USER)
+  if room.is_live and not presence and not is_listed(room) then
+    return { 'NOT_A_MEMBER' }
+  end
   if is_closed(room, call.entryId) then
     return { 'ENTRY_CLOSED' }
   end
   if not room.is_live then
     return now >= call.terms.endAt and { 'SESSION_ENDED' } or start_session(room)
   end
-  local presence = load_presence(room, USER)
   local index = presence and find_entry(presence, call.entryId)
   if index then
     return repeat_join(room, presence, presence.entries[index])

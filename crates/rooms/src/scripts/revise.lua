@@ -11,12 +11,12 @@
 --
 -- Events   none
 
+--- @include "change"
 --- @include "epoch"
 
--- Frees the lock of a caller that dies during a change.
-local CHANGE_LIMIT_MS = 5000
-
-if not redis.call('SET', build_key('revising', call.roomId), 1, 'NX', 'PX', CHANGE_LIMIT_MS) then
+if redis.call('EXISTS', build_lock_key(call.roomId)) == 1 then
   return { 'CONFLICT' }
 end
-return { 'OK', cjson.encode({ revision = next_epoch(), now = now }) }
+local revision = next_epoch()
+take_lock(call.roomId, revision)
+return { 'OK', cjson.encode({ revision = revision, now = now }) }

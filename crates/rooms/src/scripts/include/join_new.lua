@@ -15,6 +15,10 @@ local function start_session(room)
   redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now, 'pausedMs', PAUSED_MS)
   set_public_id(room, call.groupId)
   set_terms(room, call.terms)
+  if room.announced > call.terms.revision then
+    -- The change may still reach the store.
+    redis.call('HSET', room.key, 'announced', room.announced)
+  end
   count_entry(room)
   local presence = add_member(room)
   elect_host(room)

@@ -11,7 +11,7 @@ local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 local ROOMS = SHARD .. 'rooms'
 
 -- Kinds of keys that last as long as the session.
-local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate' }
+local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed' }
 
 -- The kind comes before the id, so that no room id can imitate a key of another room.
 local function build_key(kind, id)
@@ -22,7 +22,7 @@ end
 local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
-    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs')
+    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs', 'admits', 'announced')
   return {
     id = id,
     public_id = build_public_id(id, fields[10]),
@@ -33,6 +33,7 @@ local function load_room(id)
     grace = build_key('grace', id),
     nodes = build_key('nodes', id),
     rate = build_key('rate', id),
+    listed = build_key('listed', id),
     closed = build_key('closed', id),
     stays = build_key('stays', id),
     attendees = build_key('attendees', id),
@@ -49,6 +50,10 @@ local function load_room(id)
     capacity = tonumber(fields[9]),
     -- The part of the shard's pauses that the room's grace periods include.
     paused_ms = tonumber(fields[12]),
+    -- Whom the definition admits: all, or those who are listed; none if the room does not know the definition.
+    admits = fields[13] or nil,
+    -- The last change that may have reached the store and has not reached the room.
+    announced = tonumber(fields[14] or 0),
   }
 end
 

@@ -1,4 +1,4 @@
--- A room's terms: the part of the session definition that the room stores.
+-- A room's terms: its session definition, as the room stores it.
 
 --- @include "call"
 --- @include "ids"
@@ -19,6 +19,25 @@ local function set_public_id(room, public_id)
   set_field(room, 'isNumber', type(public_id) == 'number' and 1)
 end
 
+-- Redis's Lua cannot pass more than about 8,000 values to a command.
+local MAX_VALUES = 5000
+
+-- Stores whom the definition admits. A source without revisions decides anew for each user who enters.
+local function set_list(room, terms)
+  local members = terms.members
+  room.admits = terms.revision > 0 and (members and 'listed' or 'all') or nil
+  set_field(room, 'admits', room.admits)
+  redis.call('DEL', room.listed)
+  if members then
+    for first = 1, #members, MAX_VALUES do
+      redis.call('SADD', room.listed, unpack(members, first, math.min(first + MAX_VALUES - 1, #members)))
+    end
+    redis.call('PEXPIREAT', room.listed, room.end_at + settings.retentionMs)
+  end
+end
+
+-- terms: {revision (0: the source has no revisions), endAt, leaderId?, duplicates, capacity?, members? (users who may
+-- be in the room beside the leader; everybody without it)}
 local function set_terms(room, terms)
   room.leader, room.is_leader_number = get_text(terms.leaderId), type(terms.leaderId) == 'number'
   room.revision, room.duplicates, room.capacity = terms.revision, terms.duplicates, terms.capacity
@@ -27,4 +46,5 @@ local function set_terms(room, terms)
   set_field(room, 'isLeaderNumber', room.is_leader_number and 1)
   set_field(room, 'capacity', room.capacity)
   set_end(room, terms.endAt)
+  set_list(room, terms)
 end
