@@ -200,14 +200,28 @@ impl Fixture {
     }
 
     async fn count_scripts(&self) -> u64 {
+        self.count_calls(|command| command.starts_with("eval")).await
+    }
+
+    /// The number of commands that scripts, or callers without a script, have run.
+    pub async fn count_commands(&self) -> u64 {
+        self.count_calls(|command| !["eval", "evalsha", "info"].contains(&command)).await
+    }
+
+    /// The number of calls that Redis has run, without those that failed: a call of a script whose hash is unknown fails,
+    /// and is followed by one with the text.
+    async fn count_calls(&self, is_counted: impl Fn(&str) -> bool) -> u64 {
         let mut info = redis::cmd("INFO");
         let info: String = info.arg("commandstats").query_async(&mut self.redis.clone()).await.unwrap();
-        let find = |line: &str, name: &str| -> Option<u64> {
-            line.split([':', ',']).find_map(|field| field.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        let count = |line: &str| {
+            let (command, fields) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+            let find = |name: &str| -> u64 {
+                let value = |field: &str| field.strip_prefix(name)?.strip_prefix('=')?.parse().ok();
+                fields.split(',').find_map(value).unwrap()
+            };
+            is_counted(command).then(|| find("calls") - find("failed_calls"))
         };
-        let lines = info.lines().filter(|line| line.starts_with("cmdstat_eval"));
-        // A call with an unknown hash fails, and is followed by one with the text.
-        lines.map(|line| find(line, "calls").unwrap() - find(line, "failed_calls").unwrap()).sum()
+        info.lines().filter_map(count).sum()
     }
 
     /// Changes the definition as the API does: a new revision, then the store, then the room.

@@ -2,6 +2,7 @@
 
 mod attendance;
 mod broken_changes;
+mod budgets;
 mod changes;
 mod clock;
 mod disconnect;

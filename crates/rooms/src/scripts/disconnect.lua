@@ -18,8 +18,9 @@ local index = presence and find_entry(presence, call.entryId)
 if index then
   drop_entry(room, presence, index)
   save_after_disconnect(room, call.userId, presence, now)
+else
+  -- An unconfirmed join may still arrive and must not enter then.
+  close_entry(room, call.entryId)
 end
--- Also for an unconfirmed join, which may still arrive and must not enter then.
-close_entry(room, call.entryId)
 schedule(room)
 return { 'OK', '{}' }

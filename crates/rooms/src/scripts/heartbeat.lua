@@ -24,4 +24,5 @@ end
 expire_ended_lease(call.nodeId)
 ensure_lease(call.nodeId)
 redis.call('ZADD', LEASES, now + settings.leaseMs, call.nodeId)
+set_node_ttl(call.nodeId)
 return { 'OK', cjson.encode({ since = tonumber(redis.call('HGET', LEASED_SINCE, call.nodeId)) }) }

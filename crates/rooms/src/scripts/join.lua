@@ -40,11 +40,8 @@
 local function repeat_join(room, presence, entry)
   -- A late copy of the join has no newer token, and must not bring an older name back.
   if call.refreshes > entry.refreshes then
-    if is_profile_new(load_member(room, USER)) then
-      if is_rate_limited(room) then
-        return { 'RATE_LIMITED' }
-      end
-      count_entry(room)
+    if is_profile_new(load_member(room, USER)) and not count_entry(room) then
+      return { 'RATE_LIMITED' }
     end
     entry.refreshes = call.refreshes
     save_presence(room, USER, presence)

@@ -21,7 +21,9 @@ if index and #presence.entries > 1 then
   save_presence(room, call.userId, presence)
 elseif index then
   remove_members(room, { call.userId }, 'left')
+else
+  -- An unconfirmed join may still arrive and must not enter then.
+  close_entry(room, call.entryId)
 end
-close_entry(room, call.entryId)
 schedule(room)
 return { 'OK', '{}' }

@@ -34,9 +34,8 @@ local function recover(room, presence)
   redis.call('ZREM', room.grace, USER)
   presence.awayMs, presence.lostAt = presence.awayMs + now - presence.lostAt, nil
   save_present_member(room, presence.joinedAt)
-  local count = redis.call('HLEN', room.members)
-  local data = { userId = call.profile.userId, userName = call.profile.userName, count = count }
-  local options = { except = call.entryId, members = encode_roster(room, count) }
+  local data = { userId = call.profile.userId, userName = call.profile.userName, count = count_members(room) }
+  local options = { except = call.entryId, members = encode_roster(room) }
   publish(room, 'room:participantReconnected', data, options)
   publish_update(room, earlier, call.entryId)
   return build_ack(room, add_entry(room, presence, false, true))
@@ -74,11 +73,9 @@ local function add_duplicate(room, presence)
     return { 'TOO_MANY_CONNECTIONS' }
   end
   -- Others learn nothing of a further connection that brings no new name.
-  if is_takeover or is_profile_new(load_member(room, USER)) then
-    if is_rate_limited(room) then
-      return { 'RATE_LIMITED' }
-    end
-    count_entry(room)
+  local is_seen = is_takeover or is_profile_new(load_member(room, USER))
+  if is_seen and not count_entry(room) then
+    return { 'RATE_LIMITED' }
   end
   if is_takeover then
     return take_over(room, presence, 1)

@@ -34,26 +34,26 @@ local function start_session(room)
     hostId = get_public_host(room),
     count = 1,
   }
-  publish(room, 'room:started', data, { members = encode_roster(room, 1) })
+  publish(room, 'room:started', data, { members = encode_roster(room) })
   return build_ack(room, entry, BEFORE_STARTED)
 end
 
 -- The leader may enter a full room.
 local function is_full(room)
-  return room.capacity and USER ~= room.leader and redis.call('HLEN', room.members) >= room.capacity
+  return room.capacity and USER ~= room.leader and count_members(room) >= room.capacity
 end
 
 local function enter_live_room(room)
   if is_full(room) then
     return { 'ROOM_FULL' }
   end
-  if is_rate_limited(room) then
+  if not count_entry(room) then
     return { 'RATE_LIMITED' }
   end
-  count_entry(room)
   local presence = add_member(room)
   local had_host = room.host
-  local is_host_new = elect_host(room)
+  -- Nobody but the first member and the leader becomes host by entering.
+  local is_host_new = (not had_host or USER == room.leader) and elect_host(room)
   publish_change(room, 'entered', { { userId = call.profile.userId, userName = call.profile.userName } }, call.entryId)
   local entry, seq = add_entry(room, presence, false, false), room.seq
   if not had_host then

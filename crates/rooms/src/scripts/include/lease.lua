@@ -32,8 +32,8 @@ local function ensure_lease(node)
   if redis.call('ZADD', LEASES, 'NX', now + settings.leaseMs, node) == 1 then
     redis.call('HSET', LEASED_SINCE, node, next_epoch())
     redis.call('HSETNX', CLOCK, 'ranAt', now)
+    set_node_ttl(node)
   end
-  set_node_ttl(node)
 end
 
 -- Counts a new entry of a node in a room. The node gets a lease, so that no member is ever present without one.

@@ -13,11 +13,12 @@ end
 
 -- Returns the member list as JSON, in order of entering, or nil above the roster limit: with a list in every event,
 -- the bytes sent would grow with the square of the room's size.
-local function encode_roster(room, count)
-  if count > settings.rosterLimit then
+local function encode_roster(room)
+  if count_members(room) > settings.rosterLimit then
     return nil
   end
-  return encode_members(room, redis.call('ZRANGE', room.order, 0, -1))
+  room.roster = room.roster or encode_members(room, redis.call('ZRANGE', room.order, 0, -1))
+  return room.roster
 end
 
 -- Encodes a table, which must not be empty, and adds a field whose value is JSON already.
@@ -31,7 +32,7 @@ end
 
 -- Adds the fields of the room that acks and snapshots show.
 local function describe_room(room, data)
-  data.count = redis.call('HLEN', room.members)
+  data.count = count_members(room)
   data.endAt, data.remainMs = room.end_at, room.end_at - now
   data.leaderId, data.hostId, data.epoch = get_public_leader(room), get_public_host(room), room.epoch
   return data
@@ -40,7 +41,7 @@ end
 -- Returns the room as acks and snapshots show it, with the fields of `data` added.
 local function encode_room(room, data)
   describe_room(room, data)
-  return encode_with(data, 'members', encode_roster(room, data.count))
+  return encode_with(data, 'members', encode_roster(room))
 end
 
 local function publish_envelope(room, envelope, json)
@@ -72,7 +73,6 @@ end
 -- Publishes a change of the member list. kind: entered, left, graceExpired, removed or updated; users: list of
 -- {userId, userName}, and of {userId, userName, userRole?} where updated
 local function publish_change(room, kind, users, except)
-  local count = redis.call('HLEN', room.members)
-  local data = { change = { type = kind, users = users }, count = count }
-  publish(room, 'room:participantsChanged', data, { except = except, members = encode_roster(room, count) })
+  local data = { change = { type = kind, users = users }, count = count_members(room) }
+  publish(room, 'room:participantsChanged', data, { except = except, members = encode_roster(room) })
 end

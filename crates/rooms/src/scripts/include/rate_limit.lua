@@ -11,16 +11,18 @@ local function load_free_at(room)
   return free_at <= latest and math.max(now, free_at) or now
 end
 
--- A bridge that enters its members again is not limited: the members have not asked for it.
-local function is_rate_limited(room)
-  return not call.replaces and load_free_at(room) > now + (settings.entryBurst - 1) * settings.entryIntervalMs
-end
-
+-- Counts an entry. Returns whether the user may enter; an entry that is refused does not count. A bridge that enters its
+-- members again is not limited: the members have not asked for it.
 local function count_entry(room)
   if call.replaces then
-    return
+    return true
+  end
+  local free_at = load_free_at(room)
+  if free_at > now + (settings.entryBurst - 1) * settings.entryIntervalMs then
+    return false
   end
   redis.call('ZREMRANGEBYSCORE', room.rate, '-inf', now)
-  redis.call('ZADD', room.rate, load_free_at(room) + settings.entryIntervalMs, USER)
+  redis.call('ZADD', room.rate, free_at + settings.entryIntervalMs, USER)
   redis.call('PEXPIREAT', room.rate, room.end_at + settings.retentionMs)
+  return true
 end

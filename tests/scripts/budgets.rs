@@ -1,0 +1,82 @@
+//! The number of commands that scripts run for each kind of call.
+//!
+//! The numbers are exact, so a change that makes a call dearer, or cheaper, changes the number here. Where no test chooses
+//! the time, each script runs one command more: `TIME`.
+
+use rollcall_protocol::definition::SessionDefinition;
+
+use crate::fixture::{END, Fixture, MINUTE, definition};
+
+/// Members of the room before the call.
+const SIZES: [usize; 3] = [1, 10, 50];
+
+/// The same for all sizes. The first join of a session runs two scripts, and a change three.
+const COMMANDS: &[(&str, u64)] = &[
+    ("first join", 75),
+    ("join", 27),
+    ("join that is sent again", 15),
+    ("disconnect", 19),
+    ("join within the grace period", 23),
+    ("join with a resume token", 25),
+    ("leave", 30),
+    ("leave that is sent again", 11),
+    ("read", 13),
+    ("heartbeat in one shard", 8),
+    ("look for due shards", 33),
+    ("sweep of a shard where nothing is due", 8),
+    ("change of the end", 42),
+    ("join of a listed user", 28),
+    ("join of a user who is not listed", 10),
+];
+
+/// Counts the commands of calls to a room.
+struct Meter<'a> {
+    room: &'a Fixture,
+    counts: Vec<(&'static str, u64)>,
+}
+
+impl Meter<'_> {
+    async fn count<T>(&mut self, name: &'static str, call: impl Future<Output = T>) -> T {
+        let before = self.room.count_commands().await;
+        let outcome = call.await;
+        self.counts.push((name, self.room.count_commands().await - before));
+        outcome
+    }
+}
+
+/// Counts the commands of each kind of call, in the order of the table.
+async fn measure(size: usize) -> Vec<(&'static str, u64)> {
+    let room = &Fixture::start().await;
+    let mut meter = Meter { room, counts: Vec::new() };
+    meter.count("first join", room.join("lea/1")).await.unwrap();
+    for number in 1..size {
+        room.join(&format!("user-{number}/1")).await.unwrap();
+    }
+    meter.count("join", room.join("kim/1")).await.unwrap();
+    meter.count("join that is sent again", room.join("kim/1")).await.unwrap();
+    meter.count("disconnect", room.disconnect("kim/1")).await;
+    meter.count("join within the grace period", room.join("kim/2")).await.unwrap();
+    meter.count("join with a resume token", room.resume("kim/3", "kim/2")).await.unwrap();
+    meter.count("leave", room.leave("kim/3")).await;
+    meter.count("leave that is sent again", room.leave("kim/3")).await;
+    meter.count("read", room.read(&["lea/1"])).await;
+    meter.count("heartbeat in one shard", room.heartbeat(false)).await;
+    meter.count("look for due shards", room.find_due()).await;
+    meter.count("sweep of a shard where nothing is due", room.sweep()).await;
+    meter
+        .count("change of the end", room.define(SessionDefinition { end_at: END + MINUTE, ..definition() }))
+        .await;
+    let everybody = (1..size).map(|number| format!("user-{number}")).chain(["kim".to_owned()]);
+    let members = Some(everybody.map(|user| user.parse().unwrap()).collect());
+    room.define(SessionDefinition { members, ..definition() }).await;
+    meter.count("join of a listed user", room.join("kim/4")).await.unwrap();
+    meter.count("join of a user who is not listed", room.join("mallory/1")).await.unwrap_err();
+    meter.counts
+}
+
+#[tokio::test]
+async fn each_call_runs_as_many_commands_as_the_table_says_in_a_room_of_any_size() {
+    for size in SIZES {
+        assert_eq!(measure(size).await, COMMANDS, "in a room of {size}");
+    }
+}
