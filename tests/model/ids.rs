@@ -69,6 +69,8 @@ pub const LONGEST_CALL: Time = CLOSED_ENTRY_TTL;
 pub const RETENTION: Time = 60 * MINUTE;
 /// One less than the number of users, so that rooms can exceed the limit.
 pub const ROSTER_LIMIT: usize = 3;
+/// Most members whom one step of a script settles: few, so that rooms take several scripts.
+pub const SLICE: usize = 2;
 /// How often a user may enter a room at once.
 pub const ENTRY_BURST: u64 = 10;
 /// Time in which a user may enter once more after that.

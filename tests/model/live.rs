@@ -1,6 +1,6 @@
 //! A live session: its members, and the events that they get.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use rollcall_protocol::definition::Duplicates;
 
@@ -8,7 +8,8 @@ use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
     ids::{
-        ENTRY_BURST, ENTRY_INTERVAL, EntryId, GRACE, Node, PublicId, REMINDER_LEAD, ROSTER_LIMIT, Time, User,
+        ENTRY_BURST, ENTRY_INTERVAL, EntryId, GRACE, Node, PublicId, REMINDER_LEAD, ROSTER_LIMIT, SLICE,
+        Time, User,
     },
     lease::Leases,
 };
@@ -218,7 +219,7 @@ impl Live {
         }
     }
 
-    /// Prolongs the grace periods that pauses have cut short, ordered by their end.
+    /// Prolongs the grace periods that pauses have cut short, the last one first.
     pub fn prolong_grace_periods(&mut self, history: &mut History, paused: Time) {
         let pause = paused - std::mem::replace(&mut self.paused, paused);
         if pause == 0 {
@@ -226,7 +227,7 @@ impl Live {
         }
         let mut lost: Vec<&mut Member> =
             self.members.iter_mut().filter(|member| member.grace_until.is_some()).collect();
-        lost.sort_by_key(|member| (member.grace_until, member.person.user));
+        lost.sort_by_key(|member| Reverse((member.grace_until, member.person.user)));
         let prolonged: Vec<EventKind> = lost
             .into_iter()
             .filter_map(|member| {
@@ -268,7 +269,7 @@ impl Live {
         self.publish(history, Recipients::Everybody, kind);
     }
 
-    /// Removes members whose grace period is over, ordered by its end.
+    /// Removes members whose grace period is over, ordered by its end and in slices.
     pub fn expire_grace_periods(&mut self, history: &mut History, until: Time, now: Time) {
         let mut gone: Vec<_> = self
             .members
@@ -277,8 +278,8 @@ impl Live {
             .collect();
         gone.sort();
         let users: Vec<User> = gone.into_iter().map(|(_, user)| user).collect();
-        if !users.is_empty() {
-            self.remove(history, &users, Change::GraceExpired, now);
+        for slice in users.chunks(SLICE) {
+            self.remove(history, slice, Change::GraceExpired, now);
         }
     }
 
@@ -355,8 +356,8 @@ impl Live {
         let is_unlisted = |user: &User| Some(*user) != leader && !listed.contains(user);
         let out: Vec<User> =
             self.members.iter().map(|member| member.person.user).filter(is_unlisted).collect();
-        if !out.is_empty() {
-            self.kick(history, &out, now);
+        for slice in out.chunks(SLICE) {
+            self.kick(history, slice, now);
         }
     }
 

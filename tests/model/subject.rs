@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     ids::{
         ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD,
-        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, Time,
+        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, Time,
     },
     room::{Join, Membership},
     service::{Action, Crash, Definition},
@@ -186,6 +186,7 @@ impl Subject {
             attendance_limit: ATTENDANCE_LIMIT as u64,
             entry_burst: ENTRY_BURST,
             entry_interval_ms: ENTRY_INTERVAL,
+            slice_members: SLICE as u64,
             shards: 1,
             now: Some(now),
             ..Settings::default()
@@ -213,10 +214,7 @@ impl Subject {
             }
             Action::Heartbeat(node) => self.heartbeat(&rooms, node, false).await,
             Action::Stop(node) => self.heartbeat(&rooms, node, true).await,
-            Action::Sweep => {
-                let swept = rooms.sweep(0).await.expect("a sweep is never refused");
-                wire::swept(swept.settled, swept.late_ms, swept.more, swept.due_in_ms)
-            }
+            Action::Sweep => self.sweep(&rooms).await,
             Action::Define { room, definition, crash } => {
                 self.change(&rooms, *room, Some(definition), *crash).await
             }
@@ -263,6 +261,17 @@ impl Subject {
             rooms.join(&WithoutRevisions(store), &call).await
         };
         reply(joined.map(|joined| json!(joined)))
+    }
+
+    /// Sweeps until nothing is due.
+    async fn sweep(&self, rooms: &Rooms<RedisPort>) -> Value {
+        let first = rooms.sweep(0).await.expect("a sweep is never refused");
+        let (mut settled, mut last) = (first.settled, first.clone());
+        while last.more {
+            last = rooms.sweep(0).await.expect("a sweep is never refused");
+            settled += last.settled;
+        }
+        wire::swept(settled, first.late_ms, last.more, last.due_in_ms)
     }
 
     async fn heartbeat(&self, rooms: &Rooms<RedisPort>, node: &str, is_leaving: bool) -> Value {

@@ -15,6 +15,7 @@ use rollcall_protocol::{
 use rollcall_rooms::{
     Error, Rooms, Settings,
     definitions::{DefinitionSource, DefinitionStore, Precondition},
+    redis::{Redis, RedisError},
     rooms::{DueShards, ShardSweep},
     shard,
 };
@@ -48,7 +49,7 @@ pub struct Fixture {
     pub settings: Settings,
     now: u64,
     /// The room that the test is about.
-    home: RoomId,
+    pub home: RoomId,
     /// The room that users enter.
     room: RoomId,
     node: NodeId,
@@ -83,6 +84,25 @@ impl DefinitionStore for &Fixture {
     async fn delete(&self, _: &RoomId) -> Result<(), Error> {
         self.session.take();
         Ok(())
+    }
+}
+
+/// The port of a caller that dies after so many scripts.
+pub struct DyingPort {
+    port: RedisPort,
+    scripts_left: Cell<u32>,
+}
+
+impl Redis for DyingPort {
+    async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
+        if self.scripts_left.get() == 0 {
+            return Err(RedisError::Failed("the caller died".to_owned()));
+        }
+        let reply = self.port.command(name, arguments).await;
+        if reply.is_ok() {
+            self.scripts_left.set(self.scripts_left.get() - 1);
+        }
+        reply
     }
 }
 
@@ -283,9 +303,18 @@ impl Fixture {
     }
 
     pub fn rooms(&self) -> Rooms<RedisPort> {
-        let mut settings = self.settings.clone();
-        settings.now = Some(self.now);
-        Rooms::new(RedisPort(self.redis.clone()), &settings).unwrap()
+        self.rooms_through(RedisPort(self.redis.clone()))
+    }
+
+    /// The rooms for a caller that dies after so many scripts.
+    pub fn rooms_that_die_after(&self, scripts: u32) -> Rooms<DyingPort> {
+        let port = RedisPort(self.redis.clone());
+        self.rooms_through(DyingPort { port, scripts_left: Cell::new(scripts) })
+    }
+
+    fn rooms_through<R: Redis>(&self, port: R) -> Rooms<R> {
+        let settings = Settings { now: Some(self.now), ..self.settings.clone() };
+        Rooms::new(port, &settings).unwrap()
     }
 
     /// Joins with a new entry: `kim/2` is Kim's second one.

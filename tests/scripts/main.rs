@@ -25,5 +25,6 @@ mod rate_limit;
 mod read;
 mod resume;
 mod rights;
+mod slices;
 mod sweep;
 mod updates;

@@ -1,5 +1,7 @@
 //! Sums up the attendance of a room.
 
+use std::collections::HashSet;
+
 use rollcall_protocol::{
     UserId,
     attendance::{Attendance, Attendee, Stay},
@@ -18,8 +20,10 @@ pub struct AttendeeRecord {
     pub stays: Vec<Stay>,
 }
 
-/// Sums up the stays of each user. Orders the users by their first stays.
+/// Sums up the stays of each user. Orders the users by their first stays. Of several records of a user, the first counts.
 pub fn summarize(mut records: Vec<AttendeeRecord>) -> Attendance {
+    let mut users = HashSet::new();
+    records.retain(|record| users.insert(record.user_id.as_str().to_owned()));
     let entered_at = |record: &AttendeeRecord| record.stays.first().map(|stay| stay.entered_at);
     records.sort_by(|a, b| {
         entered_at(a).cmp(&entered_at(b)).then_with(|| a.user_id.as_str().cmp(b.user_id.as_str()))
@@ -56,6 +60,7 @@ mod tests {
     fn the_stays_of_each_user_are_summed_up() {
         let attendance = summarize(vec![
             record("zoe", vec![stay(5, 1)]),
+            record("zoe", vec![stay(5, 2)]),
             record("ben", vec![stay(5, 10), stay(30, 7)]),
             record("kim", vec![stay(1, 2)]),
         ]);
@@ -63,5 +68,6 @@ mod tests {
         assert_eq!((kim.user_id.as_str(), kim.stays.len()), ("kim", 1));
         assert_eq!((ben.user_name.as_str(), ben.present_ms, ben.drops, ben.stays.len()), ("BEN", 17, 2, 2));
         assert_eq!(zoe.user_id.as_str(), "zoe", "by id where both entered at the same time");
+        assert_eq!(zoe.present_ms, 1, "the first record");
     }
 }

@@ -64,6 +64,21 @@ pub(crate) struct RoomCall<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttendanceCall<'a> {
+    #[serde(serialize_with = "id::as_text")]
+    room_id: &'a RoomId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct AttendancePage {
+    attendees: Vec<AttendeeRecord>,
+    next: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
 struct ListCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<String>,
@@ -345,11 +360,18 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::NOTICE, self.shard_of(room), &call).await
     }
 
-    /// Reads the attendance of a room.
+    /// Reads the attendance of a room, page by page: a change between two pages may be in the later one only.
     pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Error> {
-        let records: Vec<AttendeeRecord> =
-            self.run(&script::ATTENDANCE, self.shard_of(room), &RoomCall { room_id: room }).await?;
-        Ok(attendance::summarize(records))
+        let (mut records, mut after) = (Vec::new(), None);
+        loop {
+            let call = AttendanceCall { room_id: room, after };
+            let page: AttendancePage = self.run(&script::ATTENDANCE, self.shard_of(room), &call).await?;
+            records.extend(page.attendees);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(attendance::summarize(records)),
+            }
+        }
     }
 
     /// The numbers of all shards.
@@ -381,8 +403,15 @@ impl<R: Redis> Rooms<R> {
         call: &impl Serialize,
     ) -> Result<ScriptReply<T>, Error> {
         let keys = [shard::deadlines_key(shard)];
-        let reply = redis::run(&self.redis, script, &keys, &self.settings_json, &to_json(call)?).await;
-        parse(script, &reply.map_err(|error| redis::unavailable(script, &error))?)
+        let call = to_json(call)?;
+        loop {
+            let reply = redis::run(&self.redis, script, &keys, &self.settings_json, &call).await;
+            let reply = reply.map_err(|error| redis::unavailable(script, &error))?;
+            // Each run settles some members more. The time limit of the call bounds the loop.
+            if reply != [b"AGAIN"] {
+                return parse(script, &reply);
+            }
+        }
     }
 }
 

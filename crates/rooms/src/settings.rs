@@ -14,6 +14,9 @@ const ENTRY_BURST: u64 = 20;
 /// In which time a user may enter a room once more after that. Each entry goes to the whole room.
 const ENTRY_INTERVAL_MS: u64 = 3000;
 
+/// Settling a member takes about 30 µs, and a script may take several steps.
+const SLICE_MEMBERS: u64 = 100;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The settings that every script call carries. Durations are in milliseconds.
@@ -43,6 +46,8 @@ pub struct Settings {
     pub entry_burst: u64,
     /// In which time a user may enter once more after that.
     pub entry_interval_ms: u64,
+    /// The most members whom one step of a script settles, so that a script does not block Redis.
+    pub slice_members: u64,
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
@@ -149,6 +154,7 @@ impl Default for Settings {
             closed_entry_ms: CLOSED_ENTRY_MS,
             entry_burst: ENTRY_BURST,
             entry_interval_ms: ENTRY_INTERVAL_MS,
+            slice_members: SLICE_MEMBERS,
             now: None,
         }
     }

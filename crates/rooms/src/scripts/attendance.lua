@@ -1,31 +1,65 @@
--- Reads the attendance of a room: stays that are over, and stays that go on.
+-- Reads a page of the attendance of a room: stays that go on, and stays that are over.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
--- ARGV[2]  call: roomId
+--          attendanceMs, sliceMembers
+-- ARGV[2]  call: roomId; after? (the `next` of the previous page)
 --
--- Returns  {'OK', JSON list of attendees}  attendee: {userId, userName, stays}; stay: {epoch, enteredAt, leftAt,
---                                          presentMs, drops, ending?}. A stay that goes on has no ending; its leftAt
---                                          is now, or the time when the connection was lost
+-- Returns  {'OK', JSON {attendees, next?}}  attendees: about a slice of {userId, userName, stays}, first the members and
+--                                           then all users whose stays have ended, a member again among them; stay:
+--                                           {epoch, enteredAt, leftAt, presentMs, drops, ending?}. A stay that goes on has
+--                                           no ending; its leftAt is now, or the time when the connection was lost. next:
+--                                           {position} of a member, or {cursor} of the ended stays, if more follow
+--          {'AGAIN'}                        the room is not settled yet
 --
 -- Events   whatever was overdue
 
 --- @include "settle"
 
-local room = load_settled_room(call.roomId)
-schedule(room)
-
-local attendees, is_present = {}, {}
-for _, user in ipairs(redis.call('ZRANGE', room.order, 0, -1)) do
-  is_present[user] = true
+local function encode_member(room, user)
   local attendee = load_attendee(room, user)
   add_stay(attendee, load_member(room, user), build_stay(room, load_presence(room, user), nil, now))
-  table.insert(attendees, encode_json(attendee))
+  return encode_json(attendee)
 end
-for _, user in ipairs(redis.call('ZRANGE', room.attendees, 0, -1)) do
-  if not is_present[user] then
-    table.insert(attendees, redis.call('HGET', room.stays, user))
+
+-- Returns members behind a position in the order of entering, and where the next page begins.
+local function list_members(room, position)
+  local found = redis.call('ZRANGE', room.order, '(' .. position, '+inf', 'BYSCORE', 'LIMIT', 0, SLICE, 'WITHSCORES')
+  local attendees = {}
+  for index = 1, #found, 2 do
+    table.insert(attendees, encode_member(room, found[index]))
   end
+  if #attendees < SLICE then
+    return attendees, { cursor = '0' }
+  end
+  return attendees, { position = found[#found] }
 end
-return { 'OK', '[' .. table.concat(attendees, ',') .. ']' }
+
+-- Returns users whose stays have ended, and where the next page begins. A cursor of Redis misses nobody who was there all
+-- the time, and may show somebody twice.
+local function list_ended_stays(room, cursor)
+  local found = redis.call('HSCAN', room.stays, cursor, 'COUNT', SLICE)
+  local attendees = {}
+  for index = 2, #found[2], 2 do
+    table.insert(attendees, found[2][index])
+  end
+  return attendees, found[1] ~= '0' and { cursor = found[1] } or nil
+end
+
+local room = load_settled_room(call.roomId)
+if not room then
+  return AGAIN
+end
+schedule(room)
+local after = call.after or { position = '0' }
+local attendees, following
+if after.cursor then
+  attendees, following = list_ended_stays(room, after.cursor)
+else
+  attendees, following = list_members(room, after.position)
+end
+local json = '{"attendees":[' .. table.concat(attendees, ',') .. ']'
+if following then
+  json = json .. ',"next":' .. cjson.encode(following)
+end
+return { 'OK', json .. '}' }

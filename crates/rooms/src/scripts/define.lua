@@ -2,10 +2,11 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
---          attendanceLimit, attendanceMs
+--          attendanceLimit, attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?, members?}
 --
 -- Returns  {'OK', '{}'}  also when nothing changes
+--          {'AGAIN'}     the room is not settled yet
 --
 -- Events   whatever was overdue; then
 --          room:leaderChanged        the leader is another user, or none
@@ -34,23 +35,35 @@ local function find_unlisted(room)
   return unlisted
 end
 
+-- Returns whether no unlisted member is left.
 local function kick_unlisted(room)
   local unlisted = call.terms.members and find_unlisted(room) or {}
   if #unlisted > 0 then
-    kick_members(room, unlisted)
+    kick_members(room, { unpack(unlisted, 1, math.min(#unlisted, SLICE)) })
   end
+  return #unlisted <= SLICE
 end
 
-local function apply_terms(room)
-  if call.terms.endAt <= now then
-    return end_session(room, 'ended')
-  end
-  local old_leader, old_end = room.leader, room.end_at
-  set_terms(room, call.terms)
+local function change_leader(room)
+  local old_leader = room.leader
+  set_leader(room, call.terms)
   if room.leader ~= old_leader then
     publish(room, 'room:leaderChanged', { leaderId = get_public_leader(room) }, {})
   end
-  kick_unlisted(room)
+end
+
+-- Returns whether all is done. The room gets the revision at the end: where one script does not suffice and the caller
+-- dies, the next join finds the older revision and applies the definition again.
+local function apply_definition(room)
+  if call.terms.endAt <= now then
+    return end_session(room, 'ended')
+  end
+  change_leader(room)
+  if not kick_unlisted(room) then
+    return false
+  end
+  local old_end = room.end_at
+  set_terms(room, call.terms)
   if elect_host(room) then
     publish_host(room)
   end
@@ -59,6 +72,7 @@ local function apply_terms(room)
     publish(room, 'room:rescheduled', data, {})
     set_ttl(room)
   end
+  return true
 end
 
 -- A room whose session another kind of source has defined does not know the definition.
@@ -75,8 +89,12 @@ local function forget_announced(room)
 end
 
 local room = load_settled_room(call.roomId)
-if room.is_live and is_new(room) then
-  apply_terms(room)
+if not room then
+  return AGAIN
+end
+if room.is_live and is_new(room) and not apply_definition(room) then
+  schedule(room)
+  return AGAIN
 end
 if room.is_live then
   forget_announced(room)

@@ -2,10 +2,11 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId; revision, of the deletion
 --
 -- Returns  {'OK', '{}'}  also when nothing changes
+--          {'AGAIN'}     the room is not settled yet
 --
 -- Events   whatever was overdue; then
 --          room:ended  the session was live
@@ -14,8 +15,12 @@
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
-if room.is_live and call.revision > room.revision then
-  end_session(room, 'ended')
+if not room then
+  return AGAIN
+end
+if room.is_live and call.revision > room.revision and not end_session(room, 'ended') then
+  schedule(room)
+  return AGAIN
 end
 schedule(room)
 free_lock(room.id, call.revision)

@@ -1,27 +1,28 @@
 -- Prolongs the lease of a bridge node in one shard, or ends the lease of a node that stops.
 --
 -- KEYS[1]  the shard's deadlines
--- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit, attendanceMs
+-- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: nodeId, isLeaving
 --
 -- Returns  {'OK', JSON {since}}  since: start of the node's unbroken lease, 0 for a node that stops. A start that
 --                                differs from the last reply's means that all earlier connections count as lost
+--          {'AGAIN'}             a room of the node is not settled yet
 --
 -- Events   whatever was overdue in rooms of a node whose lease has ended; among it
 --          room:participantReconnecting  a member lost the last connection
 
 --- @include "node_expiry"
 
+if call.isLeaving and redis.call('ZSCORE', LEASES, call.nodeId) then
+  redis.call('ZADD', LEASES, 'LT', now, call.nodeId)
+end
+if not expire_ended_lease(call.nodeId) then
+  return AGAIN
+end
 if call.isLeaving then
-  -- The sweep settles the other rooms: a node that stops must not block the shard.
-  if redis.call('ZSCORE', LEASES, call.nodeId) then
-    redis.call('ZADD', LEASES, 'LT', now, call.nodeId)
-    expire_node(call.nodeId, 100)
-  end
   return { 'OK', cjson.encode({ since = 0 }) }
 end
-
-expire_ended_lease(call.nodeId)
 ensure_lease(call.nodeId)
 redis.call('ZADD', LEASES, now + settings.leaseMs, call.nodeId)
 set_node_ttl(call.nodeId)

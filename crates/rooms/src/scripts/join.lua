@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
---          attendanceLimit, attendanceMs, entryBurst, entryIntervalMs
+--          attendanceLimit, attendanceMs, sliceMembers, entryBurst, entryIntervalMs
 -- ARGV[2]  call: roomId; groupId (the id as clients see it); profile {userId, userName, userRole?}; entryId; nodeId;
 --          resumeHash: hash of the token that can resume this entry;
 --          resumes?: hash of the token that the client presented;
@@ -22,6 +22,7 @@
 --          {'TOO_MANY_CONNECTIONS'}  the user has as many connections in the room as one may
 --          {'ROOM_FULL'}             the room has as many members as its capacity
 --          {'RATE_LIMITED'}          the user enters or changes the name too often
+--          {'AGAIN'}                 the room is not settled yet
 --
 -- Events   whatever was overdue; then
 --          room:started                 the session starts
@@ -105,8 +106,10 @@ local function join(room)
   return join_live_room(room, presence)
 end
 
-expire_ended_lease(call.nodeId)
-local room = load_settled_room(call.roomId)
+local room = expire_ended_lease(call.nodeId) and load_settled_room(call.roomId)
+if not room then
+  return AGAIN
+end
 local reply = join(room)
 schedule(room)
 return reply

@@ -2,12 +2,13 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId, userId
 --
 -- Returns  {'OK', '{}'}        the member is removed
 --          {'NOT_LIVE'}        the room is not live
 --          {'NO_SUCH_MEMBER'}  the user is not in the room
+--          {'AGAIN'}           the room is not settled yet
 --
 -- Events   whatever was overdue; then
 --          room:removed              to each connection of the member
@@ -17,6 +18,9 @@
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
+if not room then
+  return AGAIN
+end
 local is_member = load_presence(room, call.userId)
 if is_member then
   kick_members(room, { call.userId })

@@ -2,10 +2,11 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId, userId, entryId
 --
 -- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on
+--          {'AGAIN'}     the room is not settled yet
 --
 -- Events   whatever was overdue; then
 --          room:participantsChanged  the member's last connection leaves
@@ -14,6 +15,9 @@
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
+if not room then
+  return AGAIN
+end
 local presence = load_presence(room, call.userId)
 local index = presence and find_entry(presence, call.entryId)
 if index and #presence.entries > 1 then

@@ -2,18 +2,22 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId; limit; after?: {epoch, position} of the last member of the previous page
 --
 -- Returns  {'OK', JSON}  JSON: the payload of room:state with a page of members; with next, 'epoch:position', if more
 --                        members follow. Positions of an earlier session count for nothing
 --          {'NOT_LIVE'}  the room is not live
+--          {'AGAIN'}     the room is not settled yet
 --
 -- Events   whatever was overdue
 
 --- @include "settle"
 
 local room = load_settled_room(call.roomId)
+if not room then
+  return AGAIN
+end
 schedule(room)
 if not room.is_live then
   return { 'NOT_LIVE' }

@@ -2,10 +2,11 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId; entries: list of {userId, entryId}, the bridge's entries in the room
 --
 -- Returns  {'OK', JSON {room?, gone}}  room: snapshot of a live room; gone: ids of the entries that are not current
+--          {'AGAIN'}                   the room is not settled yet
 --
 -- Events   whatever was overdue
 
@@ -17,6 +18,9 @@ local function is_current(room, user, entry_id)
 end
 
 local room = load_settled_room(call.roomId)
+if not room then
+  return AGAIN
+end
 schedule(room)
 local gone = {}
 for _, ref in ipairs(call.entries) do

@@ -4,11 +4,11 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs
+--          attendanceMs, sliceMembers
 -- ARGV[2]  call: limit (most rooms to settle)
 --
 -- Returns  {'OK', JSON {settled, lateMs, more, dueInMs?}}  settled: number of rooms that were due; lateMs: how long
---                                                          the first was overdue; more: whether other rooms are due;
+--                                                          the first was overdue; more: whether more is due;
 --                                                          dueInMs: time until the shard has to be swept again: its
 --                                                          next deadline, or sooner so that no pause seems to begin
 --
@@ -24,16 +24,26 @@ local function find_next_deadline()
   return math.min(find_first(KEYS[1]), find_first(LEASES))
 end
 
+-- Returns whether the room is settled.
+local function settle_due_room(id)
+  local room = load_room(id)
+  if not room.is_live then
+    -- The room's keys expired: its session ended while nobody swept.
+    unlist(id)
+  end
+  local is_settled = settle_or_keep_due(room)
+  if is_settled then
+    schedule(room)
+  end
+  return is_settled
+end
+
 local function settle_due_rooms(limit)
   local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit)
-  for _, id in ipairs(ids) do
-    local room = load_room(id)
-    if not room.is_live then
-      -- The room's keys expired: its session ended while nobody swept.
-      unlist(id)
+  for index, id in ipairs(ids) do
+    if is_slice_full() or not settle_due_room(id) then
+      return index - 1
     end
-    settle(room)
-    schedule(room)
   end
   return #ids
 end
@@ -41,7 +51,7 @@ end
 local function expire_nodes(limit)
   local settled = 0
   for _, node in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, call.limit)) do
-    settled = settled + expire_node(node, limit - settled)
+    settled = settled + (expire_node(node, limit - settled))
   end
   return settled
 end

@@ -23,11 +23,6 @@ local function save_member(room, user, member)
   forget_members(room)
 end
 
-local function delete_member(room, user)
-  redis.call('HDEL', room.members, user)
-  forget_members(room)
-end
-
 local function count_members(room)
   room.count = room.count or redis.call('HLEN', room.members)
   return room.count

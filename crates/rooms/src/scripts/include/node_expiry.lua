@@ -3,25 +3,37 @@
 --- @include "settle"
 
 -- Settles rooms in which the node has entries, at most `limit` of them. Deletes the node after its last room. Returns
--- the number of rooms.
+-- the number of settled rooms, whether the node is deleted, and the room at which the script has to stop, if there is one.
 local function expire_node(node, limit)
   local ids = redis.call('SRANDMEMBER', build_node_key(node), limit)
-  for _, id in ipairs(ids) do
-    schedule(load_settled_room(id))
+  for index, id in ipairs(ids) do
+    local room = not is_slice_full() and load_settled_room(id)
+    if not room then
+      return index - 1, false, id
+    end
+    schedule(room)
     -- Settling has done so already, unless the room's keys have expired.
     redis.call('SREM', build_node_key(node), id)
   end
-  if #ids < limit then
-    redis.call('ZREM', LEASES, node)
-    redis.call('HDEL', LEASED_SINCE, node)
+  if #ids == limit then
+    return limit, false
   end
-  return #ids
+  redis.call('ZREM', LEASES, node)
+  redis.call('HDEL', LEASED_SINCE, node)
+  return #ids, true
 end
 
 -- Expires a node whose lease has ended, before the node gets a new lease. A new lease alone would revive connections
--- that other members may already know to be lost.
+-- that other members may already know to be lost. Returns whether the node's lease has not ended, or is expired.
 local function expire_ended_lease(node)
-  if get_lease_end(node) <= now then
-    while expire_node(node, 1000) == 1000 do end
+  if get_lease_end(node) > now then
+    return true
   end
+  local _, is_expired, unsettled = expire_node(node, SLICE)
+  if unsettled then
+    -- The next run has to find the room, even if the node's last entry in it is dropped.
+    redis.call('SADD', build_node_key(node), unsettled)
+    set_node_ttl(node)
+  end
+  return is_expired
 end

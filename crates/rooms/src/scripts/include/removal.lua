@@ -14,18 +14,23 @@ local function end_stay(room, user, ending, until_ms)
   return member
 end
 
+local function delete_members(room, users)
+  redis.call('HDEL', room.members, unpack(users))
+  redis.call('HDEL', room.entries, unpack(users))
+  redis.call('ZREM', room.order, unpack(users))
+  redis.call('ZREM', room.grace, unpack(users))
+  forget_members(room)
+end
+
 -- Removes members from the room and publishes the change. kind: left, graceExpired or removed
 local function remove_members(room, users, kind)
   local removed, is_host_gone = {}, false
   for _, user in ipairs(users) do
     local member = end_stay(room, user, kind, now)
     table.insert(removed, { userId = member.userId, userName = member.userName })
-    redis.call('HDEL', room.entries, user)
-    redis.call('ZREM', room.order, user)
-    redis.call('ZREM', room.grace, user)
-    delete_member(room, user)
     is_host_gone = is_host_gone or user == room.host
   end
+  delete_members(room, users)
   local is_host_new = is_host_gone and elect_host(room)
   publish_change(room, kind, removed)
   if is_host_new then

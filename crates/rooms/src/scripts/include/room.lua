@@ -22,7 +22,8 @@ end
 local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
-    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs', 'admits', 'announced')
+    'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs', 'admits', 'announced', 'prolongTo', 'prolonged',
+    'lookedTo', 'lookUntil', 'endedAt')
   return {
     id = id,
     public_id = build_public_id(id, fields[10]),
@@ -54,6 +55,14 @@ local function load_room(id)
     admits = fields[13] or nil,
     -- The last change that may have reached the store and has not reached the room.
     announced = tonumber(fields[14] or 0),
+    -- Where the next slice goes on. Grace periods are prolonged up to this part of the pauses, and so many are done.
+    prolong_to = tonumber(fields[15]),
+    prolonged = tonumber(fields[16]),
+    -- Members up to this position have no entries of nodes whose lease ended by then.
+    looked_to = fields[17] or nil,
+    look_until = tonumber(fields[18]),
+    -- When the session ended, while some of its stays are not recorded.
+    ended_at = tonumber(fields[19]),
   }
 end
 
@@ -77,7 +86,7 @@ local function schedule(room)
   if not room.is_live then
     return
   end
-  local deadline = room.end_at
+  local deadline = room.ended_at or room.end_at
   if room.reminder_at then
     deadline = math.min(deadline, room.reminder_at)
   end

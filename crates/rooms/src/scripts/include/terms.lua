@@ -36,14 +36,18 @@ local function set_list(room, terms)
   end
 end
 
+local function set_leader(room, terms)
+  room.leader, room.is_leader_number = get_text(terms.leaderId), type(terms.leaderId) == 'number'
+  set_field(room, 'leaderId', room.leader)
+  set_field(room, 'isLeaderNumber', room.is_leader_number and 1)
+end
+
 -- terms: {revision (0: the source has no revisions), endAt, leaderId?, duplicates, capacity?, members? (users who may
 -- be in the room beside the leader; everybody without it)}
 local function set_terms(room, terms)
-  room.leader, room.is_leader_number = get_text(terms.leaderId), type(terms.leaderId) == 'number'
+  set_leader(room, terms)
   room.revision, room.duplicates, room.capacity = terms.revision, terms.duplicates, terms.capacity
   redis.call('HSET', room.key, 'revision', room.revision, 'duplicates', room.duplicates)
-  set_field(room, 'leaderId', room.leader)
-  set_field(room, 'isLeaderNumber', room.is_leader_number and 1)
   set_field(room, 'capacity', room.capacity)
   set_end(room, terms.endAt)
   set_list(room, terms)
