@@ -40,6 +40,8 @@ pub const SHARD: u64 = 0;
 /// Settings with one shard, so that all rooms share leases and deadlines.
 pub fn settings() -> Settings {
     Settings {
+        // Few, so that rooms take several scripts.
+        slice_members: 2,
         grace_ms: 150,
         lease_ms: 300,
         reminder_lead_ms: 200,

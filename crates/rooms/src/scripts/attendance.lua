@@ -5,11 +5,11 @@
 --          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId; after? (the `next` of the previous page)
 --
--- Returns  {'OK', JSON {attendees, next?}}  attendees: about a slice of {userId, userName, stays}, first the members and
---                                           then all users whose stays have ended, a member again among them; stay:
---                                           {epoch, enteredAt, leftAt, presentMs, drops, ending?}. A stay that goes on has
---                                           no ending; its leftAt is now, or the time when the connection was lost. next:
---                                           {position} of a member, or {cursor} of the ended stays, if more follow
+-- Returns  {'OK', JSON {attendees, next?}}  attendees: about a slice of {userId, userName, stays}: first the members,
+--                                           then all users whose stays have ended, members among them; stay: {epoch,
+--                                           enteredAt, leftAt, presentMs, drops, ending?}. A stay that goes on has no
+--                                           ending; its leftAt is now, or the time when the connection was lost;
+--                                           next, if more follow: {position} of a member, or {cursor} of the rest
 --          {'AGAIN'}                        the room is not settled yet
 --
 -- Events   whatever was overdue
@@ -35,8 +35,8 @@ local function list_members(room, position)
   return attendees, { position = found[#found] }
 end
 
--- Returns users whose stays have ended, and where the next page begins. A cursor of Redis misses nobody who was there all
--- the time, and may show somebody twice.
+-- Returns users whose stays have ended, and where the next page begins. A cursor of Redis misses nobody who was there
+-- all the time, and may show somebody twice.
 local function list_ended_stays(room, cursor)
   local found = redis.call('HSCAN', room.stays, cursor, 'COUNT', SLICE)
   local attendees = {}

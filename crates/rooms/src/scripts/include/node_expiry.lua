@@ -3,7 +3,7 @@
 --- @include "settle"
 
 -- Settles rooms in which the node has entries, at most `limit` of them. Deletes the node after its last room. Returns
--- the number of settled rooms, whether the node is deleted, and the room at which the script has to stop, if there is one.
+-- the number of settled rooms, whether the node is deleted, and the room at which the script has to stop, if any.
 local function expire_node(node, limit)
   local ids = redis.call('SRANDMEMBER', build_node_key(node), limit)
   for index, id in ipairs(ids) do

@@ -1,5 +1,5 @@
--- Slices: a script settles only so many members, so that Redis is free for others in between. What is left stays due. The
--- caller runs the script again, which changes nothing else until the room is settled.
+-- Slices: a script settles only so many members, so that Redis is free for others in between. What is left stays due.
+-- The caller runs the script again, which changes nothing else until the room is settled.
 
 --- @include "call"
 
