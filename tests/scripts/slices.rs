@@ -170,7 +170,7 @@ async fn the_end_of_a_session_closes_all_at_once_and_records_every_stay() {
 async fn a_session_that_an_operator_ends_ends_once_also_if_the_caller_dies() {
     let mut room = crowd(MEMBERS).await;
     room.at(1_000);
-    let died = room.rooms_that_die_after(2).undefine(&&room, &room.home, &Default::default()).await;
+    let died = room.rooms_that_die_after(3).undefine(&&room, &room.home, &Default::default()).await;
     assert!(matches!(died, Err(Error::Unavailable(_))), "{died:?}");
     assert_eq!(room.event_names().await, ["room:ended"]);
     assert!(room.at(2_000).sweep().await.more, "the rest is due at once");
@@ -184,7 +184,7 @@ async fn a_session_that_an_operator_ends_ends_once_also_if_the_caller_dies() {
 #[tokio::test]
 async fn a_shorter_list_removes_all_others_also_if_the_caller_dies() {
     let only_m0 = SessionDefinition { members: Some(vec!["m0".parse().unwrap()]), ..definition() };
-    for scripts in [10, 2] {
+    for scripts in [10, 3] {
         let mut room = crowd(MEMBERS).await;
         let defined = room.rooms_that_die_after(scripts).define(&&room, &room.home, only_m0.clone()).await;
         assert_eq!(defined.is_ok(), scripts == 10, "{defined:?}");

@@ -14,6 +14,7 @@ local function start_session(room)
   room.is_live, room.epoch = true, next_epoch()
   redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now, 'pausedMs', PAUSED_MS)
   set_public_id(room, call.groupId)
+  set_leader(room, call.terms)
   set_terms(room, call.terms)
   if room.announced > call.terms.revision then
     -- The change may still reach the store.

@@ -42,10 +42,9 @@ local function set_leader(room, terms)
   set_field(room, 'isLeaderNumber', room.is_leader_number and 1)
 end
 
--- terms: {revision (0: the source has no revisions), endAt, leaderId?, duplicates, capacity?, members? (users who may
--- be in the room beside the leader; everybody without it)}
+-- Stores the terms, apart from the leader. terms: {revision (0: the source has no revisions), endAt, leaderId?,
+-- duplicates, capacity?, members? (users who may be in the room beside the leader; everybody without it)}
 local function set_terms(room, terms)
-  set_leader(room, terms)
   room.revision, room.duplicates, room.capacity = terms.revision, terms.duplicates, terms.capacity
   redis.call('HSET', room.key, 'revision', room.revision, 'duplicates', room.duplicates)
   set_field(room, 'capacity', room.capacity)
