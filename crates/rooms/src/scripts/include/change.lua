@@ -1,5 +1,5 @@
--- Changes of a definition. A change takes the room's lock, announces itself, reaches the store and then the room. Whoever
--- finds an announced change in a room reads the store, so a change that broke off is found.
+-- Changes of a definition. A change takes the room's lock, announces itself, reaches the store and then the room. A
+-- join that finds an announced change in a room reads the store, so a change that broke off is found.
 
 --- @include "room"
 

@@ -11,8 +11,8 @@ local function load_free_at(room)
   return free_at <= latest and math.max(now, free_at) or now
 end
 
--- Counts an entry. Returns whether the user may enter; an entry that is refused does not count. A bridge that enters its
--- members again is not limited: the members have not asked for it.
+-- Counts an entry. Returns whether the user may enter; an entry that is refused does not count. A bridge that enters
+-- its members again is not limited: the members have not asked for it.
 local function count_entry(room)
   if call.replaces then
     return true
