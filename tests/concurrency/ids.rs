@@ -47,7 +47,7 @@ pub fn settings() -> Settings {
         reminder_lead_ms: 200,
         shards: 1,
         entry_burst: 5,
-        entry_interval_ms: 50,
+        entry_interval_ms: 150,
         ..Settings::default()
     }
 }
