@@ -1,4 +1,4 @@
-//! One attempt to call the app: one signed request, if the limits allow it, and its response.
+//! One attempt to call the app: one signed request, if the circuit breaker allows it, and its response.
 
 use std::time::Duration;
 
@@ -8,33 +8,25 @@ use rollcall_protocol::{ErrorCode, Refusal, call::CallError, client::Ack, event:
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{App, concurrency::Lane, error::AttemptError, observe};
+use super::{App, error::AttemptError, observe};
 use crate::telemetry::trace;
 
 /// What one attempt needs to know besides the request itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    pub(super) lane: Lane,
     pub(super) kind: EventKind,
     pub(super) request_id: &'a str,
     pub(super) timeout: Duration,
 }
 
 impl App {
-    /// Makes one call, unless the circuit breaker is open or no permit becomes free in time.
+    /// Makes one call, unless the circuit breaker is open.
     pub(super) async fn attempt<T: DeserializeOwned>(
         &self,
         attempt: Attempt<'_>,
         sign: impl FnOnce() -> Result<Request<Bytes>, CallError>,
     ) -> Result<T, AttemptError> {
-        // A bridge has one heartbeat at a time. The heartbeat costs little, and the bridge must know whether the app
-        // answers it.
-        let is_heartbeat = attempt.kind == EventKind::Heartbeat;
-        if !is_heartbeat && !self.circuit_breaker.admits() {
-            return Err(AttemptError::CircuitOpen);
-        }
-        let _permit = self.concurrency.acquire(attempt.lane).await?;
-        let guard = if is_heartbeat {
+        let guard = if attempt.kind == EventKind::Heartbeat {
             self.circuit_breaker.admit_always()
         } else {
             self.circuit_breaker.try_admit().ok_or(AttemptError::CircuitOpen)?
@@ -69,12 +61,17 @@ pub(super) fn read_response<T: DeserializeOwned>(response: &Response<Bytes>) -> 
         Err(_) if is_failure => return Err(AttemptError::Status(status)),
         Err(error) => return Err(AttemptError::Unreadable(status, error)),
     };
-    ack.into_result().map_err(|refusal| match refusal {
+    ack.into_result().map_err(|refusal| refused(status, refusal))
+}
+
+/// What a refusal with this status means.
+pub(super) fn refused(status: StatusCode, refusal: Refusal) -> AttemptError {
+    match refusal {
         refusal if status.is_server_error() => AttemptError::PartUnavailable(refusal),
         // The client has done nothing wrong and can do nothing about it.
         Refusal { code: ErrorCode::SignatureInvalid, message } => AttemptError::Signature(message),
         refusal => AttemptError::Refused(refusal),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,111 +1,160 @@
-//! Sends many events of one kind in one call.
+//! Makes one call with one event or several, and hands each event its outcome.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use rollcall_protocol::{
-    EventId, Refusal,
-    batch::{Batch, BatchedEvent, Outcomes as WireOutcomes},
-    call,
-    client::Done,
-    event::AppEvent,
-};
+use rollcall_protocol::batch::{Batch, Outcome as BatchedOutcome, Outcomes};
+use serde_json::value::RawValue;
 use tracing::Span;
 
-use super::{App, AppError, Attempt, AttemptError, Lane, into_app_error, new_event_id, observe};
-use crate::{
-    clock,
-    telemetry::{
-        metrics::CallOutcome,
-        trace::{self, TraceParent},
-    },
+use super::{
+    App,
+    attempt::{self, Attempt},
+    error::AttemptError,
+    new_event_id, observe,
+    queue::{EventQueue, Outcome, QueuedEvent},
 };
+use crate::clock;
 
-/// One event of a batch.
-pub(crate) struct BatchItem<E> {
-    pub(crate) id: EventId,
-    pub(crate) event: E,
-    /// What the event happened in.
-    pub(crate) trace: TraceParent,
-}
-
-/// The outcome of each event by its id. An event without an outcome found no space in the call.
-pub(crate) type Outcomes = HashMap<EventId, Result<Done, Refusal>>;
+type Response = Outcomes<BatchedOutcome<Box<RawValue>>>;
 
 impl App {
-    /// Sends events in one attempt, exempt from the limit of concurrent calls. One event goes as a call of its own.
-    /// The error is that of the whole call.
-    pub(crate) async fn send_batch<E: AppEvent<Response = Done> + Clone>(
-        &self,
-        items: &[&BatchItem<E>],
-    ) -> Result<Outcomes, AppError> {
-        match items {
-            [item] => item.trace.enter(self.send_alone(item)).await,
-            items => self.send_together(items).await,
+    /// Makes one call with events of a queue.
+    pub(super) async fn send(&self, queue: &EventQueue, mut events: Vec<QueuedEvent>) {
+        if events.len() > 1 {
+            self.send_together(queue, events).await;
+        } else if let Some(event) = events.pop() {
+            self.send_alone(queue, event).await;
         }
     }
 
-    async fn send_alone<E: AppEvent<Response = Done> + Clone>(
-        &self,
-        item: &BatchItem<E>,
-    ) -> Result<Outcomes, AppError> {
-        let BatchItem { id, event, .. } = item;
-        let sign = || call::sign(event, id.as_str(), &self.node, clock::now_s(), &self.secret);
-        let outcome = match self.attempt::<Done>(self.exempt::<E>(id.as_str()), sign).await {
-            Ok(done) => Ok(done),
-            Err(AttemptError::Refused(refusal)) => Err(refusal),
-            Err(error) => return Err(into_app_error(E::KIND, id.as_str(), error, 1)),
-        };
-        Ok(HashMap::from([(id.clone(), outcome)]))
+    async fn send_alone(&self, queue: &EventQueue, event: QueuedEvent) {
+        let sign = || event.json.sign(&event.id, &self.node, clock::now_s(), &self.secret);
+        let attempt = Attempt { kind: queue.kind, request_id: &event.id, timeout: self.attempt_timeout() };
+        let outcome = event.trace.enter(self.attempt(attempt, sign)).await.map_err(Arc::new);
+        observe::record_event(queue.kind, &outcome);
+        event.finish(outcome);
     }
 
-    async fn send_together<E: AppEvent<Response = Done> + Clone>(
-        &self,
-        items: &[&BatchItem<E>],
-    ) -> Result<Outcomes, AppError> {
+    async fn send_together(&self, queue: &EventQueue, events: Vec<QueuedEvent>) {
         // Each client's trace has its own span for the call that the events share.
         let spans: Vec<Span> =
-            items.iter().map(|item| item.trace.app_call_span(E::KIND, item.id.as_str())).collect();
+            events.iter().map(|event| event.trace.app_call_span(queue.kind, &event.id)).collect();
         let call_id = new_event_id();
+        let attempt = Attempt { kind: queue.kind, request_id: &call_id, timeout: self.attempt_timeout() };
         let response = self
-            .attempt::<WireOutcomes>(self.exempt::<E>(&call_id), || {
-                let mut batch = Batch::new(&self.node);
-                for (item, span) in items.iter().zip(&spans) {
-                    if !batch.add(&batched(item, span))? {
+            .attempt::<Response>(attempt, || {
+                let mut batch = Batch::new(queue.kind, &self.node);
+                for (event, span) in events.iter().zip(&spans) {
+                    if !batch.add(&event.id, event.trace.header(span).as_deref(), &event.json)? {
                         break;
                     }
                 }
                 batch.sign(&call_id, clock::now_s(), &self.secret)
             })
             .await;
-        let response = response.map(into_outcomes);
-        for (item, span) in items.iter().zip(&spans) {
-            trace::record_outcome(span, label(&item.id, &response));
+        match response {
+            Ok(response) => share_out(queue, events.into_iter().zip(spans), response),
+            Err(AttemptError::Refused(refusal)) => {
+                tracing::warn!(kind = queue.kind.ce_type(), events = events.len(), %refusal, "app.batch_refused");
+                queue.stop_batches();
+                queue.put_back(events);
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for (event, span) in events.into_iter().zip(&spans) {
+                    finish(queue, event, span, Err(Arc::clone(&error)));
+                }
+            }
         }
-        response.map_err(|error| into_app_error(E::KIND, &call_id, error, 1))
-    }
-
-    fn exempt<'a, E: AppEvent>(&self, request_id: &'a str) -> Attempt<'a> {
-        Attempt { lane: Lane::Exempt, kind: E::KIND, request_id, timeout: self.timeout }
     }
 }
 
-fn batched<E: Clone>(item: &BatchItem<E>, span: &Span) -> BatchedEvent<E> {
-    BatchedEvent { id: item.id.clone(), traceparent: item.trace.header(span), event: item.event.clone() }
+/// Hands each event its outcome. Events that found no room in the call or its response are sent again.
+fn share_out(queue: &EventQueue, events: impl Iterator<Item = (QueuedEvent, Span)>, response: Response) {
+    let outcomes = response.outcomes.into_iter();
+    let mut outcomes: HashMap<_, _> =
+        outcomes.map(|BatchedOutcome { id, ack }| (id.to_string(), ack)).collect();
+    let is_empty = outcomes.is_empty();
+    let mut left = Vec::new();
+    for (event, span) in events {
+        match outcomes.remove(&event.id) {
+            Some(ack) => finish(
+                queue,
+                event,
+                &span,
+                ack.into_result().map_err(|it| Arc::new(attempt::refused(it.code.status(), it))),
+            ),
+            // Each call must bring some events further.
+            None if is_empty => finish(queue, event, &span, Err(Arc::new(AttemptError::NoOutcome))),
+            None => left.push(event),
+        }
+    }
+    queue.put_back(left);
 }
 
-fn into_outcomes(wire: WireOutcomes) -> Outcomes {
-    wire.outcomes.into_iter().map(|outcome| (outcome.id, outcome.ack.into_result())).collect()
+fn finish(queue: &EventQueue, event: QueuedEvent, span: &Span, outcome: Outcome) {
+    observe::record_batched_event(queue.kind, &event.id, span, &outcome);
+    event.finish(outcome);
 }
 
-/// The outcome of one event of a shared call, for traces.
-fn label(id: &EventId, response: &Result<Outcomes, AttemptError>) -> CallOutcome {
-    match response {
-        Ok(outcomes) => match outcomes.get(id) {
-            Some(Ok(_)) => CallOutcome::Ok,
-            Some(Err(refusal)) => CallOutcome::Refused(refusal.code),
-            // The call had no space for the event.
-            None => CallOutcome::GivenUp,
-        },
-        Err(error) => observe::failure(error),
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use rollcall_protocol::{
+        EventJson,
+        event::{Connect, EventKind},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    fn response(outcomes: serde_json::Value) -> Response {
+        serde_json::from_value(json!({"outcomes": outcomes})).unwrap()
+    }
+
+    /// Sends three events, of which the first call's response holds these outcomes. Returns the outcomes that the
+    /// callers have got, and the ids of the events that wait for the next call.
+    async fn share(outcomes: serde_json::Value) -> ([Option<Outcome>; 3], Vec<String>) {
+        let queue = EventQueue::new(EventKind::Connect);
+        let json = Arc::new(EventJson::new(&Connect { token: "t".into() }).unwrap());
+        let mut sent =
+            ["a", "b", "c"].map(|id| Box::pin(queue.send(id, Arc::clone(&json), Duration::from_secs(60))));
+        for send in &mut sent {
+            assert!(send.now_or_never().is_none());
+        }
+        let events = queue.take().into_iter().map(|event| (event, Span::none()));
+        share_out(&queue, events, response(outcomes));
+        let got = sent.each_mut().map(FutureExt::now_or_never);
+        (got, queue.take().into_iter().map(|event| event.id).collect())
+    }
+
+    #[tokio::test]
+    async fn each_event_gets_its_outcome_and_those_without_one_are_sent_again() {
+        let refused = json!({"id": "b", "success": false, "code": "ROOM_FULL", "message": "full"});
+        let outcomes = json!([refused, {"id": "c", "success": true, "data": {"n": 1}}]);
+        let ([a, b, c], again) = share(outcomes).await;
+        assert!(a.is_none());
+        assert!(matches!(*b.unwrap().unwrap_err(), AttemptError::Refused(_)));
+        assert_eq!(c.unwrap().unwrap().get(), r#"{"n":1}"#);
+        assert_eq!(again, ["a"]);
+    }
+
+    #[tokio::test]
+    async fn an_unavailable_event_is_tried_again_as_if_it_had_been_alone() {
+        let outcomes = json!([{"id": "a", "success": false, "code": "UNAVAILABLE", "message": "redis"}]);
+        let ([a, ..], _) = share(outcomes).await;
+        let error = a.unwrap().unwrap_err();
+        assert!(error.is_temporary() && error.was_sent() && !error.is_silence());
+    }
+
+    #[tokio::test]
+    async fn a_response_without_outcomes_ends_every_event() {
+        let (got, again) = share(json!([])).await;
+        for outcome in got {
+            assert!(outcome.unwrap().unwrap_err().is_temporary());
+        }
+        assert!(again.is_empty());
     }
 }

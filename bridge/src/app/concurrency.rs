@@ -1,18 +1,13 @@
-//! Limits how many calls to the app run at the same time.
+//! Limits how many calls to the app run at the same time. A call counts once, however many events it carries.
 //!
 //! Joins have a lower limit of their own within the limit of all calls, so that a rush of joins leaves room for leaves
 //! and connects. Two calls are exempt: the heartbeat, because the app would take every connection for lost without it,
-//! and the call that reports disconnects. A bridge never makes more than one of each at the same time.
+//! and one call that reports disconnects. A bridge never makes more than one heartbeat at the same time.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use rollcall_protocol::event::EventKind;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
-
-use crate::telemetry::metrics;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Number of calls that are exempt from the limit: one heartbeat and one call that reports disconnects.
 pub(super) const EXEMPT_CALLS: usize = 2;
@@ -22,6 +17,8 @@ pub(super) const EXEMPT_CALLS: usize = 2;
 pub(super) enum Lane {
     /// None.
     Exempt,
+    /// A call permit, or the one permit that is reserved for disconnects.
+    Disconnect,
     /// A call permit.
     Shared,
     /// A join permit, then a call permit.
@@ -29,105 +26,116 @@ pub(super) enum Lane {
 }
 
 impl Lane {
-    /// The permits of a call that sends one event of this kind.
+    /// The permits of a call that sends events of this kind.
     pub(super) fn of(kind: EventKind) -> Self {
         match kind {
             EventKind::Heartbeat => Self::Exempt,
+            EventKind::Disconnect => Self::Disconnect,
             EventKind::Join => Self::Join,
-            _ => Self::Shared,
+            EventKind::Connect | EventKind::Leave | EventKind::Read => Self::Shared,
         }
     }
 }
 
 /// Hands out permits for calls.
 pub(super) struct ConcurrencyLimit {
-    calls: Semaphore,
-    joins: Semaphore,
-    wait_limit: Duration,
+    calls: Arc<Semaphore>,
+    joins: Arc<Semaphore>,
+    disconnects: Arc<Semaphore>,
 }
 
 /// The permits of one call; dropping them gives them back.
 #[derive(Debug, Default)]
-pub(super) struct CallPermit<'a> {
-    _call: Option<SemaphorePermit<'a>>,
-    _join: Option<SemaphorePermit<'a>>,
+pub(super) struct CallPermit {
+    _call: Option<OwnedSemaphorePermit>,
+    _join: Option<OwnedSemaphorePermit>,
 }
 
-/// No permit became free in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Overloaded;
-
 impl ConcurrencyLimit {
-    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins. A call waits
-    /// up to `wait_limit` for its permits.
-    pub(super) fn new(max_calls: usize, max_joins: usize, wait_limit: Duration) -> Self {
-        let calls = Semaphore::new(max_calls.saturating_sub(EXEMPT_CALLS));
-        Self { calls, joins: Semaphore::new(max_joins), wait_limit }
+    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins.
+    pub(super) fn new(max_calls: usize, max_joins: usize) -> Self {
+        let permits = |count| Arc::new(Semaphore::new(count));
+        Self {
+            calls: permits(max_calls.saturating_sub(EXEMPT_CALLS)),
+            joins: permits(max_joins),
+            disconnects: permits(1),
+        }
     }
 
     /// Waits for permits, first come first served.
-    pub(super) async fn acquire(&self, lane: Lane) -> Result<CallPermit<'_>, Overloaded> {
-        if lane == Lane::Exempt {
-            return Ok(CallPermit::default());
+    pub(super) async fn acquire(&self, lane: Lane) -> CallPermit {
+        match lane {
+            Lane::Exempt => CallPermit::default(),
+            Lane::Disconnect => {
+                let call = tokio::select! {
+                    biased;
+                    reserved = acquire(&self.disconnects) => reserved,
+                    call = acquire(&self.calls) => call,
+                };
+                CallPermit { _call: call, _join: None }
+            }
+            Lane::Shared => CallPermit { _call: acquire(&self.calls).await, _join: None },
+            Lane::Join => {
+                let join = acquire(&self.joins).await;
+                CallPermit { _call: acquire(&self.calls).await, _join: join }
+            }
         }
-        let _waiting = metrics::track_waiting_call();
-        timeout(self.wait_limit, self.wait(lane)).await.map_err(|_| Overloaded)
     }
+}
 
-    async fn wait(&self, lane: Lane) -> CallPermit<'_> {
-        // The semaphores are never closed, so a permit becomes free at some time.
-        let join = if lane == Lane::Join { self.joins.acquire().await.ok() } else { None };
-        CallPermit { _call: self.calls.acquire().await.ok(), _join: join }
-    }
+/// Waits for a permit. None if the semaphore is closed, which never happens.
+async fn acquire(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(permits).acquire_owned().await.ok()
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use tokio::time::Instant;
 
     use super::*;
 
-    const WAIT_LIMIT: Duration = Duration::from_secs(1);
-
     fn limit() -> ConcurrencyLimit {
-        ConcurrencyLimit::new(2 + EXEMPT_CALLS, 1, WAIT_LIMIT)
+        ConcurrencyLimit::new(2 + EXEMPT_CALLS, 1)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn calls_wait_for_permits_first_come_first_served() {
         let limit = limit();
-        let permits =
-            (limit.acquire(Lane::Shared).await.unwrap(), limit.acquire(Lane::Shared).await.unwrap());
+        let permits = (limit.acquire(Lane::Shared).await, limit.acquire(Lane::Shared).await);
         let (mut first, mut second) =
             (Box::pin(limit.acquire(Lane::Shared)), Box::pin(limit.acquire(Lane::Shared)));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
         drop(permits.0);
         assert!(second.as_mut().now_or_never().is_none(), "the first call is served first");
-        let first = first.await.unwrap();
-        drop(first);
-        second.await.unwrap();
+        drop(first.await);
+        second.await;
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_call_waits_no_longer_than_the_limit() {
+    #[tokio::test]
+    async fn heartbeats_and_one_call_with_disconnects_do_not_wait() {
         let limit = limit();
-        let _permits = (limit.acquire(Lane::Shared).await, limit.acquire(Lane::Shared).await);
-        let began = Instant::now();
-        assert_eq!(limit.acquire(Lane::Shared).await.unwrap_err(), Overloaded);
-        assert_eq!(limit.acquire(Lane::Join).await.unwrap_err(), Overloaded);
-        assert_eq!(began.elapsed(), 2 * WAIT_LIMIT);
-        assert!(limit.acquire(Lane::Exempt).now_or_never().is_some(), "a heartbeat does not wait");
+        let permits = (limit.acquire(Lane::Shared).await, limit.acquire(Lane::Shared).await);
+        assert!(limit.acquire(Lane::Exempt).now_or_never().is_some());
+        let reserved = limit.acquire(Lane::Disconnect).now_or_never().unwrap();
+        let mut next = Box::pin(limit.acquire(Lane::Disconnect));
+        assert!(next.as_mut().now_or_never().is_none());
+        drop(reserved);
+        let reserved = next.await;
+        let mut next = Box::pin(limit.acquire(Lane::Disconnect));
+        assert!(next.as_mut().now_or_never().is_none());
+        drop(permits);
+        next.await;
+        drop(reserved);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn joins_leave_room_for_other_calls_and_waiting_joins_take_none() {
         let limit = limit();
-        let join = limit.acquire(Lane::Join).await.unwrap();
+        let join = limit.acquire(Lane::Join).await;
         let mut next = Box::pin(limit.acquire(Lane::Join));
         assert!(next.as_mut().now_or_never().is_none());
         assert!(limit.acquire(Lane::Shared).now_or_never().is_some());
         drop(join);
-        next.await.unwrap();
+        next.await;
     }
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use http::StatusCode;
 use rollcall_protocol::{ErrorCode, Refusal, call::CallError};
 
-use super::concurrency::Overloaded;
-
 /// Why an event did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppError {
@@ -52,7 +50,7 @@ impl From<AppError> for Refusal {
 /// Why one attempt to call the app failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AttemptError {
-    #[error("no permit among the calls that are under way")]
+    #[error("the event was in no call in time")]
     Overloaded,
     #[error("the app has failed too often lately")]
     CircuitOpen,
@@ -60,6 +58,8 @@ pub(super) enum AttemptError {
     Refused(Refusal),
     #[error("a part of the app does not answer: {0}")]
     PartUnavailable(Refusal),
+    #[error("the call ended without an outcome of the event")]
+    NoOutcome,
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
     #[error("{0}")]
@@ -81,11 +81,17 @@ impl AttemptError {
             Self::Overloaded
             | Self::CircuitOpen
             | Self::PartUnavailable(_)
+            | Self::NoOutcome
             | Self::Timeout(_)
             | Self::Connection(_)
             | Self::Status(_) => true,
             Self::Refused(_) | Self::Signature(_) | Self::Unreadable(..) | Self::Call(_) => false,
         }
+    }
+
+    /// Whether the app has answered for good.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if !refusal.code.may_retry())
     }
 
     /// Whether the request was sent.
@@ -96,11 +102,5 @@ impl AttemptError {
     /// Whether the app itself gave no sign of life.
     pub(super) fn is_silence(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status(_))
-    }
-}
-
-impl From<Overloaded> for AttemptError {
-    fn from(Overloaded: Overloaded) -> Self {
-        Self::Overloaded
     }
 }

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`args`] | flags: where the app is, and the limits of calls |
 //! | [`transport`] | sends a request to wherever the app is: [`http`] or [`in_process`] |
+//! | [`queue`] | holds the events of one kind that wait for a call |
+//! | [`dispatch`] | decides when they are sent, and which of them go together |
+//! | [`batch`] | makes one call with them, and hands each its outcome |
 //! | [`attempt`] | makes one attempt to call the app |
-//! | [`batch`] | sends many events of one kind in one call |
 //! | [`check`] | asks each component whether it could handle its events |
 //! | [`concurrency`] | limits how many calls run at the same time |
 //! | [`circuit_breaker`] | stops calls while the app is away |
@@ -22,11 +24,13 @@ mod batch;
 mod check;
 mod circuit_breaker;
 mod concurrency;
+mod dispatch;
 mod error;
 mod http;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod observe;
+mod queue;
 mod retry;
 #[cfg(feature = "in-process")]
 mod routes;
@@ -34,12 +38,12 @@ mod routes;
 mod sweeper;
 mod transport;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use rollcall_protocol::{
-    NodeId,
-    call::{self, Secret},
+    EventJson, NodeId,
+    call::Secret,
     event::{AppEvent, EventKind},
 };
 use tokio::time::timeout;
@@ -47,14 +51,13 @@ use uuid::Uuid;
 
 use self::{
     args::{AppLocation, CallLimits},
-    attempt::Attempt,
     circuit_breaker::CircuitBreaker,
-    concurrency::{ConcurrencyLimit, Lane},
+    concurrency::ConcurrencyLimit,
     error::AttemptError,
+    queue::EventQueue,
     transport::Transport,
 };
-pub(crate) use self::{batch::BatchItem, check::UnusableComponent, error::AppError};
-use crate::clock;
+pub(crate) use self::{check::UnusableComponent, error::AppError};
 
 /// The app.
 pub(crate) struct App {
@@ -63,6 +66,8 @@ pub(crate) struct App {
     node: NodeId,
     secret: Secret,
     timeout: Duration,
+    /// One for each kind of events, in the order of [`EventKind::ALL`].
+    queues: Vec<EventQueue>,
     concurrency: ConcurrencyLimit,
     circuit_breaker: CircuitBreaker,
 }
@@ -81,23 +86,40 @@ impl App {
         CallLimits { timeout, max_calls, max_joins }: CallLimits,
     ) -> anyhow::Result<Self> {
         let transport = Transport::open(location).await?;
-        // A call that waits for half of the time has the other half for one attempt.
-        let concurrency = ConcurrencyLimit::new(max_calls, max_joins, timeout / 2);
-        Ok(Self { transport, node, secret, timeout, concurrency, circuit_breaker: CircuitBreaker::default() })
+        Ok(Self {
+            transport,
+            node,
+            secret,
+            timeout,
+            queues: EventKind::ALL.iter().copied().map(EventQueue::new).collect(),
+            concurrency: ConcurrencyLimit::new(max_calls, max_joins),
+            circuit_breaker: CircuitBreaker::default(),
+        })
+    }
+
+    /// Sends the queued events of a kind until the future is dropped.
+    pub(crate) async fn dispatch(self: Arc<Self>, kind: EventKind) {
+        let send = |events| {
+            let app = Arc::clone(&self);
+            async move { app.send(app.queue(kind), events).await }
+        };
+        dispatch::run(self.queue(kind), &self.concurrency, send).await;
     }
 
     /// Sends an event for which a client waits. Returns within the time limit, waiting and retries included.
     pub(crate) async fn call<E: AppEvent>(&self, event: &E, event_id: &str) -> Result<E::Response, AppError> {
+        let json = encode(event, event_id)?;
         let mut attempts = 0;
         let once = || {
             attempts += 1;
-            // One lost response must not use up the time that a second attempt needs.
-            self.send_once(event, event_id, self.timeout / 2)
+            self.send_once::<E>(&json, event_id)
         };
-        let response = retry::briefly(once, |error| error.was_sent() && error.is_temporary());
         let response =
-            timeout(self.timeout, response).await.unwrap_or(Err(AttemptError::Timeout(self.timeout)));
-        response.map_err(|error| into_app_error(E::KIND, event_id, error, attempts))
+            retry::briefly(once, |error: &Arc<AttemptError>| error.was_sent() && error.is_temporary());
+        let response = timeout(self.timeout, response)
+            .await
+            .unwrap_or_else(|_| Err(Arc::new(AttemptError::Timeout(self.timeout))));
+        response.map_err(|error| into_app_error(E::KIND, event_id, &error, attempts))
     }
 
     /// Sends an event for which no client waits. Keeps trying for about two minutes while the app is away.
@@ -106,17 +128,34 @@ impl App {
         event: &E,
         event_id: &str,
     ) -> Result<E::Response, AppError> {
+        let json = encode(event, event_id)?;
         let mut attempts = 0;
         let once = || {
             attempts += 1;
-            self.send_once(event, event_id, self.timeout)
+            self.send_once::<E>(&json, event_id)
         };
-        let response = retry::patiently(once, AttemptError::is_temporary).await;
+        let response = retry::patiently(once, |error: &Arc<AttemptError>| error.is_temporary()).await;
         // An attempt may have reached the app even if the last one was not sent.
-        response.map_err(|error| match error {
-            AttemptError::Refused(refusal) => AppError::Refused { refusal, attempts },
-            error => no_response(E::KIND, event_id, &error),
+        response.map_err(|error| match &*error {
+            AttemptError::Refused(refusal) => AppError::Refused { refusal: refusal.clone(), attempts },
+            error => no_response(E::KIND, event_id, error),
         })
+    }
+
+    /// Sends an event for which no client waits, again and again until the app has answered for good.
+    pub(crate) async fn report<E: AppEvent>(
+        &self,
+        event: &E,
+        event_id: &str,
+    ) -> Result<E::Response, AppError> {
+        let json = encode(event, event_id)?;
+        let mut attempts = 0;
+        let once = || {
+            attempts += 1;
+            self.send_once::<E>(&json, event_id)
+        };
+        let response = retry::always(once, |error: &Arc<AttemptError>| !error.is_final()).await;
+        response.map_err(|error| into_app_error(E::KIND, event_id, &error, attempts))
     }
 
     /// The app's own HTTP routes, and the address on which to serve them. `None` if the app is elsewhere, or is not to be
@@ -132,23 +171,43 @@ impl App {
 
     async fn send_once<E: AppEvent>(
         &self,
-        event: &E,
+        json: &Arc<EventJson>,
         event_id: &str,
-        timeout: Duration,
-    ) -> Result<E::Response, AttemptError> {
-        let attempt = Attempt { lane: Lane::of(E::KIND), kind: E::KIND, request_id: event_id, timeout };
-        self.attempt(attempt, || call::sign(event, event_id, &self.node, clock::now_s(), &self.secret)).await
+    ) -> Result<E::Response, Arc<AttemptError>> {
+        // A bridge has one heartbeat at a time. The heartbeat costs little, and the bridge must know whether the app
+        // answers it.
+        if E::KIND != EventKind::Heartbeat && !self.circuit_breaker.admits() {
+            return Err(Arc::new(AttemptError::CircuitOpen));
+        }
+        // An event that waits for half of the time has the other half for one attempt.
+        let response = self.queue(E::KIND).send(event_id, Arc::clone(json), self.timeout / 2).await?;
+        serde_json::from_str(response.get())
+            .map_err(|error| Arc::new(AttemptError::Unreadable(::http::StatusCode::OK, error)))
+    }
+
+    fn queue(&self, kind: EventKind) -> &EventQueue {
+        &self.queues[kind as usize]
+    }
+
+    /// The time limit of one attempt. One lost response must not use up the time that a second attempt needs.
+    fn attempt_timeout(&self) -> Duration {
+        self.timeout / 2
     }
 }
 
+fn encode<E: AppEvent>(event: &E, event_id: &str) -> Result<Arc<EventJson>, AppError> {
+    let json = EventJson::new(event);
+    json.map(Arc::new).map_err(|error| no_response(E::KIND, event_id, &AttemptError::Call(error.into())))
+}
+
 /// Logs why the last attempt failed, unless the app refused, and says what that means for the event.
-fn into_app_error(kind: EventKind, request_id: &str, error: AttemptError, attempts: u32) -> AppError {
+fn into_app_error(kind: EventKind, request_id: &str, error: &AttemptError, attempts: u32) -> AppError {
     let not_asked = match error {
-        AttemptError::Refused(refusal) => return AppError::Refused { refusal, attempts },
+        AttemptError::Refused(refusal) => return AppError::Refused { refusal: refusal.clone(), attempts },
         // An earlier attempt may have reached the app.
         AttemptError::Overloaded if attempts <= 1 => AppError::Overloaded,
         AttemptError::CircuitOpen if attempts <= 1 => AppError::CircuitOpen,
-        error => return no_response(kind, request_id, &error),
+        error => return no_response(kind, request_id, error),
     };
     // Many calls end so at the same time, and metrics count them.
     tracing::debug!(request_id, kind = kind.ce_type(), error = %not_asked, "app.not_asked");

@@ -3,7 +3,7 @@
 use rollcall_protocol::event::EventKind;
 use tracing::{Instrument, Span};
 
-use super::error::AttemptError;
+use super::{error::AttemptError, queue::Outcome};
 use crate::telemetry::{
     metrics::{self, CallOutcome},
     trace,
@@ -28,8 +28,25 @@ pub(super) async fn call<T>(
     .await
 }
 
+/// Records one attempt to send an event.
+pub(super) fn record_event(kind: EventKind, outcome: &Outcome) {
+    metrics::record_app_event(kind, label(outcome));
+}
+
+/// Records one attempt to send an event in a call that it shares.
+pub(super) fn record_batched_event(kind: EventKind, request_id: &str, span: &Span, outcome: &Outcome) {
+    record_event(kind, outcome);
+    let outcome = label(outcome);
+    trace::record_outcome(span, outcome);
+    tracing::debug!(request_id, kind = kind.ce_type(), outcome = outcome.as_str(), "app.called");
+}
+
+fn label(outcome: &Outcome) -> CallOutcome {
+    outcome.as_ref().map_or_else(|error| failure(error), |_| CallOutcome::Ok)
+}
+
 /// The outcome of an attempt that failed.
-pub(super) fn failure(error: &AttemptError) -> CallOutcome {
+fn failure(error: &AttemptError) -> CallOutcome {
     match error {
         AttemptError::Refused(refusal) | AttemptError::PartUnavailable(refusal) => {
             CallOutcome::Refused(refusal.code)
@@ -39,8 +56,9 @@ pub(super) fn failure(error: &AttemptError) -> CallOutcome {
         AttemptError::Timeout(_) => CallOutcome::Timeout,
         AttemptError::Connection(_) => CallOutcome::Connection,
         AttemptError::Status(_) => CallOutcome::Status,
-        AttemptError::Signature(_) | AttemptError::Unreadable(..) | AttemptError::Call(_) => {
-            CallOutcome::Misfit
-        }
+        AttemptError::NoOutcome
+        | AttemptError::Signature(_)
+        | AttemptError::Unreadable(..)
+        | AttemptError::Call(_) => CallOutcome::Misfit,
     }
 }

@@ -1,7 +1,7 @@
 //! Shuts a bridge down in order: it admits no new clients, closes its sockets one by one, and waits for what is under
 //! way.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -14,7 +14,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Drain<'a> {
     pub(super) health: &'a Health,
     pub(super) shutdown: &'a Shutdown,
-    pub(super) disconnects: &'a Arc<Disconnects>,
+    pub(super) disconnects: &'a Disconnects,
 }
 
 impl Drain<'_> {

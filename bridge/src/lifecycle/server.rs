@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::middleware;
-use rollcall_protocol::NodeId;
+use rollcall_protocol::{NodeId, event::EventKind};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     app::App,
     config::{BridgeArgs, Config},
-    disconnects::{self, Disconnects},
+    disconnects::Disconnects,
     fanout::{
         Hub,
         resync::{Resync, ResyncQueue},
@@ -115,7 +115,7 @@ impl Bridge {
         let context = Arc::new(Context {
             node: node.clone(),
             app: Arc::clone(&app),
-            disconnects: Arc::new(Disconnects::default()),
+            disconnects: Disconnects::new(Arc::clone(&app)),
             hub: Arc::clone(&hub),
             resync: Arc::clone(&resync),
             // A join waits for the subscription first and for the app after it.
@@ -187,7 +187,9 @@ impl Bridge {
         services.spawn(self.readiness.run());
         services.spawn(self.subscriber.run());
         services.spawn(self.resync.run());
-        services.spawn(disconnects::run(Arc::clone(&context.disconnects), Arc::clone(&context.app)));
+        for &kind in EventKind::ALL {
+            services.spawn(Arc::clone(&context.app).dispatch(kind));
+        }
         services.spawn(Arc::clone(&context.rate_limits).evict_idle());
         services.spawn(self.admission.evict_idle());
         services.spawn(accept::run(self.listener, self.server));

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) node: NodeId,
     pub(crate) app: Arc<App>,
-    pub(crate) disconnects: Arc<Disconnects>,
+    pub(crate) disconnects: Disconnects,
     pub(crate) hub: Arc<Hub>,
     pub(crate) resync: Arc<ResyncQueue>,
     /// How long a join waits until its room is subscribed.

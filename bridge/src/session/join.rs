@@ -60,7 +60,7 @@ impl<O: Outbound> Session<O> {
                 Err(AppError::Refused { refusal, .. }) if refusal.code == ErrorCode::EntryClosed => {}
                 Err(error) => {
                     if error.may_have_been_applied() {
-                        self.set_unconfirmed(room, join.entry_id)?;
+                        self.set_unconfirmed(room, join.entry_id);
                     }
                     return Err(error.into());
                 }
@@ -94,11 +94,10 @@ impl<O: Outbound> Session<O> {
     }
 
     /// Remembers a join that the app may have applied, and takes it back in the background.
-    fn set_unconfirmed(&mut self, room_id: RoomId, entry_id: EntryId) -> Result<(), Refusal> {
+    fn set_unconfirmed(&mut self, room_id: RoomId, entry_id: EntryId) {
         let membership = Membership { room_id, user_id: self.user_id().clone(), entry_id };
-        let disconnect = self.context.disconnects.send(membership.clone()).map_err(malformed)?;
+        let disconnect = self.context.disconnects.send(membership.clone());
         self.room = RoomState::Unconfirmed(UnconfirmedJoin { membership, disconnect });
-        Ok(())
     }
 
     /// Takes back a join that the app may have applied, because the app would take the next join for a duplicate.

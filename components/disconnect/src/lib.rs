@@ -7,7 +7,7 @@ use spin_sdk::{http::Request, http_service};
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    events::handle_each(request, disconnect, redis::check).await
+    events::handle(request, disconnect, redis::check).await
 }
 
 async fn disconnect(Disconnect(membership): Disconnect) -> Result<Done, Error> {

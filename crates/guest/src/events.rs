@@ -3,9 +3,9 @@
 use std::{cell::OnceCell, pin::pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, LocalBoxFuture, join_all, select};
 use rollcall_protocol::{
-    ErrorCode, Refusal,
+    ErrorCode, EventId, Refusal,
     batch::{self, BatchedEvent, Outcome, Outcomes},
     call::{self, MAX_BODY_BYTES, Secret},
     check,
@@ -13,61 +13,61 @@ use rollcall_protocol::{
     event::{AppEvent, EventKind},
 };
 use rollcall_rooms::Error;
+use serde_json::value::RawValue;
 use spin_sdk::http::Request;
 
 use crate::{
     http::{self, Response},
     instance::PerInstance,
     log::RequestContext,
-    variables,
+    redis, variables,
 };
 
 thread_local! {
     static SECRETS: PerInstance<Vec<Secret>> = const { PerInstance::new() };
 }
 
-/// Handles a call that delivers one event, or one that checks the component, within the time limit.
-pub async fn handle<E: AppEvent>(
-    request: Request,
-    apply: impl AsyncFnOnce(E) -> Result<E::Response, Error>,
-    check: impl AsyncFnOnce() -> Result<(), Error>,
-) -> Response {
-    let apply = async |event| within_time_limit(apply(event)).await;
-    handle_without_limit(request, apply, async || within_time_limit(check()).await).await
-}
-
-/// Handles a call that delivers one event, or one that checks the component. The work limits itself.
-pub async fn handle_without_limit<E: AppEvent>(
-    mut request: Request,
-    apply: impl AsyncFnOnce(E) -> Result<E::Response, Error>,
-    check: impl AsyncFnOnce() -> Result<(), Error>,
-) -> Response {
-    if check::is_check(request.headers()) {
-        return handle_check(request, E::KIND, check).await;
-    }
-    let context = http::request_context(&request);
-    let result = async {
-        let (secrets, body) = receive(&mut request).await?;
-        apply(call::verify(request.headers(), &body, &secrets)?).await
-    };
-    context.within(async { http::ack(result.await) }).await
-}
+/// The work of one call.
+type Work<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 
 /// Handles a call that delivers one event or a batch of events, or one that checks the component, within the time limit.
-pub async fn handle_each<E: AppEvent<Response = Done> + Clone>(
-    mut request: Request,
-    apply: impl AsyncFn(E) -> Result<Done, Error>,
+pub async fn handle<E: AppEvent>(
+    request: Request,
+    apply: impl AsyncFn(E) -> Result<E::Response, Error>,
     check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
-    if !batch::is_batch(request.headers()) {
-        return handle(request, async |event| apply(event).await, check).await;
+    handle_call(request, apply, check, async |work: Work<'_>| within_time_limit(work).await).await
+}
+
+/// Handles a call that delivers one event or a batch of events, or one that checks the component. The work limits
+/// itself.
+pub async fn handle_without_limit<E: AppEvent>(
+    request: Request,
+    apply: impl AsyncFn(E) -> Result<E::Response, Error>,
+    check: impl AsyncFnOnce() -> Result<(), Error>,
+) -> Response {
+    handle_call(request, apply, check, async |work: Work<'_>| work.await).await
+}
+
+async fn handle_call<E: AppEvent>(
+    mut request: Request,
+    apply: impl AsyncFn(E) -> Result<E::Response, Error>,
+    check: impl AsyncFnOnce() -> Result<(), Error>,
+    limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
+) -> Response {
+    if check::is_check(request.headers()) {
+        return handle_check(request, E::KIND, async || limit(Box::pin(check())).await).await;
     }
     let context = http::request_context(&request);
-    let result = async {
-        let (secrets, body) = receive(&mut request).await?;
-        Ok(apply_all(batch::verify(request.headers(), &body, &secrets)?, apply).await)
+    let is_batch = batch::is_batch(request.headers());
+    let response = async {
+        if is_batch {
+            http::ack(apply_batch(&mut request, apply, limit).await)
+        } else {
+            http::ack(apply_one(&mut request, apply, limit).await)
+        }
     };
-    context.within(async { http::ack(result.await) }).await
+    context.within(response).await
 }
 
 async fn handle_check(
@@ -89,35 +89,64 @@ async fn handle_check(
     context.within(response).await
 }
 
-/// Applies the events of a batch. Returns one outcome for each event.
-async fn apply_all<E: Clone>(
-    events: Vec<BatchedEvent<E>>,
-    apply: impl AsyncFn(E) -> Result<Done, Error>,
-) -> Outcomes {
-    let results: Vec<OnceCell<Result<Done, Refusal>>> = events.iter().map(|_| OnceCell::new()).collect();
-    let apply_one =
-        async |(BatchedEvent { id, traceparent, event }, result): (&BatchedEvent<E>, &OnceCell<_>)| {
-            let work = async { apply(event.clone()).await.map_err(http::refuse) };
-            let _ = result.set(RequestContext::of_event(id, traceparent.as_deref()).within(work).await);
-        };
-    let apply_all = async {
-        let mut waiting = events.iter().zip(&results);
-        // The first event runs alone, so that it alone connects to Redis and loads the script.
-        if let Some(first) = waiting.next() {
-            apply_one(first).await;
-        }
-        join_all(waiting.map(apply_one)).await;
+async fn apply_one<E: AppEvent>(
+    request: &mut Request,
+    apply: impl AsyncFn(E) -> Result<E::Response, Error>,
+    limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
+) -> Result<E::Response, Error> {
+    let (secrets, body) = receive(request).await?;
+    let event = call::verify(request.headers(), &body, &secrets)?;
+    let result = OnceCell::new();
+    let work = async {
+        let _ = result.set(apply(event).await);
         Ok(())
     };
-    if let Err(error) = within_time_limit(apply_all).await {
+    limit(Box::pin(work)).await?;
+    result.into_inner().unwrap_or(Err(ErrorCode::Unavailable.into()))
+}
+
+async fn apply_batch<E: AppEvent>(
+    request: &mut Request,
+    apply: impl AsyncFn(E) -> Result<E::Response, Error>,
+    limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
+) -> Result<Outcomes<Box<RawValue>>, Error> {
+    let (secrets, body) = receive(request).await?;
+    let outcomes = apply_all(batch::verify(request.headers(), &body, &secrets)?, apply, limit).await;
+    Outcomes::fit(outcomes).map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+/// Applies the events of a batch at the same time, over one connection to Redis. Returns one outcome for each event.
+async fn apply_all<E: AppEvent>(
+    events: Vec<BatchedEvent<E>>,
+    apply: impl AsyncFn(E) -> Result<E::Response, Error>,
+    limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
+) -> impl Iterator<Item = Outcome<E::Response>> {
+    let ids: Vec<EventId> = events.iter().map(|event| event.id.clone()).collect();
+    let results: Vec<OnceCell<Result<E::Response, Refusal>>> = ids.iter().map(|_| OnceCell::new()).collect();
+    let apply_event =
+        async |(BatchedEvent { id, traceparent, event }, result): (BatchedEvent<E>, &OnceCell<_>)| {
+            let work = async { apply(event?).await.map_err(http::refuse) };
+            let _ = result.set(RequestContext::of_event(&id, traceparent.as_deref()).within(work).await);
+        };
+    let work = async {
+        let mut waiting = events.into_iter().zip(&results);
+        // The first event runs alone where it has to connect, so that the others find its connection.
+        if !redis::is_connected()
+            && let Some(first) = waiting.next()
+        {
+            apply_event(first).await;
+        }
+        join_all(waiting.map(apply_event)).await;
+        Ok(())
+    };
+    if let Err(error) = limit(Box::pin(work)).await {
         http::refuse(error);
     }
-    let outcomes = events.into_iter().zip(results).map(|(BatchedEvent { id, .. }, result)| {
+    ids.into_iter().zip(results).map(|(id, result)| {
         // Redis may have applied an event whose result is missing. The bridge retries the event.
         let result = result.into_inner().unwrap_or(Err(ErrorCode::Unavailable.into()));
         Outcome { id, ack: result.into() }
-    });
-    Outcomes { outcomes: outcomes.collect() }
+    })
 }
 
 async fn receive(request: &mut Request) -> Result<(Rc<Vec<Secret>>, Bytes), Error> {
@@ -141,7 +170,7 @@ pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) 
     match select(pin!(work), clock).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
-            crate::redis::forget_connection();
+            redis::forget_connection();
             Err(Error::Unavailable(format!("no answer from Redis or PostgreSQL within {limit_ms} ms")))
         }
     }

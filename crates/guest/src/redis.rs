@@ -39,6 +39,12 @@ pub(crate) async fn time_limited() -> Result<TimeLimited, Error> {
     Ok(TimeLimited(SpinRedis { url: variables::get("redis_url").await? }))
 }
 
+/// Whether the instance has a connection.
+#[cfg(feature = "http")]
+pub(crate) fn is_connected() -> bool {
+    CONNECTION.with_borrow(Option::is_some)
+}
+
 /// Drops the connection, which may be broken. The next call opens a new one.
 pub(crate) fn forget_connection() {
     CONNECTION.set(None);

@@ -1,90 +1,129 @@
 //! The call that delivers many events of one kind: CloudEvents over HTTP in batch mode, under one signature.
 
-use std::{collections::HashSet, marker::PhantomData};
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
-    ErrorCode, EventId, NodeId, Refusal,
-    body::{self, Body},
+    ErrorCode, EventId, EventJson, NodeId, Refusal, body,
     call::{self, CallError, MAX_BODY_BYTES, Secret},
-    client::{Ack, Done},
-    event::AppEvent,
+    client::Ack,
+    event::{AppEvent, EventKind},
     json,
 };
 
 /// The most events of one batch. With ids of usual length, such a batch stays well below the limit of a call's body.
 pub const MAX_BATCH_EVENTS: usize = 200;
 
+/// The most bytes of outcomes in one response, unless the first outcome alone is larger.
+pub const MAX_OUTCOME_BYTES: usize = 1024 * 1024;
+
 const MEDIA_TYPE: &str = "application/cloudevents-batch+json";
 const SPECVERSION: &str = "1.0";
 
-/// One event of a batch.
+/// One event of a batch that the app received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchedEvent<E> {
     /// The id of the event, the same in every delivery of the event.
     pub id: EventId,
     /// The `traceparent` of W3C Trace Context, if the event belongs to a trace.
     pub traceparent: Option<String>,
-    /// The event.
-    pub event: E,
+    /// The event, or why the app refuses to read it.
+    pub event: Result<E, Refusal>,
 }
 
-/// The results of the events of a batch.
+/// The results of the events of a batch. An event without an outcome found no space in the response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcomes {
-    /// One outcome for each event.
-    pub outcomes: Vec<Outcome>,
+pub struct Outcomes<T> {
+    /// At most one outcome for each event.
+    pub outcomes: Vec<T>,
 }
 
 /// The result of one event of a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome<T> {
     /// The event.
     pub id: EventId,
     /// The response to the same event alone.
     #[serde(flatten)]
-    pub ack: Ack<Done>,
+    pub ack: Ack<T>,
+}
+
+/// Serde's own way to read flattened fields cannot read JSON that stays as it is, such as a list of members.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Outcome<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(bound = "T: Deserialize<'de>")]
+        struct Wire<T> {
+            id: EventId,
+            success: bool,
+            data: Option<T>,
+            code: Option<ErrorCode>,
+            message: Option<String>,
+        }
+
+        let Wire { id, success, data, code, message } = Wire::<T>::deserialize(deserializer)?;
+        Ok(Self { id, ack: Ack::from_fields(success, data, code, message)? })
+    }
+}
+
+impl Outcomes<Box<RawValue>> {
+    /// Writes the first outcomes, as many as fit into one response.
+    pub fn fit<T: Serialize>(all: impl IntoIterator<Item = Outcome<T>>) -> serde_json::Result<Self> {
+        let mut outcomes: Vec<Box<RawValue>> = Vec::new();
+        let mut bytes = 0;
+        for outcome in all {
+            let json = to_raw_value(&outcome)?;
+            bytes += json.get().len();
+            if bytes > MAX_OUTCOME_BYTES && !outcomes.is_empty() {
+                break;
+            }
+            outcomes.push(json);
+        }
+        Ok(Self { outcomes })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
-struct CloudEvent<S, D> {
+struct CloudEvent<I, S, D> {
     specversion: S,
-    id: EventId,
+    id: I,
     #[serde(rename = "type")]
     ce_type: S,
     source: S,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    traceparent: Option<String>,
+    traceparent: Option<S>,
     data: D,
 }
 
 /// Builds the body of one call from a bridge's events of one kind.
-pub struct Batch<E> {
+pub struct Batch {
+    kind: EventKind,
     source: String,
     body: Vec<u8>,
     events: usize,
-    kind: PhantomData<fn(E)>,
 }
 
-impl<E: AppEvent> Batch<E> {
+impl Batch {
     /// An empty batch.
-    pub fn new(source: &NodeId) -> Self {
-        Self { source: call::source_uri(source), body: Vec::from(b"["), events: 0, kind: PhantomData }
+    pub fn new(kind: EventKind, source: &NodeId) -> Self {
+        Self { kind, source: call::source_uri(source), body: Vec::from(b"["), events: 0 }
     }
 
     /// Adds an event if the batch has room for the event. Returns whether the batch had room.
-    pub fn add(&mut self, added: &BatchedEvent<E>) -> Result<bool, CallError> {
+    ///
+    /// `id` is the same in every delivery of the event.
+    pub fn add(&mut self, id: &str, traceparent: Option<&str>, event: &EventJson) -> Result<bool, CallError> {
         let event = CloudEvent {
             specversion: SPECVERSION,
-            id: added.id.clone(),
-            ce_type: E::KIND.ce_type(),
+            id,
+            ce_type: event.kind().ce_type(),
             source: &self.source,
-            traceparent: added.traceparent.clone(),
-            data: Body::from(&added.event),
+            traceparent,
+            data: event.get(),
         };
         let json = serde_json::to_vec(&event)?;
         let comma: &[u8] = if self.events > 0 { b"," } else { b"" };
@@ -106,7 +145,7 @@ impl<E: AppEvent> Batch<E> {
         self.body.push(b']');
         let request = Request::builder()
             .method(Method::POST)
-            .uri(E::KIND.path())
+            .uri(self.kind.path())
             .header(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         Ok(secret.sign(id, now_s, &self.body, request)?.body(Bytes::from(self.body))?)
     }
@@ -121,7 +160,8 @@ pub fn is_batch(headers: &HeaderMap) -> bool {
 
 /// Checks a call's signature and age, and reads its events.
 ///
-/// The function parses the body only after the signature has proved valid. One bad event spoils the whole batch.
+/// The function parses the body only after the signature has proved valid. Anything wrong with the batch itself, or with
+/// what names its events, spoils the whole batch. Wrong data of an event spoils this event only.
 pub fn verify<E: AppEvent>(
     headers: &HeaderMap,
     body: &[u8],
@@ -133,7 +173,7 @@ pub fn verify<E: AppEvent>(
     }
     let unreadable = |error: serde_json::Error| malformed(format!("the batch cannot be read: {error}"));
     let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(unreadable)?;
-    let events: Vec<CloudEvent<String, &RawValue>> = events
+    let events: Vec<CloudEvent<EventId, String, &RawValue>> = events
         .into_iter()
         .map(|event| json::from_object_str(event.get()))
         .collect::<Result<_, _>>()
@@ -149,15 +189,13 @@ pub fn verify<E: AppEvent>(
             return Err(malformed("two events of the batch have the same id"));
         }
     }
-    events
-        .into_iter()
-        .map(|CloudEvent { id, traceparent, data, .. }| {
-            Ok(BatchedEvent { id, traceparent, event: body::read(data.get().as_bytes())? })
-        })
-        .collect()
+    let read = |CloudEvent { id, traceparent, data, .. }: CloudEvent<EventId, String, &RawValue>| {
+        BatchedEvent { id, traceparent, event: body::read(data.get().as_bytes()) }
+    };
+    Ok(events.into_iter().map(read).collect())
 }
 
-fn check<E: AppEvent>(event: &CloudEvent<String, &RawValue>, source: &str) -> Result<(), Refusal> {
+fn check<E: AppEvent>(event: &CloudEvent<EventId, String, &RawValue>, source: &str) -> Result<(), Refusal> {
     if event.specversion != SPECVERSION {
         return Err(malformed("specversion must be 1.0"));
     }
@@ -184,6 +222,7 @@ mod tests {
     use crate::{
         EntryId,
         call::parse_secrets,
+        client::Done,
         event::{Disconnect, Leave, Membership},
     };
 
@@ -204,13 +243,22 @@ mod tests {
             entry_id: EntryId::new(format!("entry-{n}")).unwrap(),
         };
         let id = EventId::new(format!("event-{n}")).unwrap();
-        BatchedEvent { id, traceparent: None, event: Disconnect(membership) }
+        BatchedEvent { id, traceparent: None, event: Ok(Disconnect(membership)) }
+    }
+
+    fn empty() -> Batch {
+        Batch::new(EventKind::Disconnect, &node())
+    }
+
+    fn add(batch: &mut Batch, BatchedEvent { id, traceparent, event }: &BatchedEvent<Disconnect>) -> bool {
+        let event = EventJson::new(event.as_ref().unwrap()).unwrap();
+        batch.add(id.as_str(), traceparent.as_deref(), &event).unwrap()
     }
 
     fn call_of(events: &[BatchedEvent<Disconnect>]) -> Request<Bytes> {
-        let mut batch = Batch::new(&node());
+        let mut batch = empty();
         for event in events {
-            assert!(batch.add(event).unwrap());
+            assert!(add(&mut batch, event));
         }
         batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap()
     }
@@ -284,9 +332,19 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_another_kind_or_with_another_kind_inside_is_refused() {
+    fn an_event_with_wrong_data_is_refused_by_itself() {
         let leave = json!({"type": "leave", "roomId": "r", "userId": "u", "entryId": "e"});
-        assert_eq!(verify_with_second(|event| event["data"] = leave.clone()), Err(ErrorCode::Malformed));
+        let nobody = json!({"type": "disconnect", "roomId": "r", "userId": "", "entryId": "e"});
+        for data in [leave, nobody, json!({}), json!(null), json!(["disconnect", "r", "u", "e"])] {
+            let events = verify_with_second(|event| event["data"] = data.clone()).unwrap();
+            assert_eq!(events[0], disconnect(1));
+            assert_eq!(events[1].id.as_str(), "event-2");
+            assert_eq!(events[1].event.as_ref().unwrap_err().code, ErrorCode::Malformed, "{data}");
+        }
+    }
+
+    #[test]
+    fn a_batch_of_another_kind_or_with_another_kind_inside_is_refused() {
         assert_eq!(
             verify_with_second(|event| event["type"] = json!("rollcall.leave")),
             Err(ErrorCode::Malformed)
@@ -333,8 +391,8 @@ mod tests {
 
     #[test]
     fn a_batch_holds_at_most_200_events() {
-        let mut batch = Batch::new(&node());
-        let taken = (0..=MAX_BATCH_EVENTS).take_while(|&n| batch.add(&disconnect(n)).unwrap()).count();
+        let mut batch = empty();
+        let taken = (0..=MAX_BATCH_EVENTS).take_while(|&n| add(&mut batch, &disconnect(n))).count();
         assert_eq!(taken, MAX_BATCH_EVENTS);
         let call = batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap();
         assert_eq!(verify_call(&call).unwrap().len(), MAX_BATCH_EVENTS);
@@ -348,19 +406,19 @@ mod tests {
 
     #[test]
     fn a_batch_never_grows_above_the_limit_of_a_body() {
-        let mut batch = Batch::new(&node());
+        let mut batch = empty();
         // The longest ids: JSON writes each of these characters as two.
         let mut long = disconnect(0);
         let id = "\"".repeat(crate::id::MAX_ID_BYTES);
-        long.event = Disconnect(Membership {
+        long.event = Ok(Disconnect(Membership {
             room_id: id.parse().unwrap(),
             user_id: id.parse().unwrap(),
             entry_id: id.parse().unwrap(),
-        });
+        }));
         let mut taken = 0;
         loop {
             long.id = EventId::new(format!("event-{taken}")).unwrap();
-            if !batch.add(&long).unwrap() {
+            if !add(&mut batch, &long) {
                 break;
             }
             taken += 1;
@@ -375,8 +433,8 @@ mod tests {
     fn a_batch_is_filled_to_the_last_byte_and_not_further() {
         let padded = |bytes| BatchedEvent { traceparent: Some("x".repeat(bytes)), ..disconnect(2) };
         let filled = |bytes| {
-            let mut batch = Batch::new(&node());
-            let is_added = batch.add(&disconnect(1)).unwrap() && batch.add(&padded(bytes)).unwrap();
+            let mut batch = empty();
+            let is_added = add(&mut batch, &disconnect(1)) && add(&mut batch, &padded(bytes));
             is_added.then(|| batch.sign("call-1", now_s(), &SECRET.parse().unwrap()).unwrap())
         };
         let fits = MAX_BODY_BYTES - filled(0).unwrap().body().len();
@@ -390,21 +448,43 @@ mod tests {
         assert_eq!(verify_call(&too_large), Err(ErrorCode::PayloadTooLarge));
     }
 
+    fn outcome<T>(id: &str, result: Result<T, ErrorCode>) -> Outcome<T> {
+        Outcome { id: EventId::new(id).unwrap(), ack: Ack::from(result) }
+    }
+
     #[test]
     fn outcomes_are_acks_with_an_id() {
-        let outcomes = Outcomes {
-            outcomes: vec![
-                Outcome { id: EventId::new("a").unwrap(), ack: Ack::from(Ok::<_, Refusal>(Done {})) },
-                Outcome { id: EventId::new("b").unwrap(), ack: Ack::from(Err(ErrorCode::Unavailable)) },
-            ],
-        };
-        let json = serde_json::to_value(&outcomes).unwrap();
+        let written =
+            Outcomes { outcomes: vec![outcome("a", Ok(Done {})), outcome("b", Err(ErrorCode::Unavailable))] };
+        let json = serde_json::to_value(&written).unwrap();
         let message = ErrorCode::Unavailable.message();
         let expected = json!({"outcomes": [
             {"id": "a", "success": true, "data": {}},
             {"id": "b", "success": false, "code": "UNAVAILABLE", "message": message},
         ]});
         assert_eq!(json, expected);
-        assert_eq!(serde_json::from_str::<Outcomes>(&expected.to_string()).unwrap(), outcomes);
+        assert_eq!(serde_json::from_str::<Outcomes<Outcome<Done>>>(&expected.to_string()).unwrap(), written);
+    }
+
+    #[test]
+    fn an_outcome_keeps_the_json_of_its_response() {
+        let text = r#"{"outcomes":[{"id":"a","success":true,"data":{"members":[ {"x":1e3} ],"n":1}}]}"#;
+        let Outcomes { outcomes } = serde_json::from_str::<Outcomes<Outcome<Box<RawValue>>>>(text).unwrap();
+        let [Outcome { ack, .. }] = <[_; 1]>::try_from(outcomes).unwrap();
+        assert_eq!(ack.into_result().unwrap().get(), r#"{"members":[ {"x":1e3} ],"n":1}"#);
+    }
+
+    #[test]
+    fn a_response_holds_as_many_outcomes_as_fit_and_at_least_one() {
+        let fitted = |sizes: &[usize]| {
+            let all = sizes.iter().map(|&size| outcome("a", Ok("x".repeat(size))));
+            Outcomes::fit(all).unwrap().outcomes.len()
+        };
+        let overhead = serde_json::to_string(&outcome("a", Ok(""))).unwrap().len();
+        let half = MAX_OUTCOME_BYTES / 2 - overhead;
+        assert_eq!(fitted(&[half, half, 0]), 2);
+        assert_eq!(fitted(&[half, half + 1, 0]), 1);
+        assert_eq!(fitted(&[MAX_OUTCOME_BYTES, 0]), 1);
+        assert_eq!(fitted(&[]), 0);
     }
 }

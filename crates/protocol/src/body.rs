@@ -4,6 +4,7 @@
 //! and a call that was signed for one path must not work on another.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     ErrorCode, Refusal,
@@ -11,18 +12,39 @@ use crate::{
     json,
 };
 
-/// Writes an event together with its kind.
-#[derive(Serialize)]
-pub(crate) struct Body<'a, E> {
-    #[serde(rename = "type")]
+/// An event as JSON, written once for all its deliveries.
+pub struct EventJson {
     kind: EventKind,
-    #[serde(flatten)]
-    event: &'a E,
+    json: Box<RawValue>,
 }
 
-impl<'a, E: AppEvent> From<&'a E> for Body<'a, E> {
-    fn from(event: &'a E) -> Self {
-        Self { kind: E::KIND, event }
+impl EventJson {
+    /// Writes an event together with its kind.
+    pub fn new<E: AppEvent>(event: &E) -> serde_json::Result<Self> {
+        #[derive(Serialize)]
+        struct Body<'a, E> {
+            #[serde(rename = "type")]
+            kind: EventKind,
+            #[serde(flatten)]
+            event: &'a E,
+        }
+
+        Ok(Self { kind: E::KIND, json: to_raw_value(&Body { kind: E::KIND, event })? })
+    }
+
+    /// The kind of the event.
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// The length of the JSON, in bytes.
+    pub fn byte_len(&self) -> usize {
+        self.json.get().len()
+    }
+
+    /// The JSON.
+    pub(crate) fn get(&self) -> &RawValue {
+        &self.json
     }
 }
 
@@ -63,8 +85,12 @@ mod tests {
 
     #[test]
     fn an_event_is_written_with_its_kind_and_reads_back() {
-        let json = serde_json::to_string(&Body::from(&Leave(membership()))).unwrap();
-        assert_eq!(json, r#"{"type":"leave","roomId":"r","userId":"u","entryId":"e"}"#);
+        let event = EventJson::new(&Leave(membership())).unwrap();
+        let json = event.get().get();
+        assert_eq!(
+            (event.kind(), json),
+            (EventKind::Leave, r#"{"type":"leave","roomId":"r","userId":"u","entryId":"e"}"#)
+        );
         assert_eq!(read::<Leave>(json.as_bytes()), Ok(Leave(membership())));
     }
 

@@ -5,11 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
-use crate::{
-    ErrorCode, NodeId, Refusal,
-    body::{self, Body},
-    event::AppEvent,
-};
+use crate::{ErrorCode, EventJson, NodeId, Refusal, body, event::AppEvent};
 
 /// The largest body of a call, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -82,8 +78,21 @@ pub fn sign<E: AppEvent>(
     now_s: i64,
     secret: &Secret,
 ) -> Result<Request<Bytes>, CallError> {
-    let body = serde_json::to_vec(&Body::from(event))?;
-    sign_body(body, E::KIND.path(), E::KIND.ce_type(), id, source, now_s, secret)
+    EventJson::new(event)?.sign(id, source, now_s, secret)
+}
+
+impl EventJson {
+    /// Makes the call that delivers the event, as [`sign`] does.
+    pub fn sign(
+        &self,
+        id: &str,
+        source: &NodeId,
+        now_s: i64,
+        secret: &Secret,
+    ) -> Result<Request<Bytes>, CallError> {
+        let (kind, body) = (self.kind(), self.get().get().as_bytes().to_vec());
+        sign_body(body, kind.path(), kind.ce_type(), id, source, now_s, secret)
+    }
 }
 
 /// Makes a call with this body.

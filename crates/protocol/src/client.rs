@@ -137,12 +137,24 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ack<T> {
             message: Option<String>,
         }
 
-        let wire = Wire::<T>::deserialize(deserializer)?;
-        if wire.success {
-            return wire.data.map(|data| Self(Ok(data))).ok_or_else(|| de::Error::missing_field("data"));
+        let Wire { success, data, code, message } = Wire::<T>::deserialize(deserializer)?;
+        Self::from_fields(success, data, code, message)
+    }
+}
+
+impl<T> Ack<T> {
+    /// Reads the fields of an ack.
+    pub(crate) fn from_fields<E: de::Error>(
+        success: bool,
+        data: Option<T>,
+        code: Option<ErrorCode>,
+        message: Option<String>,
+    ) -> Result<Self, E> {
+        if success {
+            return data.map(|data| Self(Ok(data))).ok_or_else(|| de::Error::missing_field("data"));
         }
-        let code = wire.code.ok_or_else(|| de::Error::missing_field("code"))?;
-        Ok(Self(Err(Refusal { code, message: wire.message.unwrap_or_default() })))
+        let code = code.ok_or_else(|| de::Error::missing_field("code"))?;
+        Ok(Self(Err(Refusal { code, message: message.unwrap_or_default() })))
     }
 }
 

@@ -37,5 +37,6 @@ pub mod origin;
 pub mod resume;
 pub mod text;
 
+pub use body::EventJson;
 pub use error::{ErrorCode, Refusal};
 pub use id::{EntryId, EventId, NodeId, ResumeHash, RoomId, UserId};

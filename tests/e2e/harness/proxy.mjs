@@ -9,7 +9,7 @@ import { listen } from './ports.mjs';
 
 /** Forwards a call. */
 export const PASS = 'pass';
-/** Holds a call until `release`. */
+/** Holds a call until `release`, which asks again what to do with it. */
 export const HOLD = 'hold';
 /** Forwards a call, and aborts the response. */
 export const LOSE = 'lose';
@@ -53,9 +53,9 @@ export class AppProxy {
     return this.seen.filter((call) => call.path === path);
   }
 
-  /** Forwards all held calls. */
+  /** Forwards all held calls, unless `does` now loses or refuses them. */
   release() {
-    for (const pass of this.#held.splice(0)) pass();
+    for (const respond of this.#held.splice(0)) respond();
   }
 
   async #take(call, answer) {
@@ -73,13 +73,15 @@ export class AppProxy {
     const body = await bodyOf(call);
     const seen = { path, headers: call.headers, body: JSON.parse(body) };
     this.seen.push(seen);
+    const respond = (what) => {
+      if (what.code)
+        answer.writeHead(what.status).end(JSON.stringify({ success: false, code: what.code, message: '' }));
+      else this.#pass(call, body, answer, what === LOSE);
+    };
     const what = this.does(seen);
-    const pass = () => this.#pass(call, body, answer, what === LOSE);
-    if (what === HOLD) this.#held.push(pass);
-    else if (what.code)
-      answer.writeHead(what.status).end(JSON.stringify({ success: false, code: what.code, message: '' }));
-    else if (this.delayMs > 0 && path !== '/events/heartbeat') setTimeout(pass, this.delayMs);
-    else pass();
+    if (what === HOLD) this.#held.push(() => respond(this.does(seen)));
+    else if (this.delayMs > 0 && path !== '/events/heartbeat') setTimeout(() => respond(what), this.delayMs);
+    else respond(what);
   }
 
   #pass(call, body, answer, isLost = false) {

@@ -93,6 +93,10 @@ describe('metrics', { timeout: 900_000 }, () => {
         'app_call_duration_seconds_count connect TOKEN_INVALID': 1,
         'app_call_duration_seconds_count join ok': 2,
         'app_call_duration_seconds_count leave ok': 1,
+        'app_events_total connect ok': 2,
+        'app_events_total connect TOKEN_INVALID': 1,
+        'app_events_total join ok': 2,
+        'app_events_total leave ok': 1,
         // Lea's events: the room started, kim entered, and kim left.
         [`fan_out_duration_seconds_count ${label}`]: 3,
         // Those events, five acks, and over Socket.IO three answers to CONNECT.
@@ -110,6 +114,7 @@ describe('metrics', { timeout: 900_000 }, () => {
         'sockets_closed_total gone': 2,
         rooms: -1,
         'app_call_duration_seconds_count disconnect ok': 1,
+        'app_events_total disconnect ok': 1,
       });
       await harness.api('DELETE', `/rooms/${room}`);
     });

@@ -204,7 +204,6 @@ describe('signed calls', { timeout: 900_000 }, () => {
   test('an invalid batch changes nothing, whatever else is in it', async () => {
     const users = ['cem', 'cleo'];
     const disconnects = await disconnectsOf(users);
-    const join = { id: randomUUID(), event: joinOf('mallory') };
     const many = Array.from({ length: 201 }, () => ({ ...disconnects[0], id: randomUUID() }));
     const second = (change) => ({ change: ([first, event]) => [first, change(event)] });
     const calls = [
@@ -215,7 +214,15 @@ describe('signed calls', { timeout: 900_000 }, () => {
         'SIGNATURE_INVALID',
         { ...signedBatch('disconnect', disconnects), body: signedBatch('disconnect', disconnects.slice(1)).body },
       ],
-      [400, 'MALFORMED', signedBatch('disconnect', [...disconnects, join])],
+      [
+        400,
+        'MALFORMED',
+        signedBatch(
+          'disconnect',
+          disconnects,
+          second((event) => ({ ...event, type: 'rollcall.leave' })),
+        ),
+      ],
       [400, 'MALFORMED', signedBatch('disconnect', [...disconnects, disconnects[0]])],
       [400, 'MALFORMED', signedBatch('disconnect', [])],
       [400, 'MALFORMED', signedBatch('disconnect', many)],
@@ -273,9 +280,67 @@ describe('signed calls', { timeout: 900_000 }, () => {
       await statesOf(users),
       users.map(() => 'present'),
     );
-    // Only disconnects may come in batches.
-    const { status } = await make(harness.appUrl, signedBatch('join', [join]));
-    assert.notEqual(status, 200);
-    assert.deepEqual(await statesOf(['mallory']), [undefined]);
+  });
+
+  test('an event with wrong data is refused by itself, and the others of its batch are applied', async () => {
+    const users = ['dan', 'dora'];
+    const disconnects = await disconnectsOf(users);
+    const join = { id: randomUUID(), event: joinOf('mallory') };
+    const nobody = { id: randomUUID(), event: { ...disconnects[0].event, userId: '' } };
+    const batch = signedBatch('disconnect', [disconnects[0], join, nobody, disconnects[1]]);
+    const { status, answer } = await make(harness.appUrl, batch);
+    assert.equal(status, 200);
+    assert.deepEqual(
+      answer.data.outcomes.map(({ code }) => code ?? 'ok'),
+      ['ok', 'MALFORMED', 'MALFORMED', 'ok'],
+    );
+    assert.deepEqual(await statesOf([...users, 'mallory']), ['reconnecting', 'reconnecting', undefined]);
+  });
+
+  test('a batch of joins gets the outcomes that they would get alone, and so does a second delivery', async () => {
+    const small = await harness.room({ capacity: 1 });
+    const listed = await harness.room({ members: ['lea'] });
+    const own = await harness.room();
+    const rooms = { eva: small, emil: small, ella: listed, enno: own, elsa: own };
+    const joins = Object.entries(rooms).map(([user, roomId]) => ({
+      id: randomUUID(),
+      event: { ...joinOf(user), roomId },
+    }));
+    const outcomesOf = async () => (await make(harness.appUrl, signedBatch('join', joins))).answer.data.outcomes;
+    const outcomes = await outcomesOf();
+    const byUser = Object.fromEntries(outcomes.map((outcome, n) => [Object.keys(rooms)[n], outcome]));
+    assert.deepEqual([byUser.eva.code, byUser.emil.code].sort(), ['ROOM_FULL', undefined]);
+    assert.equal(byUser.ella.code, 'NOT_A_MEMBER');
+    assert.deepEqual([byUser.enno.data.first, byUser.elsa.data.first].sort(), [false, true]);
+    for (const user of ['enno', 'elsa']) {
+      assert.ok(byUser[user].data.members.some(({ userId }) => userId === user));
+    }
+    const again = await outcomesOf();
+    const codes = (all) => all.map(({ success, code }) => (success ? 'ok' : code));
+    assert.deepEqual(codes(again), codes(outcomes));
+    const { count } = await (await harness.api('GET', `/rooms/${own}/members`)).json();
+    assert.equal(count, 2);
+  });
+
+  test('a response holds at most 1 MiB of outcomes, and events without one can be sent again', async () => {
+    // Each ack lists all members of the room, whose names are as long as they may be.
+    const wide = await harness.room();
+    const users = Array.from({ length: 200 }, (_, n) => `wide-${n}`);
+    const joins = users.map((user) => ({
+      id: randomUUID(),
+      event: { ...joinOf(user), roomId: wide, profile: { userId: user, userName: user.padEnd(256, 'x') } },
+    }));
+    const most = (bytes) => bytes <= 1024 * 1024 + 256 * 1024;
+    const got = new Map();
+    for (let calls = 0; got.size < joins.length; calls += 1) {
+      assert.ok(calls < joins.length, 'each call brings some further');
+      const left = joins.filter(({ id }) => !got.has(id)).slice(0, 60);
+      const { answer } = await make(harness.appUrl, signedBatch('join', left));
+      assert.ok(most(JSON.stringify(answer).length));
+      for (const outcome of answer.data.outcomes) got.set(outcome.id, outcome);
+    }
+    for (const { success } of got.values()) assert.equal(success, true);
+    const { count } = await (await harness.api('GET', `/rooms/${wide}/members`)).json();
+    assert.equal(count, users.length);
   });
 });

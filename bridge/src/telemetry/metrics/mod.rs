@@ -101,18 +101,24 @@ impl Drop for AppCall {
     }
 }
 
-/// Records a call that waits for a permit, until the returned value is dropped.
-pub(crate) fn track_waiting_call() -> WaitingCall {
-    METRICS.app_calls_waiting.inc();
-    WaitingCall(())
+/// Records one attempt to send an event to the app. Several events may share a call.
+pub(crate) fn record_app_event(kind: EventKind, outcome: CallOutcome) {
+    let labels = AppCallLabels { kind: kind.name(), outcome: outcome.as_str() };
+    METRICS.app_events.get_or_create(&labels).inc();
 }
 
-/// A call to the app that waits for a permit.
-pub(crate) struct WaitingCall(());
+/// Records an event that waits for its outcome, until the returned value is dropped.
+pub(crate) fn track_waiting_event() -> WaitingEvent {
+    METRICS.app_events_waiting.inc();
+    WaitingEvent(())
+}
 
-impl Drop for WaitingCall {
+/// An event that waits for a call to the app.
+pub(crate) struct WaitingEvent(());
+
+impl Drop for WaitingEvent {
     fn drop(&mut self) {
-        METRICS.app_calls_waiting.dec();
+        METRICS.app_events_waiting.dec();
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) struct Metrics {
     pub(super) client_events: Count<ClientEventLabels>,
     pub(super) app_call_duration: Durations<AppCallLabels>,
     pub(super) app_calls_in_flight: Gauge,
-    pub(super) app_calls_waiting: Gauge,
+    pub(super) app_events: Count<AppCallLabels>,
+    pub(super) app_events_waiting: Gauge,
     /// One histogram per [`Transport`], in the order of [`Transport::ALL`]. Looked up once, because the duration is
     /// measured for every event and every client who receives it.
     pub(super) fan_out: [Histogram; 2],
@@ -87,10 +88,15 @@ impl Metrics {
                 Durations::new_with_constructor(build_duration_histogram),
             ),
             app_calls_in_flight: register(rollcall, "app_calls_in_flight", "Calls to the app in progress"),
-            app_calls_waiting: register(
+            app_events: register(
                 rollcall,
-                "app_calls_waiting",
-                "Calls to the app that wait for a permit",
+                "app_events",
+                "Events sent to the app, each attempt by itself, by kind and outcome; events may share a call",
+            ),
+            app_events_waiting: register(
+                rollcall,
+                "app_events_waiting",
+                "Events that wait for a call to the app",
             ),
             app_circuit_state: register(
                 rollcall,
