@@ -262,6 +262,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_event_whose_caller_gives_up_during_a_call_harms_no_other() {
+        let mut fixture = Fixture::with_permits(9);
+        fixture.send(["a"]).await;
+        let first = fixture.call().await;
+        let mut sent = fixture.send(["b", "c"]).await;
+        drop(first);
+        let call = fixture.call().await;
+        assert_eq!(call.ids(), ["b", "c"]);
+        sent[0].abort();
+        fixture.no_call().await;
+        call.answer();
+        assert_eq!(sent.remove(1).await.unwrap().unwrap().get(), "\"c\"");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn events_that_are_put_back_go_first_and_in_their_order() {
         let mut fixture = Fixture::with_permits(9);
         fixture.send(["a"]).await;
