@@ -158,14 +158,15 @@ impl<O: Outbound> Session<O> {
                     CloseReason::TooSlow
                 }),
                 command = self.inbox.recv(), if !is_full => match command {
-                    Some(command) => self.handle(command).await,
+                    // In a box, because an idle session should not hold space for what it does seldom.
+                    Some(command) => Box::pin(self.handle(command)).await,
                     None => Err(CloseReason::Gone),
                 },
                 Ok(()) = self.lease_losses.changed() => {
                     self.schedule_rejoin();
                     Ok(())
                 }
-                () = sleep_until_some(self.room.rejoin_at()) => self.rejoin().await,
+                () = sleep_until_some(self.room.rejoin_at()) => Box::pin(self.rejoin()).await,
                 update = updates::next(&mut self.room), if !is_full => self.forward(update),
             };
             if let Err(reason) = step {
@@ -233,5 +234,43 @@ async fn sleep_until_some(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+    use crate::{fanout::EncodedEvent, telemetry::metrics::Transport};
+
+    struct Nowhere;
+
+    impl Outbound for Nowhere {
+        const TRANSPORT: Transport = Transport::WebSocket;
+
+        fn broadcast(&self, _: &EncodedEvent) {}
+
+        fn emit(&self, _: &str, _: &impl Serialize) {}
+
+        fn is_full(&self) -> bool {
+            false
+        }
+
+        async fn wait_for_capacity(&self) -> Result<(), TooSlow> {
+            Ok(())
+        }
+
+        async fn close(self, _: CloseReason) {}
+    }
+
+    fn size_of_future<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_holds_no_space_for_what_it_does_seldom() {
+        let bytes = size_of_future(Session::<Nowhere>::run);
+        assert!(bytes <= 3 * 1024, "{bytes} bytes");
     }
 }

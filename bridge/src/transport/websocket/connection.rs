@@ -36,7 +36,9 @@ pub(super) async fn run(
     trace: ClientTrace,
 ) {
     permit.iter().for_each(SocketPermit::check_token);
-    let authenticated = match trace.in_span(Activity::Connect, auth::authenticate(&context, token)).await {
+    // In a box, because the connection should not hold space for what it does once.
+    let authenticate = Box::pin(trace.in_span(Activity::Connect, auth::authenticate(&context, token)));
+    let authenticated = match authenticate.await {
         Ok(authenticated) => authenticated,
         Err(refusal) => {
             tracing::debug!(code = %refusal.code, "websocket.refused");
@@ -124,4 +126,19 @@ fn reply(id: Option<&RawValue>, emitter: &Emitter) -> Reply {
 fn emit_error(refusal: Refusal, emitter: &Emitter) -> Reply {
     let emitter = emitter.clone();
     Box::new(move |_| emitter.emit("error", &refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, E, F: Future>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_holds_no_space_for_what_it_does_once() {
+        let bytes = size_of_future(run);
+        assert!(bytes <= 2304, "{bytes} bytes");
+    }
 }

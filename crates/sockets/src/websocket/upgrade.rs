@@ -13,8 +13,12 @@ use tokio_tungstenite::{
 
 use super::WebSocket;
 
-/// Size of the read and the write buffer. The library's default is thirty times as much, for each socket.
-const BUFFER_BYTES: usize = 4 * 1024;
+/// Size of the read buffer, which each socket holds. Most messages of clients are shorter, and for a longer one the buffer
+/// grows. The library's default is 128 KiB.
+const READ_BUFFER_BYTES: usize = 1024;
+
+/// How much is gathered before it is written. The buffer grows with what it holds.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 
 /// The request is no proper upgrade to a WebSocket; the text says why.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +60,8 @@ impl Upgrade {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
         let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(BUFFER_BYTES)
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
             .max_message_size(Some(max_message_bytes))
             .max_frame_size(Some(max_message_bytes));
         Ok((response, Self { connection: on(request), config }))
