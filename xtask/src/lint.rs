@@ -59,11 +59,12 @@ fn lint_components() -> Result<()> {
 /// Biome checks rules, formatting and the order of imports.
 fn lint_javascript() -> Result<()> {
     node::ensure()?;
-    println!("Lint: JavaScript in {}", node::SUITES);
-    let mut biome = Command::new("npx");
-    shell::run(
-        biome.args(["--no-install", "biome", "check", "--error-on-warnings"]).current_dir(node::SUITES),
-    )
+    let biome = std::fs::canonicalize(node::SUITES)?.join("node_modules/.bin/biome");
+    for folder in [node::SUITES, node::REFERENCE] {
+        println!("Lint: JavaScript in {folder}");
+        shell::run(Command::new(&biome).args(["check", "--error-on-warnings"]).current_dir(folder))?;
+    }
+    Ok(())
 }
 
 /// Manifests of the workspaces, each with a lock file of its own.

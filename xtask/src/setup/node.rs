@@ -1,4 +1,4 @@
-//! Node.js and the npm packages of the end-to-end tests, the official Socket.IO client first of all.
+//! Node.js, and the npm packages of the end-to-end tests and of the service that the benchmark compares with.
 
 use std::{path::Path, process::Command};
 
@@ -9,21 +9,43 @@ use crate::shell;
 /// Where the suites that run in Node.js lie.
 pub const SUITES: &str = "tests/e2e";
 
+/// The service that the benchmark compares Rollcall with. The end-to-end tests run it, too.
+pub const REFERENCE: &str = "tests/bench/reference";
+
 const OLDEST: u32 = 20;
 
-/// Makes sure of Node.js and the packages.
+/// Makes sure of Node.js and all packages.
 pub fn ensure() -> Result<()> {
+    ensure_node()?;
+    ensure_packages(SUITES)?;
+    ensure_packages(REFERENCE)
+}
+
+/// Makes sure of what the benchmark needs.
+pub fn ensure_for_bench() -> Result<()> {
+    ensure_node()?;
+    ensure_packages(REFERENCE)
+}
+
+fn ensure_node() -> Result<()> {
     let version = shell::output_of(Command::new("node").arg("--version"))
         .with_context(|| format!("Node.js is missing; install {OLDEST} or newer from nodejs.org"))?;
     if major_of(&version).is_none_or(|major| major < OLDEST) {
         bail!("Node.js is {version}; install {OLDEST} or newer from nodejs.org");
     }
     shell::present(&format!("node {version}"));
-    if !are_packages_current() {
-        shell::doing("npm packages of the tests");
-        shell::run_quietly(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(SUITES))?;
+    Ok(())
+}
+
+fn ensure_packages(folder: &str) -> Result<()> {
+    let what = format!("npm packages of {folder}");
+    if !are_packages_current(Path::new(folder)) {
+        shell::doing(&what);
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder);
+        shell::run_quietly(&mut npm)?;
     }
-    shell::present("npm packages of the tests");
+    shell::present(&what);
     Ok(())
 }
 
@@ -32,9 +54,8 @@ fn major_of(version: &str) -> Option<u32> {
 }
 
 /// npm writes its own lock file last of all.
-fn are_packages_current() -> bool {
-    let modified =
-        |file: &str| Path::new(SUITES).join(file).metadata().and_then(|about| about.modified()).ok();
+fn are_packages_current(folder: &Path) -> bool {
+    let modified = |file: &str| folder.join(file).metadata().and_then(|about| about.modified()).ok();
     let wanted = modified("package-lock.json");
     wanted.is_some() && modified("node_modules/.package-lock.json") >= wanted
 }
