@@ -60,7 +60,7 @@ fn lint_components() -> Result<()> {
 fn lint_javascript() -> Result<()> {
     node::ensure()?;
     let biome = std::fs::canonicalize(node::SUITES)?.join("node_modules/.bin/biome");
-    for folder in [node::SUITES, node::REFERENCE] {
+    for folder in [node::SUITES].into_iter().chain(node::COMPARED) {
         println!("Lint: JavaScript in {folder}");
         shell::run(Command::new(&biome).args(["check", "--error-on-warnings"]).current_dir(folder))?;
     }

@@ -1,9 +1,11 @@
 //! `cargo xtask`: the tasks of this project. They need only the Rust toolchain, Node.js and Debian's packages.
 
+mod bench;
 mod components;
 mod fuzz;
 mod lint;
 mod lint_lua;
+mod load;
 mod mutants;
 mod setup;
 mod shell;
@@ -40,6 +42,8 @@ enum Command {
     Test,
     /// Set up, build, and run a load test with thousands of sockets, with checks and measurements.
     Soak(soak::Soak),
+    /// Set up, build, and compare Rollcall with the same service in Socket.IO and in Colyseus.
+    Bench(bench::Bench),
     /// Set up, build, and fuzz the parsers.
     Fuzz(fuzz::Fuzz),
     /// Change the rules one at a time, and run the tests that should notice.
@@ -75,6 +79,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Up(up) => up::run(&up)?,
         Command::Test => is_ok = test::run()?,
         Command::Soak(soak) => is_ok = soak::run(&soak)?,
+        Command::Bench(bench) => is_ok = bench::run(&bench)?,
         Command::Fuzz(fuzz) => {
             let (passed, failed) = fuzz::run(&fuzz)?;
             println!("\n{passed} passed, {failed} failed");

@@ -1,11 +1,9 @@
 //! Builds and runs the load test.
 
-use std::process::Command;
-
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{components, setup, shell};
+use crate::{load, setup};
 
 /// Options of `cargo xtask soak`.
 #[derive(Args)]
@@ -33,18 +31,8 @@ pub struct Soak {
 /// Sets up, builds and runs the load generator, which starts the other processes. Returns whether all checks passed.
 pub fn run(soak: &Soak) -> Result<bool> {
     setup::for_running()?;
-    components::build()?;
-    println!("Build: bridge and load generator");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--package", "rollcall", "--package", "rollcall-load"]);
-    if !soak.debug {
-        cargo.arg("--release");
-    }
-    shell::run(&mut cargo)?;
-
-    let programs = shell::target_folder()?.join(if soak.debug { "debug" } else { "release" });
-    let mut load = Command::new(programs.join("rollcall-load"));
-    load.arg("--bridge-binary").arg(programs.join("rollcall"));
+    let mut load = load::build(soak.debug)?;
+    load.arg("soak");
     let flags = [
         ("--minutes", &soak.minutes),
         ("--sockets", &soak.sockets),
@@ -57,6 +45,5 @@ pub fn run(soak: &Soak) -> Result<bool> {
             load.args([flag, value]);
         }
     }
-    println!();
     Ok(load.status().context("cannot run the load generator")?.success())
 }

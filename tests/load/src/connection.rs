@@ -34,6 +34,7 @@ pub struct Connection {
     stream: WebSocketStream<TcpStream>,
     last_id: u64,
     is_pong_due: bool,
+    received_bytes: u64,
 }
 
 /// How a connection ended.
@@ -98,7 +99,7 @@ impl Connection {
         }
         let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
         let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
-        let mut connection = Self { transport, stream, last_id: 0, is_pong_due: false };
+        let mut connection = Self { transport, stream, last_id: 0, is_pong_due: false, received_bytes: 0 };
         if let Some(packet) = transport.connect_packet(token) {
             connection.send_text(packet).await?;
             connection.wait_until_connected().await?;
@@ -153,7 +154,10 @@ impl Connection {
             match self.stream.next().await {
                 None => return Err(Disconnect::Lost("the stream ended".to_owned())),
                 Some(message) => match message? {
-                    Message::Text(text) => return Ok(text),
+                    Message::Text(text) => {
+                        self.received_bytes += text.len() as u64;
+                        return Ok(text);
+                    }
                     Message::Close(frame) => return Err(frame.into()),
                     // The library answers pings.
                     Message::Ping(_) | Message::Pong(_) => {}
@@ -161,6 +165,11 @@ impl Connection {
                 },
             }
         }
+    }
+
+    /// The bytes of all messages so far, without the heads of frames.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// Closes with a close frame.

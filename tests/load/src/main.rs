@@ -1,24 +1,30 @@
-//! The program `rollcall-load`, which runs the load test. `cargo xtask soak` builds and runs it.
+//! The program `rollcall-load`, which puts services under load. `cargo xtask soak` and `cargo xtask bench` build and run
+//! it.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::Parser;
-use rollcall_load::{harness, soak};
+use clap::{Parser, Subcommand};
+use rollcall_load::{bench, harness, soak};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Opens many sockets, does with them everything that clients do, and checks what the clients receive.
+/// Opens many sockets, and does with them what clients do.
 #[derive(Parser)]
 #[command(name = "rollcall-load")]
 struct Cli {
-    #[command(flatten)]
-    options: soak::Options,
+    #[command(subcommand)]
+    command: Command,
     /// The bridge's program; the debug build without this flag.
-    #[arg(long)]
+    #[arg(long, global = true)]
     bridge_binary: Option<PathBuf>,
-    /// The folder for the logs of the processes.
-    #[arg(long, default_value = "target/soak")]
-    folder: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Does everything that clients do, for a while, and checks what the clients receive.
+    Soak(soak::Options),
+    /// Measures Rollcall and a service in its place.
+    Bench(bench::Options),
 }
 
 #[tokio::main]
@@ -33,14 +39,22 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether all checks passed. A signal stops the run and its processes.
+/// Returns whether the command succeeded. A signal stops the run and its processes.
 async fn run(cli: Cli) -> Result<bool> {
     let binary = cli.bridge_binary.unwrap_or_else(harness::debug_binary);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        outcome = soak::run(&cli.options, binary, cli.folder) => outcome,
+        outcome = execute(&cli.command, binary) => outcome,
         _ = terminate.recv() => Ok(false),
         _ = interrupt.recv() => Ok(false),
+    }
+}
+
+/// Runs the command. Its processes write their logs to a folder of its name.
+async fn execute(command: &Command, binary: PathBuf) -> Result<bool> {
+    match command {
+        Command::Soak(options) => soak::run(options, binary, "target/soak".into()).await,
+        Command::Bench(options) => bench::run(options, binary, "target/bench".into()).await.map(|()| true),
     }
 }

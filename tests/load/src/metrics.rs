@@ -10,12 +10,8 @@ use std::{
 };
 
 use anyhow::Result;
-use hdrhistogram::Histogram;
 
-use crate::observer::Violation;
-
-/// Longer latencies count as this one, in microseconds.
-const MAX_LATENCY_US: u64 = 120_000_000;
+use crate::{latencies::Latencies, observer::Violation};
 
 /// How many violations are kept as text.
 const MAX_DESCRIPTIONS: usize = 10;
@@ -92,7 +88,7 @@ pub struct Metrics {
     pub protocol_violations: Counter,
     codes: Mutex<BTreeMap<String, u64>>,
     descriptions: Mutex<Vec<String>>,
-    join_latency_us: Mutex<Histogram<u64>>,
+    join_latencies: Mutex<Latencies>,
 }
 
 impl Metrics {
@@ -112,7 +108,7 @@ impl Metrics {
             protocol_violations: Counter::default(),
             codes: Mutex::default(),
             descriptions: Mutex::default(),
-            join_latency_us: Mutex::new(Histogram::new_with_max(MAX_LATENCY_US, 3)?),
+            join_latencies: Mutex::new(Latencies::new()?),
         })
     }
 
@@ -153,19 +149,17 @@ impl Metrics {
 
     /// Records how long a join took.
     pub fn record_join_latency(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(MAX_LATENCY_US);
-        lock(&self.join_latency_us).saturating_record(micros);
+        lock(&self.join_latencies).record(duration);
     }
 
     /// Discards the latencies of joins so far.
     pub fn reset_join_latency(&self) {
-        lock(&self.join_latency_us).reset();
+        lock(&self.join_latencies).reset();
     }
 
     /// A quantile of the latency of joins, in milliseconds.
     pub fn join_latency_ms(&self, quantile: f64) -> f64 {
-        let micros = lock(&self.join_latency_us).value_at_quantile(quantile);
-        Duration::from_micros(micros).as_secs_f64() * 1000.0
+        lock(&self.join_latencies).quantile_ms(quantile)
     }
 
     /// The number of open sockets at all bridges.

@@ -1,4 +1,4 @@
-//! A running program: its log, its state and its memory.
+//! A running program with the processes that it started: its log, its state, its memory and its CPU time.
 
 use std::{
     fs::{self, File},
@@ -8,19 +8,23 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     process::{Child, Command},
     time::sleep,
 };
 
+use crate::proc_stat::Stat;
+
 /// How long the app may take to start; compiling the components is part of it.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A running program. Dropping it kills it.
+/// A running program. Dropping it kills it and the processes that it started.
 pub struct Process {
     /// The name in logs and reports.
     pub name: String,
     log: PathBuf,
+    /// Also the id of the process group.
     pid: u32,
     child: Child,
 }
@@ -39,7 +43,7 @@ impl Process {
     pub fn start(name: &str, mut command: Command, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log)?;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let pid = child.id().with_context(|| format!("{name} has stopped at once"))?;
         Ok(Self { name: name.to_owned(), log, pid, child })
@@ -71,14 +75,50 @@ impl Process {
 
     /// Kills it, as a crash would.
     pub async fn kill(&mut self) -> Result<()> {
+        self.kill_group();
         Ok(self.child.kill().await?)
     }
 
     /// How much memory it holds.
     pub fn memory(&self) -> Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid))
-            .with_context(|| format!("{} does not run any more", self.name))?;
-        Memory::parse(&status).with_context(|| format!("/proc/{}/status tells no memory", self.pid))
+        let mut sum = Memory::default();
+        for pid in self.find_processes()? {
+            let status = fs::read_to_string(format!("/proc/{pid}/status"))
+                .with_context(|| format!("{} does not run any more", self.name))?;
+            let memory =
+                Memory::parse(&status).with_context(|| format!("/proc/{pid}/status tells no memory"))?;
+            sum.resident_kib += memory.resident_kib;
+            sum.peak_kib += memory.peak_kib;
+        }
+        Ok(sum)
+    }
+
+    /// The CPU time that it has used so far, in user mode and in the kernel.
+    pub fn cpu(&self) -> Result<Duration> {
+        self.find_processes()?.into_iter().map(|pid| Ok(Stat::read(&pid.to_string())?.cpu())).sum()
+    }
+
+    /// Finds the processes of the program's group.
+    fn find_processes(&self) -> Result<Vec<u32>> {
+        let names = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let pids = names.filter_map(|name| name.parse().ok());
+        let is_own = |pid: &u32| Stat::read(&pid.to_string()).is_ok_and(|stat| stat.group == self.pid);
+        Ok(pids.filter(is_own).collect())
+    }
+
+    fn kill_group(&self) {
+        if let Some(group) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The id of a child that was waited for may belong to another process by now.
+        if self.child.id().is_some() {
+            self.kill_group();
+        }
     }
 }
 
@@ -118,5 +158,22 @@ mod tests {
         let status = "Name:\trollcall\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\n";
         assert_eq!(Memory::parse(status), Some(Memory { resident_kib: 10_240, peak_kib: 20_480 }));
         assert_eq!(Memory::parse("Name:\tkthreadd\n"), None);
+    }
+
+    #[tokio::test]
+    async fn a_program_counts_and_ends_with_the_processes_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "(while :; do :; done) & echo started child=$!; wait"]);
+        let mut program = Process::start("sh", command, folder.path()).unwrap();
+        let child = program.wait_for_field("started", "child").await.unwrap();
+        while program.cpu().unwrap().is_zero() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(program.find_processes().unwrap().len(), 2);
+        drop(program);
+        while Stat::read(&child).is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 }

@@ -12,12 +12,12 @@ use tokio::{
 
 use crate::{
     checks,
-    harness::{Harness, Settings},
+    harness::{AppPlace, Harness, Settings},
     limits,
     memory::Samples,
     metrics::Metrics,
     open_rooms::OpenRooms,
-    redis_keys,
+    redis_usage::RedisUsage,
     report::{self, BridgeReport},
     scenario,
     shared::Shared,
@@ -89,7 +89,9 @@ pub async fn run(options: &Options, binary: PathBuf, folder: PathBuf) -> Result<
     let length = Duration::from_secs_f64(options.minutes * 60.0);
     println!("Soak: {sockets} sockets in {rooms} rooms for {} s, --seed {seed}", length.as_secs());
 
-    let settings = Settings { binary, folder, bridges: options.bridges.max(1), grace: GRACE, ping: PING };
+    let app = AppPlace::OwnProcess;
+    let settings =
+        Settings { binary, folder, app, bridges: options.bridges.max(1), grace: GRACE, ping: PING };
     let harness = Harness::start(&settings).await?;
     let mean_stay = Duration::from_secs_f64(f64::from(u32::try_from(sockets)?) / options.rate.max(0.1));
     let shared = Arc::new(Shared::new(
@@ -189,7 +191,7 @@ impl Run {
         let mut redis = self.harness.redis.connection().await;
         let removal_timeout = PING * 2 + GRACE + LEASE_AND_SWEEP;
         let ghosts = checks::check_ghosts(&self.harness.api, &mut redis, removal_timeout).await?;
-        let scripts_run = redis_keys::count_scripts(&mut redis).await?;
+        let scripts_run = RedisUsage::read(&mut redis).await?.scripts;
         self.harness.check()?;
 
         let mut checks = checks::check_violations(metrics);

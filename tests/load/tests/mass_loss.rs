@@ -8,7 +8,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 use rollcall_load::{
     connection::Connection,
     delay::Delay,
-    harness::{Harness, Settings, debug_binary},
+    harness::{AppPlace, Harness, Settings, debug_binary},
     limits,
     observer::Observer,
     polling::Polling,
@@ -103,6 +103,7 @@ async fn members_who_stay_are_told_who_is_lost_and_none_is_closed() {
     let settings = Settings {
         binary: debug_binary(),
         folder: folder.path().to_owned(),
+        app: AppPlace::OwnProcess,
         bridges: 2,
         grace: NEVER,
         ping: PING,

@@ -12,7 +12,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use rollcall_load::{
     connection::{Connection, Disconnect},
-    harness::{Harness, Settings, debug_binary},
+    harness::{AppPlace, Harness, Settings, debug_binary},
     limits,
     observer::Observer,
     wire::{Incoming, Transport},
@@ -172,8 +172,14 @@ async fn join_and_sleep(harness: &Harness, prefix: &str, transport: Transport) -
 }
 
 async fn start_harness(folder: &Path, ping: Duration) -> Harness {
-    let settings =
-        Settings { binary: debug_binary(), folder: folder.to_owned(), bridges: 1, grace: NEVER, ping };
+    let settings = Settings {
+        binary: debug_binary(),
+        folder: folder.to_owned(),
+        app: AppPlace::OwnProcess,
+        bridges: 1,
+        grace: NEVER,
+        ping,
+    };
     let harness = Harness::start(&settings).await.unwrap();
     for room in 0..ROOMS {
         let definition = json!({"endAt": 4_000_000_000_000_u64, "leaderId": "nobody"});

@@ -1,4 +1,4 @@
-//! Node.js, and the npm packages of the end-to-end tests and of the service that the benchmark compares with.
+//! Node.js, and the npm packages of the end-to-end tests and of the services that the benchmark compares with.
 
 use std::{path::Path, process::Command};
 
@@ -9,22 +9,21 @@ use crate::shell;
 /// Where the suites that run in Node.js lie.
 pub const SUITES: &str = "tests/e2e";
 
-/// The service that the benchmark compares Rollcall with. The end-to-end tests run it, too.
-pub const REFERENCE: &str = "tests/bench/reference";
+/// The services that the benchmark compares Rollcall with. Tests run them, too.
+pub const COMPARED: [&str; 2] = ["tests/bench/reference", "tests/bench/colyseus"];
 
 const OLDEST: u32 = 20;
 
 /// Makes sure of Node.js and all packages.
 pub fn ensure() -> Result<()> {
-    ensure_node()?;
-    ensure_packages(SUITES)?;
-    ensure_packages(REFERENCE)
+    ensure_for_bench()?;
+    ensure_packages(SUITES)
 }
 
 /// Makes sure of what the benchmark needs.
 pub fn ensure_for_bench() -> Result<()> {
     ensure_node()?;
-    ensure_packages(REFERENCE)
+    COMPARED.into_iter().try_for_each(ensure_packages)
 }
 
 fn ensure_node() -> Result<()> {

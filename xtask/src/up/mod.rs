@@ -4,7 +4,7 @@ mod child;
 mod redis;
 mod secrets;
 mod session;
-mod spin;
+pub mod spin;
 
 use std::{
     fs::{self, File},

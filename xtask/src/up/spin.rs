@@ -13,15 +13,15 @@ const OLDEST: (u32, u32) = (4, 1);
 /// Checks that Spin and its cron trigger are installed.
 pub fn ensure() -> Result<()> {
     let Some(output) = shell::output_of(Command::new("spin").arg("--version")) else {
-        bail!("--spin needs `spin` {}.{} or newer: install it from spinframework.dev", OLDEST.0, OLDEST.1);
+        bail!("there is no `spin`; install {}.{} or newer from spinframework.dev", OLDEST.0, OLDEST.1);
     };
     if parse_version(&output).is_none_or(|version| version < OLDEST) {
-        bail!("--spin needs `spin` {}.{} or newer, and finds {output}", OLDEST.0, OLDEST.1);
+        bail!("the installed Spin is {output}; install {}.{} or newer", OLDEST.0, OLDEST.1);
     }
     let plugins =
         shell::output_of(Command::new("spin").args(["plugins", "list", "--installed"])).unwrap_or_default();
     if !plugins.contains("trigger-cron") {
-        bail!("--spin needs Spin's cron trigger: run `spin plugins install trigger-cron`");
+        bail!("Spin's cron trigger is missing; run `spin plugins install trigger-cron`");
     }
     shell::present(&format!("{output} with its cron trigger"));
     Ok(())
