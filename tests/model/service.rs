@@ -135,7 +135,7 @@ impl Store {
 
     /// Whether the source of the room has revisions.
     pub fn has_revisions(&self) -> bool {
-        !self.current.as_ref().is_some_and(|session| session.revision == 0)
+        self.current.as_ref().is_none_or(|session| session.revision > 0)
     }
 
     /// The definition before the last change, if the source is still of the same kind, else the current one.

@@ -20,7 +20,7 @@ local function take_lock(id, revision)
 end
 
 local function has_lock(id, revision)
-  return tonumber(redis.call('GET', build_lock_key(id)) or 0) == revision
+  return tonumber(redis.call('GET', build_lock_key(id))) == revision
 end
 
 -- Frees the lock, unless another change has it.
