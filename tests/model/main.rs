@@ -53,7 +53,7 @@ const LENGTH: usize = 150;
 /// Each with a Redis of its own.
 const THREADS: u32 = 2;
 /// With fewer steps, a run may miss some outcomes.
-const ENOUGH_STEPS: u32 = 20_000;
+const ENOUGH_STEPS: u32 = 50_000;
 
 /// Enough for shrinking to leave out each step of an interleaving several times.
 const MAX_SHRINKS: u32 = 1000;
