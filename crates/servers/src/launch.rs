@@ -90,7 +90,12 @@ pub(crate) fn end(child: &mut Child) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    /// In no output of a server that fails: its last output may be read before it ends.
+    const READY: &str = "accepting";
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -99,41 +104,42 @@ mod tests {
     }
 
     fn start(script: &str) -> Result<Option<Child>> {
-        Launch { ready: "ready", log: &tempfile::tempfile().unwrap() }.start(shell(script))
+        Launch { ready: READY, log: &tempfile::tempfile().unwrap() }.start(shell(script))
     }
 
     #[test]
     fn a_child_that_says_so_is_ready() {
-        let mut child = start("echo ready >&2; exec sleep 60").unwrap().unwrap();
+        let mut child = start("echo accepting >&2; exec sleep 60").unwrap().unwrap();
         end(&mut child);
     }
 
     #[test]
     fn a_child_that_ends_is_never_ready_and_its_output_tells_why() {
-        let error = start("echo almost ready; echo no such option; exit 3").unwrap_err().to_string();
+        let error = start("echo no such option; exit 3").unwrap_err().to_string();
         assert!(error.contains("exit status: 3") && error.contains("no such option"), "{error}");
         assert!(start("echo bind: Address already in use; exit 1").unwrap().is_none());
     }
 
     #[test]
     fn output_of_an_earlier_child_does_not_count() {
-        let log = tempfile::tempfile().unwrap();
-        let launch = Launch { ready: "ready", log: &log };
+        let mut log = tempfile::tempfile().unwrap();
+        log.write_all(b"accepting\n").unwrap();
+        let launch = Launch { ready: READY, log: &log };
         let (mut child, port) = launch
             .start_on_free_port([1, 2], |port| match port {
-                1 => shell("echo ready soon; echo Address already in use; exit 1"),
-                _ => shell("sleep 0.1; echo second; echo ready; exec sleep 60"),
+                1 => shell("echo Address already in use; exit 1"),
+                _ => shell("sleep 0.1; echo second; echo accepting; exec sleep 60"),
             })
             .unwrap();
         end(&mut child);
         assert_eq!(port, 2);
-        assert!(launch.output_since(0).unwrap().ends_with("second\nready\n"));
+        assert!(launch.output_since(0).unwrap().ends_with("second\naccepting\n"));
     }
 
     #[test]
     fn when_all_ports_are_taken_the_start_fails() {
         let log = tempfile::tempfile().unwrap();
-        let launch = Launch { ready: "ready", log: &log };
+        let launch = Launch { ready: READY, log: &log };
         let command = |_| shell("echo Address already in use; exit 1");
         assert!(launch.start_on_free_port([1, 2], command).is_err());
     }
