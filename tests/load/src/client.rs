@@ -167,8 +167,12 @@ impl Client {
                 self.is_membership_over |= FINAL_EVENTS.contains(&name.as_str());
                 self.observe(|observer| observer.observe_event(&name, &data));
             }
-            // The ack of a request sent without waiting; a refusal is counted.
-            Incoming::Ack { data, .. } => drop(self.parse_ack(&data)),
+            // The ack of a request sent without waiting: a refusal is counted, and the ack of a repeated join shows the room.
+            Incoming::Ack { data, .. } => {
+                if let Ok(Ok(data)) = self.parse_ack(&data) {
+                    self.observe(|observer| observer.observe_repeated_join(&data));
+                }
+            }
             _ => {}
         }
     }

@@ -98,6 +98,18 @@ impl Observer {
         self.compare_members("the ack", &payload)
     }
 
+    /// Checks the ack of a join of the room that the user is in. It replaces events that came before it.
+    pub fn observe_repeated_join(&mut self, ack: &RawValue) -> Result<(), Violation> {
+        let known = self.position();
+        self.observe_join(ack)?;
+        match (known, self.position()) {
+            (Some(known), Some(now)) if now < known => {
+                Err(Violation::Sequence(format!("{}: an ack at {now:?} after {known:?}", self.user)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Records that the user left the room.
     pub fn observe_leave(&mut self) {
         self.view = None;
@@ -249,6 +261,20 @@ mod tests {
         assert_eq!(kim.observe_event(event, &change(7, "left", "lea", &["ali", "kim"])), Ok(()));
         assert_eq!(kim.observe_event("room:replaced", &raw(json!({"groupId": "r"}))), Ok(()));
         assert_eq!(kim.position(), Some((1, 7)));
+    }
+
+    #[test]
+    fn the_ack_of_a_repeated_join_replaces_events_and_never_goes_back() {
+        let mut kim = kim_among(&["kim"]);
+        let ack = |seq: u64| {
+            raw(
+                json!({"epoch": 1, "seq": seq, "count": 2, "members": [{"userId": "ali"}, {"userId": "kim"}]}),
+            )
+        };
+        assert_eq!(kim.observe_repeated_join(&ack(8)), Ok(()));
+        let left = change(9, "left", "ali", &["kim"]);
+        assert_eq!(kim.observe_event("room:participantsChanged", &left), Ok(()));
+        assert!(matches!(kim.observe_repeated_join(&ack(8)), Err(Violation::Sequence(_))));
     }
 
     #[test]
