@@ -56,8 +56,9 @@ describe('bridge crashes', { timeout: 900_000 }, () => {
     await harness.bridges[killed].child.kill('SIGKILL');
     await awaitAllUsers(lea, 'room:participantReconnecting', (data) =>
       membersIn(data).map(({ userId, graceUntil }) => {
+        // The app may still handle the bridge's last heartbeat after the kill.
         assert.ok(
-          graceUntil - killedAt <= LEASE_MS + GRACE_MS,
+          graceUntil - killedAt <= LEASE_MS + GRACE_MS + NOISE_MS,
           `${userId} may stay away for ${graceUntil - killedAt} ms`,
         );
         return userId;
