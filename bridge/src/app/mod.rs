@@ -41,6 +41,7 @@ mod transport;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use backon::{ExponentialBuilder, Retryable};
 use rollcall_protocol::{
     EventJson, NodeId,
     call::Secret,
@@ -108,14 +109,9 @@ impl App {
 
     /// Sends an event for which a client waits. Returns within the time limit, waiting and retries included.
     pub(crate) async fn call<E: AppEvent>(&self, event: &E, event_id: &str) -> Result<E::Response, AppError> {
-        let json = encode(event, event_id)?;
         let mut attempts = 0;
-        let once = || {
-            attempts += 1;
-            self.send_once::<E>(&json, event_id)
-        };
-        let response =
-            retry::briefly(once, |error: &Arc<AttemptError>| error.was_sent() && error.is_temporary());
+        let may_retry = |error: &AttemptError| error.was_sent() && error.is_temporary();
+        let response = self.send_repeatedly(event, event_id, retry::briefly(), may_retry, &mut attempts);
         let response = timeout(self.timeout, response)
             .await
             .unwrap_or_else(|_| Err(Arc::new(AttemptError::Timeout(self.timeout))));
@@ -128,13 +124,10 @@ impl App {
         event: &E,
         event_id: &str,
     ) -> Result<E::Response, AppError> {
-        let json = encode(event, event_id)?;
         let mut attempts = 0;
-        let once = || {
-            attempts += 1;
-            self.send_once::<E>(&json, event_id)
-        };
-        let response = retry::patiently(once, |error: &Arc<AttemptError>| error.is_temporary()).await;
+        let may_retry = AttemptError::is_temporary;
+        let response =
+            self.send_repeatedly(event, event_id, retry::patiently(), may_retry, &mut attempts).await;
         // An attempt may have reached the app even if the last one was not sent.
         response.map_err(|error| match &*error {
             AttemptError::Refused(refusal) => AppError::Refused { refusal: refusal.clone(), attempts },
@@ -148,13 +141,9 @@ impl App {
         event: &E,
         event_id: &str,
     ) -> Result<E::Response, AppError> {
-        let json = encode(event, event_id)?;
         let mut attempts = 0;
-        let once = || {
-            attempts += 1;
-            self.send_once::<E>(&json, event_id)
-        };
-        let response = retry::always(once, |error: &Arc<AttemptError>| !error.is_final()).await;
+        let may_retry = |error: &AttemptError| !error.is_final();
+        let response = self.send_repeatedly(event, event_id, retry::always(), may_retry, &mut attempts).await;
         response.map_err(|error| into_app_error(E::KIND, event_id, &error, attempts))
     }
 
@@ -167,6 +156,24 @@ impl App {
     /// Lets go of the app; stops it if it runs in this process.
     pub(crate) async fn close(&self) {
         self.transport.close().await;
+    }
+
+    /// Makes attempts until one succeeds, its error is not to be repeated, or the pauses end. Counts the attempts.
+    async fn send_repeatedly<E: AppEvent>(
+        &self,
+        event: &E,
+        event_id: &str,
+        pauses: ExponentialBuilder,
+        may_retry: fn(&AttemptError) -> bool,
+        attempts: &mut u32,
+    ) -> Result<E::Response, Arc<AttemptError>> {
+        let json = EventJson::new(event).map_err(|error| AttemptError::Call(error.into()))?;
+        let json = Arc::new(json);
+        let once = || {
+            *attempts += 1;
+            self.send_once::<E>(&json, event_id)
+        };
+        once.retry(pauses).when(|error| may_retry(error)).await
     }
 
     async fn send_once<E: AppEvent>(
@@ -193,11 +200,6 @@ impl App {
     fn attempt_timeout(&self) -> Duration {
         self.timeout / 2
     }
-}
-
-fn encode<E: AppEvent>(event: &E, event_id: &str) -> Result<Arc<EventJson>, AppError> {
-    let json = EventJson::new(event);
-    json.map(Arc::new).map_err(|error| no_response(E::KIND, event_id, &AttemptError::Call(error.into())))
 }
 
 /// Logs why the last attempt failed, unless the app refused, and says what that means for the event.
