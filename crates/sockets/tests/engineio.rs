@@ -33,7 +33,7 @@ const SETTINGS: Settings = Settings {
     queue: QueueLimits { max_bytes: 10_000, max_age: DEADLINE },
 };
 
-/// Sends every text back, and reports the end of each session.
+/// Sends every text back, closes the session after "bye", and reports the end of each session.
 struct Echo {
     closed: UnboundedSender<Closed>,
 }
@@ -47,6 +47,9 @@ impl Handler for Echo {
 
     fn text(self: &Arc<Self>, socket: &Arc<Socket<()>>, text: &str) {
         socket.send(&EncodedText::concat(&[text]), None);
+        if text == "bye" {
+            socket.close();
+        }
     }
 
     fn binary(self: &Arc<Self>, socket: &Arc<Socket<()>>, data: Bytes) {
@@ -160,6 +163,16 @@ async fn packets_of_one_body_come_back_in_order() {
     assert_eq!(server.ask(&format!("POST {path}"), "4a\u{1e}bAQID\u{1e}4b").await, (200, "ok".to_owned()));
     let (_, payload) = server.ask(&format!("GET {path}"), "").await;
     assert_eq!(payload, "4a\u{1e}4b\"\\x01\\x02\\x03\"\u{1e}4b");
+}
+
+#[tokio::test]
+async fn the_end_comes_in_a_poll_of_its_own_after_the_last_messages() {
+    let mut server = Running::start().await;
+    let path = server.open().await;
+    server.ask(&format!("POST {path}"), "4bye").await;
+    assert_eq!(server.next_closed().await, Closed::ByServer);
+    assert_eq!(server.ask(&format!("GET {path}"), "").await, (200, "4bye".to_owned()));
+    assert_eq!(server.ask(&format!("GET {path}"), "").await, (200, "1".to_owned()));
 }
 
 #[tokio::test]

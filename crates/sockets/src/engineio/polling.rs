@@ -101,8 +101,13 @@ fn next_payload<H: Handler>(handler: &H, socket: &Socket<H::Data>, cx: &mut Cont
         payload.push(message.frame.to_text().unwrap_or_default());
         message.received_at.into_iter().for_each(|received_at| handler.sent(received_at));
     }
-    if let Some(closed) = closed {
+    // Alone in its payload: the official client delivers the messages of a payload only after it has read all of it, and
+    // delivers none once it has read the end.
+    if let Some(closed) = closed
+        && payload.0.is_empty()
+    {
         payload.push(closed.last_packet());
+        polling.has_last_packet = true;
     }
     if std::mem::take(&mut polling.is_released) && payload.0.is_empty() {
         payload.push(NOOP);
@@ -174,11 +179,11 @@ impl<D> Drop for Request<'_, D> {
         let mut state = self.socket.state();
         let Transport::Polling(polling) = &mut state.transport else { return };
         *self.kind.flag(polling) = false;
-        let has_ended = state.closed.is_some();
+        let has_last_packet = polling.has_last_packet;
         drop(state);
         if !self.is_answered {
             self.socket.fail(Closed::RequestAborted);
-        } else if has_ended && self.kind == Kind::Poll {
+        } else if has_last_packet && self.kind == Kind::Poll {
             self.socket.last_poll.notify_one();
         }
     }

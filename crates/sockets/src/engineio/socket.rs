@@ -67,6 +67,8 @@ pub(super) struct Polling {
     pub(super) is_upgrading: bool,
     /// The waiting poll ends, so that the client can move to its WebSocket.
     pub(super) is_released: bool,
+    /// A poll has got the last packet of the session.
+    pub(super) has_last_packet: bool,
 }
 
 impl<D> Socket<D> {
@@ -214,8 +216,8 @@ impl Closed {
         if self == Self::ByClient { packet::NOOP } else { packet::CLOSE }
     }
 
-    /// Whether one more poll is answered after the end: the client has not taken everything, or has sent its close
-    /// packet and the poll at the same time.
+    /// Whether polls are answered after the end, up to the one that gets the last packet: the client has not taken
+    /// everything, or has sent its close packet and the poll at the same time.
     pub(super) fn allows_last_poll(self) -> bool {
         matches!(self, Self::ByServer | Self::ByClient)
     }
