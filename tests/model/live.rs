@@ -158,10 +158,17 @@ impl Live {
         self.terms.leader.map(|leader| leader.text)
     }
 
-    /// The leader as clients see it: as in the token while the leader is in the room, else as in the definition.
-    pub fn public_leader(&self) -> Option<PublicId> {
+    /// Gives the leader's id the form of the member's, as clients know the leader from then on.
+    pub fn keep_leader_id(&mut self) {
         let member = self.leader().and_then(|leader| self.member(leader));
-        member.map(|member| member.person.id()).or(self.terms.leader)
+        self.terms.leader = member.map(|member| member.person.id()).or(self.terms.leader);
+    }
+
+    /// Gives a member the name and form of id of the latest token. Returns the former ones.
+    pub fn set_person(&mut self, index: usize, person: Person) -> Person {
+        let earlier = std::mem::replace(&mut self.members[index].person, person);
+        self.keep_leader_id();
+        earlier
     }
 
     pub fn public_host(&self) -> Option<PublicId> {
@@ -329,12 +336,13 @@ impl Live {
     /// Changes the terms, and removes members who are not in the new list.
     pub fn change_terms(&mut self, history: &mut History, terms: Terms, members: Option<&[User]>, now: Time) {
         let old = std::mem::replace(&mut self.terms, terms);
+        self.keep_leader_id();
         self.admits = Admits::of(terms, members);
         if terms.end_at != old.end_at {
             self.schedule_reminder(now);
         }
         if self.leader() != old.leader.map(|leader| leader.text) {
-            let leader = self.public_leader();
+            let leader = self.terms.leader;
             self.publish(history, Recipients::Everybody, EventKind::LeaderChanged { leader });
         }
         if let Some(listed) = members {

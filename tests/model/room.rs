@@ -142,7 +142,7 @@ impl Room {
             count: live.members.len(),
             end_at: live.terms.end_at,
             remain: live.terms.end_at - now,
-            leader: live.public_leader(),
+            leader: live.terms.leader,
             host: live.public_host(),
             epoch: live.epoch,
             seq: live.seq,
@@ -247,7 +247,7 @@ impl Room {
         let kind = EventKind::Started {
             at: context.now,
             end_at: terms.end_at,
-            leader: live.public_leader(),
+            leader: live.terms.leader,
             host: join.person.id(),
             roster: live.roster(),
         };
@@ -390,6 +390,7 @@ impl Live {
             drops: 0,
             away: 0,
         });
+        self.keep_leader_id();
         self.members.len() - 1
     }
 
@@ -452,7 +453,7 @@ impl Live {
                 self.admit_entry(join, now)?;
             }
             self.members[index].entries[entry].refreshes = join.refreshes;
-            let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+            let earlier = self.set_person(index, join.person);
             self.publish_update(history, Recipients::Everybody, earlier, join.person);
         }
         Ok((JoinKind::Repeated, self.members[index].entries[entry].clone()))
@@ -471,8 +472,8 @@ impl Live {
         join: &Join,
         index: usize,
     ) -> (JoinKind, Entry) {
+        let earlier = self.set_person(index, join.person);
         let member = &mut self.members[index];
-        let earlier = std::mem::replace(&mut member.person, join.person);
         member.grace_until = None;
         member.away +=
             context.now - member.lost_at.take().expect("a member without entries has lost the last one");
@@ -506,7 +507,7 @@ impl Live {
         if is_takeover {
             return Ok(self.take_over(history, context, join, index, 0));
         }
-        let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+        let earlier = self.set_person(index, join.person);
         self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
         Ok((JoinKind::Added, self.add_entry(context, join, index, false, false)))
     }
@@ -522,7 +523,7 @@ impl Live {
         let replaced = self.members[index].entries.remove(entry);
         history.close(replaced.id, context.now);
         self.publish_close(history, replaced.id, EventKind::Replaced);
-        let earlier = std::mem::replace(&mut self.members[index].person, join.person);
+        let earlier = self.set_person(index, join.person);
         self.publish_update(history, Recipients::AllBut(join.entry), earlier, join.person);
         (JoinKind::Replaced, self.add_entry(context, join, index, false, true))
     }

@@ -12,21 +12,21 @@ const SIZES: [usize; 3] = [1, 10, 50];
 
 /// The same for all sizes. The first join of a session runs two scripts, and a change three.
 const COMMANDS: &[(&str, u64)] = &[
-    ("first join", 75),
-    ("join", 27),
-    ("join that is sent again", 15),
-    ("disconnect", 19),
-    ("join within the grace period", 23),
-    ("join with a resume token", 25),
-    ("leave", 30),
-    ("leave that is sent again", 11),
-    ("read", 13),
-    ("heartbeat in one shard", 8),
+    ("first join", 70),
+    ("join", 21),
+    ("join that is sent again", 11),
+    ("disconnect", 18),
+    ("join within the grace period", 19),
+    ("join with a resume token", 20),
+    ("leave", 29),
+    ("leave that is sent again", 10),
+    ("read", 9),
+    ("heartbeat in one shard", 7),
     ("look for due shards", 33),
     ("sweep of a shard where nothing is due", 8),
-    ("change of the end", 42),
-    ("join of a listed user", 28),
-    ("join of a user who is not listed", 10),
+    ("change of the end", 46),
+    ("join of a listed user", 22),
+    ("join of a user who is not listed", 8),
 ];
 
 /// Counts the commands of calls to a room.

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Assembled, IncludeError, Sources};
+use crate::{Assembled, IncludeError, Sources, unused::leave_out_unused};
 
 /// The empty list in a file, and the start of each call that the list names.
 const LIST: &str = "local COMMANDS = {}";
 const CALL: &str = "redis.call('";
 
 impl Sources {
-    /// Assembles all scripts, and fills the list of commands in each of them. Returns the scripts by the name of their
-    /// file.
+    /// Assembles all scripts without what they do not use, and fills the list of commands in each of them. Returns the
+    /// scripts by the name of their file.
     pub fn assemble_all(&self) -> Result<Vec<(&str, Assembled<'_>)>, IncludeError> {
         let assembled = self.scripts().map(|file| Ok((file, self.assemble(file)?)));
         let mut scripts = assembled.collect::<Result<Vec<_>, IncludeError>>()?;
+        for (_, script) in &mut scripts {
+            script.text = leave_out_unused(&script.text);
+        }
         let commands: BTreeSet<&str> =
             scripts.iter().flat_map(|(_, script)| find_commands(&script.text)).collect();
         // Adds no line, because errors name lines.

@@ -6,6 +6,7 @@ mod commands;
 mod include_error;
 mod part;
 mod sources;
+mod unused;
 
 pub use include_error::IncludeError;
 pub use part::{Part, locate, trace_lines};

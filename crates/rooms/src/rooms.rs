@@ -402,14 +402,25 @@ impl<R: Redis> Rooms<R> {
         shard: u64,
         call: &impl Serialize,
     ) -> Result<ScriptReply<T>, Error> {
-        let keys = [shard::deadlines_key(shard)];
         let call = to_json(call)?;
         loop {
-            let reply = redis::run(&self.redis, script, &keys, &self.settings_json, &call).await;
-            let reply = reply.map_err(|error| redis::unavailable(script, &error))?;
-            // Each run settles some members more. The time limit of the call bounds the loop.
-            if reply != [b"AGAIN"] {
+            let reply = self.run_to_end(script, shard, &call).await?;
+            if reply != [b"SETTLE"] {
                 return parse(script, &reply);
+            }
+            self.run_to_end(&script::SETTLE, shard, &call).await?;
+        }
+    }
+
+    /// Runs a script until nothing is left to do. Each run settles some members more. The time limit of the use case
+    /// bounds the loop.
+    async fn run_to_end(&self, script: &Script, shard: u64, call: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let keys = [shard::deadlines_key(shard)];
+        loop {
+            let reply = redis::run(&self.redis, script, &keys, &self.settings_json, call).await;
+            let reply = reply.map_err(|error| redis::unavailable(script, &error))?;
+            if reply != [b"AGAIN"] {
+                return Ok(reply);
             }
         }
     }

@@ -10,11 +10,14 @@
 --                                           enteredAt, leftAt, presentMs, drops, ending?}. A stay that goes on has no
 --                                           ending; its leftAt is now, or the time when the connection was lost;
 --                                           next, if more follow: {position} of a member, or {cursor} of the rest
---          {'AGAIN'}                        the room is not settled yet
+--          {'SETTLE'}                       something is overdue
 --
--- Events   whatever was overdue
+-- Events   none
 
---- @include "settle"
+--- @include "attendance"
+--- @include "entry"
+--- @include "settled"
+--- @include "slice"
 
 local function encode_member(room, user)
   local attendee = load_attendee(room, user)
@@ -48,9 +51,8 @@ end
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
-schedule(room)
 local after = call.after or { position = '0' }
 local attendees, following
 if after.cursor then

@@ -6,10 +6,10 @@
 -- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?, members?}
 --
 -- Returns  {'OK', '{}'}  also when nothing changes
---          {'AGAIN'}     the room is not settled yet
+--          {'SETTLE'}    something is overdue
+--          {'AGAIN'}     more members have to be removed, or stays to be ended
 --
--- Events   whatever was overdue; then
---          room:leaderChanged        the leader is another user, or none
+-- Events   room:leaderChanged        the leader is another user, or none
 --          room:removed              to each connection of a member who is not listed
 --          room:participantsChanged  members who are not listed are removed
 --          room:hostChanged          the host is another member
@@ -17,7 +17,8 @@
 --          room:ended                instead of all of these: the new end has passed
 
 --- @include "change"
---- @include "settle"
+--- @include "session_end"
+--- @include "settled"
 --- @include "terms"
 
 -- Returns members of the room who are not in the new list. The leader need not be listed.
@@ -47,6 +48,10 @@ end
 local function change_leader(room)
   local old_leader = room.leader
   set_leader(room, call.terms)
+  local member = room.leader and load_member(room, room.leader)
+  if member then
+    save_id_type(room, room.leader, member.userId ~= room.leader)
+  end
   if room.leader ~= old_leader then
     publish(room, 'room:leaderChanged', { leaderId = get_public_leader(room) }, {})
   end
@@ -90,7 +95,7 @@ end
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
 if room.is_live and is_new(room) and not apply_definition(room) then
   schedule(room)

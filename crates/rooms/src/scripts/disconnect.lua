@@ -6,16 +6,16 @@
 -- ARGV[2]  call: roomId, userId, entryId
 --
 -- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on
---          {'AGAIN'}     the room is not settled yet
+--          {'SETTLE'}    something is overdue
 --
--- Events   whatever was overdue; then
---          room:participantReconnecting  the grace period starts
+-- Events   room:participantReconnecting  the grace period starts
 
---- @include "settle"
+--- @include "disconnects"
+--- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
 local presence = load_presence(room, call.userId)
 local index = presence and find_entry(presence, call.entryId)

@@ -6,17 +6,18 @@
 -- ARGV[2]  call: roomId; revision, of the deletion
 --
 -- Returns  {'OK', '{}'}  also when nothing changes
---          {'AGAIN'}     the room is not settled yet
+--          {'SETTLE'}    something is overdue
+--          {'AGAIN'}     more stays have to be ended
 --
--- Events   whatever was overdue; then
---          room:ended  the session was live
+-- Events   room:ended  the session was live
 
 --- @include "change"
---- @include "settle"
+--- @include "session_end"
+--- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
 if room.is_live and call.revision > room.revision and not end_session(room, 'ended') then
   schedule(room)

@@ -14,8 +14,9 @@
 
 --- @include "node_expiry"
 
-if call.isLeaving and redis.call('ZSCORE', LEASES, call.nodeId) then
-  redis.call('ZADD', LEASES, 'LT', now, call.nodeId)
+local lease_end = load_lease_end(call.nodeId)
+if call.isLeaving and lease_end then
+  save_lease_end(call.nodeId, math.min(now, lease_end))
 end
 if not expire_ended_lease(call.nodeId) then
   return AGAIN
@@ -24,6 +25,6 @@ if call.isLeaving then
   return { 'OK', cjson.encode({ since = 0 }) }
 end
 ensure_lease(call.nodeId)
-redis.call('ZADD', LEASES, now + settings.leaseMs, call.nodeId)
+save_lease_end(call.nodeId, now + settings.leaseMs)
 set_node_ttl(call.nodeId)
 return { 'OK', cjson.encode({ since = tonumber(redis.call('HGET', LEASED_SINCE, call.nodeId)) }) }

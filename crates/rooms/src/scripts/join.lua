@@ -22,10 +22,9 @@
 --          {'TOO_MANY_CONNECTIONS'}  the user has as many connections in the room as one may
 --          {'ROOM_FULL'}             the room has as many members as its capacity
 --          {'RATE_LIMITED'}          the user enters or changes the name too often
---          {'AGAIN'}                 the room is not settled yet
+--          {'SETTLE'}                something is overdue in the room, or the lease of the node has ended
 --
--- Events   whatever was overdue; then
---          room:started                 the session starts
+-- Events   room:started                 the session starts
 --          room:participantsChanged     the user enters, or a member has another name or role
 --          room:hostChanged             the user is the leader and becomes host
 --          room:participantReconnected  the member comes back within the grace period
@@ -34,7 +33,7 @@
 --- @include "change"
 --- @include "join_again"
 --- @include "join_new"
---- @include "node_expiry"
+--- @include "settled"
 
 -- Repeats the ack of a current entry. The ack of the member who started the session leaves out room:started, which the
 -- client also gets, unless other events have followed.
@@ -106,9 +105,9 @@ local function join(room)
   return join_live_room(room, presence)
 end
 
-local room = expire_ended_lease(call.nodeId) and load_settled_room(call.roomId)
+local room = not is_lease_over(call.nodeId) and load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
 local reply = join(room)
 schedule(room)

@@ -8,25 +8,25 @@
 -- Returns  {'OK', '{}'}        the member is removed
 --          {'NOT_LIVE'}        the room is not live
 --          {'NO_SUCH_MEMBER'}  the user is not in the room
---          {'AGAIN'}           the room is not settled yet
+--          {'SETTLE'}          something is overdue
 --
--- Events   whatever was overdue; then
---          room:removed              to each connection of the member
+-- Events   room:removed              to each connection of the member
 --          room:participantsChanged  the member is removed
 --          room:hostChanged          the member was host
 
---- @include "settle"
+--- @include "removal"
+--- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
-local is_member = load_presence(room, call.userId)
-if is_member then
-  kick_members(room, { call.userId })
+if not room.is_live then
+  return { 'NOT_LIVE' }
 end
+if not load_presence(room, call.userId) then
+  return { 'NO_SUCH_MEMBER' }
+end
+kick_members(room, { call.userId })
 schedule(room)
-if is_member then
-  return { 'OK', '{}' }
-end
-return { room.is_live and 'NO_SUCH_MEMBER' or 'NOT_LIVE' }
+return { 'OK', '{}' }

@@ -6,17 +6,17 @@
 -- ARGV[2]  call: roomId, userId, entryId
 --
 -- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on
---          {'AGAIN'}     the room is not settled yet
+--          {'SETTLE'}    something is overdue
 --
--- Events   whatever was overdue; then
---          room:participantsChanged  the member's last connection leaves
+-- Events   room:participantsChanged  the member's last connection leaves
 --          room:hostChanged          the member was host
 
---- @include "settle"
+--- @include "removal"
+--- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
 local presence = load_presence(room, call.userId)
 local index = presence and find_entry(presence, call.entryId)

@@ -8,17 +8,17 @@
 -- Returns  {'OK', JSON}  JSON: the payload of room:state with a page of members; with next, 'epoch:position', if more
 --                        members follow. Positions of an earlier session count for nothing
 --          {'NOT_LIVE'}  the room is not live
---          {'AGAIN'}     the room is not settled yet
+--          {'SETTLE'}    something is overdue
 --
--- Events   whatever was overdue
+-- Events   none
 
---- @include "settle"
+--- @include "publish"
+--- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
-schedule(room)
 if not room.is_live then
   return { 'NOT_LIVE' }
 end

@@ -7,18 +7,17 @@
 --
 -- Returns  {'OK', '{}'}  the text is published
 --          {'NOT_LIVE'}  the room is not live, so nobody would get the text
---          {'AGAIN'}     the room is not settled yet
+--          {'SETTLE'}    something is overdue
 --
--- Events   whatever was overdue; then
---          room:notice  the room is live
+-- Events   room:notice  the room is live
 
---- @include "settle"
+--- @include "publish"
+--- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
-schedule(room)
 if not room.is_live then
   return { 'NOT_LIVE' }
 end

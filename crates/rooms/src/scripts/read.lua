@@ -6,11 +6,13 @@
 -- ARGV[2]  call: roomId; entries: list of {userId, entryId}, the bridge's entries in the room
 --
 -- Returns  {'OK', JSON {room?, gone}}  room: snapshot of a live room; gone: ids of the entries that are not current
---          {'AGAIN'}                   the room is not settled yet
+--          {'SETTLE'}                  something is overdue
 --
--- Events   whatever was overdue
+-- Events   none
 
---- @include "settle"
+--- @include "entry"
+--- @include "publish"
+--- @include "settled"
 
 local function is_current(room, user, entry_id)
   local presence = load_presence(room, user)
@@ -19,9 +21,8 @@ end
 
 local room = load_settled_room(call.roomId)
 if not room then
-  return AGAIN
+  return SETTLE
 end
-schedule(room)
 local gone = {}
 for _, ref in ipairs(call.entries) do
   if not is_current(room, ref.userId, ref.entryId) then

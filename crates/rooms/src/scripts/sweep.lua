@@ -31,11 +31,7 @@ local function settle_due_room(id)
     -- The room's keys expired: its session ended while nobody swept.
     unlist(id)
   end
-  local is_settled = settle_or_keep_due(room)
-  if is_settled then
-    schedule(room)
-  end
-  return is_settled
+  return settle_and_schedule(room)
 end
 
 local function settle_due_rooms(limit)

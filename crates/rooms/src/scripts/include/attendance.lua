@@ -3,6 +3,7 @@
 
 --- @include "call"
 --- @include "ids"
+--- @include "room"
 
 -- Most stays of one user, because a script reads and writes all of them together.
 local MAX_STAYS = 100
@@ -60,19 +61,19 @@ local function remove_oldest_attendee(room)
 end
 
 local function record_stay(room, user, member, stay)
-  local attendee = load_attendee(room, user)
+  local attendee, earlier = load_attendee(room, user), redis.call('HLEN', room.stays)
   add_stay(attendee, member, stay)
-  local share = math.floor(settings.attendanceLimit / math.max(1, redis.call('HLEN', room.stays)))
+  local share = math.floor(settings.attendanceLimit / math.max(1, earlier))
   while #attendee.stays > math.max(1, math.min(share, MAX_STAYS)) do
     local oldest = table.remove(attendee.stays, 1)
     attendee.stays[1] = merge_stays(oldest, attendee.stays[1])
   end
-  redis.call('HSET', room.stays, user, encode_json(attendee))
+  local added = redis.call('HSET', room.stays, user, encode_json(attendee))
   redis.call('ZADD', room.attendees, stay.leftAt, user)
-  if redis.call('HLEN', room.stays) > settings.attendanceLimit then
+  if earlier + added > settings.attendanceLimit then
     remove_oldest_attendee(room)
   end
-  local expires_at = math.max(now, room.end_at) + settings.attendanceMs
-  redis.call('PEXPIREAT', room.stays, expires_at)
-  redis.call('PEXPIREAT', room.attendees, expires_at)
+  if earlier == 0 or now > room.end_at then
+    set_attendance_ttl(room, math.max(now, room.end_at))
+  end
 end

@@ -20,7 +20,11 @@ local function elect_host(room)
   end
   room.host = host
   set_field(room, 'hostId', host)
-  return host ~= nil
+  if not host then
+    return false
+  end
+  save_id_type(room, host, load_member(room, host).userId ~= host)
+  return true
 end
 
 local function publish_host(room)

@@ -31,7 +31,7 @@ end
 -- Restores a member who is within the grace period.
 local function recover(room, presence)
   local earlier = load_member(room, USER)
-  redis.call('ZREM', room.grace, USER)
+  end_grace_periods(room, { USER })
   presence.awayMs, presence.lostAt = presence.awayMs + now - presence.lostAt, nil
   save_present_member(room, presence.joinedAt)
   local data = { userId = call.profile.userId, userName = call.profile.userName, count = count_members(room) }

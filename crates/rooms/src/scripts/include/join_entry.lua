@@ -35,10 +35,10 @@ local function save_present_member(room, joined_at)
   save_member(room, USER, member)
 end
 
--- Adds the user to the room. Returns the presence, which has no entry yet. The order of entering is a count: with
--- times, which members can share, the first member might not stay host.
+-- Adds the user to the room. Returns the presence, which has no entry yet. The position in the order of entering is the
+-- sequence number of the event that follows: with times, which members can share, the first member might not stay host.
 local function add_member(room)
-  redis.call('ZADD', room.order, redis.call('HINCRBY', room.key, 'entered', 1), USER)
+  redis.call('ZADD', room.order, room.seq + 1, USER)
   save_present_member(room, now)
   return { entries = {}, joinedAt = now, drops = 0, awayMs = 0 }
 end

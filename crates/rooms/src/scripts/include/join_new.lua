@@ -11,7 +11,7 @@
 local BEFORE_STARTED = 0
 
 local function start_session(room)
-  room.is_live, room.epoch = true, next_epoch()
+  room.is_live, room.epoch, room.seq = true, next_epoch(), 0
   redis.call('HSET', room.key, 'epoch', room.epoch, 'startedAt', now, 'pausedMs', PAUSED_MS)
   set_public_id(room, call.groupId)
   set_leader(room, call.terms)

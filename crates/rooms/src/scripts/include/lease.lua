@@ -22,18 +22,58 @@ local function set_node_ttl(node)
   end
 end
 
--- Returns the end of a node's lease: now for a node without one, which loses its connections at once.
-local function get_lease_end(node)
-  return tonumber(redis.call('ZSCORE', LEASES, node) or now)
+-- Ends of leases that this script has read: node → end of the lease, or false without a lease.
+local lease_ends = {}
+
+local function load_lease_end(node)
+  if lease_ends[node] == nil then
+    lease_ends[node] = tonumber(redis.call('ZSCORE', LEASES, node)) or false
+  end
+  return lease_ends[node]
+end
+
+local function save_lease_end(node, lease_end)
+  redis.call('ZADD', LEASES, lease_end, node)
+  lease_ends[node] = lease_end
+end
+
+local function delete_lease(node)
+  redis.call('ZREM', LEASES, node)
+  redis.call('HDEL', LEASED_SINCE, node)
+  lease_ends[node] = false
 end
 
 -- Grants a lease to a node that has none.
 local function ensure_lease(node)
-  if redis.call('ZADD', LEASES, 'NX', now + settings.leaseMs, node) == 1 then
+  if not load_lease_end(node) then
+    save_lease_end(node, now + settings.leaseMs)
     redis.call('HSET', LEASED_SINCE, node, next_epoch())
     redis.call('HSETNX', CLOCK, 'ranAt', now)
     set_node_ttl(node)
   end
+end
+
+-- Whether the node's lease has ended, and the node still has to be expired: with a new lease, connections would count
+-- that other members may already know to be lost.
+local function is_lease_over(node)
+  local lease_end = load_lease_end(node)
+  if lease_end then
+    return lease_end <= now
+  end
+  return redis.call('EXISTS', build_node_key(node)) == 1
+end
+
+-- Returns the room's nodes whose lease ended by the given time: node → end of the lease.
+local function find_ended_leases(room, until_ms)
+  local ended = {}
+  for _, node in ipairs(redis.call('HKEYS', room.nodes)) do
+    -- A node without a lease loses its connections at once.
+    local ended_at = load_lease_end(node) or now
+    if ended_at <= until_ms then
+      ended[node] = ended_at
+    end
+  end
+  return ended
 end
 
 -- Counts a new entry of a node in a room. The node gets a lease, so that no member is ever present without one.

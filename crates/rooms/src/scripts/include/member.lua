@@ -1,6 +1,7 @@
 -- Members as clients see them.
 
 --- @include "ids"
+--- @include "room"
 
 -- Returns a member, or nothing if the user is not in the room.
 local function load_member(room, user)
@@ -18,8 +19,21 @@ local function forget_members(room)
   room.count, room.roster = nil, nil
 end
 
+-- Stores whether the host's and the leader's ids are numbers: like the member's, so that clients find both in the list.
+local function save_id_type(room, user, is_number)
+  if user == room.host and is_number ~= room.is_host_number then
+    room.is_host_number = is_number
+    set_field(room, 'isHostNumber', is_number and 1)
+  end
+  if user == room.leader and is_number ~= room.is_leader_number then
+    room.is_leader_number = is_number
+    set_field(room, 'isLeaderNumber', is_number and 1)
+  end
+end
+
 local function save_member(room, user, member)
   redis.call('HSET', room.members, user, encode_json(member))
+  save_id_type(room, user, member.userId ~= user)
   forget_members(room)
 end
 
@@ -28,14 +42,10 @@ local function count_members(room)
   return room.count
 end
 
--- Returns the host's id as clients see it: like the member's, so that clients find the host in the list.
 local function get_public_host(room)
-  return room.host and load_member(room, room.host).userId
+  return room.host and build_public_id(room.host, room.is_host_number)
 end
 
--- Returns the leader's id as clients see it: like the member's while the leader is in the room, else as in the
--- definition.
 local function get_public_leader(room)
-  local member = room.leader and load_member(room, room.leader)
-  return member and member.userId or build_public_id(room.leader, room.is_leader_number)
+  return room.leader and build_public_id(room.leader, room.is_leader_number)
 end

@@ -7,26 +7,23 @@
 local function expire_node(node, limit)
   local ids = redis.call('SRANDMEMBER', build_node_key(node), limit)
   for index, id in ipairs(ids) do
-    local room = not is_slice_full() and load_settled_room(id)
-    if not room then
+    if is_slice_full() or not settle_and_schedule(load_room(id)) then
       return index - 1, false, id
     end
-    schedule(room)
     -- Settling has done so already, unless the room's keys have expired.
     redis.call('SREM', build_node_key(node), id)
   end
   if #ids == limit then
     return limit, false
   end
-  redis.call('ZREM', LEASES, node)
-  redis.call('HDEL', LEASED_SINCE, node)
+  delete_lease(node)
   return #ids, true
 end
 
 -- Expires a node whose lease has ended, before the node gets a new lease. A new lease alone would revive connections
 -- that other members may already know to be lost. Returns whether the node's lease has not ended, or is expired.
 local function expire_ended_lease(node)
-  if get_lease_end(node) > now then
+  if not is_lease_over(node) then
     return true
   end
   local _, is_expired, unsettled = expire_node(node, SLICE)

@@ -18,7 +18,7 @@ local function delete_members(room, users)
   redis.call('HDEL', room.members, unpack(users))
   redis.call('HDEL', room.entries, unpack(users))
   redis.call('ZREM', room.order, unpack(users))
-  redis.call('ZREM', room.grace, unpack(users))
+  end_grace_periods(room, users)
   forget_members(room)
 end
 

@@ -2,6 +2,7 @@
 -- shard's key keep all of them in one slot, and the sweep finds out only inside the script which rooms are due.
 
 --- @include "call"
+--- @include "grace"
 --- @include "ids"
 
 local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
@@ -23,7 +24,7 @@ local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
     'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs', 'admits', 'announced', 'prolongTo', 'prolonged',
-    'lookedTo', 'lookUntil', 'endedAt')
+    'lookedTo', 'lookUntil', 'endedAt', 'isHostNumber')
   return {
     id = id,
     public_id = build_public_id(id, fields[10]),
@@ -46,6 +47,7 @@ local function load_room(id)
     leader = fields[5] or nil,
     is_leader_number = fields[11] ~= false,
     host = fields[6] or nil,
+    is_host_number = fields[20] ~= false,
     revision = tonumber(fields[7]),
     duplicates = fields[8],
     capacity = tonumber(fields[9]),
@@ -90,11 +92,20 @@ local function schedule(room)
   if room.reminder_at then
     deadline = math.min(deadline, room.reminder_at)
   end
-  local grace = redis.call('ZRANGE', room.grace, 0, 0, 'WITHSCORES')
-  if grace[2] then
-    deadline = math.min(deadline, tonumber(grace[2]))
+  redis.call('ZADD', KEYS[1], math.min(deadline, find_grace_end(room) or deadline), room.id)
+end
+
+-- Makes keys expire at the given time, unless they do so later.
+local function prolong_ttl(keys, expires_at)
+  for _, key in ipairs(keys) do
+    -- GT skips a key without an expiry, hence NX first.
+    redis.call('PEXPIREAT', key, expires_at, 'NX')
+    redis.call('PEXPIREAT', key, expires_at, 'GT')
   end
-  redis.call('ZADD', KEYS[1], deadline, room.id)
+end
+
+local function set_attendance_ttl(room, ended_at)
+  prolong_ttl({ room.stays, room.attendees }, ended_at + settings.attendanceMs)
 end
 
 -- Makes the room's keys expire some time after the session's end, even if no script ever deletes them.
@@ -102,9 +113,6 @@ local function set_ttl(room)
   for _, kind in ipairs(LIVE_KINDS) do
     redis.call('PEXPIREAT', build_key(kind, room.id), room.end_at + settings.retentionMs)
   end
-  for _, key in ipairs({ KEYS[1], ROOMS }) do
-    -- GT skips a key without an expiry, hence NX first.
-    redis.call('PEXPIREAT', key, room.end_at + settings.retentionMs, 'NX')
-    redis.call('PEXPIREAT', key, room.end_at + settings.retentionMs, 'GT')
-  end
+  prolong_ttl({ KEYS[1], ROOMS }, room.end_at + settings.retentionMs)
+  set_attendance_ttl(room, room.end_at)
 end
