@@ -4,7 +4,6 @@ use std::thread::{self, JoinHandle};
 
 use futures_util::StreamExt;
 use redis::Client;
-use rollcall_protocol::fanout::CHANNEL_PREFIX;
 use rollcall_tests::redis_server::connect;
 use tokio::{runtime::Builder, sync::oneshot};
 
@@ -13,8 +12,10 @@ use crate::{
     ids::{ROOMS, now_ms},
 };
 
+const CHANNEL_PREFIX: &str = "rollcall:events:";
+
 /// A channel that no room has.
-const END_CHANNEL: &str = "rollcall:events:";
+const END_CHANNEL: &str = CHANNEL_PREFIX;
 
 pub type Recording = [Vec<Event>; ROOMS.len()];
 

@@ -4,9 +4,7 @@ use std::cell::RefCell;
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
-use rollcall_protocol::{
-    RoomId, UserId, api::Notice, definition::StoredDefinition, event::Heartbeat, fanout,
-};
+use rollcall_protocol::{RoomId, UserId, api::Notice, definition::StoredDefinition, event::Heartbeat};
 use rollcall_rooms::{
     Error, Rooms, Settings,
     definitions::{DefinitionSource, DefinitionStore, Precondition},
@@ -27,6 +25,8 @@ use crate::{
     service::{Action, Crash, Definition},
     wire,
 };
+
+const CHANNEL_PREFIX: &str = "rollcall:events:";
 
 /// The observable effect of a step.
 pub struct Observed {
@@ -142,7 +142,7 @@ impl Subject {
         let (server, redis, published) = runtime.block_on(async {
             let server = RedisServer::start().await;
             let mut published = server.client().get_async_pubsub().await.expect("a connection");
-            published.psubscribe(format!("{}*", fanout::CHANNEL_PREFIX)).await.expect("to listen");
+            published.psubscribe(format!("{}*", CHANNEL_PREFIX)).await.expect("to listen");
             let redis = server.connection().await;
             (server, redis, published.into_on_message())
         });
@@ -315,7 +315,7 @@ impl Subject {
         let mut published = self.published.lock().await;
         loop {
             let message = published.next().await.expect("Redis is up");
-            let channel = message.get_channel_name().strip_prefix(fanout::CHANNEL_PREFIX).unwrap_or_default();
+            let channel = message.get_channel_name().strip_prefix(CHANNEL_PREFIX).unwrap_or_default();
             let Some(room) = ROOMS.iter().position(|room| *room == channel) else { break };
             events[room].push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
         }

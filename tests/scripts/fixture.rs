@@ -1,16 +1,20 @@
 //! A room in a Redis of its own, and calls to it at times that a test chooses.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
 use rollcall_protocol::{
-    ErrorCode, NodeId, ResumeHash, RoomId, UserId,
+    ErrorCode, Keyspace, NodeId, ResumeHash, RoomId, UserId,
     attendance::Attendance,
     client::{Joined, Profile},
     definition::{Duplicates, SessionDefinition, StoredDefinition},
     event::{EntryRef, Heartbeat, Join, Membership, Read, RoomSnapshot},
-    fanout::{self, Envelope},
+    fanout::Envelope,
 };
 use rollcall_rooms::{
     Error, Rooms, Settings,
@@ -43,7 +47,7 @@ pub struct Event {
 }
 
 pub struct Fixture {
-    pub server: RedisServer,
+    pub server: Rc<RedisServer>,
     pub redis: MultiplexedConnection,
     subscription: PubSub,
     pub settings: Settings,
@@ -130,27 +134,32 @@ pub fn definition() -> SessionDefinition {
 impl Fixture {
     /// An empty room whose session ends in an hour, led by Lea. Leases last all day.
     pub async fn start() -> Self {
-        Self::start_with(RedisServer::start().await, ROOM.parse().unwrap()).await
+        Self::start_on(RedisServer::start().await).await
     }
 
     /// The same in another room.
     pub async fn start_in(home: RoomId) -> Self {
-        Self::start_with(RedisServer::start().await, home).await
+        Self::start_with(Rc::new(RedisServer::start().await), home, Keyspace::default()).await
     }
 
     /// The same, in this Redis.
     pub async fn start_on(server: RedisServer) -> Self {
-        Self::start_with(server, ROOM.parse().unwrap()).await
+        Self::start_with(Rc::new(server), ROOM.parse().unwrap(), Keyspace::default()).await
     }
 
-    async fn start_with(server: RedisServer, home: RoomId) -> Self {
+    /// The same, in another part of the same Redis.
+    pub async fn start_beside(neighbor: &Self, keyspace: Keyspace) -> Self {
+        Self::start_with(Rc::clone(&neighbor.server), ROOM.parse().unwrap(), keyspace).await
+    }
+
+    async fn start_with(server: Rc<RedisServer>, home: RoomId, keyspace: Keyspace) -> Self {
         let mut subscription = server.client().get_async_pubsub().await.unwrap();
-        subscription.subscribe(fanout::channel(&home)).await.unwrap();
+        subscription.subscribe(keyspace.channel(&home)).await.unwrap();
         Self {
             redis: server.connection().await,
             server,
             subscription,
-            settings: Settings { lease_ms: 24 * 60 * MINUTE, ..Settings::default() },
+            settings: Settings { lease_ms: 24 * 60 * MINUTE, keyspace, ..Settings::default() },
             now: START,
             room: home.clone(),
             home,
@@ -430,7 +439,7 @@ impl Fixture {
 
     /// The events published since the last call.
     pub async fn events(&mut self) -> Vec<Event> {
-        let channel = fanout::channel(&self.home);
+        let channel = self.settings.keyspace.channel(&self.home);
         let () =
             redis::cmd("PUBLISH").arg(channel).arg(END_OF_EVENTS).query_async(&mut self.redis).await.unwrap();
         let mut events = Vec::new();
@@ -464,7 +473,7 @@ impl Fixture {
 
     /// The whole name of a key of the shard.
     pub fn shard_key(&self, key: &str) -> String {
-        format!("rollcall:{{{}}}:{key}", self.shard())
+        self.settings.keyspace.key(self.shard(), key)
     }
 
     pub async fn keys(&mut self) -> Vec<String> {
@@ -472,6 +481,23 @@ impl Fixture {
         keys.sort();
         keys
     }
+}
+
+/// Everything in a Redis.
+pub async fn contents(redis: &MultiplexedConnection) -> BTreeMap<String, Vec<u8>> {
+    let redis = &mut redis.clone();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(redis).await.unwrap();
+    let mut contents = BTreeMap::new();
+    for key in keys {
+        let dump: Vec<u8> = redis::cmd("DUMP").arg(&key).query_async(redis).await.unwrap();
+        contents.insert(key, dump);
+    }
+    contents
+}
+
+/// Part of a Redis.
+pub fn keyspace(prefix: &str, database: u16) -> Keyspace {
+    Keyspace { prefix: prefix.parse().unwrap(), database }
 }
 
 fn parse_event(payload: &str) -> Event {

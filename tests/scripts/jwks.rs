@@ -6,11 +6,16 @@ use std::{
 };
 
 use redis::aio::MultiplexedConnection;
+use rollcall_protocol::Keyspace;
 use rollcall_rooms::token::{
     KeySet, TokenKeys,
-    published::{FETCH_LIMIT_MS, Fetched, MIN_INTERVAL_MS, PAUSE_MS, PublishedKeys, Publisher, are_news},
+    published::{
+        FETCH_LIMIT_MS, Fetched, MIN_INTERVAL_MS, PAUSE_MS, PublishedKeys, Publisher, Shared, are_news,
+    },
 };
 use rollcall_tests::redis_server::{RedisPort, RedisServer};
+
+use crate::fixture::keyspace;
 
 const SET: &str = "rollcall:{jwks}:set";
 const ATTEMPT: &str = "rollcall:{jwks}:attempt";
@@ -90,17 +95,17 @@ impl Provider {
         Self { redis: server.connection().await, address, _server: server }
     }
 
-    fn port(&self) -> RedisPort {
-        RedisPort(self.redis.clone())
+    fn shared(&self) -> Shared<RedisPort> {
+        Shared::new(RedisPort(self.redis.clone()), Keyspace::default())
     }
 
     /// What a new instance of the app knows.
     async fn current(&self) -> Option<Rc<KeySet>> {
-        PublishedKeys::new().current(&self.port(), &self.address).await.unwrap()
+        PublishedKeys::new().current(&self.shared(), &self.address).await.unwrap()
     }
 
     async fn refresh(&self) -> Option<Rc<KeySet>> {
-        PublishedKeys::new().refresh(&self.port(), &self.address).await.unwrap()
+        PublishedKeys::new().refresh(&self.shared(), &self.address).await.unwrap()
     }
 
     async fn redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
@@ -130,6 +135,23 @@ async fn all_instances_share_one_request() {
     assert_eq!(provider.address.requests.get(), 1);
     let age: i64 = provider.redis(&["PTTL", SET]).await;
     assert!((7 * DAY_MS..=7 * DAY_MS + 300_000).contains(&age), "{age}");
+}
+
+#[tokio::test]
+async fn deployments_with_different_prefixes_share_nothing() {
+    let provider = Provider::start().await;
+    provider.address.publish(set_of("a"), None);
+    assert!(holds(&provider.current().await, "a"));
+    provider.address.publish(set_of("b"), None);
+    let staging = Shared::new(RedisPort(provider.redis.clone()), keyspace("staging", 3));
+    let keys = PublishedKeys::new().current(&staging, &provider.address).await.unwrap();
+    assert!(holds(&keys, "b"));
+    assert!(are_news(&staging, &["line".to_owned()]).await.unwrap());
+    assert!(are_news(&provider.shared(), &["line".to_owned()]).await.unwrap());
+    let all: Vec<String> = provider.redis(&["KEYS", "*"]).await;
+    let own = all.iter().filter(|key| key.starts_with("staging:3:{jwks}:")).count();
+    let others = all.iter().filter(|key| key.starts_with("rollcall:{jwks}:")).count();
+    assert_eq!((own, others), (3, 3), "{all:?}");
 }
 
 #[tokio::test]
@@ -238,7 +260,7 @@ async fn the_same_lines_are_news_once() {
     let provider = Provider::start().await;
     let (one, two) = (["key 1".to_owned()], ["key 1".to_owned(), "key 2".to_owned()]);
     for (lines, expected) in [(&one[..], true), (&one, false), (&two, true), (&two, false)] {
-        assert_eq!(are_news(&provider.port(), lines).await.unwrap(), expected);
+        assert_eq!(are_news(&provider.shared(), lines).await.unwrap(), expected);
     }
 }
 

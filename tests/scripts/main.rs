@@ -15,6 +15,7 @@ mod fixture;
 mod ids;
 mod join;
 mod jwks;
+mod keyspaces;
 mod known_definitions;
 mod late;
 mod lease;

@@ -1,26 +1,25 @@
 //! Rights of the app's user in Redis: a script that lacks one changes nothing.
 
-use std::collections::BTreeMap;
-
 use redis::aio::MultiplexedConnection;
-use rollcall_protocol::{api::Notice, fanout};
+use rollcall_protocol::{Keyspace, api::Notice};
 use rollcall_rooms::{Error, Rooms};
 use rollcall_tests::redis_server::{RedisPort, connect};
 
-use crate::fixture::{Fixture, MINUTE, heartbeat};
+use crate::fixture::{Fixture, MINUTE, contents, heartbeat, keyspace};
 
 const PASSWORD: &str = "secret";
 
-/// The rules of a user in the operators' documentation.
-fn documented_rules(user: &str) -> Vec<String> {
+/// The rules of a user in the operators' documentation, which has those of the default keyspace.
+fn documented_rules(user: &str, keyspace: &Keyspace) -> Vec<String> {
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
     let prefix = format!("ACL SETUSER {user} ");
     let rules = page.lines().find_map(|line| line.strip_prefix(&prefix)).expect("the page lists the rules");
-    rules
-        .split(' ')
-        .map(|rule| if rule.starts_with('>') { format!(">{PASSWORD}") } else { rule.to_owned() })
-        .collect()
+    let adapt = |rule: &str| match rule.strip_prefix('>') {
+        Some(_) => format!(">{PASSWORD}"),
+        None => rule.replacen("rollcall:", &format!("{keyspace}:"), 1),
+    };
+    rules.split(' ').map(adapt).collect()
 }
 
 /// Changes the rights of a user.
@@ -32,8 +31,11 @@ async fn set_rules(room: &Fixture, user: &str, rules: &[String]) {
 
 /// A live room, and a connection of the app's user.
 async fn live_room() -> (Fixture, MultiplexedConnection) {
-    let mut room = Fixture::start().await;
-    set_rules(&room, "rollcall-app", &documented_rules("rollcall-app")).await;
+    live_room_in(Fixture::start().await).await
+}
+
+async fn live_room_in(mut room: Fixture) -> (Fixture, MultiplexedConnection) {
+    set_rules(&room, "rollcall-app", &documented_rules("rollcall-app", &room.settings.keyspace)).await;
     let app = connect(&room.server.client_of("rollcall-app", PASSWORD)).await;
     room.join("lea/1").await.unwrap();
     room.join("kim/1").await.unwrap();
@@ -41,27 +43,15 @@ async fn live_room() -> (Fixture, MultiplexedConnection) {
     (room, app)
 }
 
-/// Everything in Redis.
-async fn contents(redis: &MultiplexedConnection) -> BTreeMap<String, Vec<u8>> {
-    let redis = &mut redis.clone();
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(redis).await.unwrap();
-    let mut contents = BTreeMap::new();
-    for key in keys {
-        let dump: Vec<u8> = redis::cmd("DUMP").arg(&key).query_async(redis).await.unwrap();
-        contents.insert(key, dump);
-    }
-    contents
-}
-
 /// The outcome of a use case.
-struct Outcome {
-    name: &'static str,
-    result: Result<(), Error>,
+pub struct Outcome {
+    pub name: &'static str,
+    pub result: Result<(), Error>,
     has_changed: bool,
 }
 
-/// Runs each use case once as the app's user. The order leaves something to do for each.
-async fn run_all(room: &mut Fixture, app: &MultiplexedConnection) -> Vec<Outcome> {
+/// Runs each use case once, over a connection of the app's user. The order leaves something to do for each.
+pub async fn run_all(room: &mut Fixture, app: &MultiplexedConnection) -> Vec<Outcome> {
     let owner = std::mem::replace(&mut room.redis, app.clone());
     let rooms: Rooms<RedisPort> = room.rooms();
     let algebra = &"algebra".parse().unwrap();
@@ -99,9 +89,28 @@ async fn the_documented_rights_are_enough() {
 }
 
 #[tokio::test]
+async fn the_documented_rights_with_another_prefix_are_enough_for_its_keys_and_no_others() {
+    let production = Fixture::start().await;
+    production.join("kim/1").await.unwrap();
+    for keyspace in [keyspace("staging", 0), keyspace("staging", 3)] {
+        let (mut room, mut app) = live_room_in(Fixture::start_beside(&production, keyspace).await).await;
+        for Outcome { name, result, .. } in run_all(&mut room, &app).await {
+            assert!(result.is_ok(), "{name}: {result:?}");
+        }
+        let (channel, key) =
+            (Keyspace::default().channel(&production.home), production.shard_key("room:algebra"));
+        for words in [&["PUBLISH", &channel, "x"][..], &["HGET", &key, "seq"], &["DEL", &key]] {
+            let mut command = redis::cmd(words[0]);
+            let refused = command.arg(&words[1..]).query_async::<redis::Value>(&mut app).await;
+            assert!(refused.unwrap_err().to_string().to_lowercase().contains("permission"), "{words:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rights_on_the_keys_of_shards_are_enough() {
     let (mut room, app) = live_room().await;
-    let mut rules = documented_rules("rollcall-app");
+    let mut rules = documented_rules("rollcall-app", &Keyspace::default());
     for rule in rules.iter_mut().filter(|rule| rule.starts_with('~')) {
         *rule = "~rollcall:{*".to_owned();
     }
@@ -114,7 +123,7 @@ async fn rights_on_the_keys_of_shards_are_enough() {
 #[tokio::test]
 async fn without_any_one_of_the_rights_a_script_changes_nothing_and_names_the_right() {
     let (mut room, app) = live_room().await;
-    let rules = documented_rules("rollcall-app");
+    let rules = documented_rules("rollcall-app", &Keyspace::default());
     let removable: Vec<&String> = rules.iter().filter(|rule| rule.starts_with(['+', '~', '&'])).collect();
     assert!(removable.len() > 30, "{removable:?}");
     for missing in removable {
@@ -160,10 +169,10 @@ async fn a_redis_without_memory_changes_nothing_or_everything() {
 #[tokio::test]
 async fn a_bridge_may_subscribe_to_rooms_and_nothing_else() {
     let room = Fixture::start().await;
-    set_rules(&room, "rollcall-bridge", &documented_rules("rollcall-bridge")).await;
+    set_rules(&room, "rollcall-bridge", &documented_rules("rollcall-bridge", &Keyspace::default())).await;
     let client = room.server.client_of("rollcall-bridge", PASSWORD);
     let mut subscription = client.get_async_pubsub().await.unwrap();
-    let channel = fanout::channel(&"algebra".parse().unwrap());
+    let channel = Keyspace::default().channel(&"algebra".parse().unwrap());
     subscription.subscribe(&channel).await.unwrap();
     subscription.unsubscribe(&channel).await.unwrap();
     assert!(subscription.subscribe("another").await.is_err());

@@ -8,7 +8,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use rollcall_protocol::call::{self, Secret};
+use rollcall_protocol::{
+    Keyspace,
+    call::{self, Secret},
+};
 
 pub(crate) use self::detection_time::DetectionTime;
 use crate::{
@@ -75,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) secret: Secret,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) redis: redis::Client,
+    /// Where in that Redis the app publishes.
+    pub(crate) keyspace: Keyspace,
     /// Address on which to serve metrics, if any.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Connections to the app's own port.
@@ -94,13 +99,15 @@ impl Config {
             .with_context(|| format!("{SECRET_VARIABLE} cannot be used"))?
             .swap_remove(0);
         let listener = args.listener.into_options(files)?;
+        let (redis, keyspace) = args.fanout.redis()?;
         Ok(Self {
             namespace: args.transport.namespace()?,
             socket_limits: args.transport.limits(listener.connection_limits.handshake)?,
             listener,
             session: args.session,
             calls: args.app.call_limits()?,
-            redis: args.fanout.redis()?,
+            redis,
+            keyspace,
             app: args.app.location(args.fanout.redis_url)?,
             secret,
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
@@ -144,6 +151,10 @@ mod tests {
         for flags in [
             ["--namespace", "study"],
             ["--redis", "localhost"],
+            ["--redis", "redis://localhost/x"],
+            ["--redis", "redis://localhost/-1"],
+            ["--redis-prefix", "a:b"],
+            ["--redis-prefix", ""],
             ["--origin", "study.example"],
             ["--max-payload-bytes", "0"],
             ["--ping-interval-ms", "0"],
@@ -158,6 +169,14 @@ mod tests {
         ] {
             assert!(config(&flags).is_err(), "{flags:?}");
         }
+    }
+
+    #[test]
+    fn the_keyspace_is_the_prefix_and_the_database_of_the_url() {
+        let keyspace = |flags: &[&str]| config(flags).unwrap().keyspace.to_string();
+        assert_eq!(keyspace(&[]), "rollcall");
+        assert_eq!(keyspace(&["--redis", "redis://:p%2F7@localhost/3"]), "rollcall:3");
+        assert_eq!(keyspace(&["--redis-prefix", "staging"]), "staging");
     }
 
     #[test]

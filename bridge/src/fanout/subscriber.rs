@@ -6,10 +6,7 @@ use anyhow::{Context, bail};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::{Stream, StreamExt};
 use redis::{Msg, aio::PubSubSink};
-use rollcall_protocol::{
-    NodeId, RoomId,
-    fanout::{self, Envelope},
-};
+use rollcall_protocol::{Keyspace, NodeId, RoomId, fanout::Envelope};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{coalesce::Coalescer, hub::Hub, resync::ResyncQueue};
@@ -30,6 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Subscribes to rooms and hands their events to the hub.
 pub(crate) struct Subscriber {
     pub(crate) redis: redis::Client,
+    pub(crate) keyspace: Keyspace,
     pub(crate) node: NodeId,
     pub(crate) hub: Arc<Hub>,
     pub(crate) resync: Arc<ResyncQueue>,
@@ -66,7 +64,7 @@ impl Subscriber {
     }
 
     async fn follow_hub(&self, mut sink: PubSubSink) -> anyhow::Result<Infallible> {
-        let node = fanout::node_channel(&self.node);
+        let node = self.keyspace.node_channel(&self.node);
         timeout(REPLY_LIMIT, sink.subscribe(node)).await.context("SUBSCRIBE")??;
         self.add(&mut sink, &self.hub.start_generation()).await?;
         self.health.record_subscribed(Instant::now());
@@ -78,14 +76,16 @@ impl Subscriber {
             };
             self.add(&mut sink, &wanted).await?;
             for rooms in unwanted.chunks(BATCH) {
-                timeout(REPLY_LIMIT, sink.unsubscribe(channels(rooms))).await.context("UNSUBSCRIBE")??;
+                timeout(REPLY_LIMIT, sink.unsubscribe(self.channels(rooms)))
+                    .await
+                    .context("UNSUBSCRIBE")??;
             }
         }
     }
 
     async fn add(&self, sink: &mut PubSubSink, rooms: &[RoomId]) -> anyhow::Result<()> {
         for rooms in rooms.chunks(BATCH) {
-            timeout(REPLY_LIMIT, sink.subscribe(channels(rooms))).await.context("SUBSCRIBE")??;
+            timeout(REPLY_LIMIT, sink.subscribe(self.channels(rooms))).await.context("SUBSCRIBE")??;
             self.resync.request(self.hub.confirm_subscribed(rooms));
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Subscriber {
     /// Broadcasts events until the connection ends. The changes that are held then are dropped: every room is read again
     /// after a new connection.
     async fn receive(&self, mut messages: impl Stream<Item = Msg> + Unpin) {
-        let node_channel = fanout::node_channel(&self.node);
+        let (node_channel, prefix) = (self.keyspace.node_channel(&self.node), self.keyspace.channel_prefix());
         let mut coalescer = Coalescer::new(&self.hub);
         loop {
             let due = coalescer.next_due();
@@ -105,7 +105,7 @@ impl Subscriber {
                         self.health.record_signal(Instant::now());
                         continue;
                     }
-                    let Some((room, envelope)) = parse(&message) else { continue };
+                    let Some((room, envelope)) = parse(&message, &prefix) else { continue };
                     for update in coalescer.push(&room, envelope, Instant::now()) {
                         self.hub.broadcast(&room, &update);
                     }
@@ -117,6 +117,10 @@ impl Subscriber {
                 }
             }
         }
+    }
+
+    fn channels(&self, rooms: &[RoomId]) -> Vec<String> {
+        rooms.iter().map(|room| self.keyspace.channel(room)).collect()
     }
 }
 
@@ -130,12 +134,8 @@ fn pauses() -> ExponentialBackoff {
         .build()
 }
 
-fn channels(rooms: &[RoomId]) -> Vec<String> {
-    rooms.iter().map(fanout::channel).collect()
-}
-
-fn parse(message: &Msg) -> Option<(RoomId, Envelope)> {
-    let room: RoomId = message.get_channel_name().strip_prefix(fanout::CHANNEL_PREFIX)?.parse().ok()?;
+fn parse(message: &Msg, prefix: &str) -> Option<(RoomId, Envelope)> {
+    let room: RoomId = message.get_channel_name().strip_prefix(prefix)?.parse().ok()?;
     let envelope = serde_json::from_slice(message.get_payload_bytes());
     envelope
         .inspect_err(|error| tracing::error!(%room, %error, "redis.unreadable_event"))

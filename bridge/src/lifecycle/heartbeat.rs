@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_protocol::{
-    NodeId,
+    Keyspace, NodeId,
     event::{Heartbeat as HeartbeatEvent, Lease},
 };
 use tokio::{
@@ -35,6 +35,8 @@ pub(super) struct Heartbeat {
     pub(super) app: Arc<App>,
     pub(super) node: NodeId,
     pub(super) health: Arc<Health>,
+    /// Where this bridge hears of events.
+    pub(super) keyspace: Keyspace,
     pub(super) interval: Duration,
     /// Rises when the app has taken all connections of this bridge for lost.
     pub(super) lease_losses: watch::Sender<u64>,
@@ -55,12 +57,13 @@ impl Heartbeat {
         let mut leased_since = None;
         let mut last_answered = None;
         let mut is_signal_lost = false;
+        let mut mismatch = None;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {
                     let was_lost = is_signal_lost;
                     is_signal_lost = last_answered.is_some_and(|at| self.health.lacks_signal_since(at));
-                    if is_signal_lost && !was_lost {
+                    if is_signal_lost && !was_lost && mismatch.is_none() {
                         tracing::error!(reason = LOST_SIGNAL, "redis.no_signal");
                     }
                 }
@@ -82,6 +85,13 @@ impl Heartbeat {
             }
             leased_since = Some(lease.since);
             last_answered = Some(sent_at);
+            let found = lease.keyspace.and_then(|app| find_mismatch(&app, &self.keyspace));
+            if found != mismatch
+                && let Some(reason) = &found
+            {
+                tracing::error!(reason, "redis.mismatch");
+            }
+            mismatch = found;
         }
     }
 
@@ -106,5 +116,52 @@ impl Heartbeat {
             // The app module logs these errors.
             Err(AppError::Overloaded | AppError::CircuitOpen | AppError::NoResponse) => None,
         }
+    }
+}
+
+/// Why this bridge hears nothing of what the app publishes, if the two are configured differently.
+fn find_mismatch(app: &Keyspace, bridge: &Keyspace) -> Option<String> {
+    let mut differences = Vec::new();
+    if app.prefix != bridge.prefix {
+        differences.push(format!(
+            "redis_prefix of the app (SPIN_VARIABLE_REDIS_PREFIX) is {}, and --redis-prefix of the bridge \
+             (ROLLCALL_REDIS_PREFIX) is {}",
+            app.prefix, bridge.prefix
+        ));
+    }
+    if app.database != bridge.database {
+        differences.push(format!(
+            "redis_database of the app (SPIN_VARIABLE_REDIS_DATABASE) is {}, and the database in --redis of the bridge \
+             (ROLLCALL_REDIS_URL) is {}",
+            app.database, bridge.database
+        ));
+    }
+    (!differences.is_empty()).then(|| differences.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyspace(prefix: &str, database: u16) -> Keyspace {
+        Keyspace { prefix: prefix.parse().unwrap(), database }
+    }
+
+    #[test]
+    fn a_mismatch_names_both_values_and_both_settings() {
+        let bridge = Keyspace::default();
+        assert_eq!(find_mismatch(&bridge, &bridge), None);
+        let prefix = find_mismatch(&keyspace("staging", 0), &bridge).unwrap();
+        assert_eq!(
+            prefix,
+            "redis_prefix of the app (SPIN_VARIABLE_REDIS_PREFIX) is staging, and --redis-prefix of the bridge \
+             (ROLLCALL_REDIS_PREFIX) is rollcall"
+        );
+        let both = find_mismatch(&keyspace("staging", 3), &bridge).unwrap();
+        assert_eq!(
+            both.strip_prefix(&prefix).unwrap(),
+            "; redis_database of the app (SPIN_VARIABLE_REDIS_DATABASE) is 3, and the database in --redis of the bridge \
+             (ROLLCALL_REDIS_URL) is 0"
+        );
     }
 }

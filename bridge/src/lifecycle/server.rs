@@ -151,6 +151,7 @@ impl Bridge {
                 app: Arc::clone(&app),
                 node: node.clone(),
                 health: Arc::clone(&health),
+                keyspace: config.keyspace.clone(),
                 interval: config.heartbeat_interval,
                 lease_losses,
             },
@@ -161,6 +162,7 @@ impl Bridge {
             },
             subscriber: Subscriber {
                 redis: config.redis,
+                keyspace: config.keyspace,
                 node,
                 hub: Arc::clone(&hub),
                 resync: Arc::clone(&resync),

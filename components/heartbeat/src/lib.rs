@@ -22,5 +22,8 @@ async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Error> {
         rooms.signal_node(&heartbeat.node_id).await?;
     }
     // A loss in one shard counts as a loss in all shards: a rejoin is harmless where the lease has held.
-    Ok(Lease { since: leases.iter().map(|lease| lease.since).max().unwrap_or_default() })
+    Ok(Lease {
+        since: leases.iter().map(|lease| lease.since).max().unwrap_or_default(),
+        keyspace: Some(rooms.keyspace().clone()),
+    })
 }

@@ -11,7 +11,7 @@ use rollcall_rooms::{
     settings::parse_setting,
     token::{
         KeySet, KeySource, TokenKeys,
-        published::{PublishedKeys, are_news},
+        published::{PublishedKeys, Shared, are_news},
     },
 };
 
@@ -37,7 +37,7 @@ struct Sources {
 
 struct Published {
     address: JwksAddress,
-    redis: TimeLimited,
+    shared: Shared<TimeLimited>,
 }
 
 /// Verifies a token with the keys in the component's variables and at the address in them.
@@ -53,8 +53,8 @@ pub async fn verify(token: &str) -> Result<Identity, Error> {
 /// Checks that the keys of some tokens are known.
 pub async fn check() -> Result<(), Error> {
     let sources = PerInstance::get(&SOURCES, read_sources).await?;
-    let Some(Published { address, redis }) = &sources.published else { return Ok(()) };
-    let known = PUBLISHED.with(Rc::clone).current(redis, address).await?;
+    let Some(Published { address, shared }) = &sources.published else { return Ok(()) };
+    let known = PUBLISHED.with(Rc::clone).current(shared, address).await?;
     if known.is_some() || !sources.configured.is_empty() {
         return Ok(());
     }
@@ -65,13 +65,13 @@ impl Published {
     /// A key that no known set holds may be new, so the address is asked again before the token is refused.
     async fn verify(&self, configured: &TokenKeys, token: &str) -> Result<Identity, Error> {
         let published = PUBLISHED.with(Rc::clone);
-        let known = published.current(&self.redis, &self.address).await?;
+        let known = published.current(&self.shared, &self.address).await?;
         let keys = with_published(configured, known.clone());
         let outcome = keys.verify(token, now_s());
         if outcome.is_ok() || !keys.lack_key_of(token) {
             return finish(outcome, known.is_some());
         }
-        let known = published.refresh(&self.redis, &self.address).await?;
+        let known = published.refresh(&self.shared, &self.address).await?;
         finish(with_published(configured, known.clone()).verify(token, now_s()), known.is_some())
     }
 }
@@ -109,7 +109,7 @@ async fn read_sources() -> Result<Sources, Error> {
 
 /// Names the configured keys that were left out. A failure of Redis must not keep their neighbors from being used.
 async fn log_unusable(unusable: &[String]) -> Result<(), Error> {
-    if !unusable.is_empty() && are_news(&redis::time_limited().await?, unusable).await.unwrap_or(false) {
+    if !unusable.is_empty() && are_news(&redis::shared_keys().await?, unusable).await.unwrap_or(false) {
         unusable.iter().for_each(|unusable| log::error(format_args!("unusable: {unusable}")));
     }
     Ok(())
@@ -118,7 +118,7 @@ async fn log_unusable(unusable: &[String]) -> Result<(), Error> {
 async fn read_published(path: &str) -> Result<Published, Error> {
     let (scheme, host) = (get("jwks_scheme").await?, get("jwks_address").await?);
     let address = JwksAddress::parse(&scheme, &host, path).map_err(|error| misconfigured(&error))?;
-    Ok(Published { address, redis: redis::time_limited().await? })
+    Ok(Published { address, shared: redis::shared_keys().await? })
 }
 
 fn now_s() -> u64 {

@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+#[cfg(feature = "http")]
+use rollcall_rooms::token::published;
 use rollcall_rooms::{
     Error, Rooms,
     redis::{Redis, RedisError},
@@ -33,10 +35,11 @@ pub async fn check() -> Result<(), Error> {
     rooms().await?.check().await
 }
 
-/// The same Redis for single commands, each within the component's time limit.
+/// What the instances share about published keys, in the same Redis. Each command is within the component's time limit.
 #[cfg(feature = "http")]
-pub(crate) async fn time_limited() -> Result<TimeLimited, Error> {
-    Ok(TimeLimited(SpinRedis { url: variables::get("redis_url").await? }))
+pub(crate) async fn shared_keys() -> Result<published::Shared<TimeLimited>, Error> {
+    let redis = TimeLimited(SpinRedis { url: variables::get("redis_url").await? });
+    Ok(published::Shared::new(redis, (*variables::keyspace().await?).clone()))
 }
 
 /// Whether the instance has a connection.

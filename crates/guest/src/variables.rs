@@ -1,10 +1,19 @@
 //! Spin's variables.
 
+use std::rc::Rc;
+
+use rollcall_protocol::Keyspace;
 use rollcall_rooms::{
     Error, Settings,
     settings::{InvalidSettings, parse_setting},
 };
 use spin_sdk::variables;
+
+use crate::instance::PerInstance;
+
+thread_local! {
+    static KEYSPACE: PerInstance<Keyspace> = const { PerInstance::new() };
+}
 
 /// Reads a variable.
 pub async fn get(name: &str) -> Result<String, Error> {
@@ -22,7 +31,25 @@ pub(crate) async fn redis_timeout_ms() -> Result<u64, Error> {
     parse_setting("redis_timeout_ms", &limit, 1..=30_000).map_err(|error| misconfigured(&error))
 }
 
-/// Reads the settings of the rooms from the variable `settings`.
+/// Reads the settings of the rooms from the variables `settings`, `redis_prefix` and `redis_database`.
 pub async fn settings() -> Result<Settings, Error> {
-    get("settings").await?.parse().map_err(|error: InvalidSettings| misconfigured(&error))
+    let settings: Settings =
+        get("settings").await?.parse().map_err(|error: InvalidSettings| misconfigured(&error))?;
+    Ok(Settings { keyspace: (*keyspace().await?).clone(), ..settings })
+}
+
+/// Reads the variables `redis_prefix` and `redis_database`.
+pub(crate) async fn keyspace() -> Result<Rc<Keyspace>, Error> {
+    PerInstance::get(&KEYSPACE, read_keyspace).await
+}
+
+async fn read_keyspace() -> Result<Keyspace, Error> {
+    let (prefix, database) = (get("redis_prefix").await?, get("redis_database").await?);
+    let max = u64::from(u16::MAX);
+    let number =
+        parse_setting("redis_database", &database, 0..=max).map_err(|error| misconfigured(&error))?;
+    let prefix = prefix.parse().map_err(|error| {
+        misconfigured(&format_args!("the variable redis_prefix {error}, and is {prefix:?}"))
+    })?;
+    Ok(Keyspace { prefix, database: u16::try_from(number).unwrap_or_default() })
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    EntryId, NodeId, ResumeHash, RoomId, UserId,
+    EntryId, Keyspace, NodeId, ResumeHash, RoomId, UserId,
     client::{Done, Identity, Joined, Profile},
     definition::Grant,
     id,
@@ -123,11 +123,14 @@ impl AppEvent for Heartbeat {
 }
 
 /// The response to a [`Heartbeat`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// When the node's unbroken lease began, on a scale that only rises. A changed value means that the app has treated
     /// the node's earlier connections as lost.
     pub since: u64,
+    /// Where the app publishes the events of rooms. Older apps do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyspace: Option<Keyspace>,
 }
 
 /// A bridge may have missed events of a room and asks for a snapshot.

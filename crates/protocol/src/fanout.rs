@@ -3,23 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{EntryId, NodeId, RoomId};
-
-/// The Redis channel that carries a room's events.
-pub fn channel(room: &RoomId) -> String {
-    format!("{CHANNEL_PREFIX}{room}")
-}
-
-/// The common prefix of all such channels.
-pub const CHANNEL_PREFIX: &str = "rollcall:events:";
-
-/// The Redis channel on which a bridge node hears that the app publishes to the Redis where the node listens.
-///
-/// The prefix is that of rooms' channels, so that the node learns at its start whether Redis lets it subscribe to rooms.
-/// The tab keeps the channel apart from those of rooms, whose ids hold no control characters.
-pub fn node_channel(node: &NodeId) -> String {
-    format!("{CHANNEL_PREFIX}\t{node}")
-}
+use crate::EntryId;
 
 /// One event on its way to the sockets in a room.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,15 +26,4 @@ pub struct Envelope {
     pub closes: bool,
     /// The payload, unchanged. The payload holds `epoch` and `seq` too.
     pub data: Box<RawValue>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_room_has_the_channel_of_a_node() {
-        let channel = node_channel(&NodeId::new("n").unwrap());
-        assert!(channel.strip_prefix(CHANNEL_PREFIX).unwrap().parse::<RoomId>().is_err());
-    }
 }

@@ -10,6 +10,7 @@
 //! | [`check`] | the call that asks whether a component could handle its events |
 //! | [`batch`] | the call that delivers many events |
 //! | [`fanout`] | events that a script publishes to a room |
+//! | [`keyspace`] | the keys and channels of one deployment in a Redis |
 //! | [`json`] | JSON objects from strangers |
 //! | [`origin`] | web origins that may connect |
 //! | [`resume`] | resume tokens |
@@ -33,6 +34,7 @@ pub mod event;
 pub mod fanout;
 pub mod id;
 pub mod json;
+pub mod keyspace;
 pub mod origin;
 pub mod resume;
 pub mod text;
@@ -40,3 +42,4 @@ pub mod text;
 pub use body::EventJson;
 pub use error::{ErrorCode, Refusal};
 pub use id::{EntryId, EventId, NodeId, ResumeHash, RoomId, UserId};
+pub use keyspace::Keyspace;

@@ -1,13 +1,13 @@
 //! The use cases of a room. Each use case runs one script.
 
 use rollcall_protocol::{
-    EntryId, ErrorCode, NodeId, Refusal, ResumeHash, RoomId, UserId,
+    EntryId, ErrorCode, Keyspace, NodeId, Refusal, ResumeHash, RoomId, UserId,
     api::{LiveRoom, LiveRooms, Notice},
     attendance::Attendance,
     client::{Done, Joined, Profile},
     definition::{Duplicates, StoredDefinition},
     event::{Heartbeat, Join, Lease, Membership, Read, RoomSnapshot},
-    fanout, id,
+    id,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -30,6 +30,7 @@ const MAX_DEFINITION_READS: usize = 3;
 /// All rooms in one Redis.
 pub struct Rooms<R> {
     redis: R,
+    keyspace: Keyspace,
     shards: u64,
     settings_json: String,
 }
@@ -183,7 +184,12 @@ pub struct DueShards {
 impl<R: Redis> Rooms<R> {
     /// All rooms in the given Redis.
     pub fn new(redis: R, settings: &Settings) -> Result<Self, Error> {
-        Ok(Self { redis, shards: settings.shards, settings_json: to_json(settings)? })
+        Ok(Self {
+            redis,
+            keyspace: settings.keyspace.clone(),
+            shards: settings.shards,
+            settings_json: to_json(settings)?,
+        })
     }
 
     /// Enters a user into a room, or resumes the user's membership within the grace period.
@@ -257,7 +263,7 @@ impl<R: Redis> Rooms<R> {
     /// Publishes a sign of life on a node's own channel. A node that hears the sign knows that the app publishes to the
     /// Redis where the node listens.
     pub async fn signal_node(&self, node: &NodeId) -> Result<(), Error> {
-        let channel = fanout::node_channel(node);
+        let channel = self.keyspace.node_channel(node);
         let published = self.redis.command("PUBLISH", &[channel.as_bytes(), b""]).await;
         published.map_err(|error| Error::Unavailable(format!("PUBLISH to {channel}: {error}")))?;
         Ok(())
@@ -276,7 +282,7 @@ impl<R: Redis> Rooms<R> {
     pub async fn find_due(&self) -> Result<DueShards, Error> {
         #[derive(Serialize)]
         struct DueCall {}
-        let keys: Vec<_> = self.shards().map(shard::deadlines_key).collect();
+        let keys: Vec<_> = self.shards().map(|shard| shard::deadlines_key(&self.keyspace, shard)).collect();
         let call = to_json(&DueCall {})?;
         let reply = match redis::run(&self.redis, &script::DUE, &keys, &self.settings_json, &call).await {
             Err(RedisError::Refused(_)) => {
@@ -374,6 +380,11 @@ impl<R: Redis> Rooms<R> {
         }
     }
 
+    /// Where the rooms lie in Redis.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
     /// The numbers of all shards.
     pub fn shards(&self) -> std::ops::Range<u64> {
         0..self.shards
@@ -415,7 +426,7 @@ impl<R: Redis> Rooms<R> {
     /// Runs a script until nothing is left to do. Each run settles some members more. The time limit of the use case
     /// bounds the loop.
     async fn run_to_end(&self, script: &Script, shard: u64, call: &str) -> Result<Vec<Vec<u8>>, Error> {
-        let keys = [shard::deadlines_key(shard)];
+        let keys = [shard::deadlines_key(&self.keyspace, shard)];
         loop {
             let reply = redis::run(&self.redis, script, &keys, &self.settings_json, call).await;
             let reply = reply.map_err(|error| redis::unavailable(script, &error))?;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
 
+use rollcall_protocol::Keyspace;
 use serde::Serialize;
 
 /// How long a room remembers a closed entry and ignores late copies of its events: twice the five minutes for which a
@@ -51,6 +52,9 @@ pub struct Settings {
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
+    /// Where the rooms lie in Redis. Scripts see it in their keys.
+    #[serde(skip)]
+    pub keyspace: Keyspace,
 }
 
 /// A setting is out of range.
@@ -156,6 +160,7 @@ impl Default for Settings {
             entry_interval_ms: ENTRY_INTERVAL_MS,
             slice_members: SLICE_MEMBERS,
             now: None,
+            keyspace: Keyspace::default(),
         }
     }
 }

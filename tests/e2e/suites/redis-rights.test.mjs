@@ -1,37 +1,23 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 
 import { Bridge } from '../harness/bridge.mjs';
 import { changed, entered, Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { Redis } from '../harness/redis.mjs';
+import { createUsers } from '../harness/rights.mjs';
 
-const PAGE = new URL('../../../docs/operations.md', import.meta.url);
 const PASSWORD = 'secret';
-
-/** Further rights of a bridge with the app in its process, which keeps definitions in Redis. */
-const STORE = ['~session:*', '+get', '+set', '+del', '+exists', '+scan'];
 
 describe('rights in Redis', { timeout: 900_000 }, () => {
   const harness = new Harness();
   before(async () => {
-    const page = await readFile(PAGE, 'utf8');
-    const rulesOf = (user) =>
-      page
-        .match(new RegExp(`^ACL SETUSER ${user} (.*)$`, 'm'))[1]
-        .replace('>PASSWORD', `>${PASSWORD}`)
-        .split(' ');
     harness.redis = await Redis.start();
-    const setUser = (user, ...more) =>
-      harness.redis.client.sendCommand(['ACL', 'SETUSER', user, 'reset', ...rulesOf(user), ...more]);
-    await setUser('rollcall-app');
-    await setUser('rollcall-bridge', ...STORE);
+    await createUsers(harness.redis, { app: 'rollcall-app', bridge: 'rollcall-bridge', password: PASSWORD });
     const variables = {
       ROLLCALL_REDIS_URL: `redis://rollcall-bridge:${PASSWORD}@${harness.redis.address}`,
       SPIN_VARIABLE_REDIS_CREDENTIALS: `rollcall-app:${PASSWORD}@`,
     };
     harness.bridges.push(await Bridge.start({ redis: harness.redis, variables }));
-    await setUser('rollcall-bridge', ...STORE);
     harness.bridges.push(await Bridge.start({ redis: harness.redis, app: harness.appUrl, variables }));
   });
   after(() => harness.stop());

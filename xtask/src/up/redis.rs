@@ -54,14 +54,21 @@ impl Redis {
         let host = self.url.host_str().unwrap_or("127.0.0.1");
         (self.url.scheme().to_owned(), credentials, format!("{host}:{}", self.url.port().unwrap_or(6379)))
     }
+
+    /// The number of the database.
+    pub fn database(&self) -> &str {
+        match self.url.path().trim_matches('/') {
+            "" => "0",
+            number => number,
+        }
+    }
 }
 
 fn parse(url: &str) -> Result<Url> {
     // The URL may hold a password, so messages do not repeat it.
     let url = Url::parse(url).context("REDIS_URL is not a URL")?;
-    let has_path = !matches!(url.path(), "" | "/");
-    if !matches!(url.scheme(), "redis" | "rediss") || url.host_str().is_none() || has_path {
-        bail!("REDIS_URL must be redis://host:port or rediss://host:port, without a database number");
+    if !matches!(url.scheme(), "redis" | "rediss") || url.host_str().is_none() {
+        bail!("REDIS_URL must be redis://host:port or rediss://host:port, perhaps with /database");
     }
     Ok(url)
 }
@@ -70,8 +77,12 @@ fn parse(url: &str) -> Result<Url> {
 mod tests {
     use super::*;
 
+    fn redis(url: &str) -> Redis {
+        Redis { url: parse(url).unwrap(), process: None }
+    }
+
     fn parts(url: &str) -> (String, String, String) {
-        Redis { url: parse(url).unwrap(), process: None }.parts()
+        redis(url).parts()
     }
 
     fn owned(scheme: &str, credentials: &str, address: &str) -> (String, String, String) {
@@ -83,6 +94,8 @@ mod tests {
         assert_eq!(parts("redis://cache"), owned("redis", "", "cache:6379"));
         assert_eq!(parts("rediss://kim:p%40ss@cache:6380"), owned("rediss", "kim:p%40ss@", "cache:6380"));
         assert_eq!(parts("redis://:secret@cache:6379"), owned("redis", ":secret@", "cache:6379"));
+        let databases = ["redis://cache", "redis://cache/", "redis://cache:6379/3"];
+        assert_eq!(databases.map(|url| redis(url).database().to_owned()), ["0", "0", "3"]);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl<R: Redis> Rooms<R> {
     /// Unlocks after a refused change. After any other error, the lock stays until it expires.
     async fn release_after_refusal<T>(&self, room: &RoomId, outcome: Result<T, Error>) -> Result<T, Error> {
         if matches!(outcome, Err(Error::Refused(_))) {
-            let key = shard::revising_key(self.shard_of(room), room);
+            let key = shard::revising_key(self.keyspace(), self.shard_of(room), room);
             // A second run could release the lock of another change.
             let released = self.redis().command_once("DEL", &[key.as_bytes()]).await;
             released.map_err(|error| Error::Unavailable(error.to_string()))?;

@@ -6,6 +6,8 @@
 
 use std::{cell::RefCell, rc::Rc, time::Instant};
 
+use rollcall_protocol::Keyspace;
+
 use super::{KeySet, KeySource};
 use crate::{
     Error,
@@ -39,14 +41,17 @@ const RECHECK_MS: u128 = 1000;
 /// How long a caller waits before it looks again for the result of another caller's request.
 pub const PAUSE_MS: u64 = 50;
 
-const SET_KEY: &str = "rollcall:{jwks}:set";
+/// Holds all keys of this module in one slot of a cluster.
+const SLOT: &str = "jwks";
+
+const SET: &str = "set";
 /// Expires [`MIN_INTERVAL_MS`] after a request began. Holds [`FETCHING`] until the request ended.
-const ATTEMPT_KEY: &str = "rollcall:{jwks}:attempt";
+const ATTEMPT: &str = "attempt";
 /// Hashes of the latest distinct failures since the last success. Each failure is logged once, although an address may
 /// take turns with several.
-const FAILURES_KEY: &str = "rollcall:{jwks}:failures";
+const FAILURES: &str = "failures";
 /// Before the hash of lines that were logged.
-const LOGGED_KEY: &str = "rollcall:{jwks}:logged:";
+const LOGGED: &str = "logged";
 
 const FETCHING: &str = "fetching";
 const DONE: &str = "done";
@@ -73,6 +78,41 @@ pub struct Fetched {
     pub cache_control: Option<String>,
 }
 
+/// What the instances share in Redis.
+pub struct Shared<R> {
+    redis: R,
+    keyspace: Keyspace,
+}
+
+impl<R: Redis> Shared<R> {
+    /// What lies in this part of a Redis.
+    pub fn new(redis: R, keyspace: Keyspace) -> Self {
+        Self { redis, keyspace }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<String>, Error> {
+        self.command("GET", key, &[]).await
+    }
+
+    /// Runs a command on a key. Returns none for nil, which some clients return as an empty text. A key that only the first
+    /// caller may set would look like another caller's in a second run.
+    async fn command(&self, name: &str, key: &str, rest: &[&str]) -> Result<Option<String>, Error> {
+        let key = self.keyspace.key(SLOT, key);
+        let arguments: Vec<&[u8]> =
+            std::iter::once(key.as_str()).chain(rest.iter().copied()).map(str::as_bytes).collect();
+        let reply = if rest.contains(&"NX") {
+            self.redis.command_once(name, &arguments).await
+        } else {
+            self.redis.command(name, &arguments).await
+        };
+        let reply = reply.map_err(|error: RedisError| {
+            Error::Unavailable(format!("jwks_address: the shared key set: {name}: {error}"))
+        })?;
+        let first = reply.into_iter().next().filter(|text| !text.is_empty());
+        Ok(first.and_then(|text| String::from_utf8(text).ok()))
+    }
+}
+
 /// The published keys, as an instance knows them.
 #[derive(Default)]
 pub struct PublishedKeys(RefCell<Option<LocalCopy>>);
@@ -94,20 +134,20 @@ impl PublishedKeys {
     /// never published a set.
     pub async fn current(
         &self,
-        redis: &impl Redis,
+        shared: &Shared<impl Redis>,
         publisher: &impl Publisher,
     ) -> Result<Option<Rc<KeySet>>, Error> {
         let copy = self.0.borrow().clone();
         if let Some(copy) = copy.filter(|copy| copy.read_at.elapsed().as_millis() < RECHECK_MS) {
             return Ok(Some(copy.keys));
         }
-        match self.read(redis).await? {
-            None => self.refresh(redis, publisher).await,
-            Some(keys) if is_current(redis).await? => Ok(Some(keys)),
+        match self.read(shared).await? {
+            None => self.refresh(shared, publisher).await,
+            Some(keys) if is_current(shared).await? => Ok(Some(keys)),
             Some(keys) => {
                 // Whoever does not get to request the set uses the stale set meanwhile.
-                let is_replaced = try_refresh(redis, publisher).await? == Attempt::Made;
-                Ok(if is_replaced { self.read(redis).await? } else { Some(keys) })
+                let is_replaced = try_refresh(shared, publisher).await? == Attempt::Made;
+                Ok(if is_replaced { self.read(shared).await? } else { Some(keys) })
             }
         }
     }
@@ -115,18 +155,18 @@ impl PublishedKeys {
     /// Returns the keys after a request to the address, or after one that was made a short time ago.
     pub async fn refresh(
         &self,
-        redis: &impl Redis,
+        shared: &Shared<impl Redis>,
         publisher: &impl Publisher,
     ) -> Result<Option<Rc<KeySet>>, Error> {
-        if try_refresh(redis, publisher).await? == Attempt::MadeByAnother {
-            wait_for_another(redis, publisher).await?;
+        if try_refresh(shared, publisher).await? == Attempt::MadeByAnother {
+            wait_for_another(shared, publisher).await?;
         }
-        self.read(redis).await
+        self.read(shared).await
     }
 
     /// Reads the shared set.
-    async fn read(&self, redis: &impl Redis) -> Result<Option<Rc<KeySet>>, Error> {
-        let Some(text) = get(redis, SET_KEY).await? else { return Ok(None) };
+    async fn read(&self, shared: &Shared<impl Redis>) -> Result<Option<Rc<KeySet>>, Error> {
+        let Some(text) = shared.get(SET).await? else { return Ok(None) };
         let known = self.0.borrow().as_ref().filter(|copy| *copy.text == *text).map(|copy| copy.keys.clone());
         let keys = match known {
             Some(keys) => keys,
@@ -144,11 +184,10 @@ impl PublishedKeys {
 
 /// Whether no instance has logged these lines within the last day. An instance lives for seconds, so a line of each would
 /// flood the log.
-pub async fn are_news(redis: &impl Redis, lines: &[String]) -> Result<bool, Error> {
+pub async fn are_news(shared: &Shared<impl Redis>, lines: &[String]) -> Result<bool, Error> {
     let hash = sha1_smol::Sha1::from(lines.join("\n")).digest();
-    let taken =
-        command(redis, "SET", &[&format!("{LOGGED_KEY}{hash}"), DONE, "NX", "PX", &DAY_MS.to_string()])
-            .await?;
+    let expiry = DAY_MS.to_string();
+    let taken = shared.command("SET", &format!("{LOGGED}:{hash}"), &[DONE, "NX", "PX", &expiry]).await?;
     Ok(taken.is_some())
 }
 
@@ -159,24 +198,24 @@ enum Attempt {
 }
 
 /// Requests the set and shares it, unless a request was made a short time ago.
-async fn try_refresh(redis: &impl Redis, publisher: &impl Publisher) -> Result<Attempt, Error> {
+async fn try_refresh(shared: &Shared<impl Redis>, publisher: &impl Publisher) -> Result<Attempt, Error> {
     let interval = MIN_INTERVAL_MS.to_string();
-    let taken = command(redis, "SET", &[ATTEMPT_KEY, FETCHING, "NX", "PX", &interval]).await?;
+    let taken = shared.command("SET", ATTEMPT, &[FETCHING, "NX", "PX", &interval]).await?;
     if taken.is_none() {
         return Ok(Attempt::MadeByAnother);
     }
     let outcome = match publisher.fetch().await {
-        Ok(fetched) => share(redis, publisher, fetched).await?,
+        Ok(fetched) => share(shared, publisher, fetched).await?,
         Err(reason) => Err(reason),
     };
-    report(redis, publisher, outcome).await?;
-    command(redis, "SET", &[ATTEMPT_KEY, DONE, "XX", "KEEPTTL"]).await?;
+    report(shared, publisher, outcome).await?;
+    shared.command("SET", ATTEMPT, &[DONE, "XX", "KEEPTTL"]).await?;
     Ok(Attempt::Made)
 }
 
 /// Shares a usable set. The inner error says why the set is not usable.
 async fn share(
-    redis: &impl Redis,
+    shared: &Shared<impl Redis>,
     publisher: &impl Publisher,
     Fetched { text, cache_control }: Fetched,
 ) -> Result<Result<(), String>, Error> {
@@ -185,8 +224,8 @@ async fn share(
         Err(error) => return Ok(Err(error.to_string())),
     };
     let ttl_ms = KEEP_MS + max_age_s(cache_control.as_deref()) * 1000;
-    let previous = get(redis, SET_KEY).await?;
-    command(redis, "SET", &[SET_KEY, &text, "PX", &ttl_ms.to_string()]).await?;
+    let previous = shared.get(SET).await?;
+    shared.command("SET", SET, &[&text, "PX", &ttl_ms.to_string()]).await?;
     if previous.as_deref() != Some(text.as_str()) {
         set.unusable().iter().for_each(|unusable| publisher.log(&format!("unusable: {unusable}")));
     }
@@ -195,18 +234,18 @@ async fn share(
 
 /// Logs each distinct failure once, and the end of failures.
 async fn report(
-    redis: &impl Redis,
+    shared: &Shared<impl Redis>,
     publisher: &impl Publisher,
     outcome: Result<(), String>,
 ) -> Result<(), Error> {
     match outcome {
         Ok(()) => {
-            if command(redis, "DEL", &[FAILURES_KEY]).await?.as_deref() == Some("1") {
+            if shared.command("DEL", FAILURES, &[]).await?.as_deref() == Some("1") {
                 publisher.log("jwks_address publishes a usable key set again");
             }
         }
         Err(reason) => {
-            let is_news = remember_failure(redis, &reason).await?;
+            let is_news = remember_failure(shared, &reason).await?;
             if is_news {
                 publisher.log(&format!("jwks_address: {reason}; the last key set stays in use"));
             }
@@ -216,18 +255,18 @@ async fn report(
 }
 
 /// Returns whether this failure is not among the latest since the last success.
-async fn remember_failure(redis: &impl Redis, reason: &str) -> Result<bool, Error> {
+async fn remember_failure(shared: &Shared<impl Redis>, reason: &str) -> Result<bool, Error> {
     let hash = sha1_smol::Sha1::from(reason).digest().to_string();
-    let known = get(redis, FAILURES_KEY).await?.unwrap_or_default();
+    let known = shared.get(FAILURES).await?.unwrap_or_default();
     let others = || known.split_ascii_whitespace().filter(|failure| *failure != hash);
     let latest: Vec<_> = std::iter::once(hash.as_str()).chain(others()).take(MAX_LOGGED_FAILURES).collect();
-    command(redis, "SET", &[FAILURES_KEY, &latest.join(" "), "PX", &KEEP_MS.to_string()]).await?;
+    shared.command("SET", FAILURES, &[&latest.join(" "), "PX", &KEEP_MS.to_string()]).await?;
     Ok(others().count() == known.split_ascii_whitespace().count())
 }
 
-async fn wait_for_another(redis: &impl Redis, publisher: &impl Publisher) -> Result<(), Error> {
+async fn wait_for_another(shared: &Shared<impl Redis>, publisher: &impl Publisher) -> Result<(), Error> {
     for _ in 0..FETCH_LIMIT_MS / PAUSE_MS {
-        if get(redis, ATTEMPT_KEY).await?.as_deref() != Some(FETCHING) {
+        if shared.get(ATTEMPT).await?.as_deref() != Some(FETCHING) {
             break;
         }
         publisher.pause().await;
@@ -235,8 +274,8 @@ async fn wait_for_another(redis: &impl Redis, publisher: &impl Publisher) -> Res
     Ok(())
 }
 
-async fn is_current(redis: &impl Redis) -> Result<bool, Error> {
-    let ttl_ms = command(redis, "PTTL", &[SET_KEY]).await?.and_then(|ttl| ttl.parse::<i64>().ok());
+async fn is_current(shared: &Shared<impl Redis>) -> Result<bool, Error> {
+    let ttl_ms = shared.command("PTTL", SET, &[]).await?.and_then(|ttl| ttl.parse::<i64>().ok());
     Ok(ttl_ms.and_then(|ttl| u64::try_from(ttl).ok()).is_some_and(|ttl| ttl > KEEP_MS))
 }
 
@@ -253,26 +292,6 @@ fn max_age_s(cache_control: Option<&str>) -> u64 {
         name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse().ok())?
     });
     max_age.unwrap_or(DEFAULT_MAX_AGE_S).clamp(MIN_MAX_AGE_S, MAX_MAX_AGE_S)
-}
-
-async fn get(redis: &impl Redis, key: &str) -> Result<Option<String>, Error> {
-    command(redis, "GET", &[key]).await
-}
-
-/// Runs a command. Returns none for nil, which some clients return as an empty text. A key that only the first caller may
-/// set would look like another caller's in a second run.
-async fn command(redis: &impl Redis, name: &str, arguments: &[&str]) -> Result<Option<String>, Error> {
-    let arguments: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
-    let reply = if arguments.contains(&b"NX".as_slice()) {
-        redis.command_once(name, &arguments).await
-    } else {
-        redis.command(name, &arguments).await
-    };
-    let reply = reply.map_err(|error: RedisError| {
-        Error::Unavailable(format!("jwks_address: the shared key set: {name}: {error}"))
-    })?;
-    let first = reply.into_iter().next().filter(|text| !text.is_empty());
-    Ok(first.and_then(|text| String::from_utf8(text).ok()))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ local function encode_room(room, data)
 end
 
 local function publish_envelope(room, envelope, json)
-  redis.call('PUBLISH', 'rollcall:events:' .. room.id, encode_with(envelope, 'data', json))
+  redis.call('PUBLISH', CHANNELS .. room.id, encode_with(envelope, 'data', json))
 end
 
 -- Publishes an event to the whole room.

@@ -5,10 +5,13 @@
 -- The commands, which build.rs finds in the scripts.
 local COMMANDS = {}
 
+-- What the channels of rooms begin with: what the keys begin with before the shard in braces, and a word.
+local CHANNELS = string.match(KEYS[1], '^[^{]*') .. 'events:'
+
 -- Returns the first right that is missing.
 local function find_missing_right()
   for _, command in ipairs(COMMANDS) do
-    local on = command == 'PUBLISH' and 'rollcall:events:' or KEYS[1]
+    local on = command == 'PUBLISH' and CHANNELS or KEYS[1]
     if not redis.acl_check_cmd(command, on) then
       return command .. ' on ' .. on
     end
