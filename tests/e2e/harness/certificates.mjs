@@ -1,4 +1,4 @@
-// Self-signed certificates for 127.0.0.1.
+// Certificates for 127.0.0.1.
 
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,11 +6,24 @@ import { join } from 'node:path';
 
 import { generate } from 'selfsigned';
 
-/** A certificate and its key, as PEM. */
-export async function makeCertificate() {
+/** A certificate and its key, as PEM. Without an authority, it is self-signed. */
+export async function makeCertificate({ ca } = {}) {
   const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
     algorithm: 'sha256',
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    ca,
+  });
+  return { cert, key };
+}
+
+/** The certificate of a private authority and its key, as PEM. */
+export async function makeAuthority() {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'authority' }], {
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, critical: true },
+    ],
   });
   return { cert, key };
 }
