@@ -232,4 +232,23 @@ mod tests {
         }
         assert_eq!(list.parse(), Ok(Settings::default()));
     }
+
+    #[test]
+    fn all_components_that_reach_redis_reach_the_same_part_of_it() {
+        let manifest = manifest();
+        let parts: Vec<_> = manifest["component"]
+            .as_table()
+            .unwrap()
+            .values()
+            .filter(|component| {
+                format!("{:?}", component["allowed_outbound_hosts"]).contains("redis_address")
+            })
+            .map(|component| {
+                ["redis_url", "redis_prefix", "redis_database"]
+                    .map(|name| component["variables"].get(name)?.as_str())
+            })
+            .collect();
+        assert!(parts.len() > 1 && parts.iter().all(|part| *part == parts[0]), "{parts:?}");
+        assert!(parts[0][0].unwrap().ends_with("/{{ redis_database }}"), "{parts:?}");
+    }
 }
