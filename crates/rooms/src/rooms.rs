@@ -27,6 +27,9 @@ const SWEEP_BATCH: u32 = 100;
 /// How often a join reads the definition while changes keep coming.
 const MAX_DEFINITION_READS: usize = 3;
 
+/// How often a call settles its room while more becomes overdue.
+const MAX_SETTLES: usize = 10;
+
 /// All rooms in one Redis.
 pub struct Rooms<R> {
     redis: R,
@@ -414,13 +417,14 @@ impl<R: Redis> Rooms<R> {
         call: &impl Serialize,
     ) -> Result<ScriptReply<T>, Error> {
         let call = to_json(call)?;
-        loop {
+        for _ in 0..=MAX_SETTLES {
             let reply = self.run_to_end(script, shard, &call).await?;
             if reply != [b"SETTLE"] {
                 return parse(script, &reply);
             }
             self.run_to_end(&script::SETTLE, shard, &call).await?;
         }
+        Err(Error::Unavailable(format!("{}: the room does not settle", script.name())))
     }
 
     /// Runs a script until nothing is left to do. Each run settles some members more. The time limit of the use case
