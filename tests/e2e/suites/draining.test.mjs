@@ -58,11 +58,14 @@ describe('draining', { timeout: 900_000 }, () => {
 
     const ready = await (await fetch(`http://${metrics}/readyz`)).json();
     assert.deepEqual([ready.ready, ready.missing.includes('draining')], [false, true]);
-    const refused = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling`);
-    assert.deepEqual(
-      [refused.status, refused.headers.get('retry-after'), (await refused.json()).code],
-      [503, '1', 'UNAVAILABLE'],
-    );
+    // A session of another bridge is refused like a new one, so that a proxy asks another bridge.
+    for (const query of ['', '&sid=of-another-bridge']) {
+      const refused = await fetch(`${bridge.url}/socket.io/?EIO=4&transport=polling${query}`);
+      assert.deepEqual(
+        [refused.status, refused.headers.get('retry-after'), (await refused.json()).code],
+        [503, '1', 'UNAVAILABLE'],
+      );
+    }
     const socket = new WebSocket(`ws://${bridge.address}/ws`).on('error', () => {});
     const status = new Promise((resolve) =>
       socket.once('unexpected-response', (_, response) => resolve(response.statusCode)),

@@ -29,6 +29,7 @@ use rollcall_sockets::{
     engineio::{self, Closed, Handler, Settings},
     heartbeat::Timing,
 };
+use tokio_util::sync::CancellationToken;
 
 use self::{
     connection::{Connection, SessionNumber},
@@ -46,6 +47,13 @@ const PATH: &str = "/socket.io";
 
 type Socket = engineio::Socket<Connection>;
 
+/// What answers requests.
+#[derive(Clone)]
+struct Endpoint {
+    engine: Arc<engineio::Server<Server>>,
+    draining: CancellationToken,
+}
+
 /// Serves one namespace and refuses all others.
 struct Server {
     sockets: Sockets,
@@ -61,20 +69,25 @@ pub(super) fn routes(sockets: Sockets, namespace: &str) -> Router {
         body_timeout: limits.handshake_timeout,
         queue: QUEUE_LIMITS,
     };
+    let draining = sockets.context.shutdown.draining.clone();
     let server = Server { sockets, namespace: Namespace::new(namespace) };
+    let engine = Arc::new(engineio::Server::new(server, settings));
     Router::new()
         .route(PATH, any(handle))
         .route(&format!("{PATH}/"), any(handle))
-        .with_state(Arc::new(engineio::Server::new(server, settings)))
+        .with_state(Endpoint { engine, draining })
 }
 
-async fn handle(State(server): State<Arc<engineio::Server<Server>>>, request: Request) -> Response {
-    if !adopt(&server, &request) {
-        let mut response = refuse(ErrorCode::TooManyFromAddress);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+async fn handle(State(Endpoint { engine, draining }): State<Endpoint>, request: Request) -> Response {
+    match engine.find(request.uri()) {
+        Some(socket) if !adopt(&socket, &request) => return refuse_for_now(ErrorCode::TooManyFromAddress),
+        // Another bridge may have opened the session in place of this one. Proxies ask another bridge after a 503.
+        None if draining.is_cancelled() && engineio::names_session(request.uri()) => {
+            return refuse_for_now(ErrorCode::Unavailable);
+        }
+        _ => {}
     }
-    let response = server.handle(request).await;
+    let response = engine.handle(request).await;
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return refuse(ErrorCode::PayloadTooLarge);
     }
@@ -83,10 +96,15 @@ async fn handle(State(server): State<Arc<engineio::Server<Server>>>, request: Re
 
 /// Counts the connection of a request among those of the session that the request names. Returns whether the request may
 /// go on: all connections of the session may carry requests already.
-fn adopt(server: &engineio::Server<Server>, request: &Request) -> bool {
-    let Some(socket) = server.find(request.uri()) else { return true };
+fn adopt(socket: &Socket, request: &Request) -> bool {
     let permit = socket.data().permit.as_ref().zip(request.extensions().get::<Carrier>());
     permit.is_none_or(|(permit, connection)| permit.adopt(connection))
+}
+
+fn refuse_for_now(code: ErrorCode) -> Response {
+    let mut response = refuse(code);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn refuse(code: ErrorCode) -> Response {
