@@ -56,6 +56,13 @@ export async function scrape(bridge) {
   );
 }
 
+/** The sum of a metric over all its labels, without the time that the parser takes. */
+export async function sum(bridge, metric) {
+  const text = await (await fetch(`http://${await metricsAddress(bridge)}/metrics`)).text();
+  const samples = text.matchAll(new RegExp(`^${metric}(?:\\{.*\\})? (\\S+)`, 'gm'));
+  return [...samples].reduce((total, [, value]) => total + Number(value), 0);
+}
+
 /** Differences between two scrapes. */
 export function changes(before, after) {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];

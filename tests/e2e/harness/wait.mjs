@@ -32,7 +32,9 @@ export async function until(ask, what, limitMs = LIMIT_MS) {
   for (;;) {
     const answer = await ask();
     if (answer) return answer;
-    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    if (performance.now() > end) {
+      throw new Error(`not within ${limitMs} ms: ${typeof what === 'function' ? what() : what}`);
+    }
     await sleep(POLL_MS);
   }
 }

@@ -9,11 +9,12 @@ export class WebSocketMember extends Member {
   #acks = new Map();
   #lastId = 0;
 
-  /** `token` goes into the Authorization header; browsers send it in `protocols`. */
-  constructor(user, bridge, { token, headers = {}, protocols = [] } = {}) {
+  /** `token` goes into the Authorization header; browsers send it in `protocols`. Other options are those of `ws`. */
+  constructor(user, bridge, { token, headers = {}, protocols = [], ...options } = {}) {
     super(user);
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    this.socket = new WebSocket(`ws://${bridge.address}/ws`, protocols, { headers: { ...authorization, ...headers } });
+    const url = `${bridge.url.replace(/^http/, 'ws')}/ws`;
+    this.socket = new WebSocket(url, protocols, { headers: { ...authorization, ...headers }, ...options });
     this.opened = new Promise((resolve, reject) => {
       this.socket.once('open', resolve);
       this.socket.once('error', reject);

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { io } from 'socket.io-client';
-
 import { Bridge } from '../harness/bridge.mjs';
 import { Harness } from '../harness/harness.mjs';
-import { NAMESPACE } from '../harness/socket-io.mjs';
+import { Resident } from '../harness/resident.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -24,46 +22,6 @@ const VARIABLES = {
   ROLLCALL_EVENTS_PER_SECOND: '1000',
   ROLLCALL_EVENTS_PER_SECOND_PER_USER: '1000',
 };
-
-/** The official client as an application uses it: it reconnects by itself, and joins with its resume token. */
-class Resident {
-  acks = [];
-  refusals = [];
-  #resumeToken;
-
-  constructor(user, room, bridge, token) {
-    this.user = user;
-    this.room = room;
-    this.socket = io(`${bridge.url}${NAMESPACE}`, {
-      auth: { token },
-      transports: ['websocket'],
-      forceNew: true,
-      reconnectionDelay: 100,
-      reconnectionDelayMax: 1000,
-    });
-    this.socket.on('connect', () => this.#join());
-  }
-
-  #join() {
-    const { id } = this.socket;
-    this.isIn = false;
-    this.socket.emit('room:join', { groupId: this.room, resumeToken: this.#resumeToken }, (ack) => {
-      if (ack.success) {
-        this.#resumeToken = ack.data.resumeToken;
-        this.isIn = this.socket.id === id;
-        this.acks.push(ack.data);
-        return;
-      }
-      this.refusals.push(ack.code);
-      if (this.socket.id === id) setTimeout(() => this.#join(), 100);
-    });
-  }
-
-  /** Whether the resident is in its room over a connection later than the first `acks` ones. */
-  isBack(acks) {
-    return this.socket.connected && this.isIn && this.acks.length > acks;
-  }
-}
 
 describe('rolling restart', { timeout: 900_000 }, () => {
   let harness;

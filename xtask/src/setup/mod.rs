@@ -8,10 +8,10 @@ mod debian;
 mod faketime;
 mod locales;
 pub mod luacheck;
-pub mod nginx;
 pub mod node;
 mod pgbouncer;
 mod postgres;
+pub mod proxies;
 mod python;
 pub mod python_tools;
 mod redis;
@@ -37,6 +37,6 @@ pub fn for_tests() -> Result<()> {
     postgres::ensure()?;
     pgbouncer::ensure()?;
     locales::ensure()?;
-    nginx::ensure()?;
+    proxies::ensure()?;
     python_tools::ensure().map(drop)
 }

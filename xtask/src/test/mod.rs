@@ -57,7 +57,8 @@ fn node_tests() -> Result<Command> {
     node.args(["--test", "--test-reporter=spec", SUITES_AT_ONCE]).args(suites);
     node.env("ROLLCALL_FAKETIME", faketime);
     node.env("ROLLCALL_CHROMIUM", setup::chromium::program().context("Chromium is missing")?);
-    node.env("ROLLCALL_NGINX", setup::nginx::program().context("nginx is missing")?);
+    node.env("ROLLCALL_NGINX", setup::proxies::program("nginx")?);
+    node.env("ROLLCALL_HAPROXY", setup::proxies::program("haproxy")?);
     node.env("ROLLCALL_PYTHON_TOOLS", std::fs::canonicalize(setup::python_tools::ensure()?)?);
     Ok(node)
 }
