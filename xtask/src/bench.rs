@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     load,
     setup::{self, node},
-    up::spin,
+    up::spin::Spin,
 };
 
 /// Where `--write` writes to.
@@ -27,7 +27,7 @@ pub struct Bench {
 pub fn run(bench: &Bench) -> Result<bool> {
     setup::for_running()?;
     node::ensure_for_bench()?;
-    let spin = spin::ensure();
+    let spin = Spin::find();
     let mut load = load::build(false)?;
     load.arg("bench");
     if bench.quick {
@@ -37,7 +37,8 @@ pub fn run(bench: &Bench) -> Result<bool> {
         load.args(["--write", DOCUMENT]);
     }
     match spin {
-        Ok(()) => _ = load.arg("--spin"),
+        Ok(spin) if spin.has_cron => _ = load.arg("--spin"),
+        Ok(_) => println!("Left out: the app in Spin, because Spin has no usable cron trigger."),
         Err(error) => println!("Left out: the app in Spin; {error:#}."),
     }
     Ok(load.status().context("cannot run the load generator")?.success())

@@ -6,6 +6,7 @@ mod fuzz;
 mod lint;
 mod lint_lua;
 mod load;
+mod manifest;
 mod mutants;
 mod setup;
 mod shell;
@@ -52,6 +53,8 @@ enum Command {
     Lint,
     /// Write docs/openapi.json, the description of the HTTP API, from the code.
     Openapi,
+    /// Write spin-without-cron.toml, the manifest for platforms without a cron trigger, from spin.toml.
+    Manifest,
 }
 
 fn main() -> ExitCode {
@@ -88,6 +91,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Mutants(mutants) => is_ok = mutants::run(&mutants)?,
         Command::Lint => lint::run()?,
         Command::Openapi => std::fs::write("docs/openapi.json", rollcall_openapi::document())?,
+        Command::Manifest => manifest::write()?,
     }
     Ok(is_ok)
 }

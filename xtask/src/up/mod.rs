@@ -22,7 +22,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use self::{child::Child, redis::Redis, secrets::Secrets};
+use self::{child::Child, redis::Redis, secrets::Secrets, spin::Spin};
 use crate::{components, setup, shell};
 
 /// How long the bridge may take to start, including the compilation of the components.
@@ -50,9 +50,7 @@ pub struct Up {
 /// Sets up, builds, starts, defines a sample session, and waits for Ctrl-C.
 pub fn run(up: &Up) -> Result<()> {
     setup::for_running()?;
-    if up.spin {
-        spin::ensure()?;
-    }
+    let spin = up.spin.then(Spin::find).transpose()?;
     ensure_free(up.port, "--port")?;
     ensure_free(up.app_port, "--app-port")?;
     components::build_all()?;
@@ -62,7 +60,7 @@ pub fn run(up: &Up) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let _lock = lock(&folder)?;
     let secrets = Secrets::load_or_generate(&folder.join("secrets.json"))?;
-    let mut processes = Processes::start(up, &folder, &secrets)?;
+    let mut processes = Processes::start(up, spin.as_ref(), &folder, &secrets)?;
     if !wait_until_started(up, &mut processes, &stop)? || !wait_until_ready(up, &mut processes, &stop)? {
         return Ok(());
     }
@@ -84,10 +82,10 @@ struct Processes {
 }
 
 impl Processes {
-    fn start(up: &Up, folder: &Path, secrets: &Secrets) -> Result<Self> {
+    fn start(up: &Up, spin: Option<&Spin>, folder: &Path, secrets: &Secrets) -> Result<Self> {
         let redis = Redis::find_or_start(folder)?;
-        let app =
-            up.spin.then(|| Child::start("spin", spin::command(up.app_port, &redis, secrets))).transpose()?;
+        let start_app = |spin: &Spin| Child::start("spin", spin.command(up.app_port, &redis, secrets));
+        let app = spin.map(start_app).transpose()?;
         let bridge = Child::start("the bridge", bridge_command(up, &redis, secrets)?)?;
         Ok(Self { bridge, app, redis })
     }
