@@ -20,7 +20,7 @@ thread_local! {
 
 /// Permits operators everything, and users to read the rooms that they may enter.
 pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method) -> Result<(), Error> {
-    let refusal = match bearer::authorize(headers, &TOKENS, "operator_tokens").await {
+    let refusal = match bearer::authorize(bearer::presented(headers), &TOKENS, "operator_tokens").await {
         Err(Error::Refused(refusal)) => refusal,
         outcome => return outcome,
     };

@@ -1,4 +1,4 @@
-//! `POST /sweep`: settles rooms that are due, on platforms without a cron trigger.
+//! Settles rooms that are due, over HTTP: for schedulers outside of the app.
 
 use rollcall_guest::{
     bearer::{self, Tokens},
@@ -8,7 +8,7 @@ use rollcall_guest::{
 };
 use rollcall_rooms::Error;
 use spin_sdk::{
-    http::{Method, Request, StatusCode},
+    http::{HeaderValue, Method, Request, StatusCode},
     http_service,
 };
 
@@ -22,11 +22,21 @@ async fn handle(request: Request) -> Response {
     context.within(async { handle_request(request).await.unwrap_or_else(http::problem) }).await
 }
 
+/// `/sweep` takes the token in a header, and `/sweep/<token>` in the path: some schedulers can only request a path.
 async fn handle_request(request: Request) -> Result<Response, Error> {
-    if *request.method() != Method::POST {
-        return Ok(http::method_not_allowed("POST"));
+    let in_path = request.uri().path().strip_prefix("/sweep/").filter(|token| !token.is_empty());
+    let is_allowed = match *request.method() {
+        Method::POST => true,
+        Method::GET => in_path.is_some(),
+        _ => false,
+    };
+    if !is_allowed {
+        return Ok(http::method_not_allowed(if in_path.is_some() { "GET, POST" } else { "POST" }));
     }
-    bearer::authorize(request.headers(), &TOKENS, "sweep_tokens").await?;
+    let token = in_path.or_else(|| bearer::presented(request.headers()));
+    bearer::authorize(token, &TOKENS, "sweep_tokens").await?;
     let report = events::within_time_limit(async { sweep::run(&*redis::rooms().await?).await }).await?;
-    Ok(http::json(StatusCode::OK, &report))
+    let mut response = http::json(StatusCode::OK, &report);
+    response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    Ok(response)
 }

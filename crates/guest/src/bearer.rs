@@ -15,15 +15,15 @@ const MIN_TOKEN_BYTES: usize = 16;
 /// The accepted tokens.
 pub type Tokens = PerInstance<Vec<String>>;
 
-/// Refuses with `UNAUTHORIZED` unless the request carries one of the tokens in a variable, which lists tokens separated
-/// by white space. A rotation needs several tokens at once.
+/// Refuses with `UNAUTHORIZED` unless the presented token is one of those in a variable, which lists tokens separated by
+/// white space. A rotation needs several tokens at once.
 pub async fn authorize(
-    headers: &HeaderMap,
+    presented: Option<&str>,
     kept: &'static LocalKey<Tokens>,
     variable: &'static str,
 ) -> Result<(), Error> {
     let tokens = PerInstance::get(kept, async || read_tokens(variable).await).await?;
-    let presented = presented(headers).ok_or(ErrorCode::Unauthorized)?;
+    let presented = presented.ok_or(ErrorCode::Unauthorized)?;
     // Comparing all tokens, each in constant time, keeps the duration independent of the tokens.
     let is_known = tokens
         .iter()

@@ -39,6 +39,7 @@ pub fn document() -> String {
         paths::notify,
         paths::attendance,
         paths::sweep,
+        paths::sweep_by_path,
     ),
     modifiers(&Tokens)
 )]

@@ -161,3 +161,9 @@ pub fn attendance() {}
 #[utoipa::path(post, path = "/sweep", security(("sweeper" = [])),
     responses((status = 200, description = "The result, and when to sweep again", body = SweepReport), Refusals))]
 pub fn sweep() {}
+
+/// Settles the rooms that are due, for schedulers that can only request a path
+#[utoipa::path(get, path = "/sweep/{token}",
+    params(("token" = String, Path, min_length = 1, description = "One of the app's `sweep_tokens`")),
+    responses((status = 200, description = "The result, and when to sweep again", body = SweepReport), Refusals))]
+pub fn sweep_by_path() {}

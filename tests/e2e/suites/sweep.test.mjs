@@ -9,7 +9,9 @@ const SWEEP_TOKEN = 'sweep-'.repeat(6);
 describe('sweep', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start({ variables: { SPIN_VARIABLE_SWEEP_TOKENS: `other-${SWEEP_TOKEN} ${SWEEP_TOKEN}` } });
+    harness = await Harness.start({
+      variables: { SPIN_VARIABLE_SWEEP_TOKENS: `other-${SWEEP_TOKEN} ${SWEEP_TOKEN}`, RUST_LOG: 'debug' },
+    });
   });
   after(() => harness?.stop());
 
@@ -25,6 +27,20 @@ describe('sweep', { timeout: 900_000 }, () => {
       assert.deepEqual([refused.status, (await refused.json()).code], [401, 'UNAUTHORIZED']);
     }
     assert.equal((await harness.api('GET', '/sweep', undefined, SWEEP_TOKEN)).status, 405);
+  });
+
+  test('a scheduler that can only request a path puts its token there, and no log shows the token', async () => {
+    const request = (token) => fetch(`${harness.appUrl}/sweep/${token}`);
+    const response = await request(SWEEP_TOKEN);
+    assert.deepEqual([response.status, response.headers.get('cache-control')], [200, 'no-store']);
+    const refused = await request(`${SWEEP_TOKEN}x`);
+    assert.deepEqual([refused.status, (await refused.json()).code], [401, 'UNAUTHORIZED']);
+    const { lines } = harness.bridges[0].child;
+    assert.ok(lines.length > 0);
+    assert.deepEqual(
+      lines.filter((line) => line.includes(SWEEP_TOKEN)),
+      [],
+    );
   });
 
   test('a sweep returns the time until the next deadline', async () => {

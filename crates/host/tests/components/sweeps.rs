@@ -1,6 +1,10 @@
-//! What the sweep on a schedule costs, counted by Redis.
+//! What the sweep on a schedule costs, counted by Redis, and who may ask for one.
 
-use crate::support::{Counts, RedisServer, application, connect, count, rollcall, wasm};
+use http::StatusCode;
+
+use crate::support::{
+    Counts, OPERATOR_TOKEN, RedisServer, application, connect, count, request, rollcall, rollcall_with, text, wasm,
+};
 
 const SHARDS: u64 = 16;
 
@@ -88,6 +92,30 @@ async fn a_sweep_gives_up_on_a_redis_that_does_not_answer() {
     assert_eq!(count(&mut redis).connections - before, 3);
     while clients(&mut redis) > 1 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    host.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduler_may_present_its_token_in_the_path() {
+    const TOKEN: &str = "sweep-token-of-the-tests";
+    let server = RedisServer::start().unwrap();
+    let host = rollcall_with(&server, &[("sweep_tokens", &format!("another-{TOKEN} {TOKEN}"))]).await;
+    for method in ["GET", "POST"] {
+        let response = host.handle(request(method, &format!("/sweep/{TOKEN}"), "")).await;
+        assert_eq!(response.status(), StatusCode::OK, "{}", text(&response));
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        for wrong in ["x", &TOKEN[1..], &format!("{TOKEN}x"), &format!("{TOKEN}/x"), OPERATOR_TOKEN] {
+            let response = host.handle(request(method, &format!("/sweep/{wrong}"), "")).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{wrong}");
+        }
+    }
+    for (method, path, allowed) in
+        [("DELETE", format!("/sweep/{TOKEN}"), "GET, POST"), ("GET", "/sweep".to_owned(), "POST")]
+    {
+        let response = host.handle(request(method, &path, "")).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()["allow"], allowed);
     }
     host.close().await;
 }
