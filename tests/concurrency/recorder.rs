@@ -14,6 +14,9 @@ use crate::{
 
 const CHANNEL_PREFIX: &str = "rollcall:events:";
 
+/// The channel of deadlines.
+const DUE_CHANNEL: &str = "rollcall:events:\t\tdue";
+
 /// A channel that no room has.
 const END_CHANNEL: &str = CHANNEL_PREFIX;
 
@@ -57,6 +60,9 @@ async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
         let channel = message.get_channel_name();
         if channel == END_CHANNEL {
             return recording;
+        }
+        if channel == DUE_CHANNEL {
+            continue;
         }
         let room = ROOMS.iter().position(|room| channel.strip_prefix(CHANNEL_PREFIX) == Some(room.id));
         let payload: String = message.get_payload().expect("text");

@@ -5,6 +5,7 @@ use std::{cell::RefCell, panic};
 use fastrand::Rng;
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use rollcall_protocol::event::NextDue;
 use serde_json::Value;
 
 use crate::{
@@ -83,7 +84,13 @@ fn differences(world: &World, observed: &Observed) -> Vec<String> {
     for (room, events) in world.events().into_iter().enumerate() {
         let expected: Vec<Value> = events.iter().map(wire::event).collect();
         let what = format!("events of {}", ROOMS[room]);
-        differences.extend(difference(&what, &expected, &observed.events[room]));
+        differences.extend(difference(&what, &expected, &observed.published.events[room]));
+    }
+    let announced = |due| NextDue { as_of: world.now, due_at: Some(due), is_partial: true };
+    for near in world.near_deadlines.iter().copied().map(announced) {
+        if !observed.published.deadlines.contains(&near) {
+            differences.push(format!("no bridge heard of {near:?}"));
+        }
     }
     differences.extend(difference(
         "Redis",

@@ -7,7 +7,7 @@ use crate::{
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     live::Terms,
     room::{Ack, DefinitionNeeded, Join, Membership, Refusal, State},
-    shard::{Page, Shard, Swept},
+    shard::{Held, Page, Shard, Swept},
 };
 
 /// A call, or a failure of a caller.
@@ -77,8 +77,8 @@ pub enum Reply {
     Done,
     Ack(Ack),
     Refused(ErrorCode),
-    /// Start of the node's lease.
-    Lease(u64),
+    Held(Held),
+    Stopped,
     Swept(Swept),
     State(Option<State>, Vec<EntryId>),
     Attendance(Vec<Attendee>),
@@ -174,10 +174,10 @@ impl Service {
             }
             Action::Leave(who) => self.leave(who, now),
             Action::Disconnect(who) => self.disconnect(who, now),
-            Action::Heartbeat(node) => Reply::Lease(self.shard.heartbeat(node, now)),
+            Action::Heartbeat(node) => Reply::Held(self.shard.heartbeat(node, now)),
             Action::Stop(node) => {
                 self.shard.stop(node, now);
-                Reply::Lease(0)
+                Reply::Stopped
             }
             Action::Sweep => Reply::Swept(self.shard.sweep(now)),
             Action::Define { room, definition, crash } => self.change(*room, Some(definition), *crash, now),

@@ -22,7 +22,25 @@ pub struct Swept {
     pub settled: u32,
     pub late: Time,
     pub more: bool,
+    pub next: NextDue,
     pub due_in: Option<Time>,
+}
+
+/// The next deadline, as a call tells it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NextDue {
+    pub as_of: Time,
+    pub due: Option<Time>,
+}
+
+/// The result of a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// Start of the node's lease.
+    pub since: u64,
+    pub next: NextDue,
+    /// How many living nodes have held their lease for longer.
+    pub rank: usize,
 }
 
 /// A room in a list of live rooms.
@@ -75,13 +93,14 @@ impl Shard {
         settled
     }
 
-    /// Returns the start of the node's lease.
-    pub fn heartbeat(&mut self, node: Node, now: Time) -> u64 {
+    pub fn heartbeat(&mut self, node: Node, now: Time) -> Held {
         self.expire_if_ended(node, now);
         let lease = self.leases.ensure(node, &mut self.epochs, now);
         self.clock.start(now);
         self.leases.extend(node, now);
-        lease.since
+        let since = lease.since;
+        let rank = self.leases.valid(now).iter().filter(|(_, other)| other.since < since).count();
+        Held { since, next: NextDue { as_of: now, due: self.due() }, rank }
     }
 
     pub fn stop(&mut self, node: Node, now: Time) {
@@ -106,7 +125,8 @@ impl Shard {
         let due = self.due();
         let more = due.is_some_and(|due| due <= now);
         let longest = if self.leases.first_end().is_some() { CHARGED } else { Time::MAX };
-        Swept { settled, late, more, due_in: due.map(|due| due.saturating_sub(now).min(longest)) }
+        let due_in = due.map(|due| due.saturating_sub(now).min(longest));
+        Swept { settled, late, more, next: NextDue { as_of: now, due }, due_in }
     }
 
     /// Lists live rooms as they are, without those whose end is overdue. Settles nothing and does not run the clock.
@@ -129,6 +149,11 @@ impl Shard {
     pub fn due(&self) -> Option<Time> {
         let rooms = self.rooms.iter().filter_map(|room| room.live.as_ref().map(Live::due));
         rooms.chain(self.leases.first_end()).min()
+    }
+
+    /// When each live room is due next.
+    pub fn room_deadlines(&self) -> [Option<Time>; ROOMS.len()] {
+        self.rooms.each_ref().map(|room| room.live.as_ref().map(Live::due))
     }
 
     /// The state at a time, without the number of events: it must not depend on who settled rooms before, and when.

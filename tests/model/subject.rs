@@ -4,7 +4,12 @@ use std::cell::RefCell;
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
-use rollcall_protocol::{RoomId, UserId, api::Notice, definition::StoredDefinition, event::Heartbeat};
+use rollcall_protocol::{
+    Keyspace, RoomId, UserId,
+    api::Notice,
+    definition::StoredDefinition,
+    event::{Heartbeat, NextDue},
+};
 use rollcall_rooms::{
     Error, Rooms, Settings,
     definitions::{DefinitionSource, DefinitionStore, Precondition},
@@ -33,9 +38,16 @@ pub struct Observed {
     pub reply: Value,
     /// How often joins read the definition.
     pub reads: usize,
+    pub published: Published,
+    pub redis_snapshot: Vec<String>,
+}
+
+/// What bridges hear.
+#[derive(Default)]
+pub struct Published {
     /// Events of each room, in order.
     pub events: [Vec<Value>; ROOMS.len()],
-    pub redis_snapshot: Vec<String>,
+    pub deadlines: Vec<NextDue>,
 }
 
 /// A Redis of its own, with its connections.
@@ -169,9 +181,9 @@ impl Subject {
         self.runtime.block_on(async {
             self.stores.iter().for_each(|store| store.0.borrow_mut().reads = 0);
             let reply = self.call(action, now).await;
-            let (events, redis_snapshot) = self.observe().await;
+            let (published, redis_snapshot) = self.observe().await;
             let reads = self.stores.iter().map(|store| store.0.borrow().reads).sum();
-            Observed { reply, reads, events, redis_snapshot }
+            Observed { reply, reads, published, redis_snapshot }
         })
     }
 
@@ -271,7 +283,7 @@ impl Subject {
             last = rooms.sweep(0).await.expect("a sweep is never refused");
             settled += last.settled;
         }
-        wire::swept(settled, first.late_ms, last.more, last.due_in_ms)
+        wire::swept(settled, first.late_ms, last.more, last.next_due, last.due_in_ms)
     }
 
     async fn heartbeat(&self, rooms: &Rooms<RedisPort>, node: &str, is_leaving: bool) -> Value {
@@ -307,19 +319,23 @@ impl Subject {
         let () = redis::cmd("DEL").arg(key).query_async(&mut self.redis.clone()).await.expect("Redis is up");
     }
 
-    /// Returns the events since the last call, and the content of Redis.
-    async fn observe(&self) -> ([Vec<Value>; ROOMS.len()], Vec<String>) {
+    /// Returns what was published since the last call, and the content of Redis.
+    async fn observe(&self) -> (Published, Vec<String>) {
         let redis_snapshot =
             self.redis_snapshot.invoke_async(&mut self.redis.clone()).await.expect("Redis is up");
-        let mut events: [Vec<Value>; ROOMS.len()] = Default::default();
-        let mut published = self.published.lock().await;
+        let mut published = Published::default();
+        let mut messages = self.published.lock().await;
         loop {
-            let message = published.next().await.expect("Redis is up");
+            let message = messages.next().await.expect("Redis is up");
+            if message.get_channel_name() == Keyspace::default().due_channel() {
+                published.deadlines.push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
+                continue;
+            }
             let channel = message.get_channel_name().strip_prefix(CHANNEL_PREFIX).unwrap_or_default();
             let Some(room) = ROOMS.iter().position(|room| *room == channel) else { break };
-            events[room].push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
+            published.events[room].push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
         }
-        (events, redis_snapshot)
+        (published, redis_snapshot)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
     room::{Ack, Join, Membership, State},
     service::{Definition, Reply},
-    shard::{LiveRoom, Page, Swept},
+    shard::{Held, LiveRoom, NextDue, Page, Swept},
 };
 
 pub fn id<T: std::str::FromStr>(text: impl ToString) -> T {
@@ -74,8 +74,13 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Done => json!({}),
         Reply::Ack(joined) => ack(joined),
         Reply::Refused(code) => refused(*code),
-        Reply::Lease(since) => json!({ "since": since }),
-        Reply::Swept(Swept { settled, late, more, due_in }) => swept(*settled, *late, *more, *due_in),
+        Reply::Held(Held { since, next, rank }) => {
+            json!({ "since": since, "nextDue": next_due(next), "rank": rank })
+        }
+        Reply::Stopped => json!({ "since": 0 }),
+        Reply::Swept(Swept { settled, late, more, next, due_in }) => {
+            swept(*settled, *late, *more, next_due(next), *due_in)
+        }
         Reply::State(state, gone) => {
             let gone: Vec<String> = gone.iter().map(EntryId::to_string).collect();
             let mut snapshot = json!({ "gone": gone });
@@ -94,8 +99,12 @@ pub fn refused(code: ErrorCode) -> Value {
     json!({ "code": code })
 }
 
-pub fn swept(settled: u32, late_ms: u64, more: bool, due_in_ms: Option<u64>) -> Value {
-    json!({ "settled": settled, "lateMs": late_ms, "more": more, "dueInMs": due_in_ms })
+pub fn swept(settled: u32, late_ms: u64, more: bool, next: event::NextDue, due_in_ms: Option<u64>) -> Value {
+    json!({ "settled": settled, "lateMs": late_ms, "more": more, "nextDue": next, "dueInMs": due_in_ms })
+}
+
+fn next_due(next: &NextDue) -> event::NextDue {
+    event::NextDue { as_of: next.as_of, due_at: next.due, is_partial: false }
 }
 
 /// The cursor of the page that begins after a room.

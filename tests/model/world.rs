@@ -3,7 +3,7 @@
 use crate::{
     event::Event,
     generate::Workload,
-    ids::{CLOSED_ENTRY_TTL, ROOMS, START, Time},
+    ids::{CLOSED_ENTRY_TTL, MAX_SILENCE, ROOMS, START, Time},
     room::Join,
     service::{Action, Reply, Service},
 };
@@ -25,6 +25,8 @@ pub struct World {
     pub sent: Vec<(Time, Join)>,
     /// The reply to the last step.
     pub reply: Reply,
+    /// Deadlines that the last step has set, and that are so near that bridges have to hear of them at once.
+    pub near_deadlines: Vec<Time>,
 }
 
 impl World {
@@ -36,6 +38,7 @@ impl World {
             unswept: Service::default(),
             sent: Vec::new(),
             reply: Reply::Done,
+            near_deadlines: Vec::new(),
         }
     }
 
@@ -45,6 +48,7 @@ impl World {
             room.history.events.clear();
         }
         let pauses = self.pauses();
+        let deadlines = self.service.shard.room_deadlines();
         self.reply = self.service.act(&step.action, step.at);
         if step.action != Action::Sweep {
             self.unswept.act(&step.action, step.at);
@@ -53,7 +57,14 @@ impl World {
             // Without sweeps, a shard pauses at other times, so the comparison starts again.
             self.unswept = self.service.clone();
         }
+        self.near_deadlines = self.find_near(deadlines);
         self.record_join(&step.action);
+    }
+
+    fn find_near(&self, earlier: [Option<Time>; ROOMS.len()]) -> Vec<Time> {
+        let changed = self.service.shard.room_deadlines().into_iter().zip(earlier);
+        let set = changed.filter(|(now, before)| now != before).filter_map(|(now, _)| now);
+        set.filter(|deadline| (self.now + 1..self.now + MAX_SILENCE).contains(deadline)).collect()
     }
 
     fn pauses(&self) -> [Time; 2] {

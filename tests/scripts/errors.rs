@@ -5,7 +5,7 @@ use rollcall_rooms::Error;
 use crate::fixture::Fixture;
 
 const ROOM: &str = include_str!("../../crates/rooms/src/scripts/include/room.lua");
-const SWEEP: &str = include_str!("../../crates/rooms/src/scripts/sweep.lua");
+const LIST: &str = include_str!("../../crates/rooms/src/scripts/list.lua");
 
 /// Gives a key of the shard a type that no script expects.
 async fn corrupt(room: &mut Fixture, key: &str) {
@@ -35,7 +35,7 @@ async fn an_error_in_an_include_names_its_file_and_line() {
 #[tokio::test]
 async fn an_error_in_a_script_names_its_file_and_line() {
     let mut room = Fixture::start().await;
-    corrupt(&mut room, "deadlines").await;
-    let failure = room.rooms().sweep(room.shard()).await.unwrap_err();
-    assert_names(&failure, &format!("sweep.lua:{}", line_of(SWEEP, "redis.call('ZRANGE'")));
+    corrupt(&mut room, "rooms").await;
+    let failure = room.rooms().list(None, 1).await.unwrap_err();
+    assert_names(&failure, &format!("list.lua:{}", line_of(LIST, "redis.call('ZRANGE'")));
 }

@@ -13,7 +13,7 @@ use rollcall_protocol::{
     attendance::Attendance,
     client::{Joined, Profile},
     definition::{Duplicates, SessionDefinition, StoredDefinition},
-    event::{EntryRef, Heartbeat, Join, Membership, Read, RoomSnapshot},
+    event::{EntryRef, Heartbeat, Join, Membership, NextDue, Read, RoomSnapshot},
     fanout::Envelope,
 };
 use rollcall_rooms::{
@@ -128,6 +128,27 @@ pub fn definition() -> SessionDefinition {
         members: None,
         duplicates: Duplicates::Refuse,
         capacity: None,
+    }
+}
+
+/// The announced deadlines.
+pub struct Deadlines(PubSub);
+
+impl Deadlines {
+    /// The deadlines that were announced since the last call.
+    pub async fn next(&mut self, room: &Fixture) -> Vec<NextDue> {
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(room.settings.keyspace.due_channel()).arg(END_OF_EVENTS);
+        let () = publish.query_async(&mut room.redis.clone()).await.unwrap();
+        let mut announced = Vec::new();
+        let mut messages = self.0.on_message();
+        loop {
+            let payload: String = messages.next().await.unwrap().get_payload().unwrap();
+            if payload == END_OF_EVENTS {
+                return announced;
+            }
+            announced.push(serde_json::from_str(&payload).unwrap());
+        }
     }
 }
 
@@ -292,6 +313,18 @@ impl Fixture {
     /// Finds the shards that a sweep would visit.
     pub async fn find_due(&self) -> DueShards {
         self.rooms().find_due().await.unwrap()
+    }
+
+    /// Changes the end, as the API does.
+    pub async fn define_end(&self, end_at: u64) {
+        self.define(SessionDefinition { end_at, ..definition() }).await;
+    }
+
+    /// Listens as bridges do for deadlines.
+    pub async fn listen_for_deadlines(&self) -> Deadlines {
+        let mut subscription = self.server.client().get_async_pubsub().await.unwrap();
+        subscription.subscribe(self.settings.keyspace.due_channel()).await.unwrap();
+        Deadlines(subscription)
     }
 
     pub async fn attendance(&self) -> Attendance {

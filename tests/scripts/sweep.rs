@@ -1,3 +1,4 @@
+use rollcall_protocol::event::NextDue;
 use rollcall_rooms::rooms::ShardSweep;
 
 use crate::fixture::{END, Fixture, MINUTE, START, user_ids};
@@ -17,7 +18,9 @@ async fn members_whose_grace_period_ran_out_leave() {
 
     room.at(30_250);
     let due_in_ms = Some(50 * MINUTE - 30_250);
-    assert_eq!(room.sweep().await, ShardSweep { settled: 1, late_ms: 250, more: false, due_in_ms });
+    let next_due = NextDue { as_of: START + 30_250, due_at: Some(START + 50 * MINUTE), is_partial: false };
+    let swept = ShardSweep { settled: 1, late_ms: 250, more: false, next_due, due_in_ms };
+    assert_eq!(room.sweep().await, swept);
     let events = room.events().await;
     assert_eq!(events.len(), 1, "members who leave together share an event");
     assert_eq!(events[0].data["change"]["type"], "graceExpired");

@@ -32,7 +32,7 @@ impl Lane {
             EventKind::Heartbeat => Self::Exempt,
             EventKind::Disconnect => Self::Disconnect,
             EventKind::Join => Self::Join,
-            EventKind::Connect | EventKind::Leave | EventKind::Read => Self::Shared,
+            EventKind::Connect | EventKind::Leave | EventKind::Read | EventKind::Sweep => Self::Shared,
         }
     }
 }

@@ -7,12 +7,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use rollcall_host::{Host, Options, variables_from_env};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use super::{
     args::LocalApp,
     routes::{Callers, Routes},
-    sweeper,
 };
 
 /// The app in this process.
@@ -27,10 +25,7 @@ pub(super) struct InProcessApp {
 impl InProcessApp {
     /// Loads the app and starts its schedules.
     pub(super) async fn start(app: LocalApp) -> anyhow::Result<Self> {
-        let mut variables = variables_from_env(std::env::vars());
-        let sweep_token = Uuid::new_v4().to_string();
-        let sweep_tokens = variables.entry("sweep_tokens".to_owned()).or_default();
-        *sweep_tokens = format!("{sweep_tokens} {sweep_token}");
+        let variables = variables_from_env(std::env::vars());
         let callers = Arc::new(Callers::new(&variables));
         let options = Options {
             manifest: app.manifest,
@@ -47,7 +42,6 @@ impl InProcessApp {
         };
         started.run_cron();
         started.evict_idle_callers();
-        started.sweep_on_time(sweep_token);
         Ok(started)
     }
 
@@ -70,17 +64,6 @@ impl InProcessApp {
             tokio::select! {
                 () = stopping.cancelled() => {}
                 () = callers.evict_idle() => {}
-            }
-        });
-    }
-
-    fn sweep_on_time(&self, token: String) {
-        let host = self.host.clone();
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = sweeper::run(&host, &token) => {}
             }
         });
     }

@@ -16,7 +16,7 @@
 //! | [`error`] | why a call did not succeed |
 //! | [`observe`] | records each attempt in metrics, traces and logs |
 //! | [`routes`] | the app's own HTTP routes, with the app in this process |
-//! | [`sweeper`] | sweeps when something is due, with the app in this process |
+//! | [`sweep_timer`] | knows when this bridge should ask for a sweep |
 
 pub(crate) mod args;
 mod attempt;
@@ -34,8 +34,7 @@ mod queue;
 mod retry;
 #[cfg(feature = "in-process")]
 mod routes;
-#[cfg(feature = "in-process")]
-mod sweeper;
+pub(crate) mod sweep_timer;
 mod transport;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

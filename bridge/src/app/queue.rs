@@ -164,7 +164,7 @@ impl State {
         let goes_alone = self.alone_until.is_some_and(|until| Instant::now() < until);
         match kind {
             // A bridge sends few of them, each from one place that waits for it.
-            EventKind::Heartbeat | EventKind::Read => 1,
+            EventKind::Heartbeat | EventKind::Read | EventKind::Sweep => 1,
             _ if goes_alone => 1,
             EventKind::Connect | EventKind::Join | EventKind::Leave | EventKind::Disconnect => MAX_EVENTS,
         }

@@ -7,10 +7,11 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::{Stream, StreamExt};
 use redis::{Msg, aio::PubSubSink};
 use rollcall_protocol::{Keyspace, NodeId, RoomId, fanout::Envelope};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{coalesce::Coalescer, hub::Hub, resync::ResyncQueue};
-use crate::{health::Health, telemetry::metrics};
+use crate::{app::sweep_timer::SweepTimer, health::Health, telemetry::metrics};
 
 /// How long Redis may take to answer.
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub(crate) struct Subscriber {
     pub(crate) hub: Arc<Hub>,
     pub(crate) resync: Arc<ResyncQueue>,
     pub(crate) health: Arc<Health>,
+    pub(crate) sweep_timer: Arc<SweepTimer>,
 }
 
 impl Subscriber {
@@ -64,8 +66,8 @@ impl Subscriber {
     }
 
     async fn follow_hub(&self, mut sink: PubSubSink) -> anyhow::Result<Infallible> {
-        let node = self.keyspace.node_channel(&self.node);
-        timeout(REPLY_LIMIT, sink.subscribe(node)).await.context("SUBSCRIBE")??;
+        let own = [self.keyspace.node_channel(&self.node), self.keyspace.due_channel()];
+        timeout(REPLY_LIMIT, sink.subscribe(&own)).await.context("SUBSCRIBE")??;
         self.add(&mut sink, &self.hub.start_generation()).await?;
         self.health.record_subscribed(Instant::now());
         metrics::record_redis_connected();
@@ -95,6 +97,7 @@ impl Subscriber {
     /// after a new connection.
     async fn receive(&self, mut messages: impl Stream<Item = Msg> + Unpin) {
         let (node_channel, prefix) = (self.keyspace.node_channel(&self.node), self.keyspace.channel_prefix());
+        let due_channel = self.keyspace.due_channel();
         let mut coalescer = Coalescer::new(&self.hub);
         loop {
             let due = coalescer.next_due();
@@ -103,6 +106,10 @@ impl Subscriber {
                     let Some(message) = message else { return };
                     if message.get_channel_name() == node_channel {
                         self.health.record_signal(Instant::now());
+                        continue;
+                    }
+                    if message.get_channel_name() == due_channel {
+                        read_json(&message).into_iter().for_each(|next_due| self.sweep_timer.learn(next_due));
                         continue;
                     }
                     let Some((room, envelope)) = parse(&message, &prefix) else { continue };
@@ -124,6 +131,14 @@ impl Subscriber {
     }
 }
 
+fn read_json<T: DeserializeOwned>(message: &Msg) -> Option<T> {
+    let read = serde_json::from_slice(message.get_payload_bytes());
+    read.inspect_err(|error| {
+        tracing::error!(channel = message.get_channel_name(), %error, "redis.unreadable_event");
+    })
+    .ok()
+}
+
 /// Pauses between attempts to connect, with jitter so that bridges do not come back in step.
 fn pauses() -> ExponentialBackoff {
     ExponentialBuilder::default()
@@ -136,9 +151,5 @@ fn pauses() -> ExponentialBackoff {
 
 fn parse(message: &Msg, prefix: &str) -> Option<(RoomId, Envelope)> {
     let room: RoomId = message.get_channel_name().strip_prefix(prefix)?.parse().ok()?;
-    let envelope = serde_json::from_slice(message.get_payload_bytes());
-    envelope
-        .inspect_err(|error| tracing::error!(%room, %error, "redis.unreadable_event"))
-        .ok()
-        .map(|envelope| (room, envelope))
+    Some((room, read_json(message)?))
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    app::{self, App, AppError},
+    app::{self, App, AppError, sweep_timer::SweepTimer},
     health::Health,
     telemetry::metrics,
 };
@@ -38,6 +38,8 @@ pub(super) struct Heartbeat {
     /// Where this bridge hears of events.
     pub(super) keyspace: Keyspace,
     pub(super) interval: Duration,
+    /// Learns from the answers when something is due.
+    pub(super) sweep_timer: Arc<SweepTimer>,
     /// Rises when the app has taken all connections of this bridge for lost.
     pub(super) lease_losses: watch::Sender<u64>,
 }
@@ -84,6 +86,10 @@ impl Heartbeat {
                 self.lease_losses.send_modify(|losses| *losses += 1);
             }
             leased_since = Some(lease.since);
+            self.sweep_timer.learn_rank(lease.rank);
+            if let Some(next_due) = lease.next_due {
+                self.sweep_timer.learn(next_due);
+            }
             last_answered = Some(sent_at);
             let found = lease.keyspace.and_then(|app| find_mismatch(&app, &self.keyspace));
             if found != mismatch

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`server`] | runs a bridge from its start to its end |
 //! | [`heartbeat`] | keeps the bridge's lease alive |
+//! | [`sweeper`] | asks the app for a sweep when something is due |
 //! | [`readiness`] | checks the app before the bridge is ready |
 //! | [`app_server`] | serves the app's own HTTP routes |
 //! | [`drain`] | shuts down in order |
@@ -15,5 +16,6 @@ mod heartbeat;
 mod readiness;
 mod server;
 mod signals;
+mod sweeper;
 
 pub(crate) use self::server::run;

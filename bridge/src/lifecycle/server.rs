@@ -18,9 +18,10 @@ use super::{
     heartbeat::{self, Heartbeat},
     readiness::ReadinessCheck,
     signals::Signals,
+    sweeper::Sweeper,
 };
 use crate::{
-    app::App,
+    app::{App, sweep_timer::SweepTimer},
     config::{BridgeArgs, Config},
     disconnects::Disconnects,
     fanout::{
@@ -74,6 +75,7 @@ struct Bridge {
     health: Arc<Health>,
     heartbeat: Heartbeat,
     readiness: ReadinessCheck,
+    sweeper: Sweeper,
     subscriber: Subscriber,
     resync: Resync,
 }
@@ -112,6 +114,7 @@ impl Bridge {
         let hub = Arc::new(Hub::default());
         let resync = Arc::new(ResyncQueue::default());
         let lease_losses = watch::Sender::new(0);
+        let sweep_timer = Arc::new(SweepTimer::default());
         let context = Arc::new(Context {
             node: node.clone(),
             app: Arc::clone(&app),
@@ -153,11 +156,17 @@ impl Bridge {
                 health: Arc::clone(&health),
                 keyspace: config.keyspace.clone(),
                 interval: config.heartbeat_interval,
+                sweep_timer: Arc::clone(&sweep_timer),
                 lease_losses,
             },
             readiness: ReadinessCheck {
                 app: Arc::clone(&app),
                 health: Arc::clone(&health),
+                draining: context.shutdown.draining.clone(),
+            },
+            sweeper: Sweeper {
+                app: Arc::clone(&app),
+                timer: Arc::clone(&sweep_timer),
                 draining: context.shutdown.draining.clone(),
             },
             subscriber: Subscriber {
@@ -167,6 +176,7 @@ impl Bridge {
                 hub: Arc::clone(&hub),
                 resync: Arc::clone(&resync),
                 health: Arc::clone(&health),
+                sweep_timer,
             },
             resync: Resync { queue: resync, hub, app },
             listener,
@@ -187,6 +197,7 @@ impl Bridge {
         });
         let mut services = JoinSet::new();
         services.spawn(self.readiness.run());
+        services.spawn(self.sweeper.run());
         services.spawn(self.subscriber.run());
         services.spawn(self.resync.run());
         for &kind in EventKind::ALL {

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use rollcall_guest::{events, http::Response, redis};
-use rollcall_protocol::event::{Heartbeat, Lease};
+use rollcall_protocol::event::{Heartbeat, Lease, NextDue};
 use rollcall_rooms::Error;
 use spin_sdk::{http::Request, http_service};
 
@@ -21,9 +21,11 @@ async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Error> {
     if !heartbeat.is_leaving {
         rooms.signal_node(&heartbeat.node_id).await?;
     }
-    // A loss in one shard counts as a loss in all shards: a rejoin is harmless where the lease has held.
     Ok(Lease {
+        // A loss in one shard counts as a loss in all shards: a rejoin is harmless where the lease has held.
         since: leases.iter().map(|lease| lease.since).max().unwrap_or_default(),
         keyspace: Some(rooms.keyspace().clone()),
+        next_due: leases.iter().filter_map(|lease| lease.next_due).reduce(NextDue::merge),
+        rank: leases.iter().find_map(|lease| lease.rank),
     })
 }

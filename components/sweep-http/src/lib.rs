@@ -1,4 +1,4 @@
-//! Settles rooms that are due, over HTTP: for schedulers outside of the app.
+//! Settles rooms that are due, over HTTP: for bridges, and for schedulers outside of the app.
 
 use rollcall_guest::{
     bearer::{self, Tokens},
@@ -6,6 +6,7 @@ use rollcall_guest::{
     http::{self, Response},
     redis, sweep,
 };
+use rollcall_protocol::event::{EventKind, Sweep, Swept};
 use rollcall_rooms::Error;
 use spin_sdk::{
     http::{HeaderValue, Method, Request, StatusCode},
@@ -18,8 +19,21 @@ thread_local! {
 
 #[http_service]
 async fn handle(request: Request) -> Response {
+    if request.uri().path() == EventKind::Sweep.path() {
+        return events::handle(request, sweep_for_bridges, redis::check).await;
+    }
     let context = http::request_context(&request);
     context.within(async { handle_request(request).await.unwrap_or_else(http::problem) }).await
+}
+
+/// Sweeps, and tells all bridges so, because others may be about to ask.
+async fn sweep_for_bridges(_: Sweep) -> Result<Swept, Error> {
+    let rooms = redis::rooms().await?;
+    let swept = sweep::run(&*rooms).await?;
+    if let Some(next_due) = swept.next_due {
+        rooms.announce_next_due(next_due).await?;
+    }
+    Ok(swept)
 }
 
 /// `/sweep` takes the token in a header, and `/sweep/<token>` in the path: some schedulers can only request a path.
@@ -35,8 +49,8 @@ async fn handle_request(request: Request) -> Result<Response, Error> {
     }
     let token = in_path.or_else(|| bearer::presented(request.headers()));
     bearer::authorize(token, &TOKENS, "sweep_tokens").await?;
-    let report = events::within_time_limit(async { sweep::run(&*redis::rooms().await?).await }).await?;
-    let mut response = http::json(StatusCode::OK, &report);
+    let swept = events::within_time_limit(async { sweep::run(&*redis::rooms().await?).await }).await?;
+    let mut response = http::json(StatusCode::OK, &swept.report);
     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     EntryId, Keyspace, NodeId, ResumeHash, RoomId, UserId,
+    api::SweepReport,
     client::{Done, Identity, Joined, Profile},
     definition::Grant,
     id,
@@ -124,6 +125,7 @@ impl AppEvent for Heartbeat {
 
 /// The response to a [`Heartbeat`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Lease {
     /// When the node's unbroken lease began, on a scale that only rises. A changed value means that the app has treated
     /// the node's earlier connections as lost.
@@ -131,6 +133,59 @@ pub struct Lease {
     /// Where the app publishes the events of rooms. Older apps do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyspace: Option<Keyspace>,
+    /// When something is due next; none for a bridge that stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<NextDue>,
+    /// How many of the living nodes have held their lease for longer; none for a bridge that stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+}
+
+/// When rooms have to be settled although no call arrives. Times are those of Redis's clock, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextDue {
+    /// When the app looked.
+    pub as_of: u64,
+    /// The first deadline; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<u64>,
+    /// Whether the app looked at one room only, so that others may have earlier deadlines.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
+}
+
+impl NextDue {
+    /// The next deadline of two parts that the app has looked at.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            as_of: self.as_of.min(other.as_of),
+            due_at: self.due_at.into_iter().chain(other.due_at).min(),
+            is_partial: self.is_partial || other.is_partial,
+        }
+    }
+}
+
+/// A bridge asks the app to settle the rooms that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {}
+
+impl AppEvent for Sweep {
+    const KIND: EventKind = EventKind::Sweep;
+    type Response = Swept;
+}
+
+/// The response to a [`Sweep`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Swept {
+    /// What the sweep did.
+    #[serde(flatten)]
+    pub report: SweepReport,
+    /// When something is due next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<NextDue>,
 }
 
 /// A bridge may have missed events of a room and asks for a snapshot.
@@ -189,12 +244,14 @@ pub enum EventKind {
     Heartbeat,
     /// [`Read`]
     Read,
+    /// [`Sweep`]
+    Sweep,
 }
 
 impl EventKind {
     /// All kinds.
     pub const ALL: &[Self] =
-        &[Self::Connect, Self::Join, Self::Leave, Self::Disconnect, Self::Heartbeat, Self::Read];
+        &[Self::Connect, Self::Join, Self::Leave, Self::Disconnect, Self::Heartbeat, Self::Read, Self::Sweep];
 
     /// The name in bodies, logs and metrics.
     pub fn name(self) -> &'static str {
@@ -205,6 +262,7 @@ impl EventKind {
             Self::Disconnect => "disconnect",
             Self::Heartbeat => "heartbeat",
             Self::Read => "read",
+            Self::Sweep => "sweep",
         }
     }
 
@@ -217,6 +275,7 @@ impl EventKind {
             Self::Disconnect => "/events/disconnect",
             Self::Heartbeat => "/events/heartbeat",
             Self::Read => "/events/read",
+            Self::Sweep => "/events/sweep",
         }
     }
 
@@ -229,6 +288,7 @@ impl EventKind {
             Self::Disconnect => "rollcall.disconnect",
             Self::Heartbeat => "rollcall.heartbeat",
             Self::Read => "rollcall.read",
+            Self::Sweep => "rollcall.sweep",
         }
     }
 }
@@ -241,6 +301,15 @@ mod tests {
     fn a_token_does_not_show_in_debug_output() {
         let event = Connect { token: "secret".into() };
         assert!(!format!("{event:?}").contains("secret"));
+    }
+
+    #[test]
+    fn parts_that_the_app_has_looked_at_are_due_at_the_first_deadline_as_of_the_first_look() {
+        let next = |as_of, due_at| NextDue { as_of, due_at, is_partial: false };
+        assert_eq!(next(2, Some(9)).merge(next(1, Some(8))), next(1, Some(8)));
+        assert_eq!(next(1, None).merge(next(2, Some(8))), next(1, Some(8)));
+        assert_eq!(next(1, None).merge(next(1, None)), next(1, None));
+        assert!(next(1, None).merge(NextDue { is_partial: true, ..next(1, None) }).is_partial);
     }
 
     #[test]

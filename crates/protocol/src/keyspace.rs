@@ -102,6 +102,14 @@ impl Keyspace {
         format!("{}\t{node}", self.channel_prefix())
     }
 
+    /// The channel on which every bridge hears when something is due, as [`NextDue`](crate::event::NextDue): after each
+    /// sweep that a bridge asked for, and at once when a deadline is too near to be heard of with the next heartbeat.
+    ///
+    /// The second tab keeps the channel apart from those of nodes.
+    pub fn due_channel(&self) -> String {
+        format!("{}\t\tdue", self.channel_prefix())
+    }
+
     /// A key in the key-value store of definitions. Stores have held those of the default keyspace without a prefix since
     /// before there were others.
     pub fn definition_key(&self, name: impl fmt::Display) -> String {
@@ -152,6 +160,14 @@ mod tests {
     fn no_room_has_the_channel_of_a_node() {
         let channel = Keyspace::default().node_channel(&NodeId::new("n").unwrap());
         assert!(channel.strip_prefix("rollcall:events:").unwrap().parse::<RoomId>().is_err());
+    }
+
+    #[test]
+    fn no_room_and_no_node_has_the_channel_of_deadlines() {
+        let channel = Keyspace::default().due_channel();
+        let name = channel.strip_prefix("rollcall:events:").unwrap();
+        assert!(name.parse::<RoomId>().is_err());
+        assert!(NodeId::new(name.strip_prefix('\t').unwrap()).is_err());
     }
 
     #[test]

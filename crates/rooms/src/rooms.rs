@@ -6,7 +6,7 @@ use rollcall_protocol::{
     attendance::Attendance,
     client::{Done, Joined, Profile},
     definition::{Duplicates, StoredDefinition},
-    event::{Heartbeat, Join, Lease, Membership, Read, RoomSnapshot},
+    event::{Heartbeat, Join, Lease, Membership, NextDue, Read, RoomSnapshot},
     id,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -170,7 +170,9 @@ pub struct ShardSweep {
     pub late_ms: u64,
     /// Whether more rooms are due.
     pub more: bool,
-    /// The milliseconds until the shard is due next.
+    /// The next deadline of the shard.
+    pub next_due: NextDue,
+    /// The milliseconds until the shard has to be swept again.
     pub due_in_ms: Option<u64>,
 }
 
@@ -180,7 +182,9 @@ pub struct ShardSweep {
 pub struct DueShards {
     /// Their numbers.
     pub shards: Vec<u64>,
-    /// The milliseconds until another shard is due.
+    /// The next deadline of the other shards; none if there are no others.
+    pub next_due: Option<NextDue>,
+    /// The milliseconds until another shard has to be visited.
     pub due_in_ms: Option<u64>,
 }
 
@@ -258,16 +262,32 @@ impl<R: Redis> Rooms<R> {
         self.run(&script::READ, self.shard_of(&read.room_id), read).await
     }
 
-    /// Prolongs or ends a node's lease in one shard.
+    /// Prolongs or ends a node's lease in one shard. Only the first shard ranks the nodes, because the rank is much the same
+    /// in all shards.
     pub async fn heartbeat(&self, shard: u64, heartbeat: &Heartbeat) -> Result<Lease, Error> {
-        self.run(&script::HEARTBEAT, shard, heartbeat).await
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct HeartbeatCall<'a> {
+            #[serde(flatten)]
+            heartbeat: &'a Heartbeat,
+            is_ranked: bool,
+        }
+        self.run(&script::HEARTBEAT, shard, &HeartbeatCall { heartbeat, is_ranked: shard == 0 }).await
     }
 
     /// Publishes a sign of life on a node's own channel. A node that hears the sign knows that the app publishes to the
     /// Redis where the node listens.
     pub async fn signal_node(&self, node: &NodeId) -> Result<(), Error> {
-        let channel = self.keyspace.node_channel(node);
-        let published = self.redis.command("PUBLISH", &[channel.as_bytes(), b""]).await;
+        self.publish(&self.keyspace.node_channel(node), "").await
+    }
+
+    /// Tells all bridges when something is due next.
+    pub async fn announce_next_due(&self, next_due: NextDue) -> Result<(), Error> {
+        self.publish(&self.keyspace.due_channel(), &to_json(&next_due)?).await
+    }
+
+    async fn publish(&self, channel: &str, message: &str) -> Result<(), Error> {
+        let published = self.redis.command("PUBLISH", &[channel.as_bytes(), message.as_bytes()]).await;
         published.map_err(|error| Error::Unavailable(format!("PUBLISH to {channel}: {error}")))?;
         Ok(())
     }
@@ -289,7 +309,7 @@ impl<R: Redis> Rooms<R> {
         let call = to_json(&DueCall {})?;
         let reply = match redis::run(&self.redis, &script::DUE, &keys, &self.settings_json, &call).await {
             Err(RedisError::Refused(_)) => {
-                return Ok(DueShards { shards: self.shards().collect(), due_in_ms: None });
+                return Ok(DueShards { shards: self.shards().collect(), next_due: None, due_in_ms: None });
             }
             reply => reply.map_err(|error| redis::unavailable(&script::DUE, &error))?,
         };

@@ -24,12 +24,23 @@ export class Bridge {
    * `app`: the URL of an app in another process; without it, the bridge runs the app itself.
    * `variables`: environment variables beyond the defaults. `listen` and `appListen`: addresses of an earlier
    * bridge that this one takes over. `metrics`: whether to serve metrics. `openFiles`: limit of open files.
+   * `manifest`: the path of the app's manifest.
    */
-  static async start({ redis, app, flags = [], variables = {}, listen, appListen, metrics = false, openFiles }) {
+  static async start({
+    redis,
+    app,
+    flags = [],
+    variables = {},
+    listen,
+    appListen,
+    metrics = false,
+    openFiles,
+    manifest = MANIFEST,
+  }) {
     const bridge = new Bridge();
     const line = [BINARY, 'bridge', '--listen', listen ?? (await reserveAddress())];
     if (app) line.push('--app', app);
-    else line.push('--app', MANIFEST, '--app-listen', appListen ?? (await reserveAddress()));
+    else line.push('--app', manifest, '--app-listen', appListen ?? (await reserveAddress()));
     if (metrics) line.push('--metrics-listen', await reserveAddress());
     line.push(...flags);
     const [command, ...args] = openFiles ? ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, ...line] : line;

@@ -115,7 +115,7 @@ describe('readiness at the start', { timeout: 900_000 }, () => {
     [
       'a time without unit',
       { SPIN_VARIABLE_GRACE_MS: '30s' },
-      ['join', 'leave', 'disconnect', 'heartbeat', 'read'],
+      ['join', 'leave', 'disconnect', 'heartbeat', 'read', 'sweep'],
       /grace_ms/,
     ],
     [
@@ -216,7 +216,7 @@ describe('readiness at the start', { timeout: 900_000 }, () => {
       app.appUrl,
     );
     try {
-      await until(() => reasons(bridge).length === 6, 'the bridge logs the reasons');
+      await until(() => reasons(bridge).length === 7, 'the bridge logs the reasons');
       assert.ok(reasons(bridge).every((line) => /does not accept this bridge's signature/.test(line)));
       await becomesAt(bridge.address, ['app']);
       await becomesAt(app.address, []);

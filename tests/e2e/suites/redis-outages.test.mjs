@@ -259,6 +259,7 @@ describe('Redis outages', { timeout: 900_000 }, () => {
         [joined, (user) => event('disconnect', user)],
         [none, () => event('read', { roomId: room, entries: [] })],
         [none, () => event('heartbeat', { nodeId: 'test', isLeaving: false })],
+        [none, () => event('sweep', {})],
         [none, () => api('POST', '/sweep', undefined, SWEEP_TOKEN)],
         [none, () => api('GET', '/rooms')],
         [none, () => api('GET', `/rooms/${room}`)],

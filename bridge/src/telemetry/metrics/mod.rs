@@ -176,10 +176,6 @@ pub(crate) fn record_lease_lost() {
 }
 
 /// Records a sweep. `delay`: delay of the most overdue entry that the sweep settled.
-#[cfg_attr(
-    not(feature = "in-process"),
-    allow(dead_code, reason = "without the feature, another process runs the sweeps")
-)]
 pub(crate) fn record_sweep(delay: Duration) {
     METRICS.sweep_lateness.observe(delay.as_secs_f64());
 }

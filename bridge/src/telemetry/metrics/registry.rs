@@ -134,7 +134,7 @@ impl Metrics {
             sweep_lateness: register_duration(
                 rollcall,
                 "sweep_lateness",
-                "Delay of the most overdue entry that a sweep settled; only with the app in this process",
+                "Delay of the most overdue deadline that a sweep settled, of the sweeps that this bridge asked for",
                 build_duration_histogram(),
             ),
             registry,

@@ -1,9 +1,13 @@
-//! What the sweep on a schedule costs, counted by Redis, and who may ask for one.
+//! What sweeps cost, counted by Redis, and who may ask for one.
 
 use http::StatusCode;
+use rollcall_host::Host;
+use rollcall_protocol::event::{NextDue, Sweep};
+use serde_json::Value;
 
 use crate::support::{
-    Counts, OPERATOR_TOKEN, RedisServer, application, connect, count, request, rollcall, rollcall_with, text, wasm,
+    Counts, OPERATOR_TOKEN, RedisServer, application, connect, count, request, rollcall, rollcall_with, send,
+    text, wasm,
 };
 
 const SHARDS: u64 = 16;
@@ -93,6 +97,50 @@ async fn a_sweep_gives_up_on_a_redis_that_does_not_answer() {
     while clients(&mut redis) > 1 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    host.close().await;
+}
+
+/// Asks for a sweep as a bridge does. Returns the number of settled rooms, and when something is due next.
+async fn ask(host: &Host) -> (u64, NextDue) {
+    let response = send(host, &Sweep {}, "sweep").await;
+    assert_eq!(response.status(), StatusCode::OK, "{}", text(&response));
+    let ack: Value = serde_json::from_slice(response.body()).unwrap();
+    let next_due = serde_json::from_value(ack["data"]["nextDue"].clone()).unwrap();
+    (ack["data"]["settled"].as_u64().unwrap(), next_due)
+}
+
+/// The number of messages that Redis has published.
+fn count_published(redis: &mut redis::Connection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
+    let publish = info.lines().find_map(|line| line.strip_prefix("cmdstat_publish:calls="));
+    publish.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_for_a_bridge_costs_one_script_and_one_message_while_nothing_is_due() {
+    let server = RedisServer::start().unwrap();
+    let host = rollcall(&server).await;
+    let mut redis = connect(&server);
+    // The first sweeps load the scripts.
+    run(&mut redis, "ZADD rollcall:{0}:leases 1 gone");
+    ask(&host).await;
+    ask(&host).await;
+
+    let (before, published) = (count(&mut redis), count_published(&mut redis));
+    for _ in 0..10 {
+        let (_, next_due) = ask(&host).await;
+        assert_eq!((next_due.due_at, next_due.is_partial), (None, false));
+    }
+    assert_eq!(count(&mut redis).since(before), Counts { connections: 0, scripts: 10 });
+    assert_eq!(count_published(&mut redis) - published, 10);
+
+    // A deadline of a room that has expired, and one that is far away.
+    run(&mut redis, "ZADD rollcall:{3}:deadlines 1 gone");
+    run(&mut redis, "ZADD rollcall:{4}:deadlines 4102444800000 later");
+    let before = count(&mut redis);
+    let (settled, next_due) = ask(&host).await;
+    assert_eq!((settled, next_due.due_at), (1, Some(4_102_444_800_000)));
+    assert_eq!(count(&mut redis).since(before), Counts { connections: 0, scripts: 2 }, "one shard is due");
     host.close().await;
 }
 

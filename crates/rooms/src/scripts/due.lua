@@ -4,19 +4,17 @@
 -- ARGV[1]  settings: now?, leaseMs
 -- ARGV[2]  call: empty
 --
--- Returns  {'OK', JSON {shards, dueInMs?}}  shards: numbers of the shards in which something is due, or no script has
---                                           run for so long that soon a pause would seem to begin; dueInMs: time until
---                                           this is so for another shard
+-- Returns  {'OK', JSON {shards, nextDue, dueInMs?}}  shards: numbers of the shards in which something is due, or no
+--                                           script has run for so long that soon a pause would seem to begin;
+--                                           nextDue {asOf, dueAt?}: next deadline in the other shards; dueInMs: time
+--                                           until another shard has to be visited
 --
 -- Events   none
 
---- @include "silence"
-
-local function find_first(key)
-  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge)
-end
+--- @include "deadline"
 
 local due = {}
+local next_deadline = math.huge
 local due_in_ms = math.huge
 
 local function look_at(number, shard)
@@ -29,6 +27,7 @@ local function look_at(number, shard)
   if deadline <= now or now - ran_at >= CHARGED_MS / 2 then
     table.insert(due, number)
   else
+    next_deadline = math.min(next_deadline, deadline)
     due_in_ms = math.min(due_in_ms, deadline - now, ran_at + CHARGED_MS - now)
   end
 end
@@ -38,7 +37,7 @@ for index, key in ipairs(KEYS) do
 end
 
 -- cjson would encode an empty list as an object.
-local json = '{"shards":[' .. table.concat(due, ',') .. ']'
+local json = '{"shards":[' .. table.concat(due, ',') .. '],"nextDue":' .. cjson.encode(build_next_due(next_deadline))
 if due_in_ms < math.huge then
   json = json .. string.format(',"dueInMs":%.0f', math.max(0, due_in_ms))
 end

@@ -3,16 +3,32 @@
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
 --          attendanceMs, sliceMembers
--- ARGV[2]  call: nodeId, isLeaving
+-- ARGV[2]  call: nodeId, isLeaving, isRanked (whether the reply has a rank)
 --
--- Returns  {'OK', JSON {since}}  since: start of the node's unbroken lease, 0 for a node that stops. A start that
---                                differs from the last reply's means that all earlier connections count as lost
---          {'AGAIN'}             a room of the node is not settled yet
+-- Returns  {'OK', JSON {since, nextDue?, rank?}}  since: start of the node's unbroken lease, 0 for a node that stops. A
+--                                                 start that differs from the last reply's means that all earlier
+--                                                 connections count as lost; nextDue {asOf, dueAt?}: the shard's next
+--                                                 deadline; rank: number of living nodes with an earlier start
+--          {'AGAIN'}                              a room of the node is not settled yet
 --
 -- Events   whatever was overdue in rooms of a node whose lease has ended; among it
 --          room:participantReconnecting  a member lost the last connection
 
 --- @include "node_expiry"
+
+-- Most nodes that a rank counts. Beyond them, several nodes have the same rank.
+local MAX_RANK = 1000
+
+local function find_rank(since)
+  local nodes = redis.call('ZRANGE', LEASES, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, MAX_RANK)
+  local rank = 0
+  for _, start in ipairs(redis.call('HMGET', LEASED_SINCE, unpack(nodes))) do
+    if start and tonumber(start) < since then
+      rank = rank + 1
+    end
+  end
+  return rank
+end
 
 local lease_end = load_lease_end(call.nodeId)
 if call.isLeaving and lease_end then
@@ -27,4 +43,9 @@ end
 ensure_lease(call.nodeId)
 save_lease_end(call.nodeId, now + settings.leaseMs)
 set_node_ttl(call.nodeId)
-return { 'OK', cjson.encode({ since = tonumber(redis.call('HGET', LEASED_SINCE, call.nodeId)) }) }
+local since = tonumber(redis.call('HGET', LEASED_SINCE, call.nodeId))
+local reply = { since = since, nextDue = build_next_due(find_next_deadline()) }
+if call.isRanked then
+  reply.rank = find_rank(since)
+end
+return { 'OK', cjson.encode(reply) }

@@ -7,22 +7,15 @@
 --          attendanceMs, sliceMembers
 -- ARGV[2]  call: limit (most rooms to settle)
 --
--- Returns  {'OK', JSON {settled, lateMs, more, dueInMs?}}  settled: number of rooms that were due; lateMs: how long
---                                                          the first was overdue; more: whether more is due;
+-- Returns  {'OK', JSON {settled, lateMs, more, nextDue, dueInMs?}}  settled: number of rooms that were due; lateMs: how
+--                                                          long the first was overdue; more: whether more is due;
+--                                                          nextDue {asOf, dueAt?}: the shard's next deadline;
 --                                                          dueInMs: time until the shard has to be swept again: its
 --                                                          next deadline, or sooner so that no pause seems to begin
 --
 -- Events   whatever was overdue
 
 --- @include "node_expiry"
-
-local function find_first(key)
-  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge)
-end
-
-local function find_next_deadline()
-  return math.min(find_first(KEYS[1]), find_first(LEASES))
-end
 
 -- Returns whether the room is settled.
 local function settle_due_room(id)
@@ -57,7 +50,12 @@ local settled_rooms = settle_due_rooms(call.limit)
 settled_rooms = settled_rooms + expire_nodes(call.limit - settled_rooms)
 
 local deadline = find_next_deadline()
-local report = { settled = settled_rooms, lateMs = late_ms, more = deadline <= now }
+local report = {
+  settled = settled_rooms,
+  lateMs = late_ms,
+  more = deadline <= now,
+  nextDue = build_next_due(deadline),
+}
 if deadline < math.huge then
   report.dueInMs = math.max(0, deadline - now)
   if redis.call('EXISTS', LEASES) == 1 then

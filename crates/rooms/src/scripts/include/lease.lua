@@ -76,6 +76,11 @@ local function find_ended_leases(room, until_ms)
   return ended
 end
 
+-- Returns the first deadline of the shard: that of a room, or the end of a lease.
+local function find_next_deadline()
+  return math.min(find_first(KEYS[1]), find_first(LEASES))
+end
+
 -- Counts a new entry of a node in a room. The node gets a lease, so that no member is ever present without one.
 local function acquire(room, entry)
   ensure_lease(entry.nodeId)

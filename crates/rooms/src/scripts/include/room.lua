@@ -2,6 +2,7 @@
 -- shard's key keep all of them in one slot, and the sweep finds out only inside the script which rooms are due.
 
 --- @include "call"
+--- @include "deadline"
 --- @include "grace"
 --- @include "ids"
 
@@ -92,7 +93,10 @@ local function schedule(room)
   if room.reminder_at then
     deadline = math.min(deadline, room.reminder_at)
   end
-  redis.call('ZADD', KEYS[1], math.min(deadline, find_grace_end(room) or deadline), room.id)
+  deadline = math.min(deadline, find_grace_end(room) or deadline)
+  if redis.call('ZADD', KEYS[1], 'CH', deadline, room.id) == 1 then
+    announce_if_near(deadline)
+  end
 end
 
 -- Makes keys expire at the given time, unless they do so later.
