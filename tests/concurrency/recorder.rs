@@ -4,6 +4,7 @@ use std::thread::{self, JoinHandle};
 
 use futures_util::StreamExt;
 use redis::Client;
+use rollcall_protocol::Keyspace;
 use rollcall_tests::redis_server::connect;
 use tokio::{runtime::Builder, sync::oneshot};
 
@@ -13,9 +14,6 @@ use crate::{
 };
 
 const CHANNEL_PREFIX: &str = "rollcall:events:";
-
-/// The channel of deadlines.
-const DUE_CHANNEL: &str = "rollcall:events:\t\tdue";
 
 /// A channel that no room has.
 const END_CHANNEL: &str = CHANNEL_PREFIX;
@@ -61,7 +59,7 @@ async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
         if channel == END_CHANNEL {
             return recording;
         }
-        if channel == DUE_CHANNEL {
+        if channel == Keyspace::default().due_channel() {
             continue;
         }
         let room = ROOMS.iter().position(|room| channel.strip_prefix(CHANNEL_PREFIX) == Some(room.id));

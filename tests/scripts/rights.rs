@@ -175,13 +175,9 @@ async fn a_bridge_may_subscribe_to_rooms_and_nothing_else() {
     let channel = Keyspace::default().channel(&"algebra".parse().unwrap());
     subscription.subscribe(&channel).await.unwrap();
     subscription.unsubscribe(&channel).await.unwrap();
-    subscription
-        .subscribe(&[
-            Keyspace::default().node_channel(&"node".parse().unwrap()),
-            Keyspace::default().due_channel(),
-        ])
-        .await
-        .unwrap();
+    let keyspace = Keyspace::default();
+    let own = [keyspace.node_channel(&"node".parse().unwrap()), keyspace.due_channel()];
+    subscription.subscribe(&own).await.unwrap();
     assert!(subscription.subscribe("another").await.is_err());
     let mut bridge = connect(&client).await;
     for words in [&["PUBLISH", &channel, "x"][..], &["GET", "rollcall:{0}:epoch"], &["KEYS", "*"]] {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { about, changed, entered, Harness } from '../harness/harness.mjs';
-import { manifestWithoutCron } from '../harness/manifest.mjs';
 import { metricsAddress } from '../harness/metrics.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -24,8 +23,12 @@ const VARIABLES = {
 describe('sweep without a scheduler', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
-    const manifest = await manifestWithoutCron();
-    harness = await Harness.start({ bridges: 1 + BRIDGES, metrics: true, manifest, variables: VARIABLES });
+    harness = await Harness.start({
+      bridges: 1 + BRIDGES,
+      metrics: true,
+      manifest: 'spin-without-cron.toml',
+      variables: VARIABLES,
+    });
     await rank();
   });
   after(() => harness?.stop());
