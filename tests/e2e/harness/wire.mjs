@@ -26,8 +26,8 @@ export const UPGRADES = {
 export class Wire {
   /** Requests so far. */
   requests = 0;
-  /** Requests without a response. */
-  waiting = 0;
+  /** Polls that wait for a response. */
+  polls = 0;
   /** Requests to upgrade so far. */
   upgrades = 0;
   #sockets = new Set();
@@ -54,13 +54,21 @@ export class Wire {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     }
+    let isPolling = false;
+    const endPoll = () => {
+      if (isPolling) this.polls -= 1;
+      isPolling = false;
+    };
     let isUpgrading = false;
     let isSwitched = false;
     client.on('data', (bytes) => {
       const text = bytes.toString('latin1');
       if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(text)) {
         this.requests += 1;
-        this.waiting += 1;
+      }
+      if (/^GET \S+[?&]transport=polling\S*[?&]sid=/.test(text)) {
+        isPolling = true;
+        this.polls += 1;
       }
       if (/\r\nupgrade: websocket\r\n/i.test(text)) {
         isUpgrading = true;
@@ -74,7 +82,7 @@ export class Wire {
       this.#pass(bytes, upstream);
     });
     upstream.on('data', (bytes) => {
-      if (!isSwitched && bytes.toString('latin1').startsWith('HTTP/1.1 ')) this.waiting -= 1;
+      if (!isSwitched && bytes.toString('latin1').startsWith('HTTP/1.1 ')) endPoll();
       if (isSwitched && this.behavior === UPGRADES.MUTE) return;
       if (!isUpgrading || isSwitched) return this.#pass(bytes, client);
       isSwitched = true;
@@ -85,7 +93,10 @@ export class Wire {
         upstream.destroy();
       }
     });
-    client.once('close', () => this.#later(() => upstream.destroy()));
+    client.once('close', () => {
+      endPoll();
+      this.#later(() => upstream.destroy());
+    });
     upstream.once('close', () => this.#later(() => client.destroy()));
   }
 

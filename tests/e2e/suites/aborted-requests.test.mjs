@@ -19,12 +19,14 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     let site;
     let browser;
     let lea;
+    let wire;
     before(async () => {
       site = await Site.start();
       [server, browser] = await Promise.all([
         Kind.start({ flags: ['--origin', site.origin], origin: site.origin }),
         launch(),
       ]);
+      wire = await Wire.start(new URL(server.url).host);
       lea = new SocketIoMember('lea', server, { auth: await authOf('lea') });
       await lea.connected();
       await lea.enter(server.room);
@@ -32,9 +34,13 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     after(async () => {
       lea?.disconnect();
       await browser?.close();
+      await wire?.stop();
       site?.stop();
       await server?.stop();
     });
+
+    /** Between two polls, nothing tells a server that a client is gone. */
+    const polls = () => until(() => wire.polls > 0, 'the client polls');
 
     /** Waits until the others are told that a user is gone. */
     const isLost = (user) => lea.next(server.lost[0], server.lost[1](user), NOTICE_LIMIT_MS);
@@ -42,8 +48,9 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     test('a page that is closed while it polls is lost at once', async () => {
       const tab = await Tab.open(browser, site);
       const options = { auth: await authOf('kim'), transports: ['polling'] };
-      assert.equal(await tab.call('overSocketIo', server.url + NAMESPACE, options), 'connected');
+      assert.equal(await tab.call('overSocketIo', wire.url + NAMESPACE, options), 'connected');
       assert.equal((await tab.call('request', 'room:join', { groupId: server.room })).success, true);
+      await polls();
       await tab.close();
       await isLost('kim');
     });
@@ -52,14 +59,16 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
       const tab = await Tab.open(browser, site);
       const options = { auth: await authOf('ali'), transports: ['polling'] };
       const enter = async () => {
-        assert.equal(await tab.call('overSocketIo', server.url + NAMESPACE, options), 'connected');
+        assert.equal(await tab.call('overSocketIo', wire.url + NAMESPACE, options), 'connected');
         return tab.call('request', 'room:join', { groupId: server.room });
       };
       assert.equal((await enter()).success, true);
+      await polls();
       await tab.page.reload();
       // The reload's own requests may overtake the end of the old connection.
       await isLost('ali');
       assert.equal((await enter()).success, true);
+      await polls();
       await tab.close();
       await isLost('ali');
     });
@@ -67,14 +76,12 @@ for (const [name, Kind] of Object.entries(SERVERS)) {
     test('a client that is killed while it polls is lost at once', async () => {
       const script = new URL('../harness/client-process.mjs', import.meta.url).pathname;
       const { token } = await authOf('zoe');
-      const wire = await Wire.start(new URL(server.url).host);
       const parameters = [script, wire.url + NAMESPACE, token, server.room, 'polling', 'zoe'];
       const client = new Child(process.execPath, parameters, {});
       await client.line(/ack .*"success":true/);
-      await until(() => wire.waiting > 0, 'the client polls');
+      await polls();
       await client.kill('SIGKILL');
       await isLost('zoe');
-      await wire.stop();
     });
 
     test('a client whose message breaks off is lost at once', async () => {

@@ -66,10 +66,12 @@ describe('bridge crashes', { timeout: 900_000 }, () => {
     );
 
     const back = users.slice(0, MEMBERS / 2);
-    for (const user of back) {
-      const ack = await (await harness.socketIo(user)).enter(room);
-      assert.equal(ack.recovered, true, `${user} is recovered`);
-    }
+    await Promise.all(
+      back.map(async (user) => {
+        const ack = await (await harness.socketIo(user)).enter(room);
+        assert.equal(ack.recovered, true, `${user} is recovered`);
+      }),
+    );
     const gone = new Set(users.slice(MEMBERS / 2));
     while (gone.size > 0) {
       const { change } = await lea.next('room:participantsChanged', ({ change }) => change.type === 'graceExpired');

@@ -121,7 +121,7 @@ describe('readiness at the start', { timeout: 900_000 }, () => {
     [
       'a prefix with a colon',
       { SPIN_VARIABLE_REDIS_PREFIX: 'a:b' },
-      ['join', 'leave', 'disconnect', 'heartbeat', 'read'],
+      ['join', 'leave', 'disconnect', 'heartbeat', 'read', 'sweep'],
       /misconfigured: the variable redis_prefix must be 1 to 32 letters/,
     ],
     ['an unknown kind of sessions', { SPIN_VARIABLE_SESSIONS: 'mysql' }, ['join'], /misconfigured: sessions must be/],
