@@ -173,6 +173,18 @@ async fn the_end_comes_in_a_poll_of_its_own_after_the_last_messages() {
     assert_eq!(server.next_closed().await, Closed::ByServer);
     assert_eq!(server.ask(&format!("GET {path}"), "").await, (200, "4bye".to_owned()));
     assert_eq!(server.ask(&format!("GET {path}"), "").await, (200, "1".to_owned()));
+    assert_eq!(server.ask(&format!("GET {path}"), "").await.0, 400, "the session is over");
+}
+
+#[tokio::test]
+async fn after_the_client_has_closed_one_poll_is_answered_and_no_other() {
+    for _ in 0..20 {
+        let server = Running::start().await;
+        let path = server.open().await;
+        server.ask(&format!("POST {path}"), "1").await;
+        assert_eq!(server.ask(&format!("GET {path}"), "").await, (200, "6".to_owned()));
+        assert_eq!(server.ask(&format!("GET {path}"), "").await.0, 400);
+    }
 }
 
 #[tokio::test]

@@ -146,11 +146,13 @@ impl<'a, D> Request<'a, D> {
     /// Begins a request, unless the client has one of the same kind already: then the session ends.
     fn begin(socket: &'a Socket<D>, kind: Kind) -> Result<Self, WrongRequest> {
         let mut state = socket.state();
-        let is_open = match state.closed {
-            None => true,
-            Some(closed) => kind == Kind::Poll && closed.allows_last_poll(),
+        let State { transport: Transport::Polling(polling), closed } = &mut *state else {
+            return Err(WrongRequest::Bad);
         };
-        let Transport::Polling(polling) = &mut state.transport else { return Err(WrongRequest::Bad) };
+        let is_open = match closed {
+            None => true,
+            Some(closed) => kind == Kind::Poll && closed.allows_last_poll() && !polling.has_last_packet,
+        };
         if !is_open {
             return Err(WrongRequest::UnknownSession);
         }
