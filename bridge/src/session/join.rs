@@ -48,6 +48,7 @@ impl<O: Outbound> Session<O> {
             return Err(ErrorCode::Overloaded.into());
         }
         self.take_back_unconfirmed_join().await?;
+        self.context.disconnects.wait_for(&room, self.user_id()).await;
         // The session attaches before the call, so it misses nothing that is published after the call.
         let attachment = self.attach(room.clone()).await?;
         let resume_token = new_resume_token()?;
