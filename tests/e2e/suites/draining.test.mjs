@@ -8,7 +8,7 @@ import { Harness } from '../harness/harness.mjs';
 import { metricsAddress } from '../harness/metrics.mjs';
 import { within } from '../harness/wait.mjs';
 
-const DRAIN_MS = 3000;
+const DRAIN_MS = 4000;
 const CLIENTS = 60;
 const WAYS = [
   ['Socket.IO', { transports: ['websocket'] }],
@@ -72,10 +72,16 @@ describe('draining', { timeout: 900_000 }, () => {
     );
     assert.equal(await within(status, 'an answer to a WebSocket'), 503);
 
-    // The bridge serves a client until the client's delay is over, over polling too.
-    const patient = members.filter((_, i) => delays[i] > DRAIN_MS / 2);
-    const served = patient.slice(0, 9).map(async (member) => assert.equal((await member.join(room)).success, true));
-    await Promise.all(served);
+    // The bridge serves a client until the client's delay is over, over polling too. Here, a delay may be over before the
+    // answer to a join.
+    const byDelay = members.map((_, i) => i).sort((a, b) => delays[b] - delays[a]);
+    const isServed = async (i) => {
+      const joined = await members[i].join(room).catch(() => undefined);
+      if (!joined) assert.ok(performance.now() - began >= delays[i], `${members[i].user} is closed too early`);
+      return joined?.success === true;
+    };
+    const served = await Promise.all(byDelay.slice(0, 9).map(isServed));
+    assert.ok(served.includes(true), 'a draining bridge serves its clients');
 
     const times = await Promise.all(closed);
     for (const [i, time] of times.entries())
