@@ -60,6 +60,24 @@ describe('batched disconnects', { timeout: 900_000 }, () => {
     await lea.leave();
   });
 
+  test('a client that comes back while its disconnect is under way is not refused', async () => {
+    const [kim, lea] = [await harness.webSocket('kim', { bridge: 1 }), await harness.webSocket('lea', { bridge: 1 })];
+    const room = await harness.room();
+    for (const member of [lea, kim]) await member.enter(room);
+    const from = proxy.to(DISCONNECT).length;
+    proxy.does = ({ path }) => (path === DISCONNECT ? HOLD : PASS);
+    kim.terminate();
+    await until(() => proxy.to(DISCONNECT).length > from, 'the disconnect is held');
+    const back = await harness.webSocket('kim', { bridge: 1 });
+    // Longer than a join takes that does not wait.
+    setTimeout(() => {
+      proxy.does = () => PASS;
+      proxy.release();
+    }, 200);
+    assert.equal((await back.enter(room)).recovered, true);
+    for (const member of [back, lea]) await member.leave();
+  });
+
   test('disconnects during a call share a batch, and a batch that is sent again has no further effect', async () => {
     const { room, members, events } = await full();
     const from = proxy.to(DISCONNECT).length;
