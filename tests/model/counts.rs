@@ -9,7 +9,7 @@ use rollcall_protocol::ErrorCode;
 
 use crate::{
     event::{Change, Event, EventKind, Reason},
-    room::JoinKind,
+    join::JoinKind,
     service::{Action, Reply},
     world::{Step, World},
 };

@@ -10,7 +10,8 @@ use crate::{
         CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, LONGEST_CALL, MINUTE, NODES, Node,
         PublicId, ROOMS, RoomNo, SECOND, Time, USERS, User,
     },
-    room::{Join, Membership},
+    join::Join,
+    room::Membership,
     service::{Action, Crash, Definition},
     world::{Step, World},
 };

@@ -4,7 +4,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `ids` | users, nodes, rooms and limits |
-//! | `live`, `room`, `history` | the model of one room: its session, its rules, state that outlives sessions |
+//! | `live`, `room`, `join`, `history` | the model of one room: its session, its rules, the rules of joins, state that outlives sessions |
 //! | `lease`, `clock`, `shard` | the model of nodes, of pauses, and of rooms that share them |
 //! | `event` | events |
 //! | `service` | calls of the service |
@@ -23,6 +23,7 @@ mod event;
 mod generate;
 mod history;
 mod ids;
+mod join;
 mod lease;
 mod live;
 mod machine;

@@ -5,8 +5,9 @@ use rollcall_protocol::{ErrorCode, definition::Duplicates};
 use crate::{
     history::Attendee,
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
+    join::{Ack, DefinitionNeeded, Join, Refusal},
     live::Terms,
-    room::{Ack, DefinitionNeeded, Join, Membership, Refusal, State},
+    room::{Membership, State},
     shard::{Held, Page, Shard, Swept},
 };
 

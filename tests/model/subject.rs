@@ -26,7 +26,8 @@ use crate::{
         ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD,
         RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, Time,
     },
-    room::{Join, Membership},
+    join::Join,
+    room::Membership,
     service::{Action, Crash, Definition},
     wire,
 };

@@ -14,7 +14,8 @@ use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Attendee, Ending, Stay},
     ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
-    room::{Ack, Join, Membership, State},
+    join::{Ack, Join},
+    room::{Membership, State},
     service::{Definition, Reply},
     shard::{Held, LiveRoom, NextDue, Page, Swept},
 };

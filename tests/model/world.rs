@@ -4,7 +4,7 @@ use crate::{
     event::Event,
     generate::Workload,
     ids::{CLOSED_ENTRY_TTL, MAX_SILENCE, ROOMS, START, Time},
-    room::Join,
+    join::Join,
     service::{Action, Reply, Service},
 };
 
