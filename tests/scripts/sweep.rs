@@ -64,6 +64,15 @@ async fn the_reminder_comes_once_ten_minutes_before_the_end() {
 }
 
 #[tokio::test]
+async fn a_call_in_the_millisecond_of_the_reminder_comes_after_the_reminder() {
+    let mut room = Fixture::start().await;
+    room.join("lea/1").await.unwrap();
+    room.events().await;
+    room.at(50 * MINUTE).join("kim/1").await.unwrap();
+    assert_eq!(room.event_names().await, ["room:reminder", "room:participantsChanged"]);
+}
+
+#[tokio::test]
 async fn a_session_that_starts_within_the_lead_has_no_reminder() {
     let mut room = Fixture::start().await;
     room.at(50 * MINUTE).join("kim/1").await.unwrap();

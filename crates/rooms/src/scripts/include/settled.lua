@@ -13,7 +13,7 @@ local function is_settled(room)
     and not (room.reminder_at and room.reminder_at <= now)
     and not (grace_end and grace_end <= now)
     and PAUSED_MS <= room.paused_ms
-    and not room.look_until and not next(find_ended_leases(room, now))
+    and not next(find_ended_leases(room, now))
 end
 
 -- Loads a room. Most scripts begin like this. Returns none if something is overdue.
