@@ -10,7 +10,7 @@ import { tokenFor } from '../harness/tokens.mjs';
 
 const PUBLIC_ORIGIN = 'https://study.example';
 // nginx keeps idle connections for longer than a handshake may take, and for less than the bridge does.
-const HANDSHAKE_MS = 500;
+const HANDSHAKE_MS = 1000;
 const NGINX_KEEP_ALIVE_MS = 30_000;
 const BRIDGE_KEEP_ALIVE_MS = 60_000;
 
@@ -46,7 +46,7 @@ describe('behind nginx', { timeout: 900_000 }, () => {
       assert.equal((await lea.leave()).code, 'NOT_IN_ROOM');
       await nginx.child.kill('SIGSTOP');
       const answer = lea.leave();
-      await sleep(3 * HANDSHAKE_MS);
+      await sleep(2 * HANDSHAKE_MS);
       await nginx.child.kill('SIGCONT');
       assert.equal((await answer).code, 'NOT_IN_ROOM');
     }
