@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context, Result, bail};
@@ -62,10 +63,11 @@ pub fn run_targets(fuzz: &Fuzz) -> Result<Vec<Outcome>> {
     if targets.is_empty() {
         bail!("there is no such target in {FOLDER}");
     }
+    // A target keeps one core busy.
     let mut outcomes = Vec::new();
-    for target in targets {
-        println!("Fuzz: {target}, for {} s", fuzz.seconds);
-        outcomes.push(run_target(target, fuzz.seconds)?);
+    for targets in targets.chunks(thread::available_parallelism()?.get()) {
+        println!("Fuzz: {}, for {} s", targets.join(", "), fuzz.seconds);
+        outcomes.extend(run_at_once(targets, fuzz.seconds)?);
     }
     println!("\n{:<18} {:>12} {:>9}", "", "inputs", "coverage");
     for Outcome { target, is_ok, inputs, coverage } in &outcomes {
@@ -98,12 +100,20 @@ fn find_targets() -> Result<Vec<String>> {
     Ok(targets)
 }
 
-fn run_target(target: String, seconds: u32) -> Result<Outcome> {
-    let discovered = PathBuf::from(DISCOVERED).join(&target);
+fn run_at_once(targets: &[String], seconds: u32) -> Result<Vec<Outcome>> {
+    thread::scope(|scope| {
+        let runs: Vec<_> =
+            targets.iter().map(|target| scope.spawn(move || run_target(target, seconds))).collect();
+        runs.into_iter().map(|run| run.join().unwrap_or_else(|_| bail!("a run panicked"))).collect()
+    })
+}
+
+fn run_target(target: &str, seconds: u32) -> Result<Outcome> {
+    let discovered = PathBuf::from(DISCOVERED).join(target);
     std::fs::create_dir_all(&discovered)?;
     let mut command = cargo_fuzz("run");
     // The fuzzer writes to the first folder.
-    command.args(["--sanitizer", "none", &target]).arg(&discovered).arg(format!("{FOLDER}/corpus/{target}"));
+    command.args(["--sanitizer", "none", target]).arg(&discovered).arg(format!("{FOLDER}/corpus/{target}"));
     command.args(["--", &format!("-max_total_time={seconds}"), "-timeout=10", "-rss_limit_mb=2048"]);
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
     let log = String::from_utf8_lossy(&output.stderr);
@@ -112,7 +122,7 @@ fn run_target(target: String, seconds: u32) -> Result<Outcome> {
         println!("{log}");
     }
     let (inputs, coverage) = parse_totals(&log).unwrap_or_default();
-    Ok(Outcome { target, is_ok, inputs, coverage })
+    Ok(Outcome { target: target.to_owned(), is_ok, inputs, coverage })
 }
 
 /// Parses `#1531592 DONE cov: 1066 ft: 3361 …` into the number of inputs and the coverage.
