@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{setup::wasm, shell};
+use crate::{cargo, setup::wasm, shell};
 
 /// Finds the packages of components, one in each folder.
 pub fn packages() -> Result<Vec<String>> {
@@ -20,25 +20,38 @@ pub fn packages() -> Result<Vec<String>> {
 pub fn build_all() -> Result<()> {
     build()?;
     println!("Build: bridge");
-    shell::run(Command::new("cargo").args(["build", "--package", "rollcall"]))
+    shell::run(cargo::compiling().args(["build", "--bin", "rollcall"]))
 }
 
 /// Builds all components, and the native programs together with the tests. Separate builds would compile the largest
 /// dependencies twice, with different features.
 pub fn build_all_with_tests() -> Result<()> {
-    build()?;
+    build_all_by(shell::run)
+}
+
+/// Builds everything and fails if there is a warning.
+pub fn build_all_without_warnings() -> Result<()> {
+    build_all_by(cargo::deny_warnings)
+}
+
+fn build_all_by(run: fn(&mut Command) -> Result<()>) -> Result<()> {
+    println!("Build: components");
+    run(&mut components()?)?;
     println!("Build: bridge and tests");
-    shell::run(Command::new("cargo").args(["build", "--all-targets"]))
+    run(cargo::compiling().args(["build", "--all-targets"]))
 }
 
 /// Builds all components.
 pub fn build() -> Result<()> {
     println!("Build: components");
-    let mut cargo = Command::new("cargo");
+    shell::run(&mut components()?)
+}
+
+fn components() -> Result<Command> {
+    let mut cargo = wasm::ensure()?.cargo();
     cargo.args(["build", "--profile", "component", "--target", "wasm32-wasip2"]);
     for package in packages()? {
         cargo.args(["--package", &package]);
     }
-    wasm::ensure()?.select(&mut cargo);
-    shell::run(&mut cargo)
+    Ok(cargo)
 }

@@ -6,10 +6,7 @@ use anyhow::Result;
 
 use crate::{
     components, lint_lua,
-    setup::{
-        cargo_deny, node,
-        wasm::{self, Compiler},
-    },
+    setup::{cargo_deny, node},
     shell,
 };
 
@@ -17,8 +14,7 @@ use crate::{
 pub fn run() -> Result<()> {
     ensure_tools()?;
     shell::run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
-    shell::run(Command::new("cargo").args(["clippy", "--all-targets", "--", "--deny", "warnings"]))?;
-    lint_components()?;
+    components::build_all_without_warnings()?;
     lint_javascript()?;
     lint_lua::run()?;
     lint_dependencies()
@@ -26,34 +22,13 @@ pub fn run() -> Result<()> {
 
 /// rustup's minimal profile has neither.
 fn ensure_tools() -> Result<()> {
-    for (tool, component) in [("rustfmt", "rustfmt"), ("cargo-clippy", "clippy")] {
+    for (tool, component) in [("rustfmt", "rustfmt"), ("clippy-driver", "clippy")] {
         if shell::output_of(Command::new(tool).arg("--version")).is_none() {
             shell::doing(component);
             shell::run_quietly(Command::new("rustup").args(["component", "add", component]))?;
         }
     }
     Ok(())
-}
-
-fn lint_components() -> Result<()> {
-    let Compiler::Default = wasm::ensure()? else {
-        println!("Left out: clippy for the components, which needs rustup's compiler to have their target.");
-        return Ok(());
-    };
-    let mut cargo = Command::new("cargo");
-    cargo.args([
-        "clippy",
-        "--profile",
-        "component",
-        "--target",
-        "wasm32-wasip2",
-        "--package",
-        "rollcall-guest",
-    ]);
-    for package in components::packages()? {
-        cargo.args(["--package", &package]);
-    }
-    shell::run(cargo.args(["--", "--deny", "warnings"]))
 }
 
 /// Biome checks rules, formatting and the order of imports.

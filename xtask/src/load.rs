@@ -4,14 +4,14 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{components, shell};
+use crate::{cargo, components, shell};
 
 /// Builds it with the components and the bridge. Returns the command that runs it.
 pub fn build(is_debug: bool) -> Result<Command> {
     components::build()?;
     println!("Build: bridge and load generator");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--package", "rollcall", "--package", "rollcall-load"]);
+    let mut cargo = cargo::compiling();
+    cargo.args(["build", "--bin", "rollcall", "--bin", "rollcall-load"]);
     if !is_debug {
         cargo.arg("--release");
     }

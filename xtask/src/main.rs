@@ -1,6 +1,7 @@
 //! `cargo xtask`: the tasks of this project. They need only the Rust toolchain, Node.js and Debian's packages.
 
 mod bench;
+mod cargo;
 mod components;
 mod fuzz;
 mod lint;

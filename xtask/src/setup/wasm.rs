@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::debian;
-use crate::shell;
+use crate::{cargo, shell};
 
 const TARGET: &str = "wasm32-wasip2";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -28,10 +28,15 @@ pub enum Compiler {
 }
 
 impl Compiler {
-    /// Makes a cargo command use this compiler.
-    pub fn select(self, cargo: &mut Command) {
-        if let Self::Debian = self {
-            cargo.env("RUSTC", DEBIAN_RUSTC);
+    /// Cargo with this compiler. Debian's has no Clippy.
+    pub fn cargo(self) -> Command {
+        match self {
+            Self::Default => cargo::compiling(),
+            Self::Debian => {
+                let mut cargo = Command::new("cargo");
+                cargo.env("RUSTC", DEBIAN_RUSTC);
+                cargo
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use self::{step::Step, summary::Stage};
 use crate::{
-    components,
+    cargo, components,
     fuzz::{self, Fuzz},
     setup,
 };
@@ -34,7 +34,7 @@ const SUITES_AT_ONCE: &str = "--test-concurrency=3";
 pub fn run() -> Result<bool> {
     let stages =
         [Stage::time("set-up", setup::for_tests)?, Stage::time("build", components::build_all_with_tests)?];
-    let cargo = Step::run("cargo test", Command::new("cargo").args(["test", "--no-fail-fast"]));
+    let cargo = Step::run("cargo test", cargo::compiling().args(["test", "--no-fail-fast"]));
     // The suites in Node.js mostly wait, so the fuzz targets are built meanwhile.
     let fuzz_build = thread::spawn(fuzz::build_in_background);
     let node = node_tests().and_then(|mut node| Step::run("node --test", &mut node));
