@@ -142,7 +142,7 @@ impl Caller {
 
     async fn send_heartbeat(&mut self, node: &str, is_leaving: bool) -> Option<Lease> {
         let heartbeat = Heartbeat { node_id: id(node), is_leaving };
-        let lease = self.rooms.heartbeat(SHARD, &heartbeat).await;
+        let lease = self.rooms.heartbeat(SHARD, &heartbeat).await.map(|held| held.lease);
         self.log.heartbeats += 1;
         self.check(lease)
     }

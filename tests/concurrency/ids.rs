@@ -45,7 +45,7 @@ pub fn settings() -> Settings {
         grace_ms: 150,
         lease_ms: 300,
         reminder_lead_ms: 200,
-        shards: 1,
+        shards: 1.into(),
         entry_burst: 5,
         entry_interval_ms: 150,
         ..Settings::default()

@@ -200,7 +200,7 @@ impl Subject {
             entry_burst: ENTRY_BURST,
             entry_interval_ms: ENTRY_INTERVAL,
             slice_members: SLICE as u64,
-            shards: 1,
+            shards: 1.into(),
             now: Some(now),
             ..Settings::default()
         };
@@ -289,7 +289,7 @@ impl Subject {
 
     async fn heartbeat(&self, rooms: &Rooms<RedisPort>, node: &str, is_leaving: bool) -> Value {
         let heartbeat = Heartbeat { node_id: wire::id(node), is_leaving };
-        reply(rooms.heartbeat(0, &heartbeat).await.map(|lease| json!(lease)))
+        reply(rooms.heartbeat(0, &heartbeat).await.map(|held| json!(held.lease)))
     }
 
     async fn change(

@@ -12,7 +12,7 @@ const SIZES: [usize; 3] = [1, 10, 50];
 
 /// The same for all sizes. The first join of a session runs two scripts, and a change three.
 const COMMANDS: &[(&str, u64)] = &[
-    ("first join", 70),
+    ("first join", 72),
     ("join", 21),
     ("join that is sent again", 11),
     ("disconnect", 18),
@@ -22,9 +22,9 @@ const COMMANDS: &[(&str, u64)] = &[
     ("leave that is sent again", 10),
     ("read", 9),
     ("heartbeat in one shard", 9),
-    ("look for due shards", 33),
+    ("look for due shards", 34),
     ("sweep of a shard where nothing is due", 8),
-    ("change of the end", 46),
+    ("change of the end", 48),
     ("join of a listed user", 22),
     ("join of a user who is not listed", 8),
 ];

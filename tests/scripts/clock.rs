@@ -12,7 +12,7 @@ async fn scripts_use_the_milliseconds_of_the_clock_of_redis() {
     // Each in a shard of its own, because numbers of leases are unique in a shard.
     for shard in 0..20 {
         let before = room.redis_time().await;
-        let since = rooms.heartbeat(shard, &heartbeat("node-1")).await.unwrap().since;
+        let since = rooms.heartbeat(shard, &heartbeat("node-1")).await.unwrap().lease.since;
         let after = room.redis_time().await;
         assert!((before..=after).contains(&since), "{since} is not within {before}..={after}");
     }

@@ -8,7 +8,7 @@ const LEASE_MS: u64 = 15_000;
 /// What a look finds if no shard has to be visited.
 fn nothing_due(as_of: u64, due_at: Option<u64>, due_in_ms: Option<u64>) -> DueShards {
     let next_due = NextDue { as_of: START + as_of, due_at: due_at.map(|at| START + at), is_partial: false };
-    DueShards { shards: vec![], next_due: Some(next_due), due_in_ms }
+    DueShards { shards: vec![], next_due: Some(next_due), due_in_ms, all_shards: None }
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn with_leases() -> Fixture {
 async fn a_heartbeat_tells_when_something_is_due_next() {
     let mut room = with_leases().await;
     let next = async |room: &Fixture| {
-        let lease = room.rooms().heartbeat(room.shard(), &heartbeat("node-1")).await.unwrap();
+        let lease = room.rooms().heartbeat(room.shard(), &heartbeat("node-1")).await.unwrap().lease;
         let NextDue { as_of, due_at, is_partial } = lease.next_due.unwrap();
         assert!(!is_partial);
         (as_of - START, due_at.unwrap() - START)
@@ -94,7 +94,7 @@ async fn a_heartbeat_tells_when_something_is_due_next() {
 async fn bridges_rank_by_the_age_of_their_leases_and_dead_ones_count_no_longer() {
     let mut room = with_leases().await;
     let rank = async |room: &Fixture, node: &str| {
-        room.rooms().heartbeat(0, &heartbeat(node)).await.unwrap().rank.unwrap()
+        room.rooms().heartbeat(0, &heartbeat(node)).await.unwrap().lease.rank.unwrap()
     };
     // Ordered neither by name nor by the end of the lease.
     for (at, node, expected) in [(0, "b", 0), (1, "a", 1), (2, "c", 2), (3, "b", 0), (4, "a", 1), (4, "c", 2)]
@@ -114,9 +114,9 @@ async fn bridges_rank_by_the_age_of_their_leases_and_dead_ones_count_no_longer()
 async fn only_the_first_shard_ranks_and_a_bridge_that_stops_learns_nothing() {
     let room = with_leases().await;
     assert_ne!(room.shard(), 0);
-    assert_eq!(room.rooms().heartbeat(room.shard(), &heartbeat("b")).await.unwrap().rank, None);
+    assert_eq!(room.rooms().heartbeat(room.shard(), &heartbeat("b")).await.unwrap().lease.rank, None);
     let stopping = rollcall_protocol::event::Heartbeat { is_leaving: true, ..heartbeat("b") };
-    let lease = room.rooms().heartbeat(0, &stopping).await.unwrap();
+    let lease = room.rooms().heartbeat(0, &stopping).await.unwrap().lease;
     assert_eq!((lease.next_due, lease.rank), (None, None));
 }
 

@@ -45,7 +45,7 @@ async fn assert_every_key_expires(room: &mut Fixture) {
 #[tokio::test]
 async fn the_deadlines_and_the_list_of_a_shard_live_as_long_as_its_last_session() {
     let mut room = Fixture::start().await;
-    room.settings.shards = 1;
+    room.settings.shards = 1.into();
     let last = END + 600 * MINUTE;
     for (id, end_at) in [("algebra", END), ("botany", last), ("chemistry", END)] {
         room.store_end(end_at);

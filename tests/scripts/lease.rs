@@ -154,7 +154,7 @@ async fn a_bridge_of_thousands_of_rooms_that_comes_back_late_gets_a_new_lease_af
 #[tokio::test]
 async fn a_bridge_that_stops_leaves_no_room_behind() {
     let mut room = with_lease().await;
-    room.settings.shards = 1;
+    room.settings.shards = 1.into();
     for n in 0..150 {
         room.in_room(&format!("room-{n}")).join(&format!("user-{n}/1")).await.unwrap();
     }
@@ -189,7 +189,7 @@ async fn a_bridge_that_stops_after_the_end_of_its_lease_prolongs_nothing() {
 #[tokio::test]
 async fn a_large_bridge_expires_in_bounded_batches() {
     let mut room = with_lease().await;
-    room.settings.shards = 1;
+    room.settings.shards = 1.into();
     for n in 0..150 {
         room.in_room(&format!("room-{n}")).join(&format!("user-{n}/1")).await.unwrap();
     }

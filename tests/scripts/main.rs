@@ -18,6 +18,7 @@ mod jwks;
 mod keyspaces;
 mod known_definitions;
 mod late;
+mod layout;
 mod lease;
 mod leave;
 mod operators;

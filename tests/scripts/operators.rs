@@ -153,7 +153,7 @@ async fn a_listed_room_has_the_epoch_and_times_of_its_session() {
 #[tokio::test]
 async fn rooms_of_a_shard_are_listed_in_the_order_of_their_bytes_up_to_the_end_of_the_session() {
     let mut room = Fixture::start().await;
-    room.settings.shards = 1;
+    room.settings.shards = 1.into();
     for id in ["d", "b", "B", "10", "a", "9", "c"] {
         room.store_end(if id == "a" { END - 1 } else { END });
         room.in_room(id).join("kim/1").await.unwrap();
@@ -208,7 +208,7 @@ const SIMILAR_IDS: [&str; 16] = [
 ];
 
 async fn list_similar_ids(mut room: Fixture) {
-    room.settings.shards = 2;
+    room.settings.shards = 2.into();
     for id in SIMILAR_IDS {
         room.in_room(id).join("kim/1").await.unwrap();
     }

@@ -95,7 +95,7 @@ async fn every_call_settles_the_room_first() {
 #[tokio::test]
 async fn a_sweep_shares_its_limit_between_due_rooms_and_rooms_of_nodes() {
     let mut room = Fixture::start().await;
-    room.settings.shards = 1;
+    room.settings.shards = 1.into();
     room.settings.lease_ms = 15_000;
     for n in 0..60 {
         room.in_room(&format!("room-{n}")).join("kim/1").await.unwrap();
@@ -116,7 +116,7 @@ async fn a_sweep_shares_its_limit_between_due_rooms_and_rooms_of_nodes() {
 #[tokio::test]
 async fn a_sweep_shares_its_limit_between_nodes() {
     let mut room = Fixture::start().await;
-    room.settings.shards = 1;
+    room.settings.shards = 1.into();
     room.settings.lease_ms = 15_000;
     for node in ["node-1", "node-2"] {
         for n in 0..60 {

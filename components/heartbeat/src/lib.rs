@@ -3,7 +3,7 @@
 use futures_util::future::try_join_all;
 use rollcall_guest::{events, http::Response, redis};
 use rollcall_protocol::event::{Heartbeat, Lease, NextDue};
-use rollcall_rooms::Error;
+use rollcall_rooms::{Error, rooms::ShardLease};
 use spin_sdk::{http::Request, http_service};
 
 #[http_service]
@@ -12,12 +12,14 @@ async fn handle(request: Request) -> Response {
 }
 
 /// Runs one script per shard, because a bridge may hold connections in every shard. The calls pipeline on one
-/// connection. The first call runs alone, so that it alone connects to Redis and loads the script.
+/// connection. The first call runs alone, so that it alone connects to Redis and loads the script. It also says how many
+/// shards there are.
 async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Error> {
     let rooms = redis::rooms().await?;
-    let mut calls = rooms.shards().map(|shard| rooms.heartbeat(shard, &heartbeat));
-    let mut leases = try_join_all(calls.next()).await?;
-    leases.extend(try_join_all(calls).await?);
+    let ShardLease { lease, shards } = rooms.heartbeat(0, &heartbeat).await?;
+    let others = (1..shards.unwrap_or(1)).map(|shard| rooms.heartbeat(shard, &heartbeat));
+    let mut leases = vec![lease];
+    leases.extend(try_join_all(others).await?.into_iter().map(|ShardLease { lease, .. }| lease));
     if !heartbeat.is_leaving {
         rooms.signal_node(&heartbeat.node_id).await?;
     }

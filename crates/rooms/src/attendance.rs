@@ -1,6 +1,6 @@
 //! Sums up the attendance of a room.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use rollcall_protocol::{
     UserId,
@@ -20,10 +20,31 @@ pub struct AttendeeRecord {
     pub stays: Vec<Stay>,
 }
 
-/// Sums up the stays of each user. Orders the users by their first stays. Of several records of a user, the first counts.
-pub fn summarize(mut records: Vec<AttendeeRecord>) -> Attendance {
+/// Leaves one record of each user. Of several, the first counts.
+pub fn unify(mut records: Vec<AttendeeRecord>) -> Vec<AttendeeRecord> {
     let mut users = HashSet::new();
     records.retain(|record| users.insert(record.user_id.as_str().to_owned()));
+    records
+}
+
+/// Puts the records of two shards together. The later ones have the latest names.
+pub fn merge(earlier: Vec<AttendeeRecord>, later: Vec<AttendeeRecord>) -> Vec<AttendeeRecord> {
+    let mut records: HashMap<String, AttendeeRecord> = HashMap::new();
+    for record in earlier.into_iter().chain(later) {
+        match records.entry(record.user_id.as_str().to_owned()) {
+            Entry::Vacant(entry) => drop(entry.insert(record)),
+            Entry::Occupied(mut entry) => {
+                let mut stays = std::mem::take(&mut entry.get_mut().stays);
+                stays.extend(record.stays);
+                entry.insert(AttendeeRecord { stays, ..record });
+            }
+        }
+    }
+    records.into_values().collect()
+}
+
+/// Sums up the stays of each user. Orders the users by their first stays.
+pub fn summarize(mut records: Vec<AttendeeRecord>) -> Attendance {
     let entered_at = |record: &AttendeeRecord| record.stays.first().map(|stay| stay.entered_at);
     records.sort_by(|a, b| {
         entered_at(a).cmp(&entered_at(b)).then_with(|| a.user_id.as_str().cmp(b.user_id.as_str()))

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
 use rollcall_protocol::Keyspace;
 use serde::Serialize;
 
+use crate::shard::{InvalidLayout, Layout};
+
 /// How long a room remembers a closed entry and ignores late copies of its events: twice the five minutes for which a
 /// signed call is valid.
 const CLOSED_ENTRY_MS: u64 = 10 * 60 * 1000;
@@ -34,8 +36,8 @@ pub struct Settings {
     pub roster_limit: u64,
     /// How long Redis keeps an ended room that no sweep clears.
     pub retention_ms: u64,
-    /// The number of shards.
-    pub shards: u64,
+    /// The shards that hold the rooms.
+    pub shards: Layout,
     /// The approximate number of stays that the attendance of a room holds, of which each user has an equal share; the
     /// most users in it.
     pub attendance_limit: u64,
@@ -85,6 +87,9 @@ pub enum InvalidSettings {
     /// A value is out of range.
     #[error(transparent)]
     Value(#[from] InvalidSetting),
+    /// The value of `shards` names no numbers of shards.
+    #[error("the variable shards {0}, and is {1:?}")]
+    Shards(InvalidLayout, String),
 }
 
 /// Reads a whole number within a range.
@@ -107,6 +112,8 @@ impl FromStr for Settings {
     /// Reads a list of all settings: `name=value`, separated by white space.
     fn from_str(list: &str) -> Result<Self, InvalidSettings> {
         let mut values = read_pairs(list)?;
+        let shards = values.remove("shards").ok_or(InvalidSettings::Missing("shards"))?;
+        let shards = shards.parse().map_err(|error| InvalidSettings::Shards(error, shards.to_owned()))?;
         let mut take = |name, range| -> Result<u64, InvalidSettings> {
             let value = values.remove(name).ok_or(InvalidSettings::Missing(name))?;
             Ok(parse_setting(name, value, range)?)
@@ -119,7 +126,7 @@ impl FromStr for Settings {
             roster_limit: take("roster_limit", 0..=5000)?,
             // A shorter time could clear a room before a late sweep ends its session.
             retention_ms: take("retention_ms", 60_000..=30 * DAY_MS)?,
-            shards: take("shards", 1..=4096)?,
+            shards,
             attendance_limit: take("attendance_limit", 1..=100_000)?,
             attendance_ms: take("attendance_ms", 60_000..=400 * DAY_MS)?,
             ..Self::default()
@@ -152,7 +159,7 @@ impl Default for Settings {
             reminder_lead_ms: 600_000,
             roster_limit: 256,
             retention_ms: 3_600_000,
-            shards: 16,
+            shards: Layout::from(16),
             attendance_limit: 10_000,
             attendance_ms: 7 * DAY_MS,
             closed_entry_ms: CLOSED_ENTRY_MS,
@@ -203,8 +210,10 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused_by_name() {
-        let message = r#"the variable shards must be a whole number from 1 to 4096, and is "0""#;
-        assert_eq!(error(&DEFAULTS.replace("shards=16", "shards=0")), message);
+        let message = r#"the variable roster_limit must be a whole number from 0 to 5000, and is "5001""#;
+        assert_eq!(error(&DEFAULTS.replace("roster_limit=256", "roster_limit=5001")), message);
+        let message = r#"the variable shards must be a number from 1 to 4096, as in "16", or a smaller and a larger one, as in "16-64", and is "64-16""#;
+        assert_eq!(error(&DEFAULTS.replace("shards=16", "shards=64-16")), message);
         for (good, bad) in [("grace_ms=30000", "grace_ms=-1"), ("roster_limit=256", "roster_limit=")] {
             assert!(DEFAULTS.replace(good, bad).parse::<Settings>().is_err(), "{bad}");
         }

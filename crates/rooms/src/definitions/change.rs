@@ -12,7 +12,7 @@ use super::{DefinitionStore, Precondition};
 use crate::{
     Error, Rooms,
     redis::Redis,
-    rooms::{RoomCall, Terms},
+    rooms::{RoomCall, Terms, reply},
     script, shard,
 };
 
@@ -55,14 +55,14 @@ impl<R: Redis> Rooms<R> {
         precondition: &Precondition,
         change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Error>,
     ) -> Result<(StoredDefinition, bool), Error> {
-        let Revised { revision, now } = self.revise(room).await?;
+        let (Revised { revision, now }, shard) = self.revise(room).await?;
         let prepared = async {
             let found = find(store, room, precondition).await?;
             let is_new = found.is_none();
             let definition = change(found.map(|stored| stored.definition), now)?;
             Ok((StoredDefinition { revision, definition }, is_new))
         };
-        let (stored, is_new) = self.release_after_refusal(room, prepared.await).await?;
+        let (stored, is_new) = self.release_after_refusal(room, shard, prepared.await).await?;
         self.announce(room, revision).await?;
         store.put(room, &stored).await?;
         self.apply(room, &stored).await?;
@@ -86,8 +86,8 @@ impl<R: Redis> Rooms<R> {
         room: &RoomId,
         precondition: &Precondition,
     ) -> Result<(), Error> {
-        let Revised { revision, .. } = self.revise(room).await?;
-        self.release_after_refusal(room, find(store, room, precondition).await).await?;
+        let (Revised { revision, .. }, shard) = self.revise(room).await?;
+        self.release_after_refusal(room, shard, find(store, room, precondition).await).await?;
         self.announce(room, revision).await?;
         store.delete(room).await?;
         self.end(room, revision).await
@@ -106,22 +106,29 @@ impl<R: Redis> Rooms<R> {
         }
     }
 
-    /// Begins a change and locks out other changes. [`Self::apply`] or [`Self::end`] unlocks.
-    async fn revise(&self, room: &RoomId) -> Result<Revised, Error> {
-        self.run(&script::REVISE, self.shard_of(room), &RoomCall { room_id: room }).await
+    /// Begins a change and locks out other changes. [`Self::apply`] or [`Self::end`] unlocks. Returns also the shard of the
+    /// lock.
+    async fn revise(&self, room: &RoomId) -> Result<(Revised, u64), Error> {
+        let (reply, shard) = self.call_room(&script::REVISE, room, &RoomCall { room_id: room }).await?;
+        Ok((reply::result_of(&script::REVISE, reply)?, shard))
     }
 
     /// Marks the room, because from now on the store may hold another definition than the room.
     async fn announce(&self, room: &RoomId, revision: u64) -> Result<(), Error> {
         let call = RevisionCall { room_id: room, revision };
-        let Done {} = self.run(&script::ANNOUNCE, self.shard_of(room), &call).await?;
+        let Done {} = self.run_on_room(&script::ANNOUNCE, room, &call).await?;
         Ok(())
     }
 
     /// Unlocks after a refused change. After any other error, the lock stays until it expires.
-    async fn release_after_refusal<T>(&self, room: &RoomId, outcome: Result<T, Error>) -> Result<T, Error> {
+    async fn release_after_refusal<T>(
+        &self,
+        room: &RoomId,
+        shard: u64,
+        outcome: Result<T, Error>,
+    ) -> Result<T, Error> {
         if matches!(outcome, Err(Error::Refused(_))) {
-            let key = shard::revising_key(self.keyspace(), self.shard_of(room), room);
+            let key = shard::revising_key(self.keyspace(), shard, room);
             // A second run could release the lock of another change.
             let released = self.redis().command_once("DEL", &[key.as_bytes()]).await;
             released.map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -132,14 +139,14 @@ impl<R: Redis> Rooms<R> {
     /// Applies a definition to a live room with an older revision.
     async fn apply(&self, room: &RoomId, stored: &StoredDefinition) -> Result<(), Error> {
         let call = DefineCall { room_id: room, terms: stored.into() };
-        let Done {} = self.run(&script::DEFINE, self.shard_of(room), &call).await?;
+        let Done {} = self.run_on_room(&script::DEFINE, room, &call).await?;
         Ok(())
     }
 
     /// Ends a live session with an older revision, because the definition is deleted.
     async fn end(&self, room: &RoomId, revision: u64) -> Result<(), Error> {
         let call = RevisionCall { room_id: room, revision };
-        let Done {} = self.run(&script::END, self.shard_of(room), &call).await?;
+        let Done {} = self.run_on_room(&script::END, room, &call).await?;
         Ok(())
     }
 }

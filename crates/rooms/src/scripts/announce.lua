@@ -6,11 +6,17 @@
 --
 -- Returns  {'OK', '{}'}
 --          {'CONFLICT'}  the change took so long that its lock has expired, and another change may have begun
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 
 --- @include "change"
+--- @include "layout"
 
+local elsewhere = hand_over(call.roomId)
+if elsewhere then
+  return elsewhere
+end
 if not has_lock(call.roomId, call.revision) then
   return { 'CONFLICT' }
 end

@@ -8,6 +8,7 @@
 -- Returns  {'OK', '{}'}  also when nothing changes
 --          {'SETTLE'}    something is overdue
 --          {'AGAIN'}     more members have to be removed, or stays to be ended
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:leaderChanged        the leader is another user, or none
 --          room:removed              to each connection of a member who is not listed
@@ -17,6 +18,7 @@
 --          room:ended                instead of all of these: the new end has passed
 
 --- @include "change"
+--- @include "layout"
 --- @include "session_end"
 --- @include "settled"
 --- @include "terms"
@@ -96,6 +98,10 @@ end
 local room = load_settled_room(call.roomId)
 if not room then
   return SETTLE
+end
+local elsewhere = not room.is_live and hand_over(room.id)
+if elsewhere then
+  return elsewhere
 end
 if room.is_live and is_new(room) and not apply_definition(room) then
   schedule(room)

@@ -7,10 +7,12 @@
 --
 -- Returns  {'OK', '{}'}  also for an entry that is not current, which changes nothing but is closed from now on
 --          {'SETTLE'}    something is overdue
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:participantReconnecting  the grace period starts
 
 --- @include "disconnects"
+--- @include "layout"
 --- @include "settled"
 
 local room = load_settled_room(call.roomId)
@@ -25,6 +27,9 @@ if index then
 else
   -- An unconfirmed join may still arrive and must not enter then.
   close_entry(room, call.entryId)
+end
+if not room.is_live then
+  return hand_over(room.id) or { 'OK', '{}' }
 end
 schedule(room)
 return { 'OK', '{}' }

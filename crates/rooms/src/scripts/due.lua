@@ -1,17 +1,19 @@
 -- Finds the shards that a sweep has to visit, and changes nothing.
 --
 -- KEYS     the deadlines of all shards, in the order of the shards' numbers
--- ARGV[1]  settings: now?, leaseMs
+-- ARGV[1]  settings: now?, leaseMs, shards
 -- ARGV[2]  call: empty
 --
--- Returns  {'OK', JSON {shards, nextDue, dueInMs?}}  shards: numbers of the shards in which something is due, or no
+-- Returns  {'OK', JSON {shards, nextDue, dueInMs?, allShards?}}  shards: numbers of the shards in which something is due, or no
 --                                           script has run for so long that soon a pause would seem to begin;
 --                                           nextDue {asOf, dueAt?}: next deadline in the other shards; dueInMs: time
---                                           until another shard has to be visited
+--                                           until another shard has to be visited; allShards: the number of shards,
+--                                           if it is larger than that of KEYS
 --
 -- Events   none
 
 --- @include "deadline"
+--- @include "layout"
 
 local due = {}
 local next_deadline = math.huge
@@ -40,5 +42,9 @@ end
 local json = '{"shards":[' .. table.concat(due, ',') .. '],"nextDue":' .. cjson.encode(build_next_due(next_deadline))
 if due_in_ms < math.huge then
   json = json .. string.format(',"dueInMs":%.0f', math.max(0, due_in_ms))
+end
+local all_shards = count_shards()
+if all_shards > #KEYS then
+  json = json .. string.format(',"allShards":%.0f', all_shards)
 end
 return { 'OK', json .. '}' }

@@ -8,16 +8,22 @@
 -- Returns  {'OK', '{}'}  also when nothing changes
 --          {'SETTLE'}    something is overdue
 --          {'AGAIN'}     more stays have to be ended
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:ended  the session was live
 
 --- @include "change"
+--- @include "layout"
 --- @include "session_end"
 --- @include "settled"
 
 local room = load_settled_room(call.roomId)
 if not room then
   return SETTLE
+end
+local elsewhere = not room.is_live and hand_over(room.id)
+if elsewhere then
+  return elsewhere
 end
 if room.is_live and call.revision > room.revision and not end_session(room, 'ended') then
   schedule(room)

@@ -23,6 +23,7 @@
 --          {'ROOM_FULL'}             the room has as many members as its capacity
 --          {'RATE_LIMITED'}          the user enters or changes the name too often
 --          {'SETTLE'}                something is overdue in the room, or the lease of the node has ended
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:started                 the session starts
 --          room:participantsChanged     the user enters, or a member has another name or role
@@ -33,6 +34,7 @@
 --- @include "change"
 --- @include "join_again"
 --- @include "join_new"
+--- @include "layout"
 --- @include "settled"
 
 -- Repeats the ack of a current entry. The ack of the member who started the session leaves out room:started, which the
@@ -57,7 +59,7 @@ local IS_ADMITTED = call.terms and call.terms.revision == 0
 -- know of may have reached the store.
 local function needs_definition(room)
   if not room.is_live then
-    room.announced = load_announced(room.id)
+    room.announced = math.max(load_announced(room.id), call.moved and call.moved.announced or 0)
   end
   if IS_ADMITTED then
     return false
@@ -85,6 +87,10 @@ local function join_live_room(room, presence)
 end
 
 local function join(room)
+  local elsewhere = not room.is_live and hand_over(room.id)
+  if elsewhere then
+    return is_closed(room, call.entryId) and { 'ENTRY_CLOSED' } or elsewhere
+  end
   if needs_definition(room) then
     return { 'DEFINITION', cjson.encode({ revision = room.announced, isLive = room.is_live }) }
   end

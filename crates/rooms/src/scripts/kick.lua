@@ -9,11 +9,13 @@
 --          {'NOT_LIVE'}        the room is not live
 --          {'NO_SUCH_MEMBER'}  the user is not in the room
 --          {'SETTLE'}          something is overdue
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:removed              to each connection of the member
 --          room:participantsChanged  the member is removed
 --          room:hostChanged          the member was host
 
+--- @include "layout"
 --- @include "removal"
 --- @include "settled"
 
@@ -22,7 +24,7 @@ if not room then
   return SETTLE
 end
 if not room.is_live then
-  return { 'NOT_LIVE' }
+  return hand_over(room.id) or { 'NOT_LIVE' }
 end
 if not load_presence(room, call.userId) then
   return { 'NO_SUCH_MEMBER' }

@@ -9,9 +9,11 @@
 --                        members follow. Positions of an earlier session count for nothing
 --          {'NOT_LIVE'}  the room is not live
 --          {'SETTLE'}    something is overdue
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 
+--- @include "layout"
 --- @include "publish"
 --- @include "settled"
 
@@ -20,7 +22,7 @@ if not room then
   return SETTLE
 end
 if not room.is_live then
-  return { 'NOT_LIVE' }
+  return hand_over(room.id) or { 'NOT_LIVE' }
 end
 
 local after = call.after and call.after.epoch == room.epoch and call.after.position or 0

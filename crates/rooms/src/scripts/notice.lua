@@ -8,9 +8,11 @@
 -- Returns  {'OK', '{}'}  the text is published
 --          {'NOT_LIVE'}  the room is not live, so nobody would get the text
 --          {'SETTLE'}    something is overdue
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:notice  the room is live
 
+--- @include "layout"
 --- @include "publish"
 --- @include "settled"
 
@@ -19,7 +21,7 @@ if not room then
   return SETTLE
 end
 if not room.is_live then
-  return { 'NOT_LIVE' }
+  return hand_over(room.id) or { 'NOT_LIVE' }
 end
 publish(room, 'room:notice', { groupId = room.public_id, text = call.text }, {})
 return { 'OK', '{}' }

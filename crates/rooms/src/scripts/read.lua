@@ -7,10 +7,12 @@
 --
 -- Returns  {'OK', JSON {room?, gone}}  room: snapshot of a live room; gone: ids of the entries that are not current
 --          {'SETTLE'}                  something is overdue
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 
 --- @include "entry"
+--- @include "layout"
 --- @include "publish"
 --- @include "settled"
 
@@ -22,6 +24,10 @@ end
 local room = load_settled_room(call.roomId)
 if not room then
   return SETTLE
+end
+local elsewhere = not room.is_live and hand_over(room.id)
+if elsewhere then
+  return elsewhere
 end
 local gone = {}
 for _, ref in ipairs(call.entries) do

@@ -8,14 +8,20 @@
 --
 -- Returns  {'OK', JSON {revision, now}}  revision: that of the changed definition
 --          {'CONFLICT'}                  another change has the lock
+--          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 
 --- @include "change"
 --- @include "epoch"
+--- @include "layout"
 
 if redis.call('EXISTS', build_lock_key(call.roomId)) == 1 then
   return { 'CONFLICT' }
+end
+local elsewhere = hand_over(call.roomId)
+if elsewhere then
+  return elsewhere
 end
 local revision = next_epoch()
 take_lock(call.roomId, revision)

@@ -2,10 +2,12 @@
 
 --- @include "room"
 
--- Returns a number that the shard has never given out, even if Redis's clock steps back.
+-- Returns a number that neither the shard nor the room's earlier shard has ever given out, even if Redis's clock steps
+-- back.
 local function next_epoch()
   local key = SHARD .. 'epoch'
-  local epoch = math.max(now, tonumber(redis.call('GET', key) or 0) + 1)
+  local latest = math.max(tonumber(redis.call('GET', key) or 0), call.moved and call.moved.epoch or 0)
+  local epoch = math.max(now, latest + 1)
   redis.call('SET', key, string.format('%.0f', epoch))
   return epoch
 end

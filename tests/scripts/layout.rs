@@ -1,0 +1,226 @@
+//! More shards while sessions go on: rooms that are live stay where they are, and later sessions start in the new shards.
+
+use rollcall_protocol::{ErrorCode, RoomId, attendance::Ending, definition::SessionDefinition};
+use rollcall_rooms::shard::Layout;
+
+use serde_json::Value;
+
+use crate::fixture::{END, Fixture, MINUTE, START, definition, expect_refusal, heartbeat, member_ids};
+
+const FEW: u64 = 3;
+const MANY: u64 = 8;
+const LEASE_MS: u64 = 15_000;
+
+/// Instances of the app that know only of the few shards.
+fn before() -> Layout {
+    FEW.into()
+}
+
+/// Instances that know of the change.
+fn during() -> Layout {
+    format!("{FEW}-{MANY}").parse().unwrap()
+}
+
+/// Instances after the change.
+fn after() -> Layout {
+    MANY.into()
+}
+
+/// A room that lies in one shard before the change and in another one after the change.
+async fn start() -> Fixture {
+    let moves = |id: &RoomId| before().shard_of(id) != after().shard_of(id);
+    let mut room =
+        Fixture::start_in((0..).map(|n| format!("room-{n}").parse().unwrap()).find(moves).unwrap()).await;
+    room.settings.shards = before();
+    room
+}
+
+/// Whether the room is live in the shard of this layout.
+async fn is_live_in(room: &Fixture, layout: Layout) -> bool {
+    let key = room.settings.keyspace.key(layout.shard_of(&room.home), format_args!("room:{}", room.home));
+    redis::cmd("EXISTS").arg(key).query_async(&mut room.redis.clone()).await.unwrap()
+}
+
+/// The room as a bridge reads it.
+async fn read(room: &Fixture) -> Value {
+    room.read(&[]).await.room.map(|json| serde_json::from_str(json.get()).unwrap()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_live_room_stays_until_its_end_and_the_next_session_starts_in_the_new_shard() {
+    let mut room = start().await;
+    room.join("lea/1").await.unwrap();
+    room.settings.shards = during();
+    assert_eq!(member_ids(&room.join("kim/1").await.unwrap()), ["lea", "kim"]);
+    assert_eq!(room.read(&["lea/1", "kim/1", "ben/1"]).await.gone.len(), 1);
+    room.disconnect("kim/1").await;
+    assert!(room.resume("kim/2", "kim/1").await.unwrap().recovered);
+    room.leave("kim/2").await;
+    assert!(is_live_in(&room, before()).await && !is_live_in(&room, after()).await);
+
+    room.at(60 * MINUTE).store_end(END + 60 * MINUTE);
+    assert_eq!(member_ids(&room.join("ben/1").await.unwrap()), ["ben"]);
+    assert!(!is_live_in(&room, before()).await && is_live_in(&room, after()).await);
+    for layout in [before(), after()] {
+        room.settings.shards = layout;
+        assert_eq!(read(&room).await["count"], 1, "{layout}");
+    }
+}
+
+#[tokio::test]
+async fn all_instances_find_a_room_whichever_starts_the_session() {
+    for starts in [before(), during()] {
+        let mut room = start().await;
+        room.settings.shards = starts;
+        room.join("lea/1").await.unwrap();
+        for (user, layout) in [("kim", before()), ("ben", during()), ("ali", before())] {
+            room.settings.shards = layout;
+            room.join(&format!("{user}/1")).await.unwrap();
+            assert!(room.read(&[&format!("{user}/1")]).await.gone.is_empty(), "{user}");
+        }
+        assert_eq!(
+            read(&room).await["count"],
+            4,
+            "one room for all, started by an instance with {starts} shards"
+        );
+        for (user, layout) in [("lea", before()), ("kim", during()), ("ben", before()), ("ali", during())] {
+            room.settings.shards = layout;
+            room.leave(&format!("{user}/1")).await;
+        }
+        assert_eq!(read(&room).await["count"], 0);
+    }
+}
+
+#[tokio::test]
+async fn operators_reach_a_room_wherever_it_lies() {
+    for (starts, calls) in [(before(), during()), (during(), before())] {
+        let mut room = start().await;
+        room.settings.shards = starts;
+        room.join("lea/1").await.unwrap();
+        room.join("kim/1").await.unwrap();
+        room.settings.shards = calls;
+        let rooms = room.rooms();
+        let stranger = rooms.kick(&room.home, &"zoe".parse().unwrap()).await;
+        assert_eq!(stranger.map_err(expect_refusal).unwrap_err(), ErrorCode::NoSuchMember);
+        rooms.kick(&room.home, &"kim".parse().unwrap()).await.unwrap();
+        let listed = rooms.list(None, 10).await.unwrap().rooms;
+        assert_eq!(listed.iter().map(|live| (&live.id, live.count)).collect::<Vec<_>>(), [(&room.home, 1)]);
+        room.define_end(END + MINUTE).await;
+        assert_eq!(read(&room).await["endAt"], END + MINUTE);
+        room.at(MINUTE).undefine().await;
+        let attendance = room.attendance().await.attendees;
+        assert_eq!(attendance.len(), 2);
+        assert_eq!(attendance[1].stays[0].ending, Some(Ending::Ended));
+        assert!(room.read(&[]).await.room.is_none());
+    }
+}
+
+#[tokio::test]
+async fn attendance_shows_the_sessions_before_and_after_the_move() {
+    let mut room = start().await;
+    room.join("lea/1").await.unwrap();
+    room.at(MINUTE).leave("lea/1").await;
+    room.undefine().await;
+    room.settings.shards = during();
+    room.store_end(END);
+    room.at(2 * MINUTE).join("lea/2").await.unwrap();
+    room.join("kim/1").await.unwrap();
+    for layout in [before(), during()] {
+        room.settings.shards = layout;
+        let attendees = room.attendance().await.attendees;
+        let stays: Vec<_> = attendees.iter().map(|user| (user.user_id.as_str(), user.stays.len())).collect();
+        assert_eq!(stays, [("lea", 2), ("kim", 1)], "{layout}");
+        assert_eq!(attendees[0].stays[0].entered_at, START);
+    }
+}
+
+#[tokio::test]
+async fn a_late_copy_of_a_join_stays_refused_after_the_move() {
+    let mut room = start().await;
+    room.join("lea/1").await.unwrap();
+    room.leave("lea/1").await;
+    // The disconnect of a join that has not arrived yet.
+    room.disconnect("kim/1").await;
+    room.undefine().await;
+    room.settings.shards = during();
+    room.store_end(END);
+    for entry in ["lea/1", "kim/1"] {
+        assert_eq!(room.join(entry).await.unwrap_err(), ErrorCode::EntryClosed);
+    }
+    room.disconnect("ben/1").await;
+    assert_eq!(room.join("ben/1").await.unwrap_err(), ErrorCode::EntryClosed);
+    room.join("ben/2").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_broke_off_before_the_move_is_completed_after_it() {
+    let mut room = start().await;
+    // The change has announced itself and not reached the store.
+    let changed = SessionDefinition { end_at: END + MINUTE, ..definition() };
+    let died = room.rooms_that_die_after(2).define(&&room, &room.home, changed).await;
+    assert!(died.is_err(), "the caller died");
+    room.store_end(END);
+    room.settings.shards = during();
+    let joined = room.join("lea/1").await.unwrap();
+    assert!(is_live_in(&room, after()).await);
+    let announced: Option<u64> = {
+        let key =
+            room.settings.keyspace.key(after().shard_of(&room.home), format_args!("room:{}", room.home));
+        redis::cmd("HGET").arg(key).arg("announced").query_async(&mut room.redis.clone()).await.unwrap()
+    };
+    assert!(announced.is_some(), "the room knows that the store may hold another definition: {joined:?}");
+}
+
+#[tokio::test]
+async fn a_change_is_under_way_alone_wherever_it_began() {
+    let mut room = start().await;
+    let begun = room.rooms_that_die_after(1);
+    room.settings.shards = during();
+    // An instance that knows only of the few shards holds the lock there.
+    let died = begun.define(&&room, &room.home, definition()).await;
+    assert!(died.is_err());
+    assert_eq!(room.try_define(definition()).await.unwrap_err(), ErrorCode::Conflict);
+}
+
+#[tokio::test]
+async fn revisions_and_epochs_rise_although_the_clock_of_the_new_shard_is_behind() {
+    let mut room = start().await;
+    room.at(5 * MINUTE);
+    let revision = room.try_define(definition()).await.unwrap();
+    let epoch = room.join("lea/1").await.unwrap().epoch;
+    room.undefine().await;
+    room.settings.shards = during();
+    room.at(0);
+    assert!(room.try_define(definition()).await.unwrap() > revision);
+    assert!(room.join("lea/2").await.unwrap().epoch > epoch);
+}
+
+#[tokio::test]
+async fn instances_that_do_not_know_of_the_change_keep_the_new_shards_alive() {
+    let mut room = start().await;
+    room.settings.lease_ms = LEASE_MS;
+    room.settings.shards = during();
+    room.join("lea/1").await.unwrap();
+    room.settings.shards = before();
+    for second in [5, 10, 15, 20] {
+        let first = room.at(second * 1000).rooms().heartbeat(0, &heartbeat("node-1")).await.unwrap();
+        assert_eq!(first.shards, Some(MANY));
+        for shard in 1..MANY {
+            room.rooms().heartbeat(shard, &heartbeat("node-1")).await.unwrap();
+        }
+    }
+    assert!(room.read(&["lea/1"]).await.gone.is_empty());
+    assert!(room.at(60 * MINUTE).find_due().await.shards.contains(&after().shard_of(&room.home)));
+}
+
+#[tokio::test]
+async fn a_number_that_never_changed_leaves_no_trace() {
+    let mut room = start().await;
+    room.join("lea/1").await.unwrap();
+    room.at(60 * MINUTE).sweep().await;
+    room.leave("lea/1").await;
+    let first = room.rooms().heartbeat(0, &heartbeat("node-1")).await.unwrap();
+    assert_eq!(first.shards, Some(FEW));
+    let keys = room.keys().await;
+    assert!(!keys.iter().any(|key| key.contains("moved") || key.contains("layout")), "{keys:?}");
+}
