@@ -10,7 +10,7 @@ use rollcall_rooms::{Error, Rooms, redis::Redis, rooms::DueShards};
 /// Sweeps the shards that are due. The first call alone connects to Redis, and finds these shards; their calls pipeline on
 /// that connection. The sweep of one shard may fail without stopping the others.
 pub async fn run<R: Redis>(rooms: &Rooms<R>) -> Result<Swept, Error> {
-    let DueShards { shards, next_due, due_in_ms } = rooms.find_due().await?;
+    let DueShards { shards, next_due, due_in_ms, .. } = rooms.find_due().await?;
     let mut swept = Swept { report: SweepReport { due_in_ms, ..SweepReport::default() }, next_due };
     for shard in join_all(shards.into_iter().map(|shard| sweep_shard(rooms, shard))).await {
         let (report, next_due) = shard?;
