@@ -7,13 +7,14 @@ import { until } from '../harness/wait.mjs';
 
 const SHARDS = { before: 3, after: 32 };
 const ROOMS = 12;
+const HEARTBEATS = { ROLLCALL_HEARTBEAT_INTERVAL_MS: '500' };
 
 describe('more shards while sessions go on', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
     // Each bridge runs an app of its own, of which only the second knows of the change.
-    harness = await Harness.start({ variables: { SPIN_VARIABLE_SHARDS: String(SHARDS.before) } });
-    const variables = { SPIN_VARIABLE_SHARDS: `${SHARDS.before}-${SHARDS.after}` };
+    harness = await Harness.start({ variables: { SPIN_VARIABLE_SHARDS: String(SHARDS.before), ...HEARTBEATS } });
+    const variables = { SPIN_VARIABLE_SHARDS: `${SHARDS.before}-${SHARDS.after}`, ...HEARTBEATS };
     harness.bridges.push(await Bridge.start({ redis: harness.redis, variables }));
     await harness.bridges[1].ready();
   });
@@ -51,9 +52,11 @@ describe('more shards while sessions go on', { timeout: 900_000 }, () => {
     });
   }
 
-  test('the heartbeats of all bridges reach the new shards', async () => {
+  test('the heartbeats of all bridges reach the new shards, which no member notices', async () => {
     const leases = `rollcall:{${SHARDS.after - 1}}:leases`;
     await until(async () => (await harness.redis.client.zCard(leases)) === 2, 'both bridges have a lease there');
+    harness.assertNoGaps();
+    for (const member of harness.members) assert.equal(member.count('room:participantReconnecting'), 0);
   });
 
   test('every live room is listed once', async () => {
