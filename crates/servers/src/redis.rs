@@ -1,6 +1,7 @@
 //! A `redis-server` of one's own.
 
 use std::{
+    env,
     fs::File,
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
@@ -8,37 +9,53 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 
 use crate::{
     candidate_ports,
     launch::{Launch, end},
 };
 
+/// Names a program to start instead of `redis-server`, such as the server of Valkey.
+const PROGRAM: &str = "ROLLCALL_REDIS_SERVER";
+
 /// A running server that keeps nothing on disk. Dropping it kills it.
 pub struct RedisServer {
     process: Child,
     port: u16,
+    /// For what a server writes all the same: its view of a cluster, and a copy of its data for a replica.
+    _folder: TempDir,
 }
 
 impl RedisServer {
     /// Starts a server and waits until it accepts connections.
     pub fn start() -> Result<Self> {
-        Self::start_on(candidate_ports(), |_| {})
+        Self::start_with(|_| {})
     }
 
     /// Starts a server after a change of its command.
     pub fn start_with(configure: impl Fn(&mut Command)) -> Result<Self> {
-        Self::start_on(candidate_ports(), configure)
+        Self::start_on(candidate_ports(), |command, _| configure(command))
     }
 
-    fn start_on(ports: impl IntoIterator<Item = u16>, configure: impl Fn(&mut Command)) -> Result<Self> {
+    /// Starts a server that can be a node of a cluster, after a change of its command.
+    pub fn start_node(configure: impl Fn(&mut Command)) -> Result<Self> {
+        Self::start_on(candidate_ports(), |command, port| {
+            // Without this port, other nodes would connect to one that Linux may give out.
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &bus_port(port).to_string()]);
+            configure(command);
+        })
+    }
+
+    fn start_on(ports: impl IntoIterator<Item = u16>, configure: impl Fn(&mut Command, u16)) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         let (process, port) = start_redis(&tempfile::tempfile()?, ports, |port| {
             let mut command = redis_server(port);
-            command.args(["--save", "", "--appendonly", "no"]);
-            configure(&mut command);
+            command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
+            configure(&mut command, port);
             command
         })?;
-        Ok(Self { process, port })
+        Ok(Self { process, port, _folder: folder })
     }
 
     /// Its address, as host and port.
@@ -46,10 +63,19 @@ impl RedisServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The port for other nodes, if the server is a node.
+    pub fn bus_port(&self) -> u16 {
+        bus_port(self.port)
+    }
+
     /// Its address as a URL.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
+}
+
+fn bus_port(port: u16) -> u16 {
+    port + 1
 }
 
 impl Drop for RedisServer {
@@ -77,7 +103,7 @@ pub fn start_redis(
 
 /// The command of a server that only this machine reaches.
 pub fn redis_server(port: u16) -> Command {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(env::var_os(PROGRAM).unwrap_or_else(|| "redis-server".into()));
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command
 }
@@ -101,7 +127,7 @@ mod tests {
     use super::*;
 
     fn start_with_first_choice(port: u16) -> RedisServer {
-        RedisServer::start_on([port].into_iter().chain(candidate_ports()), |_| {}).unwrap()
+        RedisServer::start_on([port].into_iter().chain(candidate_ports()), |_, _| {}).unwrap()
     }
 
     #[test]

