@@ -1,13 +1,19 @@
 //! Calls of one thread, recorded with their outcomes.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeSet, rc::Rc, sync::Arc, time::Duration};
 
 use rollcall_protocol::{
     definition::SessionDefinition,
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
-use rollcall_rooms::{Error, Rooms, definitions::Precondition, redis::Redis, rooms::ShardSweep};
-use rollcall_tests::redis_server::{RedisPort, connect};
+use rollcall_rooms::{
+    Error, Rooms,
+    definitions::Precondition,
+    redis::{Redis, client::Client},
+    rooms::ShardSweep,
+};
+use rollcall_tests::redis_server::RedisNetwork;
+use tokio::time;
 
 use crate::{
     call::{Ack, Call, Outcome, View},
@@ -17,10 +23,19 @@ use crate::{
     store::Crashing,
 };
 
+/// The time between two attempts of a call.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Most attempts of a call while servers fail.
+const MAX_ATTEMPTS: usize = 1000;
+
+type Redirected = Rc<Client<RedisNetwork>>;
+
 pub struct Caller {
     pub harness: Arc<Harness>,
-    redis: RedisPort,
-    rooms: Rooms<RedisPort>,
+    redis: Redirected,
+    failures: Rc<Cell<usize>>,
+    rooms: Rooms<Redirected>,
     pub log: Log,
 }
 
@@ -33,20 +48,29 @@ pub struct Log {
     pub lost_leases: usize,
     /// Callers of changes that crashed.
     pub crashes: usize,
+    /// Entries whose joins took several attempts, and whose first ack may be lost.
+    pub unsure: BTreeSet<String>,
     /// Failures of heartbeats and sweeps, which are never refused.
     pub failures: Vec<String>,
 }
 
 impl Caller {
-    pub async fn connect(harness: Arc<Harness>) -> Self {
-        let redis = RedisPort(connect(&harness.redis).await);
+    pub fn new(harness: Arc<Harness>) -> Self {
+        let network = RedisNetwork::new(harness.redis.clone());
+        let failures = network.failures();
+        let redis = Rc::new(Client::new(network));
         let rooms = Rooms::new(redis.clone(), &settings()).expect("settings that can be written");
-        Self { harness, redis, rooms, log: Log::default() }
+        Self { harness, redis, failures, rooms, log: Log::default() }
     }
 
     pub async fn join(&mut self, room: usize, join: &Join) {
         let began = self.harness.began.elapsed();
-        let joined = self.rooms.join(&&self.harness.rooms[room].store, join).await;
+        let failures = self.failures.get();
+        let joined =
+            self.persist(async || self.rooms.join(&&self.harness.rooms[room].store, join).await).await;
+        if self.failures.get() > failures {
+            self.log.unsure.insert(join.entry_id.to_string());
+        }
         let outcome = match joined {
             Ok(joined) => Outcome::Joined {
                 user: join.profile.user_id.to_string(),
@@ -61,20 +85,20 @@ impl Caller {
 
     pub async fn leave(&mut self, room: usize, membership: &Membership) {
         let began = self.harness.began.elapsed();
-        let left = self.rooms.leave(membership).await;
+        let left = self.persist(async || self.rooms.leave(membership).await).await;
         self.record(room, began, closed(membership, left.err()));
     }
 
     pub async fn disconnect(&mut self, room: usize, membership: &Membership) {
         let began = self.harness.began.elapsed();
-        let lost = self.rooms.disconnect(membership).await;
+        let lost = self.persist(async || self.rooms.disconnect(membership).await).await;
         self.record(room, began, closed(membership, lost.err()));
     }
 
     pub async fn read(&mut self, room: usize, entries: Vec<EntryRef>) {
         let began = self.harness.began.elapsed();
         let read = Read { room_id: id(ROOMS[room].id), entries };
-        let outcome = match self.rooms.read(&read).await {
+        let outcome = match self.persist(async || self.rooms.read(&read).await).await {
             Ok(snapshot) => Outcome::Read {
                 entries: read.entries.iter().map(|entry| entry.entry_id.to_string()).collect(),
                 view: View::of(&snapshot),
@@ -89,14 +113,14 @@ impl Caller {
         let began = self.harness.began.elapsed();
         let store = &self.harness.rooms[room].store;
         let defined = self.rooms.define(&store, &id(ROOMS[room].id), definition).await;
-        self.record(room, began, changed(defined.err()));
+        self.record_change(room, began, defined.err()).await;
     }
 
     pub async fn undefine(&mut self, room: usize) {
         let began = self.harness.began.elapsed();
         let store = &self.harness.rooms[room].store;
         let undefined = self.rooms.undefine(&store, &id(ROOMS[room].id), &Precondition::default()).await;
-        self.record(room, began, changed(undefined.err()));
+        self.record_change(room, began, undefined.err()).await;
     }
 
     /// Changes the definition, or deletes it, and crashes meanwhile.
@@ -108,19 +132,47 @@ impl Caller {
             None => self.rooms.undefine(&store, &id, &Precondition::default()).await,
         };
         if let Err(Error::Unavailable(_)) = changed {
-            self.log.crashes += 1;
-            // Redis would expire the lock after some seconds.
-            let lock = format!("rollcall:{{{SHARD}}}:revising:{id}");
-            let freed = self.redis.command("DEL", &[lock.as_bytes()]).await;
-            freed.expect("Redis is up");
+            self.abandon_change(room).await;
+        }
+    }
+
+    async fn abandon_change(&mut self, room: usize) {
+        self.log.crashes += 1;
+        // Redis would expire the lock after some seconds.
+        self.command("DEL", &format!("revising:{}", ROOMS[room].id), &[]).await;
+    }
+
+    /// Runs a command on a key of the shard.
+    async fn command(&self, name: &str, key: &str, rest: &[&str]) -> Vec<Vec<u8>> {
+        let key = format!("rollcall:{{{SHARD}}}:{key}");
+        let arguments: Vec<&[u8]> =
+            [&[key.as_str()][..], rest].concat().into_iter().map(str::as_bytes).collect();
+        let run = async || {
+            let reply = self.redis.command(name, &arguments).await;
+            reply.map_err(|error| Error::Unavailable(error.to_string()))
+        };
+        self.persist(run).await.expect("Redis is up")
+    }
+
+    /// Makes a call. While servers fail, repeats the call until it is answered, as bridges do.
+    async fn persist<T>(&self, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+        let mut attempt = 1;
+        loop {
+            match call().await {
+                Err(Error::Unavailable(_)) if self.harness.servers_fail && attempt < MAX_ATTEMPTS => {
+                    time::sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+            attempt += 1;
         }
     }
 
     /// Joins while no change is under way, and checks that the room then goes by the definition in the store.
     pub async fn check_definition(&mut self, room: usize, join: &Join) {
         self.join(room, join).await;
-        let key = format!("rollcall:{{{SHARD}}}:room:{}", ROOMS[room].id);
-        let live = self.redis.command("HGET", &[key.as_bytes(), b"revision"]).await.expect("Redis is up");
+        let key = format!("room:{}", ROOMS[room].id);
+        let live = self.command("HGET", &key, &["revision"]).await;
         let live: Option<u64> = String::from_utf8_lossy(&live[0]).parse().ok();
         let stored = self.harness.rooms[room].store.session().map(|session| session.revision);
         if live.is_some() && live < stored.or(Some(u64::MAX)) {
@@ -142,13 +194,14 @@ impl Caller {
 
     async fn send_heartbeat(&mut self, node: &str, is_leaving: bool) -> Option<Lease> {
         let heartbeat = Heartbeat { node_id: id(node), is_leaving };
-        let lease = self.rooms.heartbeat(SHARD, &heartbeat).await.map(|held| held.lease);
+        let lease = self.persist(async || self.rooms.heartbeat(SHARD, &heartbeat).await).await;
+        let lease = lease.map(|held| held.lease);
         self.log.heartbeats += 1;
         self.check(lease)
     }
 
     pub async fn sweep(&mut self) -> Option<ShardSweep> {
-        let swept = self.rooms.sweep(SHARD).await;
+        let swept = self.persist(async || self.rooms.sweep(SHARD).await).await;
         self.log.sweeps += 1;
         self.check(swept)
     }
@@ -159,7 +212,16 @@ impl Caller {
     }
 
     pub async fn stays(&self, room: usize) -> Vec<Stay> {
-        checker::stays(&self.rooms.attendance(&id(ROOMS[room].id)).await.expect("never refused"))
+        let attendance = self.persist(async || self.rooms.attendance(&id(ROOMS[room].id)).await).await;
+        checker::stays(&attendance.expect("never refused"))
+    }
+
+    /// Records a change. A change is never repeated, so that one whose reply is lost counts as one that crashed.
+    async fn record_change(&mut self, room: usize, began: Duration, failure: Option<Error>) {
+        match failure {
+            Some(Error::Unavailable(_)) if self.harness.servers_fail => self.abandon_change(room).await,
+            failure => self.record(room, began, changed(failure)),
+        }
     }
 
     fn record(&mut self, room: usize, began: Duration, outcome: Outcome) {

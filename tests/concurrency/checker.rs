@@ -16,7 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 pub use self::attendance::{Stay, stays};
 use crate::{call::Call, event::Event};
@@ -27,8 +27,19 @@ pub struct History {
     pub events: Vec<Event>,
     pub calls: Vec<Call>,
     pub stays: Vec<Stay>,
+    /// Entries whose first ack may be lost.
+    pub unsure: BTreeSet<String>,
     /// Most members, besides the leader.
     pub capacity: Option<u32>,
+}
+
+impl History {
+    /// The number of replies whose last event was not published.
+    pub fn count_lost(&self) -> usize {
+        let published: BTreeSet<_> = self.events.iter().map(|event| (event.epoch, event.seq)).collect();
+        let replies = self.calls.iter().filter_map(order::view);
+        replies.filter(|place| !published.contains(place)).count()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +87,7 @@ impl Violation {
 
 pub fn check(history: &History) -> Result<(), Violation> {
     let replay = replay::replay(&history.events, history.capacity)?;
-    replies::check(&history.calls, &replay)?;
+    replies::check(&history.calls, &history.unsure, &replay)?;
     attendance::check(&history.stays, &replay)?;
     order::check(&history.calls)
 }

@@ -15,7 +15,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
     Started { end_at: u64, leader: String, host: String, roster: Roster },
     Changed { change: Change, users: Vec<String>, roster: Roster },

@@ -8,8 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::Client;
-
 use crate::{
     ids::{ABSENCE, ROOMS, ROUND, THREADS},
     interval::Interval,
@@ -19,7 +17,10 @@ use crate::{
 };
 
 pub struct Harness {
-    pub redis: Client,
+    /// Host and port.
+    pub redis: String,
+    /// Whether calls may get no reply.
+    pub servers_fail: bool,
     pub began: Instant,
     pub rounds: u32,
     pub barrier: Barrier,
@@ -37,9 +38,10 @@ pub struct SharedRoom {
 }
 
 impl Harness {
-    pub fn new(redis: Client, length: Duration) -> Self {
+    pub fn new(redis: String, servers_fail: bool, length: Duration) -> Self {
         Self {
             redis,
+            servers_fail,
             began: Instant::now(),
             rounds: length.div_duration_f64(ROUND).ceil() as u32,
             barrier: Barrier::new(THREADS),

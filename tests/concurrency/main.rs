@@ -8,6 +8,7 @@
 //! | `worker`, `changes` | the random calls of a thread |
 //! | `caller` | makes calls and records their outcomes |
 //! | `recorder` | records the events of all rooms |
+//! | `failover` | a primary and its replica, which takes over again and again |
 //! | `event`, `call` | events, calls and replies |
 //! | `checker` | checks events and replies against the rules |
 //! | `ghosts` | keys that are left at the end |
@@ -21,6 +22,7 @@ mod changes;
 mod checker;
 mod counts;
 mod event;
+mod failover;
 mod ghosts;
 mod harness;
 mod ids;
@@ -31,7 +33,13 @@ mod recorder;
 mod store;
 mod worker;
 
-use std::{io::Write, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use rollcall_tests::redis_server::RedisServer;
 use tokio::runtime::Builder;
@@ -40,6 +48,7 @@ use crate::{
     caller::{Caller, Log},
     checker::{History, Stay},
     counts::Counts,
+    failover::Pair,
     harness::Harness,
     ids::{ROOMS, THREADS},
     recorder::{Recorder, Recording},
@@ -50,79 +59,142 @@ const SECONDS: u64 = 10;
 /// A shorter run may miss some outcomes.
 const ENOUGH_SECONDS: u64 = 8;
 
+const FAILOVER_SECONDS: u64 = 4;
+
 /// The record of a run.
 struct RunResult {
     logs: Vec<Log>,
     recording: Recording,
     stays: Vec<Vec<Stay>>,
     ghosts: Vec<String>,
+    /// Places in which two servers had different events.
+    doubled: usize,
+    /// How often another server took over.
+    disturbances: usize,
 }
 
 #[test]
 fn whatever_many_threads_do_at_once_the_history_is_one_that_the_rules_allow() {
-    let seconds = std::env::var("ROLLCALL_CONCURRENCY_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let RunResult { logs, recording, stays, ghosts } = runtime.block_on(run(Duration::from_secs(seconds)));
-    let failures: Vec<&String> = logs.iter().flat_map(|log| &log.failures).collect();
-    assert!(failures.is_empty(), "{failures:?}");
-    let mut counts = Counts::default();
-    logs.iter().for_each(|log| counts.count_log(log));
-    for (room, history) in ROOMS.iter().zip(histories(logs, recording, stays)) {
-        counts.count(&history);
-        if let Err(violation) = checker::check(&history) {
-            panic!("{}: {:?} is broken by {}", room.id, violation.rule, violation.excerpt);
-        }
-    }
-    report(&counts, ghosts.len());
-    assert!(ghosts.is_empty(), "{ghosts:?}");
+    let seconds = read_seconds(SECONDS);
+    let counts = in_turn(|| block_on(run_on_one_server(seconds)).check("concurrency"));
     let missing = counts.missing();
     assert!(seconds < ENOUGH_SECONDS || missing.is_empty(), "never happened: {missing:?}");
 }
 
-async fn run(length: Duration) -> RunResult {
+#[test]
+fn nothing_is_lost_or_doubled_when_replicas_take_over() {
+    let seconds = read_seconds(FAILOVER_SECONDS);
+    in_turn(|| block_on(run_on_pair(seconds)).check("failover"));
+}
+
+/// Runs one test after another: each needs the whole machine.
+fn in_turn<T>(test: impl FnOnce() -> T) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    test()
+}
+
+fn read_seconds(default: u64) -> u64 {
+    std::env::var("ROLLCALL_CONCURRENCY_SECONDS").map_or(default, |text| text.parse().unwrap())
+}
+
+fn block_on<T>(run: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(run)
+}
+
+async fn run_on_one_server(seconds: u64) -> RunResult {
     let server = RedisServer::start().await;
     let recorder = Recorder::start(server.client()).await;
-    let harness = Arc::new(Harness::new(server.client(), length));
-    let threads: Vec<_> = (0..THREADS)
-        .map(|number| {
-            let harness = harness.clone();
-            thread::spawn(move || worker::run(number, harness))
-        })
-        .collect();
-    let mut logs: Vec<Log> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    let mut caller = Caller::connect(harness).await;
+    let harness = Arc::new(Harness::new(server.address(), false, Duration::from_secs(seconds)));
+    let logs = start_threads(&harness).into_iter().map(|thread| thread.join().unwrap()).collect();
+    let (logs, stays) = end_all(harness, logs).await;
+    recorder::end_all(&server.client()).await;
+    let (recording, doubled) = recorder::merge([recorder.finish()]);
+    let ghosts = ghosts::find(&server.client()).await;
+    RunResult { logs, recording, stays, ghosts, doubled, disturbances: 0 }
+}
+
+async fn run_on_pair(seconds: u64) -> RunResult {
+    let mut pair = Pair::start().await;
+    let harness = Arc::new(Harness::new(pair.address(), true, Duration::from_secs(seconds)));
+    let threads = start_threads(&harness);
+    let disturbances = pair.fail_over_until(|| threads.iter().all(JoinHandle::is_finished)).await;
+    let logs = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let (logs, stays) = end_all(harness, logs).await;
+    let ghosts = ghosts::find(&pair.client()).await;
+    let (recording, doubled) = pair.finish().await;
+    RunResult { logs, recording, stays, ghosts, doubled, disturbances }
+}
+
+fn start_threads(harness: &Arc<Harness>) -> Vec<JoinHandle<Log>> {
+    let threads = (0..THREADS).map(|number| {
+        let harness = harness.clone();
+        thread::spawn(move || worker::run(number, harness))
+    });
+    threads.collect()
+}
+
+/// Ends all sessions, and reads the attendance of all rooms.
+async fn end_all(harness: Arc<Harness>, mut logs: Vec<Log>) -> (Vec<Log>, Vec<Vec<Stay>>) {
+    let mut caller = Caller::new(harness);
     ghosts::end_all(&mut caller).await;
     let mut stays = Vec::new();
     for room in 0..ROOMS.len() {
         stays.push(caller.stays(room).await);
     }
     logs.push(caller.log);
-    let recording = recorder.stop(&server.client()).await;
-    RunResult { logs, recording, stays, ghosts: ghosts::find(&server.client()).await }
+    (logs, stays)
+}
+
+impl RunResult {
+    /// Checks and reports everything that happened.
+    fn check(self, name: &str) -> Counts {
+        let Self { logs, recording, stays, ghosts, doubled, disturbances } = self;
+        let failures: Vec<&String> = logs.iter().flat_map(|log| &log.failures).collect();
+        assert!(failures.is_empty(), "{failures:?}");
+        let mut counts = Counts::default();
+        logs.iter().for_each(|log| counts.count_log(log));
+        let mut lost = 0;
+        let mut broken = Vec::new();
+        for (room, history) in ROOMS.iter().zip(histories(logs, recording, stays)) {
+            counts.count(&history);
+            lost += history.count_lost();
+            if let Err(violation) = checker::check(&history) {
+                broken.push(format!("{}: {:?} is broken by {}", room.id, violation.rule, violation.excerpt));
+            }
+        }
+        report(&format!(
+            "{name}: {} calls by {THREADS} threads on {} rooms, {} sessions, {} events, {} recovered, \
+             {} graces expired, {disturbances} changes of servers, lost: {lost}, doubled: {doubled}, ghosts: {}\n",
+            format_number(counts.of("call")),
+            ROOMS.len(),
+            counts.of("started"),
+            format_number(counts.of("event")),
+            format_number(counts.of("recovered")),
+            counts.of("grace expired"),
+            ghosts.len(),
+        ));
+        assert!(broken.is_empty(), "{}", broken.join("\n"));
+        assert_eq!((lost, doubled), (0, 0));
+        assert!(ghosts.is_empty(), "{ghosts:?}");
+        counts
+    }
 }
 
 fn histories(mut logs: Vec<Log>, recording: Recording, stays: Vec<Vec<Stay>>) -> Vec<History> {
+    let unsure: BTreeSet<String> = logs.iter().flat_map(|log| log.unsure.iter().cloned()).collect();
     let rooms = recording.into_iter().zip(stays).enumerate();
     rooms
         .map(|(room, (events, stays))| {
             let calls = logs.iter_mut().flat_map(|log| std::mem::take(&mut log.calls[room])).collect();
-            History { events, calls, stays, capacity: ROOMS[room].capacity }
+            let unsure = unsure.clone();
+            History { events, calls, stays, unsure, capacity: ROOMS[room].capacity }
         })
         .collect()
 }
 
 /// Writes to the terminal directly, because libtest hides the output of a test that passes.
-fn report(counts: &Counts, ghosts: usize) {
-    let text = format!(
-        "concurrency: {} calls by {THREADS} threads on {} rooms, {} sessions, {} events, {} recovered, \
-         {} graces expired, ghosts: {ghosts}\n",
-        format_number(counts.of("call")),
-        ROOMS.len(),
-        counts.of("started"),
-        format_number(counts.of("event")),
-        format_number(counts.of("recovered")),
-        counts.of("grace expired"),
-    );
+fn report(text: &str) {
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 

@@ -1,6 +1,9 @@
 //! Records the events of all rooms, from before the first call until after the last.
 
-use std::thread::{self, JoinHandle};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    thread::{self, JoinHandle},
+};
 
 use futures_util::StreamExt;
 use redis::Client;
@@ -35,16 +38,46 @@ impl Recorder {
         Self { thread }
     }
 
-    pub async fn stop(self, redis: &Client) -> Recording {
-        let mut redis = connect(redis).await;
-        let () = redis::cmd("PUBLISH")
-            .arg(END_CHANNEL)
-            .arg("")
-            .query_async(&mut redis)
-            .await
-            .expect("Redis is up");
+    /// The events until the end that [`end_all`] publishes, or until the server died.
+    pub fn finish(self) -> Recording {
         self.thread.join().expect("all events can be read")
     }
+}
+
+/// Ends the recordings of a server, and those of its replicas.
+pub async fn end_all(redis: &Client) {
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(END_CHANNEL).arg("");
+    let () = publish.query_async(&mut connect(redis).await).await.expect("Redis is up");
+}
+
+/// Merges recordings of servers that replicate each other: each event is in at least one of them. Returns the number of
+/// places in which two servers had different events, too.
+pub fn merge(recordings: impl IntoIterator<Item = Recording>) -> (Recording, usize) {
+    let (mut merged, mut doubled) = (Recording::default(), 0);
+    let mut by_place: [BTreeMap<_, Event>; ROOMS.len()] = Default::default();
+    for recording in recordings {
+        for (events, by_place) in recording.into_iter().zip(&mut by_place) {
+            for event in events {
+                // A notice to one entry takes no sequence number, and follows the event with the same one.
+                let place = (event.epoch, event.seq, event.only.clone());
+                match by_place.entry(place) {
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(event);
+                    }
+                    Entry::Occupied(mut known) => {
+                        doubled += usize::from(known.get().kind != event.kind);
+                        let received_at = &mut known.get_mut().received_at;
+                        *received_at = event.received_at.min(*received_at);
+                    }
+                }
+            }
+        }
+    }
+    for (events, by_place) in merged.iter_mut().zip(by_place) {
+        *events = by_place.into_values().collect();
+    }
+    (merged, doubled)
 }
 
 async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
@@ -66,5 +99,5 @@ async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
         let payload: String = message.get_payload().expect("text");
         recording[room.expect("one of the rooms")].push(Event::read(&payload, received_at));
     }
-    panic!("Redis closed the connection");
+    recording
 }

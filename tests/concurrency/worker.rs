@@ -24,7 +24,7 @@ pub struct Worker {
 /// Runs all rounds. Returns the record of the thread.
 pub fn run(number: usize, harness: Arc<Harness>) -> Log {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let caller = runtime.block_on(Caller::connect(harness));
+    let caller = Caller::new(harness);
     let mut worker = Worker { number, random: fastrand::Rng::new(), caller };
     for _ in 0..worker.caller.harness.rounds {
         worker.run_round(&runtime);

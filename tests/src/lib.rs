@@ -1,4 +1,5 @@
 //! What the suites share: a real Redis of their own.
 
+pub mod forwarder;
 pub mod redis_server;
 pub mod substitutes;

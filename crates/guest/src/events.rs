@@ -170,7 +170,7 @@ pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) 
     match select(pin!(work), clock).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
-            redis::forget_connection();
+            redis::forget_connections();
             Err(Error::Unavailable(format!("no answer from Redis or PostgreSQL within {limit_ms} ms")))
         }
     }

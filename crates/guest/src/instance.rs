@@ -14,12 +14,17 @@ impl<T: 'static> PerInstance<T> {
         Self(RefCell::new(None))
     }
 
+    /// Returns the value, if there is one already.
+    pub fn kept(kept: &'static LocalKey<Self>) -> Option<Rc<T>> {
+        kept.with(|kept| kept.0.borrow().clone())
+    }
+
     /// Returns the value, and makes the value if there is none.
     pub async fn get(
         kept: &'static LocalKey<Self>,
         make: impl AsyncFnOnce() -> Result<T, Error>,
     ) -> Result<Rc<T>, Error> {
-        if let Some(value) = kept.with(|kept| kept.0.borrow().clone()) {
+        if let Some(value) = Self::kept(kept) {
             return Ok(value);
         }
         let value = Rc::new(make().await?);

@@ -1,33 +1,33 @@
 //! Spin's Redis interface as the Redis port of `rollcall-rooms`.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{rc::Rc, time::Duration};
+#[cfg(not(feature = "http"))]
+use std::{task::Poll, time::Instant};
 
-#[cfg(feature = "http")]
-use rollcall_rooms::token::published;
 use rollcall_rooms::{
     Error, Rooms,
-    redis::{Redis, RedisError},
+    redis::{
+        RedisError,
+        client::{Client, Network, PAUSE_MS},
+    },
 };
+#[cfg(feature = "http")]
+use rollcall_rooms::{redis::Redis, token::published};
 use spin_sdk::redis::{self, Connection, RedisParameter, RedisResult};
 
 use crate::{instance::PerInstance, variables};
 
 thread_local! {
-    /// The instance's only connection. The instance keeps the connection, because opening one costs a TCP connection
-    /// and a handshake, and calls on one connection pipeline.
-    static CONNECTION: RefCell<Option<Rc<Connection>>> = const { RefCell::new(None) };
+    /// The instance's only client. The instance keeps the connections of the client, because opening one costs a TCP
+    /// connection and a handshake, and calls on one connection pipeline.
+    static CLIENT: PerInstance<Client<SpinNetwork>> = const { PerInstance::new() };
 
-    static ROOMS: PerInstance<Rooms<SpinRedis>> = const { PerInstance::new() };
+    static ROOMS: PerInstance<Rooms<Rc<Client<SpinNetwork>>>> = const { PerInstance::new() };
 }
 
 /// The rooms in the Redis of the component's variables.
-pub async fn rooms() -> Result<Rc<Rooms<SpinRedis>>, Error> {
-    PerInstance::get(&ROOMS, async || {
-        let settings = variables::settings().await?;
-        let redis = SpinRedis { url: variables::get("redis_url").await? };
-        Rooms::new(redis, &settings)
-    })
-    .await
+pub async fn rooms() -> Result<Rc<Rooms<Rc<Client<SpinNetwork>>>>, Error> {
+    PerInstance::get(&ROOMS, async || Rooms::new(client().await?, &variables::settings().await?)).await
 }
 
 /// Checks the variables of the rooms, and that Redis lets the app do all its work.
@@ -38,115 +38,129 @@ pub async fn check() -> Result<(), Error> {
 /// What the instances share about published keys, in the same Redis. Each command is within the component's time limit.
 #[cfg(feature = "http")]
 pub(crate) async fn shared_keys() -> Result<published::Shared<TimeLimited>, Error> {
-    let redis = TimeLimited(SpinRedis { url: variables::get("redis_url").await? });
-    Ok(published::Shared::new(redis, (*variables::keyspace().await?).clone()))
+    Ok(published::Shared::new(TimeLimited(client().await?), (*variables::keyspace().await?).clone()))
+}
+
+async fn client() -> Result<Rc<Client<SpinNetwork>>, Error> {
+    PerInstance::get(&CLIENT, async || {
+        Ok(Client::new(SpinNetwork { url: variables::get("redis_url").await? }))
+    })
+    .await
 }
 
 /// Whether the instance has a connection.
 #[cfg(feature = "http")]
 pub(crate) fn is_connected() -> bool {
-    CONNECTION.with_borrow(Option::is_some)
+    PerInstance::kept(&CLIENT).is_some_and(|client| client.is_connected())
 }
 
-/// Drops the connection, which may be broken. The next call opens a new one.
-pub(crate) fn forget_connection() {
-    CONNECTION.set(None);
+/// Drops the connections, which may be broken. The next call opens new ones.
+pub(crate) fn forget_connections() {
+    if let Some(client) = PerInstance::kept(&CLIENT) {
+        client.disconnect();
+    }
 }
 
-/// Drops a broken connection, unless another request has replaced it already.
-fn forget(broken: &Rc<Connection>) {
-    CONNECTION.with_borrow_mut(|kept| {
-        if kept.as_ref().is_some_and(|kept| Rc::ptr_eq(kept, broken)) {
-            *kept = None;
-        }
-    });
-}
-
-/// Redis, through the instance's connection.
-pub struct SpinRedis {
+/// Servers, through Spin's interface.
+pub struct SpinNetwork {
     url: String,
 }
 
-impl SpinRedis {
-    /// Returns the kept connection, or else a new one.
-    async fn connection(&self) -> Result<Rc<Connection>, RedisError> {
-        match CONNECTION.with_borrow(Clone::clone) {
-            Some(kept) => Ok(kept),
-            None => self.open().await,
-        }
-    }
+impl Network for SpinNetwork {
+    type Connection = Connection;
 
-    async fn open(&self) -> Result<Rc<Connection>, RedisError> {
-        let opened = Connection::open(&self.url).await.map_err(|error| match error {
+    async fn connect(&self, node: Option<&str>) -> Result<Connection, RedisError> {
+        let url = node.map_or_else(|| self.url.clone(), |node| at_address(&self.url, node));
+        Connection::open(url).await.map_err(|error| match error {
             // The URL holds the password and must not appear in the message.
-            redis::Error::InvalidAddress => {
-                RedisError::Failed("redis_url is not allowed or cannot be reached".into())
+            redis::Error::InvalidAddress => RedisError::Unreachable(match node {
+                Some(node) => format!("{node} is not allowed or cannot be reached"),
+                None => "redis_url is not allowed or cannot be reached".to_owned(),
+            }),
+            error => RedisError::Unreachable(format!("cannot connect: {error}")),
+        })
+    }
+
+    async fn execute(
+        &self,
+        connection: &Connection,
+        name: &str,
+        arguments: &[&[u8]],
+    ) -> Result<Vec<Vec<u8>>, RedisError> {
+        let parameters: Vec<_> =
+            arguments.iter().map(|&bytes| RedisParameter::Binary(bytes.to_vec())).collect();
+        match connection.execute(name, parameters).await {
+            Ok(reply) => Ok(reply.into_iter().map(bytes).collect()),
+            Err(redis::Error::Other(text)) => Err(read_error(&text)),
+            Err(error) => Err(RedisError::Failed(error.to_string())),
+        }
+    }
+
+    #[cfg(feature = "http")]
+    async fn pause(&self) {
+        spin_sdk::time::sleep(PAUSE).await;
+    }
+
+    /// Polls, because a component on a schedule has no clock that wakes it.
+    #[cfg(not(feature = "http"))]
+    async fn pause(&self) {
+        let start = Instant::now();
+        std::future::poll_fn(|cx| {
+            if start.elapsed() >= PAUSE {
+                return Poll::Ready(());
             }
-            error => RedisError::Failed(format!("cannot connect: {error}")),
-        })?;
-        let opened = Rc::new(opened);
-        CONNECTION.set(Some(Rc::clone(&opened)));
-        Ok(opened)
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 }
 
-impl Redis for SpinRedis {
-    /// The kept connection may have broken since its last use, because Redis has restarted. Then the command runs on a new
-    /// connection.
-    async fn command(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
-        let Some(kept) = CONNECTION.with_borrow(Clone::clone) else {
-            return execute(&self.open().await?, name, arguments).await;
-        };
-        match execute(&kept, name, arguments).await {
-            Err(RedisError::Failed(_)) => execute(&self.connection().await?, name, arguments).await,
-            outcome => outcome,
-        }
-    }
+const PAUSE: Duration = Duration::from_millis(PAUSE_MS);
 
-    /// A command that changes nothing finds out first whether the kept connection has broken.
-    async fn command_once(&self, name: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
-        // Any reply shows that the connection works, also that of a proxy which does not know the command.
-        if CONNECTION.with_borrow(Option::is_some)
-            && let Err(error @ RedisError::Failed(_)) = self.command("TIME", &[]).await
-        {
-            return Err(error);
-        }
-        execute(&self.connection().await?, name, arguments).await
-    }
-}
+/// How Spin begins an error that is a reply with a code which its client knows. The client's own word for the code follows.
+const SIGNALLED: &str = "An error was signalled by the server - ";
 
-/// Runs a command once. Drops a broken connection, and one to a server that has become a replica.
-async fn execute(
-    connection: &Rc<Connection>,
-    name: &str,
-    arguments: &[&[u8]],
-) -> Result<Vec<Vec<u8>>, RedisError> {
-    let parameters: Vec<_> = arguments.iter().map(|&bytes| RedisParameter::Binary(bytes.to_vec())).collect();
-    match connection.execute(name, parameters).await {
-        Ok(reply) => Ok(reply.into_iter().map(bytes).collect()),
-        Err(redis::Error::Other(text)) if text.contains("NoScriptError") || text.contains("NOSCRIPT") => {
-            Err(RedisError::NoScript)
-        }
-        Err(redis::Error::Other(text)) if is_reply(&text) && !text.contains("READONLY") => {
-            Err(RedisError::Refused(text))
-        }
-        Err(error) => {
-            forget(connection);
-            Err(RedisError::Failed(error.to_string()))
-        }
+/// Reads an error as Spin words it: a reply begins with its code, or with [`SIGNALLED`]; anything else comes from a broken
+/// connection.
+fn read_error(error: &str) -> RedisError {
+    let (is_reply, words) = match error.strip_prefix(SIGNALLED) {
+        Some(words) => (true, words),
+        None => (false, error),
+    };
+    let (code, text) = words.split_once(": ").unwrap_or((words, ""));
+    let code = match code {
+        "NoScriptError" => "NOSCRIPT",
+        "Moved" => "MOVED",
+        "Ask" => "ASK",
+        "TryAgain" => "TRYAGAIN",
+        "ClusterDown" => "CLUSTERDOWN",
+        "ReadOnly" => "READONLY",
+        "BusyLoadingError" => "LOADING",
+        "MasterDown" => "MASTERDOWN",
+        code => code,
+    };
+    let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    match RedisError::of_reply(code, text) {
+        RedisError::Refused(_) if is_reply || is_code => RedisError::Refused(error.to_owned()),
+        RedisError::Refused(_) => RedisError::Failed(error.to_owned()),
+        error => error,
     }
 }
 
-/// Whether an error is a reply, as Spin words it: with the code of the error, or with these words before the code.
-fn is_reply(error: &str) -> bool {
-    let code = error.split(':').next().unwrap_or_default();
-    error.starts_with("An error was signalled by the server")
-        || (!code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+/// Puts the address of a node into a URL.
+fn at_address(url: &str, node: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("redis", url));
+    // Percent-encoded, neither credentials nor addresses hold these separators.
+    let (credentials, rest) = rest.rsplit_once('@').map_or(("", rest), |(before, rest)| (before, rest));
+    let separator = if credentials.is_empty() { "" } else { "@" };
+    let path = rest.split_once('/').map_or("", |(_, path)| path);
+    format!("{scheme}://{credentials}{separator}{node}/{path}")
 }
 
 /// Redis, with a time limit for each command.
 #[cfg(feature = "http")]
-pub(crate) struct TimeLimited(SpinRedis);
+pub(crate) struct TimeLimited(Rc<Client<SpinNetwork>>);
 
 #[cfg(feature = "http")]
 impl Redis for TimeLimited {
@@ -186,12 +200,37 @@ mod tests {
             "CROSSSLOT: Keys in request don't hash to the same slot",
             "OOM",
         ] {
-            assert!(is_reply(reply), "{reply}");
+            assert_eq!(read_error(reply), RedisError::Refused(reply.to_owned()));
         }
         for broken in
             ["broken pipe", "Broken pipe (os error 32)", "unexpected end of file", "", "Connection reset: x"]
         {
-            assert!(!is_reply(broken), "{broken}");
+            assert_eq!(read_error(broken), RedisError::Failed(broken.to_owned()));
+        }
+    }
+
+    #[test]
+    fn replies_that_ask_for_another_attempt_are_known_by_the_words_of_spin() {
+        let reply = |words: &str| read_error(&format!("{SIGNALLED}{words}"));
+        assert_eq!(reply("NoScriptError: No matching script."), RedisError::NoScript);
+        assert_eq!(reply("Moved: 3999 10.0.0.7:6381"), RedisError::Moved("10.0.0.7:6381".to_owned()));
+        for words in ["ReadOnly: You can't write against a read only replica.", "BusyLoadingError: x"] {
+            assert!(matches!(reply(words), RedisError::NotPrimary(_)), "{words}");
+        }
+        for words in ["Ask: 3999 10.0.0.7:6381", "TryAgain: x", "ClusterDown: Hash slot not served"] {
+            assert!(matches!(reply(words), RedisError::NotYet(_)), "{words}");
+        }
+        assert!(matches!(read_error("READONLY: x"), RedisError::NotPrimary(_)));
+    }
+
+    #[test]
+    fn a_node_is_reached_with_the_scheme_the_credentials_and_the_database_of_the_url() {
+        for (url, expected) in [
+            ("redis://127.0.0.1:6379/0", "redis://10.0.0.7:6381/0"),
+            ("rediss://kim:p%40ss@cache:6380/3", "rediss://kim:p%40ss@10.0.0.7:6381/3"),
+            ("redis://:secret@cache:6379/", "redis://:secret@10.0.0.7:6381/"),
+        ] {
+            assert_eq!(at_address(url, "10.0.0.7:6381"), expected);
         }
     }
 }

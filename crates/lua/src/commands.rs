@@ -8,6 +8,10 @@ use crate::{Assembled, IncludeError, Sources, unused::leave_out_unused};
 const LIST: &str = "local COMMANDS = {}";
 const CALL: &str = "redis.call('";
 
+/// The first line of a script, without flags: Redis then runs the script neither on a replica, where its reads would be
+/// out of date, nor in a cluster on the keys of several slots.
+const SHEBANG: &str = "#!lua\n";
+
 impl Sources {
     /// Assembles all scripts without what they do not use, and fills the list of commands in each of them. Returns the
     /// scripts by the name of their file.
@@ -24,7 +28,8 @@ impl Sources {
         let texts: Vec<String> =
             scripts.iter().map(|(_, script)| script.text.replacen(LIST, &list, 1)).collect();
         for ((_, script), text) in scripts.iter_mut().zip(texts) {
-            script.text = text;
+            script.text = format!("{SHEBANG}{text}");
+            script.parts.iter_mut().for_each(|part| part.first_line += 1);
         }
         Ok(scripts)
     }
@@ -56,12 +61,13 @@ mod tests {
         let names: Vec<_> = scripts.iter().map(|(file, _)| *file).collect();
         assert_eq!(names, ["join.lua", "leave.lua"]);
         for (file, script) in scripts {
-            let text = script.text;
+            let text = script.text.strip_prefix("#!lua\n").unwrap();
             assert!(
                 text.starts_with("local COMMANDS = { 'DEL', 'GET', 'SET' }\ncheck(COMMANDS)\n"),
                 "{text}"
             );
             assert_eq!(text.lines().count(), sources.assemble(file).unwrap().text.lines().count());
+            assert_eq!(script.parts[0].first_line, 2);
         }
     }
 }

@@ -30,7 +30,7 @@ fn check_views(calls: &[Call]) -> Result<(), Violation> {
 }
 
 /// The last event that a reply includes, as epoch and sequence number.
-fn view(call: &Call) -> Option<(u64, u64)> {
+pub fn view(call: &Call) -> Option<(u64, u64)> {
     // The ack of the member who starts a session does not include even the first event.
     let place = |view: &View| (view.epoch, view.seq.max(1));
     match &call.outcome {

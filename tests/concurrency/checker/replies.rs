@@ -1,6 +1,6 @@
 //! Replies to joins and reads against the events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Rule, Violation,
@@ -19,7 +19,7 @@ struct Acked<'a> {
 
 type Entries<'a> = BTreeMap<&'a str, Acked<'a>>;
 
-pub fn check(calls: &[Call], replay: &Replay) -> Result<(), Violation> {
+pub fn check(calls: &[Call], unsure: &BTreeSet<String>, replay: &Replay) -> Result<(), Violation> {
     for call in calls {
         match &call.outcome {
             Outcome::Failed(reason) => return Err(Violation::new(Rule::CallsSucceed, &(reason, call))),
@@ -29,10 +29,14 @@ pub fn check(calls: &[Call], replay: &Replay) -> Result<(), Violation> {
     }
     let entries = entries(calls);
     for (entry, acked) in &entries {
-        check_entry(entry, acked, replay)?;
+        if unsure.contains(*entry) {
+            acked.acks.iter().try_for_each(|ack| check_view(&ack.view, replay))?;
+        } else {
+            check_entry(entry, acked, replay)?;
+        }
     }
-    check_events(&entries, replay)?;
-    check_close_notices(&entries, replay)
+    check_events(&entries, unsure, replay)?;
+    check_close_notices(&entries, unsure, replay)
 }
 
 fn entries(calls: &[Call]) -> Entries<'_> {
@@ -88,17 +92,21 @@ fn check_copy(ack: &Ack, copy: &Ack) -> Result<(), Violation> {
 }
 
 /// Each member who enters or comes back has an ack of that event, and each session has one ack that says `first`.
-fn check_events(entries: &Entries, replay: &Replay) -> Result<(), Violation> {
+fn check_events(entries: &Entries, unsure: &BTreeSet<String>, replay: &Replay) -> Result<(), Violation> {
     let mut firsts: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
     for (entry, acked) in entries.iter().filter(|(_, acked)| acked.acks[0].first) {
         firsts.entry(acked.acks[0].view.epoch).or_default().push(entry);
     }
     for (epoch, steps) in &replay.sessions {
-        if firsts.get(epoch).map_or(0, Vec::len) != 1 {
+        let firsts_of_session = firsts.get(epoch).map_or(0, Vec::len);
+        // Nobody knows who was first if the reply is lost.
+        if firsts_of_session > 1 || (firsts_of_session == 0 && unsure.is_empty()) {
             return Err(Violation::new(Rule::OneMemberIsFirst, &(steps[0].event, firsts.get(epoch))));
         }
         for Step { event, .. } in steps {
-            let Some(entry) = event.except.as_deref() else { continue };
+            let Some(entry) = event.except.as_deref().filter(|entry| !unsure.contains(*entry)) else {
+                continue;
+            };
             let place = entries.get(entry).map(|acked| &acked.acks[0].view);
             if place.is_none_or(|view| (view.epoch, view.seq) != (event.epoch, event.seq)) {
                 return Err(Violation::new(Rule::EntriesHaveAcks, &event));
@@ -109,8 +117,12 @@ fn check_events(entries: &Entries, replay: &Replay) -> Result<(), Violation> {
 }
 
 /// Each closed entry was acked in the same session, and its member is present.
-fn check_close_notices(entries: &Entries, replay: &Replay) -> Result<(), Violation> {
-    for (entry, event) in &replay.close_notices {
+fn check_close_notices(
+    entries: &Entries,
+    unsure: &BTreeSet<String>,
+    replay: &Replay,
+) -> Result<(), Violation> {
+    for (entry, event) in replay.close_notices.iter().filter(|(entry, _)| !unsure.contains(**entry)) {
         let is_known = entries.get(entry).is_some_and(|acked| {
             let step = replay.at(event.epoch, event.seq);
             acked.acks[0].view.epoch == event.epoch
