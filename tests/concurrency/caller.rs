@@ -7,7 +7,7 @@ use rollcall_protocol::{
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
 use rollcall_rooms::{
-    Error, Rooms,
+    Error, Rooms, Settings,
     definitions::Precondition,
     redis::{Redis, client::Client},
     rooms::ShardSweep,
@@ -59,7 +59,8 @@ impl Caller {
         let network = RedisNetwork::new(harness.redis.clone());
         let failures = network.failures();
         let redis = Rc::new(Client::new(network));
-        let rooms = Rooms::new(redis.clone(), &settings()).expect("settings that can be written");
+        let rooms = Rooms::new(redis.clone(), &Settings { is_cluster: harness.is_cluster, ..settings() })
+            .expect("settings that can be written");
         Self { harness, redis, failures, rooms, log: Log::default() }
     }
 

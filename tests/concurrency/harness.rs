@@ -21,6 +21,7 @@ pub struct Harness {
     pub redis: String,
     /// Whether calls may get no reply.
     pub servers_fail: bool,
+    pub is_cluster: bool,
     pub began: Instant,
     pub rounds: u32,
     pub barrier: Barrier,
@@ -42,6 +43,7 @@ impl Harness {
         Self {
             redis,
             servers_fail,
+            is_cluster: false,
             began: Instant::now(),
             rounds: length.div_duration_f64(ROUND).ceil() as u32,
             barrier: Barrier::new(THREADS),

@@ -9,6 +9,7 @@
 //! | `caller` | makes calls and records their outcomes |
 //! | `recorder` | records the events of all rooms |
 //! | `failover` | a primary and its replica, which takes over again and again |
+//! | `resharding` | a cluster whose slots move and whose primaries are killed |
 //! | `event`, `call` | events, calls and replies |
 //! | `checker` | checks events and replies against the rules |
 //! | `ghosts` | keys that are left at the end |
@@ -30,6 +31,7 @@ mod interval;
 mod nodes;
 mod pool;
 mod recorder;
+mod resharding;
 mod store;
 mod worker;
 
@@ -52,6 +54,7 @@ use crate::{
     harness::Harness,
     ids::{ROOMS, THREADS},
     recorder::{Recorder, Recording},
+    resharding::Resharding,
 };
 
 const SECONDS: u64 = 10;
@@ -60,6 +63,8 @@ const SECONDS: u64 = 10;
 const ENOUGH_SECONDS: u64 = 8;
 
 const FAILOVER_SECONDS: u64 = 4;
+
+const RESHARDING_SECONDS: u64 = 4;
 
 /// The record of a run.
 struct RunResult {
@@ -85,6 +90,12 @@ fn whatever_many_threads_do_at_once_the_history_is_one_that_the_rules_allow() {
 fn nothing_is_lost_or_doubled_when_replicas_take_over() {
     let seconds = read_seconds(FAILOVER_SECONDS);
     in_turn(|| block_on(run_on_pair(seconds)).check("failover"));
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_slots_move_and_primaries_die() {
+    let seconds = read_seconds(RESHARDING_SECONDS);
+    in_turn(|| block_on(run_on_cluster(seconds)).check("resharding"));
 }
 
 /// Runs one test after another: each needs the whole machine.
@@ -123,6 +134,20 @@ async fn run_on_pair(seconds: u64) -> RunResult {
     let (logs, stays) = end_all(harness, logs).await;
     let ghosts = ghosts::find(&pair.client()).await;
     let (recording, doubled) = pair.finish().await;
+    RunResult { logs, recording, stays, ghosts, doubled, disturbances }
+}
+
+async fn run_on_cluster(seconds: u64) -> RunResult {
+    let mut resharding = Resharding::start().await;
+    let mut harness = Harness::new(resharding.address(), true, Duration::from_secs(seconds));
+    harness.is_cluster = true;
+    let harness = Arc::new(harness);
+    let threads = start_threads(&harness);
+    let disturbances = resharding.disturb_until(|| threads.iter().all(JoinHandle::is_finished)).await;
+    let logs = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let (logs, stays) = end_all(harness, logs).await;
+    let ghosts = resharding.find_ghosts().await;
+    let (recording, doubled) = resharding.finish().await;
     RunResult { logs, recording, stays, ghosts, doubled, disturbances }
 }
 

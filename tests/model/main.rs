@@ -51,7 +51,7 @@ use crate::{counts::counts, ids::ROOMS, machine::Machine, world::World};
 const STEPS: u32 = 100_000;
 /// Steps in an interleaving.
 const LENGTH: usize = 150;
-/// Each with a Redis of its own.
+/// Each with a Redis of its own: one of them is a node of a cluster.
 const THREADS: u32 = 2;
 /// With fewer steps, a run may miss some outcomes.
 const ENOUGH_STEPS: u32 = 50_000;

@@ -1,6 +1,9 @@
 //! The system under test: the scripts in a real Redis, called as the service calls them.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSubStream};
@@ -14,7 +17,11 @@ use rollcall_rooms::{
     Error, Rooms, Settings,
     definitions::{DefinitionSource, DefinitionStore, Precondition},
 };
-use rollcall_tests::redis_server::{RedisPort, RedisServer};
+use rollcall_tests::{
+    cluster::Cluster,
+    redis_server::{RedisPort, RedisServer},
+    substitutes,
+};
 use serde_json::{Value, json};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -58,7 +65,23 @@ pub struct Subject {
     published: Mutex<PubSubStream>,
     redis_snapshot: redis::Script,
     stores: [Store; ROOMS.len()],
-    _server: RedisServer,
+    is_in_cluster: bool,
+    _server: Server,
+}
+
+/// A Redis, or the only node of a cluster.
+enum Server {
+    Alone(RedisServer),
+    Node(Cluster),
+}
+
+impl Server {
+    fn get(&self) -> &RedisServer {
+        match self {
+            Self::Alone(server) => server,
+            Self::Node(cluster) => cluster.nodes[0].server(),
+        }
+    }
 }
 
 /// The store of a room's definition, with failures on demand.
@@ -150,13 +173,20 @@ impl DefinitionStore for &Store {
 }
 
 impl Subject {
+    /// Every second one runs in a node of a cluster, which refuses a script that leaves the slot of its first key.
     pub fn start() -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let is_in_cluster = STARTED.fetch_add(1, Ordering::Relaxed) % 2 == 1 && !substitutes::are_in_use();
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (server, redis, published) = runtime.block_on(async {
-            let server = RedisServer::start().await;
-            let mut published = server.client().get_async_pubsub().await.expect("a connection");
+            let server = if is_in_cluster {
+                Server::Node(Cluster::start(1).await)
+            } else {
+                Server::Alone(RedisServer::start().await)
+            };
+            let mut published = server.get().client().get_async_pubsub().await.expect("a connection");
             published.psubscribe(format!("{}*", CHANNEL_PREFIX)).await.expect("to listen");
-            let redis = server.connection().await;
+            let redis = server.get().connection().await;
             (server, redis, published.into_on_message())
         });
         Self {
@@ -165,6 +195,7 @@ impl Subject {
             published: Mutex::new(published),
             redis_snapshot: redis::Script::new(include_str!("redis_snapshot.lua")),
             stores: Default::default(),
+            is_in_cluster,
             _server: server,
         }
     }
@@ -202,6 +233,7 @@ impl Subject {
             slice_members: SLICE as u64,
             shards: 1.into(),
             now: Some(now),
+            is_cluster: self.is_in_cluster,
             ..Settings::default()
         };
         Rooms::new(RedisPort(self.redis.clone()), &settings).expect("settings that can be written")

@@ -5,6 +5,7 @@ mod broken_changes;
 mod budgets;
 mod changes;
 mod clock;
+mod cluster;
 mod disconnect;
 mod due;
 mod duplicates;

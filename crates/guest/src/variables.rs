@@ -31,11 +31,15 @@ pub(crate) async fn redis_timeout_ms() -> Result<u64, Error> {
     parse_setting("redis_timeout_ms", &limit, 1..=30_000).map_err(|error| misconfigured(&error))
 }
 
-/// Reads the settings of the rooms from the variables `settings`, `redis_prefix` and `redis_database`.
+/// The variable `redis_nodes` where Redis is no cluster.
+const NO_NODES: &str = "none:0";
+
+/// Reads the settings of the rooms from the variables `settings`, `redis_prefix`, `redis_database` and `redis_nodes`.
 pub async fn settings() -> Result<Settings, Error> {
     let settings: Settings =
         get("settings").await?.parse().map_err(|error: InvalidSettings| misconfigured(&error))?;
-    Ok(Settings { keyspace: (*keyspace().await?).clone(), ..settings })
+    let is_cluster = get("redis_nodes").await? != NO_NODES;
+    Ok(Settings { keyspace: (*keyspace().await?).clone(), is_cluster, ..settings })
 }
 
 /// Reads the variables `redis_prefix` and `redis_database`.

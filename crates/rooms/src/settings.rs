@@ -54,6 +54,9 @@ pub struct Settings {
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
+    /// Whether the Redis is a cluster, in which a shard may move to another node.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_cluster: bool,
     /// Where the rooms lie in Redis. Scripts see it in their keys.
     #[serde(skip)]
     pub keyspace: Keyspace,
@@ -167,6 +170,7 @@ impl Default for Settings {
             entry_interval_ms: ENTRY_INTERVAL_MS,
             slice_members: SLICE_MEMBERS,
             now: None,
+            is_cluster: false,
             keyspace: Keyspace::default(),
         }
     }
@@ -253,7 +257,7 @@ mod tests {
                 format!("{:?}", component["allowed_outbound_hosts"]).contains("redis_address")
             })
             .map(|component| {
-                ["redis_url", "redis_prefix", "redis_database"]
+                ["redis_url", "redis_prefix", "redis_database", "redis_nodes"]
                     .map(|name| component["variables"].get(name)?.as_str())
             })
             .collect();

@@ -132,7 +132,7 @@ async fn a_component_reaches_no_host_that_the_manifest_does_not_allow() {
              source = '{}'\nallowed_outbound_hosts = ['redis://{}', {hosts}]\n[component.connect.variables]\n\
              bridge_secrets = '{BRIDGE_SECRET}'\njwt_keys = ''\njwks_scheme = 'http'\njwks_address = '{}'\n\
              jwks_path = '/keys?tenant=7'\njwt_issuer = ''\njwt_audience = ''\njwt_leeway_s = '30'\n\
-             redis_url = '{}'\nredis_prefix = 'rollcall'\nredis_database = '0'\nredis_timeout_ms = '2000'\n",
+             redis_url = '{}'\nredis_prefix = 'rollcall'\nredis_database = '0'\nredis_nodes = 'none:0'\nredis_timeout_ms = '2000'\n",
             wasm("connect"),
             redis.address(),
             server.address,

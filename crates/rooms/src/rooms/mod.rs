@@ -33,6 +33,7 @@ pub struct Rooms<R> {
     redis: R,
     keyspace: Keyspace,
     layout: Layout,
+    is_cluster: bool,
     settings_json: String,
     /// The number of shards that all instances visit for sure.
     raised_to: AtomicU64,
@@ -74,6 +75,7 @@ impl<R: Redis> Rooms<R> {
             redis,
             keyspace: settings.keyspace.clone(),
             layout: settings.shards,
+            is_cluster: settings.is_cluster,
             settings_json: to_json(settings)?,
             raised_to: AtomicU64::new(0),
         })

@@ -54,11 +54,15 @@ impl<R: Redis> Rooms<R> {
     pub async fn find_due(&self) -> Result<DueShards, Error> {
         #[derive(Serialize)]
         struct DueCall {}
+        if self.is_cluster {
+            return self.list_all_shards().await;
+        }
         let call = to_json(&DueCall {})?;
         let mut shards = self.layout.shards();
         loop {
             let keys: Vec<_> = (0..shards).map(|shard| shard::deadlines_key(&self.keyspace, shard)).collect();
             let reply = match redis::run(&self.redis, &script::DUE, &keys, &self.settings_json, &call).await {
+                // A proxy in front of a cluster refuses.
                 Err(RedisError::Refused(_)) => return self.list_all_shards().await,
                 reply => reply.map_err(|error| redis::unavailable(&script::DUE, &error))?,
             };
