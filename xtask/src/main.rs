@@ -11,6 +11,7 @@ mod manifest;
 mod mutants;
 mod setup;
 mod shell;
+mod simulate;
 mod soak;
 mod test;
 mod up;
@@ -46,6 +47,8 @@ enum Command {
     Soak(soak::Soak),
     /// Set up, build, and compare Rollcall with the same service in Socket.IO and in Colyseus.
     Bench(bench::Bench),
+    /// Set up, build, and run the scripts for up to millions of simulated members, with what saturates first.
+    Simulate(simulate::Simulate),
     /// Set up, build, and fuzz the parsers.
     Fuzz(fuzz::Fuzz),
     /// Change the rules one at a time, and run the tests that should notice.
@@ -84,6 +87,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Test => is_ok = test::run()?,
         Command::Soak(soak) => is_ok = soak::run(&soak)?,
         Command::Bench(bench) => is_ok = bench::run(&bench)?,
+        Command::Simulate(simulate) => is_ok = simulate::run(&simulate)?,
         Command::Fuzz(fuzz) => {
             let (passed, failed) = fuzz::run(&fuzz)?;
             println!("\n{passed} passed, {failed} failed");

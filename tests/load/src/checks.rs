@@ -22,7 +22,8 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: impl Into<String>, found: impl Into<String>, passed: bool) -> Self {
+    /// Creates it.
+    pub fn new(name: impl Into<String>, found: impl Into<String>, passed: bool) -> Self {
         Self { name: name.into(), found: found.into(), passed }
     }
 }

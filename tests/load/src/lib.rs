@@ -11,6 +11,7 @@
 //! | `latencies`, `metrics`, `memory`, `report`, `checks` | measurements, and whether a run passed |
 //! | `soak` | a whole run |
 //! | `bench` | the comparison with another service |
+//! | `simulate` | the scripts under the load of a million members, without sockets |
 
 pub mod api;
 pub mod behavior;
@@ -34,6 +35,7 @@ pub mod redis_usage;
 pub mod report;
 pub mod scenario;
 pub mod shared;
+pub mod simulate;
 pub mod soak;
 pub mod tokens;
 pub mod virtual_user;

@@ -1,11 +1,11 @@
-//! The program `rollcall-load`, which puts services under load. `cargo xtask soak` and `cargo xtask bench` build and run
-//! it.
+//! The program `rollcall-load`, which puts services under load. `cargo xtask soak`, `cargo xtask bench` and
+//! `cargo xtask simulate` build and run it.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use rollcall_load::{bench, harness, soak};
+use rollcall_load::{bench, harness, simulate, soak};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Opens many sockets, and does with them what clients do.
@@ -25,6 +25,8 @@ enum Command {
     Soak(soak::Options),
     /// Measures Rollcall and a service in its place.
     Bench(bench::Options),
+    /// Runs the scripts for up to millions of members in several Redis servers, in simulated time.
+    Simulate(simulate::Options),
 }
 
 #[tokio::main]
@@ -56,5 +58,6 @@ async fn execute(command: &Command, binary: PathBuf) -> Result<bool> {
     match command {
         Command::Soak(options) => soak::run(options, binary, "target/soak".into()).await,
         Command::Bench(options) => bench::run(options, binary, "target/bench".into()).await.map(|()| true),
+        Command::Simulate(options) => simulate::run(options).await,
     }
 }

@@ -21,6 +21,12 @@ use anyhow::Result;
 
 pub use faketime::library as faketime_library;
 
+/// Installs what running Redis needs.
+pub fn for_redis() -> Result<()> {
+    println!("Set-up:");
+    redis::ensure()
+}
+
 /// Installs what building and running need.
 pub fn for_running() -> Result<()> {
     println!("Set-up:");
