@@ -10,7 +10,7 @@ use rollcall_rooms::{
     Error, Rooms, Settings,
     definitions::Precondition,
     redis::{Redis, client::Client},
-    rooms::ShardSweep,
+    rooms::ShardLease,
 };
 use rollcall_tests::redis_server::RedisNetwork;
 use tokio::time;
@@ -19,7 +19,7 @@ use crate::{
     call::{Ack, Call, Outcome, View},
     checker::{self, Stay},
     harness::Harness,
-    ids::{NODES, ROOMS, SHARD, id, settings},
+    ids::{MORE_SHARDS, NODES, ROOMS, SHARD, id, settings},
     store::Crashing,
 };
 
@@ -35,7 +35,8 @@ pub struct Caller {
     pub harness: Arc<Harness>,
     redis: Redirected,
     failures: Rc<Cell<usize>>,
-    rooms: Rooms<Redirected>,
+    /// Of an instance of the app that knows of one shard, and of one that knows that there are more.
+    rooms: [Rooms<Redirected>; 2],
     pub log: Log,
 }
 
@@ -59,16 +60,22 @@ impl Caller {
         let network = RedisNetwork::new(harness.redis.clone());
         let failures = network.failures();
         let redis = Rc::new(Client::new(network));
-        let rooms = Rooms::new(redis.clone(), &Settings { is_cluster: harness.is_cluster, ..settings() })
-            .expect("settings that can be written");
+        let rooms = [1.into(), format!("1-{MORE_SHARDS}").parse().expect("a layout")].map(|shards| {
+            let settings = Settings { is_cluster: harness.is_cluster, shards, ..settings() };
+            Rooms::new(redis.clone(), &settings).expect("settings that can be written")
+        });
         Self { harness, redis, failures, rooms, log: Log::default() }
+    }
+
+    fn rooms(&self) -> &Rooms<Redirected> {
+        &self.rooms[usize::from(self.harness.knows_of_growth())]
     }
 
     pub async fn join(&mut self, room: usize, join: &Join) {
         let began = self.harness.began.elapsed();
         let failures = self.failures.get();
         let joined =
-            self.persist(async || self.rooms.join(&&self.harness.rooms[room].store, join).await).await;
+            self.persist(async || self.rooms().join(&&self.harness.rooms[room].store, join).await).await;
         if self.failures.get() > failures {
             self.log.unsure.insert(join.entry_id.to_string());
         }
@@ -86,20 +93,20 @@ impl Caller {
 
     pub async fn leave(&mut self, room: usize, membership: &Membership) {
         let began = self.harness.began.elapsed();
-        let left = self.persist(async || self.rooms.leave(membership).await).await;
+        let left = self.persist(async || self.rooms().leave(membership).await).await;
         self.record(room, began, closed(membership, left.err()));
     }
 
     pub async fn disconnect(&mut self, room: usize, membership: &Membership) {
         let began = self.harness.began.elapsed();
-        let lost = self.persist(async || self.rooms.disconnect(membership).await).await;
+        let lost = self.persist(async || self.rooms().disconnect(membership).await).await;
         self.record(room, began, closed(membership, lost.err()));
     }
 
     pub async fn read(&mut self, room: usize, entries: Vec<EntryRef>) {
         let began = self.harness.began.elapsed();
         let read = Read { room_id: id(ROOMS[room].id), entries };
-        let outcome = match self.persist(async || self.rooms.read(&read).await).await {
+        let outcome = match self.persist(async || self.rooms().read(&read).await).await {
             Ok(snapshot) => Outcome::Read {
                 entries: read.entries.iter().map(|entry| entry.entry_id.to_string()).collect(),
                 view: View::of(&snapshot),
@@ -113,14 +120,14 @@ impl Caller {
     pub async fn define(&mut self, room: usize, definition: SessionDefinition) {
         let began = self.harness.began.elapsed();
         let store = &self.harness.rooms[room].store;
-        let defined = self.rooms.define(&store, &id(ROOMS[room].id), definition).await;
+        let defined = self.rooms().define(&store, &id(ROOMS[room].id), definition).await;
         self.record_change(room, began, defined.err()).await;
     }
 
     pub async fn undefine(&mut self, room: usize) {
         let began = self.harness.began.elapsed();
         let store = &self.harness.rooms[room].store;
-        let undefined = self.rooms.undefine(&store, &id(ROOMS[room].id), &Precondition::default()).await;
+        let undefined = self.rooms().undefine(&store, &id(ROOMS[room].id), &Precondition::default()).await;
         self.record_change(room, began, undefined.err()).await;
     }
 
@@ -129,8 +136,8 @@ impl Caller {
         let store = Crashing { store: &self.harness.rooms[room].store, arrives };
         let id = id(ROOMS[room].id);
         let changed = match definition {
-            Some(definition) => self.rooms.define(&store, &id, definition).await.map(drop),
-            None => self.rooms.undefine(&store, &id, &Precondition::default()).await,
+            Some(definition) => self.rooms().define(&store, &id, definition).await.map(drop),
+            None => self.rooms().undefine(&store, &id, &Precondition::default()).await,
         };
         if let Err(Error::Unavailable(_)) = changed {
             self.abandon_change(room).await;
@@ -140,12 +147,15 @@ impl Caller {
     async fn abandon_change(&mut self, room: usize) {
         self.log.crashes += 1;
         // Redis would expire the lock after some seconds.
-        self.command("DEL", &format!("revising:{}", ROOMS[room].id), &[]).await;
+        let lock = format!("revising:{}", ROOMS[room].id);
+        for shard in self.harness.shards() {
+            self.command("DEL", shard, &lock, &[]).await;
+        }
     }
 
-    /// Runs a command on a key of the shard.
-    async fn command(&self, name: &str, key: &str, rest: &[&str]) -> Vec<Vec<u8>> {
-        let key = format!("rollcall:{{{SHARD}}}:{key}");
+    /// Runs a command on a key of a shard.
+    async fn command(&self, name: &str, shard: u64, key: &str, rest: &[&str]) -> Vec<Vec<u8>> {
+        let key = format!("rollcall:{{{shard}}}:{key}");
         let arguments: Vec<&[u8]> =
             [&[key.as_str()][..], rest].concat().into_iter().map(str::as_bytes).collect();
         let run = async || {
@@ -173,8 +183,11 @@ impl Caller {
     pub async fn check_definition(&mut self, room: usize, join: &Join) {
         self.join(room, join).await;
         let key = format!("room:{}", ROOMS[room].id);
-        let live = self.command("HGET", &key, &["revision"]).await;
-        let live: Option<u64> = String::from_utf8_lossy(&live[0]).parse().ok();
+        let mut live: Option<u64> = None;
+        for shard in self.harness.shards() {
+            let revision = self.command("HGET", shard, &key, &["revision"]).await;
+            live = live.or(String::from_utf8_lossy(&revision[0]).parse().ok());
+        }
         let stored = self.harness.rooms[room].store.session().map(|session| session.revision);
         if live.is_some() && live < stored.or(Some(u64::MAX)) {
             self.log.failures.push(format!("{key} has revision {live:?}, and the store {stored:?}"));
@@ -195,16 +208,29 @@ impl Caller {
 
     async fn send_heartbeat(&mut self, node: &str, is_leaving: bool) -> Option<Lease> {
         let heartbeat = Heartbeat { node_id: id(node), is_leaving };
-        let lease = self.persist(async || self.rooms.heartbeat(SHARD, &heartbeat).await).await;
-        let lease = lease.map(|held| held.lease);
         self.log.heartbeats += 1;
-        self.check(lease)
+        let first = self.renew(SHARD, &heartbeat).await;
+        let ShardLease { mut lease, shards } = self.check(first)?;
+        for shard in 1..shards.unwrap_or(1) {
+            let other = self.renew(shard, &heartbeat).await;
+            lease.since = lease.since.max(self.check(other)?.lease.since);
+        }
+        Some(lease)
     }
 
-    pub async fn sweep(&mut self) -> Option<ShardSweep> {
-        let swept = self.persist(async || self.rooms.sweep(SHARD).await).await;
-        self.log.sweeps += 1;
-        self.check(swept)
+    async fn renew(&self, shard: u64, heartbeat: &Heartbeat) -> Result<ShardLease, Error> {
+        self.persist(async || self.rooms().heartbeat(shard, heartbeat).await).await
+    }
+
+    /// Sweeps all shards. Returns the time until the next deadline.
+    pub async fn sweep(&mut self) -> Option<Option<u64>> {
+        let mut due_in_ms = None;
+        for shard in self.harness.shards() {
+            let swept = self.persist(async || self.rooms().sweep(shard).await).await;
+            self.log.sweeps += 1;
+            due_in_ms = due_in_ms.into_iter().chain(self.check(swept)?.due_in_ms).min();
+        }
+        Some(due_in_ms)
     }
 
     /// Records a failure instead of panicking: other threads wait for this one at the barrier.
@@ -213,7 +239,7 @@ impl Caller {
     }
 
     pub async fn stays(&self, room: usize) -> Vec<Stay> {
-        let attendance = self.persist(async || self.rooms.attendance(&id(ROOMS[room].id)).await).await;
+        let attendance = self.persist(async || self.rooms().attendance(&id(ROOMS[room].id)).await).await;
         checker::stays(&attendance.expect("never refused"))
     }
 

@@ -9,7 +9,8 @@ use tokio::time;
 use crate::{caller::Caller, changes, ids::ROOMS};
 
 /// Kinds of keys that outlive sessions.
-const LASTING_KINDS: &[&str] = &["closed", "attendees", "stays", "epoch", "clock", "announced"];
+const LASTING_KINDS: &[&str] =
+    &["closed", "attendees", "stays", "epoch", "clock", "announced", "handover", "layout"];
 
 /// Most sweeps after which nothing may be due.
 const SWEEPS: usize = 300;
@@ -25,7 +26,7 @@ pub async fn end_all(caller: &mut Caller) {
         }
     }
     for _ in 0..SWEEPS {
-        if caller.sweep().await.is_some_and(|swept| swept.due_in_ms.is_none()) {
+        if caller.sweep().await == Some(None) {
             return;
         }
         time::sleep(Duration::from_millis(20)).await;
@@ -34,9 +35,17 @@ pub async fn end_all(caller: &mut Caller) {
 
 /// Finds keys that should not exist any more.
 pub async fn find(redis: &Client) -> Vec<String> {
+    list_keys(redis).await.into_iter().filter(|key| !LASTING_KINDS.contains(&kind(key))).collect()
+}
+
+/// Counts the rooms that lie in another shard than at first.
+pub async fn count_handovers(redis: &Client) -> usize {
+    list_keys(redis).await.iter().filter(|key| kind(key) == "handover").count()
+}
+
+async fn list_keys(redis: &Client) -> Vec<String> {
     let mut redis = connect(redis).await;
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.expect("Redis is up");
-    keys.into_iter().filter(|key| !LASTING_KINDS.contains(&kind(key))).collect()
+    redis::cmd("KEYS").arg("*").query_async(&mut redis).await.expect("Redis is up")
 }
 
 /// The kind of a key: `members` for `rollcall:{0}:members:algebra`.

@@ -1,6 +1,7 @@
 //! State that all threads share.
 
 use std::{
+    ops::Range,
     sync::{
         Barrier,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    ids::{ABSENCE, ROOMS, ROUND, THREADS},
+    ids::{ABSENCE, MORE_SHARDS, ROOMS, ROUND, THREADS},
     interval::Interval,
     nodes::Nodes,
     pool::Pool,
@@ -22,6 +23,9 @@ pub struct Harness {
     /// Whether calls may get no reply.
     pub servers_fail: bool,
     pub is_cluster: bool,
+    /// Whether the number of shards grows.
+    pub grows: bool,
+    length: Duration,
     pub began: Instant,
     pub rounds: u32,
     pub barrier: Barrier,
@@ -44,6 +48,8 @@ impl Harness {
             redis,
             servers_fail,
             is_cluster: false,
+            grows: false,
+            length,
             began: Instant::now(),
             rounds: length.div_duration_f64(ROUND).ceil() as u32,
             barrier: Barrier::new(THREADS),
@@ -68,6 +74,16 @@ impl Harness {
     pub fn is_away(&self, room: usize, user: usize) -> bool {
         let window = self.began.elapsed().div_duration_f64(ABSENCE) as usize;
         (window + 3 * user + room).is_multiple_of(4)
+    }
+
+    pub fn shards(&self) -> Range<u64> {
+        0..if self.grows { MORE_SHARDS } else { 1 }
+    }
+
+    /// Whether an instance of the app that is called now knows that there are more shards: at first none, at last all.
+    pub fn knows_of_growth(&self) -> bool {
+        let progress = self.began.elapsed().div_duration_f64(self.length);
+        self.grows && progress > 0.3 + 0.3 * fastrand::f64()
     }
 
     pub fn begin_round(&self) {

@@ -37,6 +37,9 @@ pub const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 pub const SHARD: u64 = 0;
 
+/// The number of shards after their number has grown. All rooms but one move.
+pub const MORE_SHARDS: u64 = 4;
+
 /// Settings with one shard, so that all rooms share leases and deadlines.
 pub fn settings() -> Settings {
     Settings {

@@ -17,6 +17,9 @@
 //!
 //! `ROLLCALL_CONCURRENCY_SECONDS` sets the length of the run.
 
+// The futures of the use cases are nested deeply.
+#![recursion_limit = "256"]
+
 mod call;
 mod caller;
 mod changes;
@@ -66,6 +69,8 @@ const FAILOVER_SECONDS: u64 = 4;
 
 const RESHARDING_SECONDS: u64 = 4;
 
+const GROWTH_SECONDS: u64 = 4;
+
 /// The record of a run.
 struct RunResult {
     logs: Vec<Log>,
@@ -74,14 +79,14 @@ struct RunResult {
     ghosts: Vec<String>,
     /// Places in which two servers had different events.
     doubled: usize,
-    /// How often another server took over.
+    /// How often another server took over, or how many rooms moved to new shards.
     disturbances: usize,
 }
 
 #[test]
 fn whatever_many_threads_do_at_once_the_history_is_one_that_the_rules_allow() {
     let seconds = read_seconds(SECONDS);
-    let counts = in_turn(|| block_on(run_on_one_server(seconds)).check("concurrency"));
+    let counts = in_turn(|| block_on(run_on_one_server(seconds, false)).check("concurrency"));
     let missing = counts.missing();
     assert!(seconds < ENOUGH_SECONDS || missing.is_empty(), "never happened: {missing:?}");
 }
@@ -96,6 +101,12 @@ fn nothing_is_lost_or_doubled_when_replicas_take_over() {
 fn nothing_is_lost_or_doubled_when_slots_move_and_primaries_die() {
     let seconds = read_seconds(RESHARDING_SECONDS);
     in_turn(|| block_on(run_on_cluster(seconds)).check("resharding"));
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_the_number_of_shards_grows() {
+    let seconds = read_seconds(GROWTH_SECONDS);
+    in_turn(|| block_on(run_on_one_server(seconds, true)).check("growth"));
 }
 
 /// Runs one test after another: each needs the whole machine.
@@ -113,16 +124,19 @@ fn block_on<T>(run: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(run)
 }
 
-async fn run_on_one_server(seconds: u64) -> RunResult {
+async fn run_on_one_server(seconds: u64, grows: bool) -> RunResult {
     let server = RedisServer::start().await;
     let recorder = Recorder::start(server.client()).await;
-    let harness = Arc::new(Harness::new(server.address(), false, Duration::from_secs(seconds)));
+    let mut harness = Harness::new(server.address(), false, Duration::from_secs(seconds));
+    harness.grows = grows;
+    let harness = Arc::new(harness);
     let logs = start_threads(&harness).into_iter().map(|thread| thread.join().unwrap()).collect();
     let (logs, stays) = end_all(harness, logs).await;
     recorder::end_all(&server.client()).await;
     let (recording, doubled) = recorder::merge([recorder.finish()]);
     let ghosts = ghosts::find(&server.client()).await;
-    RunResult { logs, recording, stays, ghosts, doubled, disturbances: 0 }
+    let disturbances = ghosts::count_handovers(&server.client()).await;
+    RunResult { logs, recording, stays, ghosts, doubled, disturbances }
 }
 
 async fn run_on_pair(seconds: u64) -> RunResult {
@@ -190,7 +204,7 @@ impl RunResult {
         }
         report(&format!(
             "{name}: {} calls by {THREADS} threads on {} rooms, {} sessions, {} events, {} recovered, \
-             {} graces expired, {disturbances} changes of servers, lost: {lost}, doubled: {doubled}, ghosts: {}\n",
+             {} graces expired, {disturbances} disturbances, lost: {lost}, doubled: {doubled}, ghosts: {}\n",
             format_number(counts.of("call")),
             ROOMS.len(),
             counts.of("started"),
@@ -200,6 +214,7 @@ impl RunResult {
             ghosts.len(),
         ));
         assert!(broken.is_empty(), "{}", broken.join("\n"));
+        assert!(name == "concurrency" || disturbances > 0, "nothing disturbed the run");
         assert_eq!((lost, doubled), (0, 0));
         assert!(ghosts.is_empty(), "{ghosts:?}");
         counts

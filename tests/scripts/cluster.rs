@@ -84,5 +84,5 @@ async fn while_a_slot_moves_key_by_key_no_script_runs_and_afterwards_the_client_
 async fn a_sweep_of_a_cluster_visits_all_shards() {
     let cluster = Cluster::start(1).await;
     let room = Fixture::start_in_cluster(&cluster).await;
-    assert_eq!(room.find_due().await.shards.len() as u64, room.settings.shards);
+    assert_eq!(room.find_due().await.shards.len() as u64, room.settings.shards.shards());
 }

@@ -222,5 +222,5 @@ async fn a_number_that_never_changed_leaves_no_trace() {
     let first = room.rooms().heartbeat(0, &heartbeat("node-1")).await.unwrap();
     assert_eq!(first.shards, Some(FEW));
     let keys = room.keys().await;
-    assert!(!keys.iter().any(|key| key.contains("moved") || key.contains("layout")), "{keys:?}");
+    assert!(!keys.iter().any(|key| key.contains("handover") || key.contains("layout")), "{keys:?}");
 }

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Rooms,
-    reply::{self, Moved, Reply},
+    reply::{self, Handover, Reply},
     to_json,
 };
 use crate::{
@@ -19,20 +19,20 @@ use crate::{
 const MAX_SETTLES: usize = 10;
 
 /// How often a call follows a room to another shard. Each time, there are more shards than before.
-const MAX_MOVES: usize = 5;
+const MAX_HANDOVERS: usize = 5;
 
 /// A call on a room that may lie in another shard.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct MovableCall<'a, C> {
+struct RoutedCall<'a, C> {
     #[serde(flatten)]
     call: &'a C,
     /// The number of shards among which the room lies, unless it is live in this one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    moves_to: Option<u64>,
+    new_shards: Option<u64>,
     /// What the shard said that sent the caller here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    moved: Option<Moved>,
+    handover: Option<Handover>,
 }
 
 impl<R: Redis> Rooms<R> {
@@ -55,19 +55,19 @@ impl<R: Redis> Rooms<R> {
         call: &impl Serialize,
     ) -> Result<(Reply<T>, u64), Error> {
         let mut shard = self.layout.deciding_shard_of(room);
-        let moves_to = (shard != self.layout.shard_of(room)).then(|| self.layout.shards());
-        let mut json = match moves_to {
+        let new_shards = (shard != self.layout.shard_of(room)).then(|| self.layout.shards());
+        let mut json = match new_shards {
             None => to_json(call)?,
-            Some(_) => to_json(&MovableCall { call, moves_to, moved: None })?,
+            Some(_) => to_json(&RoutedCall { call, new_shards, handover: None })?,
         };
-        for _ in 0..=MAX_MOVES {
+        for _ in 0..=MAX_HANDOVERS {
             let reply = self.settle_and_run(script, shard, &json).await?;
-            let Some(moved) = reply::parse_moved(script, &reply)? else {
+            let Some(handover) = reply::parse_handover(script, &reply)? else {
                 return Ok((reply::parse(script, &reply)?, shard));
             };
-            self.raise_shards(moved.shards).await?;
-            shard = shard::of(room, moved.shards);
-            json = to_json(&MovableCall { call, moves_to: None, moved: Some(moved) })?;
+            self.raise_shards(handover.shards).await?;
+            shard = shard::of(room, handover.shards);
+            json = to_json(&RoutedCall { call, new_shards: None, handover: Some(handover) })?;
         }
         Err(Error::Unavailable(format!("{}: room {room} moves too often", script.name())))
     }

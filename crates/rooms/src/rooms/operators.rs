@@ -32,7 +32,7 @@ struct AttendanceCall<'a> {
 struct AttendancePage {
     attendees: Vec<AttendeeRecord>,
     next: Option<serde_json::Value>,
-    moved_to: Option<u64>,
+    handed_to: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -136,8 +136,8 @@ impl<R: Redis> Rooms<R> {
     /// Reads the attendance of a room: first where the room lay before, if it may have lain elsewhere.
     pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Error> {
         let shard = self.layout.deciding_shard_of(room);
-        let (records, moved_to) = self.read_attendance(room, shard).await?;
-        let new_shard = shard::of(room, moved_to.unwrap_or_default().max(self.layout.shards()));
+        let (records, handed_to) = self.read_attendance(room, shard).await?;
+        let new_shard = shard::of(room, handed_to.unwrap_or_default().max(self.layout.shards()));
         let later = if new_shard == shard { vec![] } else { self.read_attendance(room, new_shard).await?.0 };
         Ok(attendance::summarize(attendance::merge(records, later)))
     }
@@ -156,7 +156,7 @@ impl<R: Redis> Rooms<R> {
             records.extend(page.attendees);
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok((attendance::unify(records), page.moved_to)),
+                None => return Ok((attendance::unify(records), page.handed_to)),
             }
         }
     }

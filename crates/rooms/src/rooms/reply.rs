@@ -14,7 +14,7 @@ pub enum Reply<T> {
 
 /// What a shard says of a room that it has handed over. The call on the room's new shard carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
+pub struct Handover {
     /// The number of shards among which the room lies.
     pub shards: u64,
     /// The last announced change of the definition, or 0.
@@ -47,9 +47,9 @@ pub fn parse<T: DeserializeOwned>(script: &Script, reply: &[Vec<u8>]) -> Result<
 }
 
 /// Parses the reply that sends the caller to another shard; none if the reply is another one.
-pub fn parse_moved(script: &Script, reply: &[Vec<u8>]) -> Result<Option<Moved>, Error> {
+pub fn parse_handover(script: &Script, reply: &[Vec<u8>]) -> Result<Option<Handover>, Error> {
     match reply {
-        [kind, json] if kind == b"MOVED" => {
+        [kind, json] if kind == b"HANDED_OVER" => {
             serde_json::from_slice(json).map(Some).map_err(|error| unreadable(script, &error))
         }
         _ => Ok(None),

@@ -6,7 +6,7 @@
 --
 -- Returns  {'OK', '{}'}
 --          {'CONFLICT'}  the change took so long that its lock has expired, and another change may have begun
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 
@@ -15,6 +15,7 @@
 
 local elsewhere = hand_over(call.roomId)
 if elsewhere then
+  free_lock(call.roomId, call.revision)
   return elsewhere
 end
 if not has_lock(call.roomId, call.revision) then

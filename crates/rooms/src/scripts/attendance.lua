@@ -5,12 +5,12 @@
 --          attendanceMs, sliceMembers
 -- ARGV[2]  call: roomId; after? (the `next` of the previous page)
 --
--- Returns  {'OK', JSON {attendees, next?, movedTo?}}  attendees: about a slice of {userId, userName, stays}: first the members,
+-- Returns  {'OK', JSON {attendees, next?, handedTo?}}  attendees: about a slice of {userId, userName, stays}: first the members,
 --                                           then all users whose stays have ended, members among them; stay: {epoch,
 --                                           enteredAt, leftAt, presentMs, drops, ending?}. A stay that goes on has no
 --                                           ending; its leftAt is now, or the time when the connection was lost;
 --                                           next, if more follow: {position} of a member, or {cursor} of the rest;
---                                           movedTo, on the last page: among how many shards the room lies now, if
+--                                           handedTo, on the last page: among how many shards the room lies now, if
 --                                           this shard has handed it over
 --          {'SETTLE'}                       something is overdue
 --
@@ -66,8 +66,8 @@ local json = '{"attendees":[' .. table.concat(attendees, ',') .. ']'
 if following then
   json = json .. ',"next":' .. cjson.encode(following)
 end
-local moved_to = not following and not room.is_live and redis.call('GET', build_key('moved', room.id))
-if moved_to then
-  json = json .. ',"movedTo":' .. moved_to
+local handed_to = not following and not room.is_live and redis.call('GET', build_key('handover', room.id))
+if handed_to then
+  json = json .. ',"handedTo":' .. handed_to
 end
 return { 'OK', json .. '}' }

@@ -8,7 +8,7 @@
 -- Returns  {'OK', '{}'}  also when nothing changes
 --          {'SETTLE'}    something is overdue
 --          {'AGAIN'}     more members have to be removed, or stays to be ended
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:leaderChanged        the leader is another user, or none
 --          room:removed              to each connection of a member who is not listed
@@ -101,6 +101,7 @@ if not room then
 end
 local elsewhere = not room.is_live and hand_over(room.id)
 if elsewhere then
+  free_lock(room.id, call.terms.revision)
   return elsewhere
 end
 if room.is_live and is_new(room) and not apply_definition(room) then

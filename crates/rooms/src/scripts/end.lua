@@ -8,7 +8,7 @@
 -- Returns  {'OK', '{}'}  also when nothing changes
 --          {'SETTLE'}    something is overdue
 --          {'AGAIN'}     more stays have to be ended
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:ended  the session was live
 
@@ -23,6 +23,7 @@ if not room then
 end
 local elsewhere = not room.is_live and hand_over(room.id)
 if elsewhere then
+  free_lock(room.id, call.revision)
   return elsewhere
 end
 if room.is_live and call.revision > room.revision and not end_session(room, 'ended') then

@@ -23,7 +23,7 @@
 --          {'ROOM_FULL'}             the room has as many members as its capacity
 --          {'RATE_LIMITED'}          the user enters or changes the name too often
 --          {'SETTLE'}                something is overdue in the room, or the lease of the node has ended
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:started                 the session starts
 --          room:participantsChanged     the user enters, or a member has another name or role
@@ -59,7 +59,7 @@ local IS_ADMITTED = call.terms and call.terms.revision == 0
 -- know of may have reached the store.
 local function needs_definition(room)
   if not room.is_live then
-    room.announced = math.max(load_announced(room.id), call.moved and call.moved.announced or 0)
+    room.announced = math.max(load_announced(room.id), call.handover and call.handover.announced or 0)
   end
   if IS_ADMITTED then
     return false

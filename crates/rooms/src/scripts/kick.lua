@@ -9,7 +9,7 @@
 --          {'NOT_LIVE'}        the room is not live
 --          {'NO_SUCH_MEMBER'}  the user is not in the room
 --          {'SETTLE'}          something is overdue
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:removed              to each connection of the member
 --          room:participantsChanged  the member is removed

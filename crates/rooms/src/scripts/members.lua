@@ -9,7 +9,7 @@
 --                        members follow. Positions of an earlier session count for nothing
 --          {'NOT_LIVE'}  the room is not live
 --          {'SETTLE'}    something is overdue
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 

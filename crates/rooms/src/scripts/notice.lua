@@ -8,7 +8,7 @@
 -- Returns  {'OK', '{}'}  the text is published
 --          {'NOT_LIVE'}  the room is not live, so nobody would get the text
 --          {'SETTLE'}    something is overdue
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   room:notice  the room is live
 

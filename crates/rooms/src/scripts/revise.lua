@@ -8,7 +8,7 @@
 --
 -- Returns  {'OK', JSON {revision, now}}  revision: that of the changed definition
 --          {'CONFLICT'}                  another change has the lock
---          {'MOVED', JSON {shards, announced, epoch}}  the room lies in another shard
+--          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
 --
 -- Events   none
 

@@ -6,7 +6,7 @@
 -- back.
 local function next_epoch()
   local key = SHARD .. 'epoch'
-  local latest = math.max(tonumber(redis.call('GET', key) or 0), call.moved and call.moved.epoch or 0)
+  local latest = math.max(tonumber(redis.call('GET', key) or 0), call.handover and call.handover.epoch or 0)
   local epoch = math.max(now, latest + 1)
   redis.call('SET', key, string.format('%.0f', epoch))
   return epoch
