@@ -233,7 +233,8 @@ impl Run {
         self.crowd.kill(KILLED_BRIDGE, timetable::KILLED_AT, &mut self.calendar);
         self.bridges.kill(KILLED_BRIDGE);
         self.run_until(timetable::FULLEST_AT).await?;
-        let (connected, memory_bytes) = (self.crowd.count_connected(), self.count_memory() - idle_bytes);
+        let (connected, memory_bytes) =
+            (self.crowd.count_connected(), self.count_memory().saturating_sub(idle_bytes));
         let live_memory = self.read_memory().await?;
         let ends_at = self.crowd.ends_at();
         self.run_until(ends_at).await?;
