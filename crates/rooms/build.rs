@@ -18,7 +18,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let constant = name.to_uppercase();
         writeln!(code, "/// {summary}")?;
         writeln!(code, "pub static {constant}: Script =")?;
-        writeln!(code, "    Script::new({name:?}, {text:?}, &{parts:?});")?;
+        // The instances of the components live for moments, so that each would compute the hash anew.
+        let sha1 = sha1_smol::Sha1::from(&text).digest().to_string();
+        writeln!(
+            code,
+            "    Script {{ name: {name:?}, text: {text:?}, parts: &{parts:?}, sha1: {sha1:?} }};"
+        )?;
         write!(all, "&{constant}, ")?;
     }
     writeln!(code, "/// All scripts.\npub static ALL: &[&Script] = &[{all}];")?;

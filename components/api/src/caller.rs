@@ -39,8 +39,8 @@ pub async fn authorize(headers: &HeaderMap, resource: &Resource, method: &Method
 async fn authorize_user(identity: &Identity, room: &RoomId) -> Result<(), Error> {
     let user = &identity.profile.user_id;
     let found = match Source::configured().await? {
-        Source::KeyValue => KeyValueDefinitions::default().find(room, user).await?,
-        Source::Postgres => PostgresDefinitions::open().await?.find(room, user).await?,
+        Source::KeyValue => KeyValueDefinitions.find(room, user).await?,
+        Source::Postgres => PostgresDefinitions::configured().await?.find(room, user).await?,
         Source::Token => TokenDefinitions(identity.grant.as_ref()).find(room, user).await?,
     };
     definitions::admit(found, user).map(drop)

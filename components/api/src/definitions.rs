@@ -25,7 +25,7 @@ const MAX_DEFINITION_BYTES: usize = 2 * 1024 * 1024;
 pub async fn get(room: &RoomId, headers: &HeaderMap) -> Result<Response, Error> {
     let precondition = precondition(headers)?;
     respond_with(async {
-        let stored = KeyValueDefinitions::default().get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
+        let stored = KeyValueDefinitions.get(room).await?.ok_or(ErrorCode::NoSuchRoom)?;
         if precondition.is_unmodified(&stored)? {
             return Ok(tag(http::empty(StatusCode::NOT_MODIFIED), &stored));
         }
@@ -63,7 +63,7 @@ pub async fn end(room: &RoomId) -> Result<Response, Error> {
 pub async fn delete(room: &RoomId, request: &Request) -> Result<Response, Error> {
     let precondition = precondition(request.headers())?;
     respond_with(async {
-        let store = KeyValueDefinitions::default();
+        let store = KeyValueDefinitions;
         redis::rooms().await?.undefine(&store, room, &precondition).await?;
         Ok(http::empty(StatusCode::NO_CONTENT))
     })
@@ -76,7 +76,7 @@ async fn change(
     change: impl FnOnce(Option<SessionDefinition>, u64) -> Result<SessionDefinition, Error>,
 ) -> Result<Response, Error> {
     respond_with(async {
-        let store = KeyValueDefinitions::default();
+        let store = KeyValueDefinitions;
         let valid = |definition, now| {
             let definition = change(definition, now)?;
             definition.validate().map_err(malformed)?;
@@ -89,7 +89,8 @@ async fn change(
 }
 
 async fn read_json<T: DeserializeOwned>(request: &mut Request) -> Result<T, Refusal> {
-    let body = http::read_body(request, MAX_DEFINITION_BYTES).await?;
+    let received = http::take_body(request)?;
+    let body = http::read_body(request.headers(), received, MAX_DEFINITION_BYTES).await?;
     json::from_object(&body).map_err(malformed)
 }
 

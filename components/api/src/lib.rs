@@ -24,7 +24,7 @@ const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
 
 #[http_service]
 async fn handle(request: Request) -> Response {
-    http::request_context(&request).within(respond(request)).await
+    http::request_context(request.headers()).within(respond(request)).await
 }
 
 async fn respond(request: Request) -> Response {

@@ -62,7 +62,8 @@ pub async fn kick(room: &RoomId, user: &UserId) -> Result<Response, Error> {
 }
 
 pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
-    let body = http::read_body(request, MAX_NOTICE_BYTES).await?;
+    let received = http::take_body(request)?;
+    let body = http::read_body(request.headers(), received, MAX_NOTICE_BYTES).await?;
     let notice: Notice = json::from_object(&body).map_err(malformed)?;
     if !notice.is_valid() {
         return Err(malformed(format!("text must be from 1 to {MAX_NOTICE_CHARS} characters")).into());

@@ -1,13 +1,17 @@
 //! Members' connections were lost: starts the members' grace periods.
 
-use rollcall_guest::{events, http::Response, redis};
+use rollcall_guest::{
+    events::{self, Call},
+    http::Response,
+    redis,
+};
 use rollcall_protocol::{client::Done, event::Disconnect};
 use rollcall_rooms::Error;
-use spin_sdk::{http::Request, http_service};
 
-#[http_service]
-async fn handle(request: Request) -> Response {
-    events::handle(request, disconnect, redis::check).await
+rollcall_guest::export_events!(handle);
+
+async fn handle(call: Call) -> Response {
+    events::handle(call, disconnect, redis::check).await
 }
 
 async fn disconnect(Disconnect(membership): Disconnect) -> Result<Done, Error> {

@@ -1,14 +1,18 @@
 //! A bridge reports that it is alive, which renews its lease, or that it stops.
 
 use futures_util::future::try_join_all;
-use rollcall_guest::{events, http::Response, redis};
+use rollcall_guest::{
+    events::{self, Call},
+    http::Response,
+    redis,
+};
 use rollcall_protocol::event::{Heartbeat, Lease, NextDue};
 use rollcall_rooms::{Error, rooms::ShardLease};
-use spin_sdk::{http::Request, http_service};
 
-#[http_service]
-async fn handle(request: Request) -> Response {
-    events::handle(request, renew_lease, redis::check).await
+rollcall_guest::export_events!(handle);
+
+async fn handle(call: Call) -> Response {
+    events::handle(call, renew_lease, redis::check).await
 }
 
 /// Runs one script per shard, because a bridge may hold connections in every shard. The calls pipeline on one

@@ -2,24 +2,24 @@
 
 use rollcall_guest::{
     definitions::{KeyValueDefinitions, PostgresDefinitions, Source},
-    events,
+    events::{self, Call},
     http::Response,
     redis,
 };
 use rollcall_protocol::{client::Joined, event::Join};
 use rollcall_rooms::{Error, definitions::TokenDefinitions};
-use spin_sdk::{http::Request, http_service};
 
-#[http_service]
-async fn handle(request: Request) -> Response {
-    events::handle(request, join, check).await
+rollcall_guest::export_events!(handle);
+
+async fn handle(call: Call) -> Response {
+    events::handle(call, join, check).await
 }
 
 async fn join(join: Join) -> Result<Joined, Error> {
     let rooms = redis::rooms().await?;
     match Source::configured().await? {
-        Source::KeyValue => rooms.join(&KeyValueDefinitions::default(), &join).await,
-        Source::Postgres => rooms.join(&PostgresDefinitions::open().await?, &join).await,
+        Source::KeyValue => rooms.join(&KeyValueDefinitions, &join).await,
+        Source::Postgres => rooms.join(&*PostgresDefinitions::configured().await?, &join).await,
         Source::Token => rooms.join(&TokenDefinitions(join.grant.as_ref()), &join).await,
     }
 }
@@ -27,8 +27,8 @@ async fn join(join: Join) -> Result<Joined, Error> {
 async fn check() -> Result<(), Error> {
     redis::check().await?;
     match Source::configured().await? {
-        Source::KeyValue => KeyValueDefinitions::default().check().await,
-        Source::Postgres => PostgresDefinitions::open().await?.check().await,
+        Source::KeyValue => KeyValueDefinitions.check().await,
+        Source::Postgres => PostgresDefinitions::configured().await?.check().await,
         Source::Token => Ok(()),
     }
 }

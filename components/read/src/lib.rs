@@ -1,16 +1,20 @@
 //! A bridge may have missed events of a room and asks for a snapshot.
 
-use rollcall_guest::{events, http::Response, redis};
+use rollcall_guest::{
+    events::{self, Call},
+    http::Response,
+    redis,
+};
 use rollcall_protocol::{
     ErrorCode,
     event::{MAX_ENTRIES, Read, RoomSnapshot},
 };
 use rollcall_rooms::Error;
-use spin_sdk::{http::Request, http_service};
 
-#[http_service]
-async fn handle(request: Request) -> Response {
-    events::handle(request, read, redis::check).await
+rollcall_guest::export_events!(handle);
+
+async fn handle(call: Call) -> Response {
+    events::handle(call, read, redis::check).await
 }
 
 async fn read(read: Read) -> Result<RoomSnapshot, Error> {

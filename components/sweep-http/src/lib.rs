@@ -2,7 +2,7 @@
 
 use rollcall_guest::{
     bearer::{self, Tokens},
-    events,
+    events::{self, Call},
     http::{self, Response},
     redis, sweep,
 };
@@ -20,9 +20,12 @@ thread_local! {
 #[http_service]
 async fn handle(request: Request) -> Response {
     if request.uri().path() == EventKind::Sweep.path() {
-        return events::handle(request, sweep_for_bridges, redis::check).await;
+        return match Call::from_request(request) {
+            Ok(call) => events::handle(call, sweep_for_bridges, redis::check).await,
+            Err(error) => http::problem(error),
+        };
     }
-    let context = http::request_context(&request);
+    let context = http::request_context(request.headers());
     context.within(async { handle_request(request).await.unwrap_or_else(http::problem) }).await
 }
 

@@ -13,8 +13,13 @@ use spin_sdk::http::{HeaderValue, Request, StatusCode};
 
 use crate::{
     http::{self, Response},
+    instance::PerInstance,
     variables,
 };
+
+thread_local! {
+    static POLICY: PerInstance<OriginPolicy> = const { PerInstance::new() };
+}
 
 /// Headers that pages may send, with those that tracing in a browser adds to each request.
 const ALLOWED_HEADERS: &str =
@@ -29,9 +34,7 @@ impl AllowedOrigin {
     pub async fn of(request: &Request) -> Result<Option<Self>, Error> {
         let origin = origin::origin_of(request.headers()).map_err(|_| ErrorCode::OriginNotAllowed)?;
         let Some(origin) = origin else { return Ok(None) };
-        let list = variables::get("cors_origins").await?;
-        let policy =
-            OriginPolicy::parse(list.split_whitespace()).map_err(|error| variables::misconfigured(&error))?;
+        let policy = PerInstance::get(&POLICY, read_policy).await?;
         // Where the client's header does not arrive, Spin puts the host into the URL.
         let authority = request.uri().authority().and_then(|it| HeaderValue::from_str(it.as_str()).ok());
         let host = request.headers().get(HOST).or(authority.as_ref());
@@ -40,6 +43,11 @@ impl AllowedOrigin {
         }
         Ok(Some(Self(origin.clone())))
     }
+}
+
+async fn read_policy() -> Result<OriginPolicy, Error> {
+    let list = variables::get("cors_origins").await?;
+    OriginPolicy::parse(list.split_whitespace()).map_err(|error| variables::misconfigured(&error))
 }
 
 /// Responds to the request that a browser sends before the actual request.

@@ -2,7 +2,6 @@
 
 use std::{cell::OnceCell, pin::pin, rc::Rc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::future::{Either, LocalBoxFuture, join_all, select};
 use rollcall_protocol::{
     ErrorCode, EventId, Refusal,
@@ -14,7 +13,10 @@ use rollcall_protocol::{
 };
 use rollcall_rooms::Error;
 use serde_json::value::RawValue;
-use spin_sdk::http::Request;
+use spin_sdk::{
+    http::{HeaderMap, Request},
+    wasip3::http::types,
+};
 
 use crate::{
     http::{self, Response},
@@ -27,58 +29,99 @@ thread_local! {
     static SECRETS: PerInstance<Vec<Secret>> = const { PerInstance::new() };
 }
 
+/// A call from a bridge, of which only the headers have been read.
+///
+/// The request of the SDK asks the host for seven things more, of which an event needs none.
+pub struct Call {
+    headers: HeaderMap,
+    received: types::Request,
+}
+
+impl Call {
+    /// Reads the headers.
+    pub fn receive(received: types::Request) -> Result<Self, types::ErrorCode> {
+        Ok(Self { headers: received.get_headers().try_into()?, received })
+    }
+
+    /// Takes a request whose path chose events.
+    pub fn from_request(mut request: Request) -> Result<Self, Error> {
+        let received = http::take_body(&mut request)?;
+        Ok(Self { headers: request.into_parts().0.headers, received })
+    }
+}
+
+/// Exports a function from a [`Call`] to a response as the HTTP handler of a component.
+#[macro_export]
+macro_rules! export_events {
+    ($handle:path) => {
+        struct Component;
+
+        ::spin_sdk::wasip3::http::service::export!(Component);
+
+        impl ::spin_sdk::wasip3::exports::http::handler::Guest for Component {
+            async fn handle(
+                received: ::spin_sdk::wasip3::http::types::Request,
+            ) -> Result<::spin_sdk::wasip3::http::types::Response, ::spin_sdk::wasip3::http::types::ErrorCode>
+            {
+                let call = $crate::events::Call::receive(received)?;
+                ::spin_sdk::http::IntoResponse::into_response($handle(call).await)
+            }
+        }
+    };
+}
+
 /// The work of one call.
 type Work<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 
 /// Handles a call that delivers one event or a batch of events, or one that checks the component, within the time limit.
 pub async fn handle<E: AppEvent>(
-    request: Request,
+    call: Call,
     apply: impl AsyncFn(E) -> Result<E::Response, Error>,
     check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
-    handle_call(request, apply, check, async |work: Work<'_>| within_time_limit(work).await).await
+    handle_call(call, apply, check, async |work: Work<'_>| within_time_limit(work).await).await
 }
 
 /// Handles a call that delivers one event or a batch of events, or one that checks the component. The work limits
 /// itself.
 pub async fn handle_without_limit<E: AppEvent>(
-    request: Request,
+    call: Call,
     apply: impl AsyncFn(E) -> Result<E::Response, Error>,
     check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
-    handle_call(request, apply, check, async |work: Work<'_>| work.await).await
+    handle_call(call, apply, check, async |work: Work<'_>| work.await).await
 }
 
 async fn handle_call<E: AppEvent>(
-    mut request: Request,
+    call: Call,
     apply: impl AsyncFn(E) -> Result<E::Response, Error>,
     check: impl AsyncFnOnce() -> Result<(), Error>,
     limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
 ) -> Response {
-    if check::is_check(request.headers()) {
-        return handle_check(request, E::KIND, async || limit(Box::pin(check())).await).await;
+    if check::is_check(&call.headers) {
+        return handle_check(call, E::KIND, async || limit(Box::pin(check())).await).await;
     }
-    let context = http::request_context(&request);
-    let is_batch = batch::is_batch(request.headers());
+    let context = http::request_context(&call.headers);
+    let is_batch = batch::is_batch(&call.headers);
     let response = async {
         if is_batch {
-            http::ack(apply_batch(&mut request, apply, limit).await)
+            http::ack(apply_batch(call, apply, limit).await)
         } else {
-            http::ack(apply_one(&mut request, apply, limit).await)
+            http::ack(apply_one(call, apply, limit).await)
         }
     };
     context.within(response).await
 }
 
 async fn handle_check(
-    mut request: Request,
+    call: Call,
     component: EventKind,
     check: impl AsyncFnOnce() -> Result<(), Error>,
 ) -> Response {
-    let context = http::request_context(&request);
+    let context = http::request_context(&call.headers);
     let verified = async {
-        let (secrets, body) = receive(&mut request).await?;
-        Ok(check::verify(request.headers(), &body, &secrets, component)?)
+        let Received { headers, body, secrets } = receive(call).await?;
+        Ok(check::verify(&headers, &body, &secrets, component)?)
     };
     let response = async {
         match verified.await {
@@ -90,12 +133,12 @@ async fn handle_check(
 }
 
 async fn apply_one<E: AppEvent>(
-    request: &mut Request,
+    call: Call,
     apply: impl AsyncFn(E) -> Result<E::Response, Error>,
     limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
 ) -> Result<E::Response, Error> {
-    let (secrets, body) = receive(request).await?;
-    let event = call::verify(request.headers(), &body, &secrets)?;
+    let Received { headers, body, secrets } = receive(call).await?;
+    let event = call::verify(&headers, &body, &secrets)?;
     let result = OnceCell::new();
     let work = async {
         let _ = result.set(apply(event).await);
@@ -106,12 +149,12 @@ async fn apply_one<E: AppEvent>(
 }
 
 async fn apply_batch<E: AppEvent>(
-    request: &mut Request,
+    call: Call,
     apply: impl AsyncFn(E) -> Result<E::Response, Error>,
     limit: impl AsyncFnOnce(Work<'_>) -> Result<(), Error>,
 ) -> Result<Outcomes<Box<RawValue>>, Error> {
-    let (secrets, body) = receive(request).await?;
-    let outcomes = apply_all(batch::verify(request.headers(), &body, &secrets)?, apply, limit).await;
+    let Received { headers, body, secrets } = receive(call).await?;
+    let outcomes = apply_all(batch::verify(&headers, &body, &secrets)?, apply, limit).await;
     Outcomes::fit(outcomes).map_err(|error| Error::Unavailable(error.to_string()))
 }
 
@@ -149,10 +192,17 @@ async fn apply_all<E: AppEvent>(
     })
 }
 
-async fn receive(request: &mut Request) -> Result<(Rc<Vec<Secret>>, Bytes), Error> {
+/// A whole call, and what verifies it.
+struct Received {
+    headers: HeaderMap,
+    body: Vec<u8>,
+    secrets: Rc<Vec<Secret>>,
+}
+
+async fn receive(Call { headers, received }: Call) -> Result<Received, Error> {
     let secrets = PerInstance::get(&SECRETS, read_secrets).await?;
-    let body = http::read_body(request, MAX_BODY_BYTES).await?;
-    Ok((secrets, body))
+    let body = http::read_body(&headers, received, MAX_BODY_BYTES).await?;
+    Ok(Received { headers, body, secrets })
 }
 
 async fn read_secrets() -> Result<Vec<Secret>, Error> {

@@ -1,8 +1,7 @@
 //! Bodies with a limit, and responses in JSON.
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyperium::header::{ALLOW, CONTENT_TYPE};
+use bytes::Bytes;
+use hyperium::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use rollcall_protocol::{
     ErrorCode, Refusal,
     api::Problem,
@@ -10,30 +9,60 @@ use rollcall_protocol::{
 };
 use rollcall_rooms::Error;
 use serde::Serialize;
-use spin_sdk::http::{FullBody, HeaderValue, Request, StatusCode};
+use spin_sdk::{
+    http::{FullBody, HeaderMap, HeaderValue, Request, StatusCode},
+    wasip3::{http::types, wit_future},
+    wit_bindgen::StreamResult,
+};
 
 use crate::log::{self, RequestContext};
+
+/// How much of a body of unknown length is read at once.
+const FRAME_BYTES: usize = 16 * 1024;
 
 /// A response with a whole body.
 pub type Response = hyperium::Response<FullBody<Bytes>>;
 
 /// Reads a whole body of at most `max_bytes`, because Spin does not limit bodies.
-pub async fn read_body(request: &mut Request, max_bytes: usize) -> Result<Bytes, Refusal> {
-    let mut read = BytesMut::new();
-    while let Some(frame) = request.body_mut().frame().await {
-        let frame = frame.map_err(|_| Refusal::because(ErrorCode::Malformed, "the body broke off"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if read.len() + data.len() > max_bytes {
+///
+/// A body whose length is known ends with its last byte: to wait for the end of the stream, and for the trailers after
+/// it, would suspend the instance twice more.
+pub async fn read_body(
+    headers: &HeaderMap,
+    received: types::Request,
+    max_bytes: usize,
+) -> Result<Vec<u8>, Refusal> {
+    let broke_off = || Refusal::because(ErrorCode::Malformed, "the body broke off");
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let (_received, is_received) = wit_future::new(|| Ok(()));
+    let (mut stream, trailers) = types::Request::consume_body(received, is_received);
+    let mut body = Vec::new();
+    while length.is_none_or(|length| body.len() < length) {
+        let is_too_large = body.len().max(length.unwrap_or_default()) > max_bytes;
+        if is_too_large {
             return Err(ErrorCode::PayloadTooLarge.into());
         }
-        read.extend_from_slice(&data);
+        body.reserve_exact(length.map_or(FRAME_BYTES, |length| length - body.len()));
+        let (read, with_frame) = stream.read(body).await;
+        body = with_frame;
+        if let StreamResult::Dropped = read {
+            return match trailers.await {
+                Ok(_) if length.is_none() => Ok(body),
+                _ => Err(broke_off()),
+            };
+        }
     }
-    Ok(read.freeze())
+    Ok(body)
+}
+
+/// Takes the body out of a request, before any of it has been read.
+pub fn take_body(request: &mut Request) -> Result<types::Request, Refusal> {
+    request.body_mut().take_unstarted().ok_or_else(|| ErrorCode::Malformed.into())
 }
 
 /// The ids of a request for the log.
-pub fn request_context(request: &Request) -> RequestContext {
-    RequestContext::read(|name| request.headers().get(name)?.to_str().ok())
+pub fn request_context(headers: &HeaderMap) -> RequestContext {
+    RequestContext::read(|name| headers.get(name)?.to_str().ok())
 }
 
 /// Responds with JSON.

@@ -13,6 +13,7 @@ use crate::instance::PerInstance;
 
 thread_local! {
     static KEYSPACE: PerInstance<Keyspace> = const { PerInstance::new() };
+    static REDIS_TIMEOUT_MS: PerInstance<u64> = const { PerInstance::new() };
 }
 
 /// Reads a variable.
@@ -27,8 +28,11 @@ pub fn misconfigured(error: &dyn std::fmt::Display) -> Error {
 
 /// Reads the variable `redis_timeout_ms`.
 pub(crate) async fn redis_timeout_ms() -> Result<u64, Error> {
-    let limit = get("redis_timeout_ms").await?;
-    parse_setting("redis_timeout_ms", &limit, 1..=30_000).map_err(|error| misconfigured(&error))
+    let read = async || {
+        let limit = get("redis_timeout_ms").await?;
+        parse_setting("redis_timeout_ms", &limit, 1..=30_000).map_err(|error| misconfigured(&error))
+    };
+    Ok(*PerInstance::get(&REDIS_TIMEOUT_MS, read).await?)
 }
 
 /// The variable `redis_nodes` where Redis is no cluster.

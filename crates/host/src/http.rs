@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::{BodyExt, Full, Limited};
@@ -59,7 +59,7 @@ impl HttpComponent {
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
-        let request = absolute(request)?;
+        let request = complete(request)?;
         let request = request.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
         let (head, body) = self.handler.handle((), request).await?.into_parts();
         let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
@@ -68,8 +68,8 @@ impl HttpComponent {
     }
 }
 
-/// Puts the host into the URI, where guests look for it.
-fn absolute(mut request: Request<Bytes>) -> Result<Request<Bytes>> {
+/// Puts the host into the URI, and the length of the body into a header, where guests look for them.
+pub(crate) fn complete(mut request: Request<Bytes>) -> Result<Request<Bytes>> {
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     uri.scheme.get_or_insert(Scheme::HTTP);
     if uri.authority.is_none() {
@@ -79,6 +79,8 @@ fn absolute(mut request: Request<Bytes>) -> Result<Request<Bytes>> {
     }
     uri.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from_parts(uri)?;
+    let length = request.body().len();
+    request.headers_mut().insert(CONTENT_LENGTH, length.into());
     Ok(request)
 }
 
@@ -99,7 +101,7 @@ mod tests {
         if let Some(host) = host {
             request = request.header(HOST, host);
         }
-        absolute(request.body(Bytes::new()).unwrap()).unwrap().uri().to_string()
+        complete(request.body(Bytes::new()).unwrap()).unwrap().uri().to_string()
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The Lua scripts. `build.rs` assembles each file in `scripts/` with its includes, and writes a static for it.
 
-use std::sync::OnceLock;
-
 use rollcall_lua::{Part, trace_lines};
 
 /// What Redis calls the text of a script in its errors.
@@ -16,14 +14,10 @@ pub struct Script {
     name: &'static str,
     text: &'static str,
     parts: &'static [Part<'static>],
-    sha1: OnceLock<String>,
+    sha1: &'static str,
 }
 
 impl Script {
-    const fn new(name: &'static str, text: &'static str, parts: &'static [Part<'static>]) -> Self {
-        Self { name, text, parts, sha1: OnceLock::new() }
-    }
-
     /// The file's name without its ending.
     pub fn name(&self) -> &'static str {
         self.name
@@ -35,8 +29,8 @@ impl Script {
     }
 
     /// The hash by which Redis knows the script.
-    pub fn sha1(&self) -> &str {
-        self.sha1.get_or_init(|| sha1_smol::Sha1::from(self.text).digest().to_string())
+    pub fn sha1(&self) -> &'static str {
+        self.sha1
     }
 
     /// Whether a second run of the same call changes nothing.

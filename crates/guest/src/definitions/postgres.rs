@@ -1,5 +1,7 @@
 //! Definitions in the study service's own tables, through a configured query.
 
+use std::rc::Rc;
+
 use rollcall_protocol::{RoomId, UserId, definition::StoredDefinition};
 use rollcall_rooms::{
     Error,
@@ -7,7 +9,11 @@ use rollcall_rooms::{
 };
 use spin_sdk::pg::{self, Connection, Decode, ParameterValue, Row};
 
-use crate::variables;
+use crate::{instance::PerInstance, variables};
+
+thread_local! {
+    static CONFIGURED: PerInstance<PostgresDefinitions> = const { PerInstance::new() };
+}
 
 /// Definitions from the query in the variable `postgres_query`.
 pub struct PostgresDefinitions {
@@ -16,8 +22,12 @@ pub struct PostgresDefinitions {
 }
 
 impl PostgresDefinitions {
-    /// Reads the configuration.
-    pub async fn open() -> Result<Self, Error> {
+    /// The definitions that the variables describe.
+    pub async fn configured() -> Result<Rc<Self>, Error> {
+        PerInstance::get(&CONFIGURED, Self::read).await
+    }
+
+    async fn read() -> Result<Self, Error> {
         let query = read_as_json(&variables::get("postgres_query").await?);
         Ok(Self { url: variables::get("postgres_url").await?, query })
     }
