@@ -40,7 +40,7 @@ impl App {
         let key_value = KeyValue::new(&options.key_value_redis)?;
         let postgres = postgres::Pools::default();
         let http_client = HttpClient::default();
-        let linker = engine::linker(&engine::engine(options.component_cache.as_deref())?)?;
+        let linker = engine::linker(&engine::engine(&engine::config(options.component_cache.as_deref()))?)?;
 
         let compiling = manifest.called().into_iter().map(async |name| {
             let component = &manifest.components[name];
@@ -91,7 +91,7 @@ fn cron_components(
     Ok(components)
 }
 
-fn grants(
+pub(crate) fn grants(
     name: &str,
     component: &Component,
     variables: &BTreeMap<String, String>,

@@ -128,7 +128,7 @@ mod tests {
                 (func (export "handle-cron-event") async (param "metadata" $metadata) (result (result (error $error)))
                     (canon lift (core func $instance "run") (memory (core memory $instance "memory")))))"#
         );
-        let engine = engine::engine(None).unwrap();
+        let engine = engine::engine(&engine::config(None)).unwrap();
         let linker = engine::linker(&engine).unwrap();
         let compiled = wasmtime::component::Component::new(&engine, wat::parse_str(wat).unwrap()).unwrap();
         let runtime = Runtime { time_limit: Duration::from_millis(100), ..Runtime::new(engine) };

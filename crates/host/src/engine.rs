@@ -13,11 +13,16 @@ use crate::{bindings::Imports, state::State};
 /// How long a guest may compute before it yields its thread.
 const TICK: Duration = Duration::from_millis(10);
 
-/// An engine with a clock of its own. Keeps compiled components in the folder `cache`.
-pub(crate) fn engine(cache: Option<&Path>) -> Result<Engine> {
+/// Keeps compiled components in the folder `cache`.
+pub(crate) fn config(cache: Option<&Path>) -> Config {
     let mut config = Config::new();
     config.wasm_component_model_async(true).epoch_interruption(true).cache(cache.and_then(open_cache));
-    let engine = Engine::new(&config)?;
+    config
+}
+
+/// An engine with a clock of its own.
+pub(crate) fn engine(config: &Config) -> Result<Engine> {
+    let engine = Engine::new(config)?;
     let ticking = engine.weak();
     // A computing guest could block a task, but not a thread.
     let tick = move || {

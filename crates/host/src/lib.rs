@@ -12,6 +12,8 @@
 mod allowed_hosts;
 mod app;
 mod bindings;
+#[cfg(test)]
+mod budgets;
 mod cron;
 mod engine;
 mod http;
