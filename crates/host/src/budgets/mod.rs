@@ -67,7 +67,7 @@ const ROUTED_HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.
 const COMPONENTS: &[&str] = &["connect", "join", "read", "disconnect", "leave", "heartbeat", "sweep-http"];
 
 /// How far the instructions may be from the table, in percent.
-const MARGIN: u64 = 3;
+const MARGIN: u64 = 8;
 
 const BRIDGE_SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const TOKEN_KEY: &[u8] = b"01234567890123456789012345678901";

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
 use rollcall_protocol::Keyspace;
-use rollcall_rooms::shard;
+use rollcall_rooms::shard::Layout;
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
@@ -134,7 +134,7 @@ impl Bridges {
 
     fn find(&self, bridge: BridgeNo, room: RoomNo) -> Result<(PubSubSink, String)> {
         let room = names::room(room)?;
-        let node = node_of(shard::of(&room, self.shards), self.nodes);
+        let node = node_of(Layout::from(self.shards).shard_of(&room), self.nodes);
         let subscription = self.subscriptions[usize::from(bridge)].get(node).context("the bridge is dead")?;
         Ok((subscription.sink.clone(), self.keyspace.channel(&room)))
     }

@@ -96,7 +96,7 @@ impl From<&Attendance> for Stays {
 
 /// The settings of a deployment at a second.
 pub fn settings_at(now: Second, shards: u64) -> Settings {
-    Settings { shards, now: Some(milliseconds_at(now)), ..Settings::default() }
+    Settings { shards: shards.into(), now: Some(milliseconds_at(now)), ..Settings::default() }
 }
 
 fn milliseconds_at(second: Second) -> u64 {
@@ -172,8 +172,9 @@ impl Service<'_> {
     /// Prolongs or ends the lease of a bridge in all shards.
     pub async fn heartbeat(&self, bridge: BridgeNo, is_leaving: bool) -> Result<()> {
         let heartbeat = Heartbeat { node_id: names::node(bridge)?, is_leaving };
-        let calls = self.rooms.shards().map(|shard| self.rooms.heartbeat(shard, &heartbeat));
-        try_join_all(calls).await.context("heartbeat")?;
+        let first = self.rooms.heartbeat(0, &heartbeat).await.context("heartbeat")?;
+        let others = (1..first.shards.unwrap_or(1)).map(|shard| self.rooms.heartbeat(shard, &heartbeat));
+        try_join_all(others).await.context("heartbeat")?;
         Ok(())
     }
 

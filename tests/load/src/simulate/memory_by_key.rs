@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use rollcall_protocol::Keyspace;
-use rollcall_rooms::shard;
+use rollcall_rooms::shard::Layout;
 
 use super::{
     names,
@@ -34,7 +34,7 @@ impl RoomMemory {
         let mut memory = Self::default();
         for room in rooms {
             let room = names::room(room)?;
-            let shard = shard::of(&room, shards);
+            let shard = Layout::from(shards).shard_of(&room);
             let mut redis = nodes[node_of(shard, nodes.len())].connection.clone();
             for kind in KINDS {
                 let key = keyspace.key(shard, format_args!("{kind}:{room}"));
