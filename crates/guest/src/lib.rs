@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`variables`] | Spin's variables to settings, read once per instance |
 //! | [`redis`] | Spin's Redis interface to the port of `rollcall-rooms` |
+//! | `reply` | the errors of that interface to those of the port |
 //! | [`definitions`] | Spin's key-value store and PostgreSQL interface to sources of definitions |
 //! | [`events`] | an HTTP request to an event of a bridge, and its result to the response |
 //! | [`bearer`] | bearer tokens to permissions |
@@ -34,6 +35,9 @@ mod jwks;
 pub mod log;
 #[cfg(feature = "redis")]
 pub mod redis;
+// The features of components are off in tests.
+#[cfg(any(feature = "redis", test))]
+mod reply;
 #[cfg(feature = "redis")]
 pub mod sweep;
 pub mod time_limit;
