@@ -9,7 +9,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     runtime::Builder,
-    sync::{OwnedRwLockWriteGuard, RwLock, mpsc, watch},
+    sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, mpsc, watch},
 };
 
 /// Where the name leads.
@@ -89,6 +89,7 @@ async fn forward(client: TcpStream, mut target: watch::Receiver<Target>, gate: A
     let Ok(server) = TcpStream::connect(address).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let gate = Gate { gate, target: target.clone(), generation };
     tokio::select! {
         () = pass(from_client, to_server, &gate) => {}
         () = pass(from_server, to_client, &gate) => {}
@@ -96,10 +97,25 @@ async fn forward(client: TcpStream, mut target: watch::Receiver<Target>, gate: A
     }
 }
 
-async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, gate: &RwLock<()>) {
+/// Lets the bytes of one connection pass.
+struct Gate {
+    gate: Arc<RwLock<()>>,
+    target: watch::Receiver<Target>,
+    generation: u64,
+}
+
+impl Gate {
+    /// Waits until bytes may pass. Returns none for a connection that was cut meanwhile.
+    async fn open(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        let open = self.gate.read().await;
+        (self.target.borrow().generation == self.generation).then_some(open)
+    }
+}
+
+async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, gate: &Gate) {
     let mut buffer = vec![0; 16 * 1024];
     while let Some(length @ 1..) = read(&from, &mut buffer).await {
-        let _open = gate.read().await;
+        let Some(_open) = gate.open().await else { return };
         if write(&to, &buffer[..length]).await.is_none() {
             return;
         }
