@@ -65,6 +65,11 @@ impl Process {
         }
     }
 
+    /// The id of the program.
+    pub fn id(&self) -> u32 {
+        self.pid
+    }
+
     /// Fails if the program stopped by itself.
     pub fn check(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
