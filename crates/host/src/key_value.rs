@@ -1,10 +1,14 @@
 //! Key-value stores in Redis with the layout of Spin's own Redis provider: each key is a Redis key without a prefix.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use redis::{
-    Client, Cmd, FromRedisValue, RedisError,
+    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use wasmtime::component::{Accessor, FutureReader, HasSelf, Resource, StreamReader};
@@ -21,9 +25,12 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many keys Redis visits in one step of a list, so that a long list does not block Redis.
 const SCAN_COUNT: usize = 1000;
 
-/// The connection to the Redis of all stores. It reconnects after a command has failed.
+/// The connection to the Redis of all stores. It reconnects after it has broken.
 #[derive(Clone)]
-pub(crate) struct KeyValue(ConnectionManager);
+pub(crate) struct KeyValue {
+    client: Client,
+    kept: Arc<Mutex<ConnectionManager>>,
+}
 
 /// A store that a component has opened.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -36,19 +43,26 @@ impl KeyValue {
     /// Connects at the first use, so that an application without key-value stores needs no Redis.
     pub(crate) fn new(url: &str) -> Result<Self> {
         let client = Client::open(url).context("key_value_redis must be like \"redis://host:6379\"")?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let manager = client.get_connection_manager_lazy(config).context("cannot use key_value_redis")?;
-        Ok(Self(manager))
+        let connection = connect(&client).context("cannot use key_value_redis")?;
+        Ok(Self { client, kept: Arc::new(Mutex::new(connection)) })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, ConnectionManager> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a command. The connection may have broken since its last use, because Redis has restarted. Then the command
     /// runs once more, which is safe for every command of a store.
     async fn query<T: FromRedisValue>(&self, cmd: Cmd) -> Result<T, Error> {
-        let mut connection = self.0.clone();
+        let mut connection = self.kept().clone();
         match cmd.query_async(&mut connection).await {
             Err(error) if error.is_connection_dropped() => cmd.query_async(&mut connection).await,
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
+                // The server has become a replica, and the address may lead to another one by now.
+                let mut connection = connect(&self.client).map_err(failed)?;
+                *self.kept() = connection.clone();
+                cmd.query_async(&mut connection).await
+            }
             outcome => outcome,
         }
         .map_err(failed)
@@ -68,6 +82,14 @@ impl KeyValue {
             cursor = next;
         }
     }
+}
+
+/// Connects at the first command.
+fn connect(client: &Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
+    client.get_connection_manager_lazy(config)
 }
 
 impl Host for State {}
