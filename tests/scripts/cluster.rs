@@ -1,14 +1,13 @@
 //! Scripts in nodes of a cluster, which check the slot of every key that a script touches.
 
-use futures_util::future::join_all;
 use rollcall_rooms::{Rooms, Settings, redis::client::Client};
 use rollcall_tests::{
-    cluster::{Cluster, Node},
+    cluster::Cluster,
     redis_server::{RedisNetwork, RedisServer},
 };
 
 use crate::{
-    fixture::{Fixture, MINUTE, START, heartbeat},
+    fixture::{Fixture, MINUTE, START},
     rights::{Outcome, run_all},
 };
 
@@ -79,30 +78,6 @@ async fn while_a_slot_moves_key_by_key_no_script_runs_and_afterwards_the_client_
     assert!(snapshot.room.is_some() && snapshot.gone.is_empty(), "{snapshot:?}");
     room.redis = cluster.nodes[to].server().connection().await;
     assert!(room.join("lea/2").await.is_err(), "Lea is still in the room");
-}
-
-#[tokio::test]
-async fn calls_that_begin_at_once_share_one_connection_to_each_node() {
-    let cluster = Cluster::start(2).await;
-    let settings = Settings { is_cluster: true, ..Settings::default() };
-    let network = RedisNetwork::new(cluster.nodes[0].server().address());
-    let rooms = Rooms::new(Client::new(network), &settings).unwrap();
-    let before = [count_connections(&cluster.nodes[0]).await, count_connections(&cluster.nodes[1]).await];
-    let node = heartbeat("node-1");
-    for lease in join_all((0..settings.shards.shards()).map(|shard| rooms.heartbeat(shard, &node))).await {
-        lease.unwrap();
-    }
-    for (node, before) in cluster.nodes.iter().zip(before) {
-        // One to count, and one for the calls.
-        assert_eq!(count_connections(node).await - before, 2);
-    }
-}
-
-/// The number of connections that clients have opened, with the one that counts.
-async fn count_connections(node: &Node) -> u64 {
-    let stats: String = node.query(&["INFO", "stats"]).await;
-    let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    count.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]

@@ -215,6 +215,7 @@ async fn read_secrets() -> Result<Vec<Secret>, Error> {
 ///
 /// Redis may still apply a call that the function no longer waits for. Bridges may repeat every event safely.
 pub async fn within_time_limit<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    redis::sleep_by(|time| Box::pin(spin_sdk::time::sleep(time)));
     let limit_ms = variables::redis_timeout_ms().await?;
     let clock = pin!(spin_sdk::time::sleep(Duration::from_millis(limit_ms)));
     match select(pin!(work), clock).await {

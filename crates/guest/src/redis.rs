@@ -1,8 +1,13 @@
 //! Spin's Redis interface as the Redis port of `rollcall-rooms`.
 
-use std::{rc::Rc, time::Duration};
-#[cfg(not(feature = "http"))]
-use std::{task::Poll, time::Instant};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use rollcall_rooms::{
     Error, Rooms,
@@ -27,6 +32,8 @@ thread_local! {
     static CLIENT: PerInstance<Client<SpinNetwork>> = const { PerInstance::new() };
 
     static ROOMS: PerInstance<Rooms<Rc<Client<SpinNetwork>>>> = const { PerInstance::new() };
+
+    static SLEEP: Cell<Sleep> = const { Cell::new(poll_until_over) };
 }
 
 /// The rooms in the Redis of the component's variables.
@@ -100,27 +107,31 @@ impl Network for SpinNetwork {
         }
     }
 
-    #[cfg(feature = "http")]
     async fn pause(&self) {
-        spin_sdk::time::sleep(PAUSE).await;
-    }
-
-    /// Polls, because a component on a schedule has no clock that wakes it.
-    #[cfg(not(feature = "http"))]
-    async fn pause(&self) {
-        let start = Instant::now();
-        std::future::poll_fn(|cx| {
-            if start.elapsed() >= PAUSE {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        SLEEP.get()(Duration::from_millis(PAUSE_MS)).await;
     }
 }
 
-const PAUSE: Duration = Duration::from_millis(PAUSE_MS);
+/// A wait for a time.
+type Sleep = fn(Duration) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Sets how the instance waits for a time. A component on a schedule must not even name a clock that wakes it, because
+/// its Spin has none.
+#[cfg(feature = "http")]
+pub(crate) fn sleep_by(sleep: Sleep) {
+    SLEEP.set(sleep);
+}
+
+fn poll_until_over(time: Duration) -> Pin<Box<dyn Future<Output = ()>>> {
+    let start = Instant::now();
+    Box::pin(poll_fn(move |cx| {
+        if start.elapsed() >= time {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
+}
 
 /// Redis, with a time limit for each command.
 #[cfg(feature = "http")]

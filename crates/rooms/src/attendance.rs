@@ -81,7 +81,6 @@ mod tests {
     fn the_stays_of_each_user_are_summed_up() {
         let attendance = summarize(vec![
             record("zoe", vec![stay(5, 1)]),
-            record("zoe", vec![stay(5, 2)]),
             record("ben", vec![stay(5, 10), stay(30, 7)]),
             record("kim", vec![stay(1, 2)]),
         ]);
@@ -89,6 +88,21 @@ mod tests {
         assert_eq!((kim.user_id.as_str(), kim.stays.len()), ("kim", 1));
         assert_eq!((ben.user_name.as_str(), ben.present_ms, ben.drops, ben.stays.len()), ("BEN", 17, 2, 2));
         assert_eq!(zoe.user_id.as_str(), "zoe", "by id where both entered at the same time");
-        assert_eq!(zoe.present_ms, 1, "the first record");
+    }
+
+    #[test]
+    fn of_several_records_of_a_shard_the_first_counts() {
+        let records = unify(vec![record("zoe", vec![stay(5, 1)]), record("zoe", vec![stay(5, 2)])]);
+        assert_eq!(records, [record("zoe", vec![stay(5, 1)])]);
+    }
+
+    #[test]
+    fn the_stays_in_two_shards_follow_each_other() {
+        let renamed = AttendeeRecord { user_name: "Zo".to_owned(), ..record("zoe", vec![stay(9, 3)]) };
+        let records =
+            merge(vec![record("zoe", vec![stay(5, 1)])], vec![renamed.clone(), record("kim", vec![])]);
+        let zoe = records.iter().find(|record| record.user_id == renamed.user_id).unwrap();
+        assert_eq!((zoe.user_name.as_str(), zoe.stays.len(), zoe.stays[0].entered_at), ("Zo", 2, 5));
+        assert_eq!(records.len(), 2);
     }
 }

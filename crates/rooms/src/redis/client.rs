@@ -1,13 +1,7 @@
 //! A client that finds the server which has the keys of a command: another server behind the same name after a failover,
 //! or the nodes of a cluster.
 
-use std::{
-    cell::RefCell,
-    collections::{HashMap, hash_map::Entry},
-    future::poll_fn,
-    rc::Rc,
-    task::{Poll, Waker},
-};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use super::{Redis, RedisError};
 
@@ -55,46 +49,12 @@ pub struct Client<N: Network> {
     /// The nodes that have the keys with a tag: what stands in the braces of a key. The configured address answers for all
     /// other tags.
     nodes: RefCell<HashMap<Vec<u8>, Rc<str>>>,
-    opening: RefCell<Opening>,
-}
-
-/// The nodes to which a command connects, each with the commands that wait for it.
-type Opening = HashMap<Node, Vec<Waker>>;
-
-/// The turn of the one command that connects to a node. Whoever waits goes on when it is dropped, also by a time limit.
-struct Turn<'a> {
-    opening: &'a RefCell<Opening>,
-    node: &'a Node,
-}
-
-impl<'a> Turn<'a> {
-    fn take(opening: &'a RefCell<Opening>, node: &'a Node) -> Option<Self> {
-        match opening.borrow_mut().entry(node.clone()) {
-            Entry::Occupied(_) => None,
-            Entry::Vacant(vacant) => {
-                vacant.insert(Vec::new());
-                Some(Self { opening, node })
-            }
-        }
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let waiting = self.opening.borrow_mut().remove(self.node);
-        waiting.into_iter().flatten().for_each(Waker::wake);
-    }
 }
 
 impl<N: Network> Client<N> {
     /// A client without a connection. The first command connects.
     pub fn new(network: N) -> Self {
-        Self {
-            network,
-            connections: RefCell::default(),
-            nodes: RefCell::default(),
-            opening: RefCell::default(),
-        }
+        Self { network, connections: RefCell::default(), nodes: RefCell::default() }
     }
 
     /// Whether the client has a connection.
@@ -196,32 +156,14 @@ impl<N: Network> Client<N> {
         outcome
     }
 
-    /// Returns the kept connection to a node, or else a new one. Of commands that begin at once, one connects.
+    /// Returns the kept connection to a node, or else a new one.
     async fn connection(&self, node: &Node) -> Result<Rc<N::Connection>, RedisError> {
-        loop {
-            if let Some(kept) = self.kept(node) {
-                return Ok(kept);
-            }
-            let Some(_turn) = Turn::take(&self.opening, node) else {
-                self.wait_for_turn(node).await;
-                continue;
-            };
-            let opened = Rc::new(self.network.connect(node.as_deref()).await?);
-            self.connections.borrow_mut().insert(node.clone(), Rc::clone(&opened));
-            return Ok(opened);
+        if let Some(kept) = self.kept(node) {
+            return Ok(kept);
         }
-    }
-
-    /// Waits until nobody connects to a node.
-    async fn wait_for_turn(&self, node: &Node) {
-        poll_fn(|context| match self.opening.borrow_mut().get_mut(node) {
-            Some(waiting) => {
-                waiting.push(context.waker().clone());
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
-        })
-        .await;
+        let opened = Rc::new(self.network.connect(node.as_deref()).await?);
+        self.connections.borrow_mut().insert(node.clone(), Rc::clone(&opened));
+        Ok(opened)
     }
 
     fn kept(&self, node: &Node) -> Option<Rc<N::Connection>> {
