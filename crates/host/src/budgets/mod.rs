@@ -35,23 +35,22 @@ use self::{
 
 /// Each event, its instructions in thousands, and its calls to the host for what it does.
 const COSTS: &str = "
-connect, new instance       262  6 variables.get, 2 wall-clock.now
-connect                     232  2 wall-clock.now
-join, new instance          270  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
-join, first of a session    261  key-value.store.get, key-value.store.open, monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now
-join, room of ten           245  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-join, ten in a call        2115  insecure-seed.insecure-seed, monotonic-clock.wait-for, 10 redis.connection.execute, wall-clock.now
-read, new instance          413  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 6 variables.get, wall-clock.now
-read, room of twenty        372  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-disconnect, new instance    202  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 6 variables.get, wall-clock.now
+connect, new instance       263  6 variables.get, 2 wall-clock.now
+connect                     234  2 wall-clock.now
+join, new instance          274  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+join, first of a session    268  key-value.store.get, key-value.store.open, monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now
+join, room of ten           249  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+join, ten in a call        2161  insecure-seed.insecure-seed, monotonic-clock.wait-for, 10 redis.connection.execute, wall-clock.now
+read, new instance          418  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+read, room of twenty        373  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+disconnect, new instance    207  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  157  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-leave, new instance         201  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 6 variables.get, wall-clock.now
-leave                       154  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-heartbeat, new instance     616  monotonic-clock.wait-for, 17 redis.connection.execute, redis.connection.open, 6 variables.get, wall-clock.now
-heartbeat                   570  monotonic-clock.wait-for, 17 redis.connection.execute, wall-clock.now
-sweep, new instance         246  monotonic-clock.wait-for, 2 redis.connection.execute, redis.connection.open, 6 variables.get, wall-clock.now
-sweep                       200  monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now
-";
+leave, new instance         206  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+leave                       156  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+heartbeat, new instance     701  monotonic-clock.wait-for, 17 redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+heartbeat                   651  monotonic-clock.wait-for, 17 redis.connection.execute, wall-clock.now
+sweep, new instance         248  monotonic-clock.wait-for, 2 redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+sweep                       203  monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now";
 
 /// The calls of every event for the request and the response.
 const HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.request.consume-body, \

@@ -1,7 +1,7 @@
 //! A client that finds the server which has the keys of a command: another server behind the same name after a failover,
 //! or the nodes of a cluster.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use super::{Redis, RedisError};
 
@@ -45,10 +45,10 @@ type Node = Option<Rc<str>>;
 /// A client with one connection to each server that it needs.
 pub struct Client<N: Network> {
     network: N,
-    connections: RefCell<HashMap<Node, Rc<N::Connection>>>,
+    connections: RefCell<BTreeMap<Node, Rc<N::Connection>>>,
     /// The nodes that have the keys with a tag: what stands in the braces of a key. The configured address answers for all
     /// other tags.
-    nodes: RefCell<HashMap<Vec<u8>, Rc<str>>>,
+    nodes: RefCell<BTreeMap<Vec<u8>, Rc<str>>>,
 }
 
 impl<N: Network> Client<N> {
