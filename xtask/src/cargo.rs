@@ -18,9 +18,22 @@ const CLIPPY: &str = "clippy-driver";
 
 /// Cargo, for commands that compile. Without Clippy, rustc compiles everything.
 pub fn compiling() -> Command {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = as_from_a_shell();
     if shell::output_of(Command::new(CLIPPY).arg("--version")).is_some() {
         cargo.env("RUSTC_WORKSPACE_WRAPPER", CLIPPY);
+    }
+    cargo
+}
+
+/// Cargo without the variables with which cargo runs this program. Cargo would compile ring anew, and all that depends on
+/// it, each time when they come or go, because the build script of ring names them.
+pub fn as_from_a_shell() -> Command {
+    let mut cargo = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
     }
     cargo
 }

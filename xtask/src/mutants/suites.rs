@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{cargo, shell};
 
 /// Suites of `rollcall-tests`, the one that fails sooner first.
 const SUITES: [&str; 2] = ["model", "scripts"];
@@ -38,7 +38,7 @@ pub enum Outcome {
 impl Suites {
     /// Builds the suites, and copies them to a folder, so that a build during the run changes nothing.
     pub fn build(folder: &Path) -> Result<Self> {
-        let mut build = Command::new("cargo");
+        let mut build = cargo::as_from_a_shell();
         build.args(["test", "--no-run", "--message-format", "json", "--package", "rollcall-tests"]);
         build.args(SUITES.iter().flat_map(|suite| ["--test", suite]));
         let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;

@@ -33,7 +33,7 @@ impl Compiler {
         match self {
             Self::Default => cargo::compiling(),
             Self::Debian => {
-                let mut cargo = Command::new("cargo");
+                let mut cargo = cargo::as_from_a_shell();
                 cargo.env("RUSTC", DEBIAN_RUSTC);
                 cargo
             }
