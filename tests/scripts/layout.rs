@@ -224,3 +224,47 @@ async fn a_number_that_never_changed_leaves_no_trace() {
     let keys = room.keys().await;
     assert!(!keys.iter().any(|key| key.contains("handover") || key.contains("layout")), "{keys:?}");
 }
+
+#[tokio::test]
+async fn a_shard_remembers_for_a_day_that_it_has_handed_a_room_over() {
+    let mut room = start().await;
+    room.settings.shards = during();
+    room.join("lea/1").await.unwrap();
+    let mark = format!("handover:{}", room.home);
+    let key = room.settings.keyspace.key(before().shard_of(&room.home), mark);
+    let ttl_ms: u64 = redis::cmd("PTTL").arg(key).query_async(&mut room.redis.clone()).await.unwrap();
+    let day_ms = 24 * 60 * MINUTE;
+    assert!((day_ms - MINUTE..=day_ms).contains(&ttl_ms), "{ttl_ms}");
+}
+
+#[tokio::test]
+async fn a_mark_of_an_earlier_growth_means_nothing_once_there_are_more_shards() {
+    let more: Layout = (FEW * MANY + 1).into();
+    let returns = |id: &RoomId| {
+        let shard = before().shard_of(id);
+        shard != after().shard_of(id) && shard == more.shard_of(id)
+    };
+    let mut ids = (0..).map(|n| format!("room-{n}").parse().unwrap());
+    let mut room = Fixture::start_in(ids.find(returns).unwrap()).await;
+    room.settings.shards = during();
+    room.join("lea/1").await.unwrap();
+    room.undefine().await;
+    room.store_end(END);
+    room.settings.shards = more;
+    room.join("lea/2").await.unwrap();
+    assert!(is_live_in(&room, more).await && !is_live_in(&room, after()).await);
+}
+
+#[tokio::test]
+async fn the_number_of_shards_that_all_instances_visit_never_falls() {
+    let mut room = start().await;
+    room.settings.shards = during();
+    room.join("lea/1").await.unwrap();
+    let fewer: Layout = format!("{FEW}-{}", MANY - 1).parse().unwrap();
+    let moves = |id: &RoomId| before().shard_of(id) != fewer.shard_of(id);
+    let other: RoomId = (0..).map(|n| format!("other-{n}").parse().unwrap()).find(moves).unwrap();
+    room.settings.shards = fewer;
+    room.in_room(other.as_str()).join("kim/1").await.unwrap();
+    room.settings.shards = before();
+    assert_eq!(room.rooms().heartbeat(0, &heartbeat("node-1")).await.unwrap().shards, Some(MANY));
+}

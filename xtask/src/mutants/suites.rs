@@ -38,8 +38,8 @@ pub enum Outcome {
 impl Suites {
     /// Builds the suites, and copies them to a folder, so that a build during the run changes nothing.
     pub fn build(folder: &Path) -> Result<Self> {
-        let mut build = cargo::as_from_a_shell();
-        build.args(["test", "--no-run", "--message-format", "json", "--package", "rollcall-tests"]);
+        let mut build = cargo::compiling();
+        build.args(["test", "--no-run", "--message-format", "json"]);
         build.args(SUITES.iter().flat_map(|suite| ["--test", suite]));
         let output = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
         if !output.status.success() {
