@@ -10,11 +10,10 @@ use crate::{
 /// A new session, open to everybody.
 pub fn new_session(room: usize, random: &mut fastrand::Rng) -> SessionDefinition {
     SessionDefinition {
-        end_at: now_ms() + random.u64(400..1100),
         leader_id: Some(pick_user(random)),
-        members: None,
         duplicates: ROOMS[room].duplicates,
         capacity: ROOMS[room].capacity,
+        ..SessionDefinition::until(now_ms() + random.u64(400..1100))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Events that a room publishes to its members.
 
+use rollcall_protocol::timer::Timer;
+
 use crate::ids::{EntryId, PublicId, Time, User};
 
 /// One event, in its session's numbering.
@@ -34,6 +36,8 @@ pub enum EventKind {
     Replaced,
     Removed,
     Notice,
+    TimerChanged { timer: Timer, by: Option<Person>, now: Time },
+    PhaseChanged { timer: Timer, phases: u32, now: Time },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

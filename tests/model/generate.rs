@@ -2,7 +2,10 @@
 //! something is due.
 
 use fastrand::Rng;
-use rollcall_protocol::definition::Duplicates;
+use rollcall_protocol::{
+    definition::{Duplicates, TimerBy},
+    timer::{TimerAction, TimerPlan, TimerState},
+};
 
 use crate::{
     event::Person,
@@ -13,6 +16,7 @@ use crate::{
     join::Join,
     room::Membership,
     service::{Action, Crash, Definition},
+    timer::{CommandId, TimerCommand},
     world::{Step, World},
 };
 
@@ -71,6 +75,8 @@ fn pick_deadline(world: &World, rng: &mut Rng) -> Option<Time> {
     for live in shard.rooms.iter().filter_map(|room| room.live.as_ref()) {
         deadlines.push(live.terms.end_at);
         deadlines.extend(live.reminder_at);
+        deadlines.extend(live.timer.as_ref().and_then(|timer| timer.ends_at));
+        deadlines.extend(live.commands.values().min().map(|at| at + CLOSED_ENTRY_TTL));
         deadlines.extend(live.members.iter().filter_map(|member| member.grace_until));
         deadlines.extend(live.rate.values().map(|until| until - (ENTRY_BURST - 1) * ENTRY_INTERVAL));
     }
@@ -93,7 +99,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         return Action::Arrive(room);
     }
     let entering = if world.workload == Workload::Crowded { 220 } else { 40 };
-    match rng.u32(..68 + entering) {
+    match rng.u32(..80 + entering) {
         0..9 => Action::Leave(pick_membership(world, room, rng)),
         9..23 => Action::Disconnect(pick_membership(world, room, rng)),
         23..26 => Action::Heartbeat(pick_node(rng)),
@@ -112,6 +118,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         63..65 => Action::Kick { room, user: USERS[rng.usize(..USERS.len())] },
         65..66 => Action::Notify(room),
         66..68 => Action::List { after: rng.bool().then_some(room), limit: rng.u32(1..=3) },
+        68..80 => Action::Timer(pick_timer_command(world, room, rng)),
         _ => {
             let may_be_stale = at < world.service.stores[room].changed_at + LONGEST_CALL;
             let reads_stale = rng.u32(..12) == 0 && may_be_stale;
@@ -240,14 +247,18 @@ fn pick_definition(world: &World, room: RoomNo, at: Time, rng: &mut Rng) -> Defi
         members: None,
         duplicates: Duplicates::Refuse,
         capacity: None,
+        timer_by: TimerBy::Anyone,
+        has_timer: true,
     };
     let store = &world.service.stores[room];
     let mut definition = store.current.as_ref().map_or_else(first, |session| session.definition.clone());
-    match rng.u32(..10) {
+    match rng.u32(..12) {
         _ if definition.end_at <= at => definition.end_at = pick_end(at, rng),
         0..2 => definition.end_at = pick_end(at, rng),
         2..4 => definition.leader = pick_leader(rng),
         4..6 => definition.members = pick_members(rng),
+        10 => definition.timer_by = rng.choice(TIMER_BY).unwrap_or_default(),
+        11 => definition.has_timer = rng.u32(..4) > 0,
         6..8 => definition.capacity = rng.bool().then(|| rng.u32(1..=3)),
         _ => definition.duplicates = pick_duplicates(world, rng),
     }
@@ -275,6 +286,52 @@ fn pick_leader(rng: &mut Rng) -> Option<PublicId> {
 
 fn pick_members(rng: &mut Rng) -> Option<Vec<User>> {
     rng.bool().then(|| USERS.into_iter().filter(|_| rng.u32(..4) > 0).collect())
+}
+
+const TIMER_BY: [TimerBy; 3] = [TimerBy::Anyone, TimerBy::Host, TimerBy::Leader];
+
+/// Picks a command: most often a new one of a member, or else an earlier one again.
+fn pick_timer_command(world: &World, room: RoomNo, rng: &mut Rng) -> TimerCommand {
+    let last = world.commanded.len().saturating_sub(4);
+    if let Some(earlier) = rng.choice(&world.commanded[last..]).filter(|_| rng.u32(..6) == 0) {
+        return *earlier;
+    }
+    let live = world.service.shard.rooms[room].live.as_ref();
+    let current: Vec<_> =
+        live.iter().flat_map(|live| live.entries()).map(|(user, entry)| (user, entry.id)).collect();
+    let current = rng.choice(current).filter(|_| rng.u32(..10) > 0);
+    let by = current.or_else(|| rng.bool().then(|| pick_entry(world, room, rng)));
+    let state = live.and_then(|live| live.timer.as_ref()).map(|timer| timer.state);
+    TimerCommand {
+        room,
+        by,
+        id: CommandId(world.commanded.len() as u32),
+        action: pick_timer_action(state, rng),
+    }
+}
+
+/// Picks most often what the timer can do in its state.
+fn pick_timer_action(state: Option<TimerState>, rng: &mut Rng) -> TimerAction {
+    match rng.u32(..12) {
+        _ if state.is_none() && rng.u32(..4) > 0 => TimerAction::Set(pick_plan(rng)),
+        _ if state == Some(TimerState::Idle) && rng.u32(..4) > 0 => TimerAction::Start {},
+        0..3 => TimerAction::Set(pick_plan(rng)),
+        3..6 => TimerAction::Start {},
+        6..8 => TimerAction::Pause {},
+        8..10 => TimerAction::Resume {},
+        10 => TimerAction::Skip {},
+        _ => TimerAction::Reset {},
+    }
+}
+
+fn pick_plan(rng: &mut Rng) -> TimerPlan {
+    let mut length = || rng.choice([SECOND, 20 * SECOND, 3 * MINUTE, 25 * MINUTE]).unwrap_or(SECOND);
+    let (focus_ms, short_break_ms, long_break_ms) = (length(), length(), length());
+    match rng.u32(..6) {
+        0 => TimerPlan::Stopwatch {},
+        1..3 => TimerPlan::Countdown { duration_ms: focus_ms },
+        _ => TimerPlan::Pomodoro { focus_ms, short_break_ms, long_break_ms, cycles: rng.u32(1..=3) },
+    }
 }
 
 fn pick_duplicates(world: &World, rng: &mut Rng) -> Duplicates {

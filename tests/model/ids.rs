@@ -75,6 +75,10 @@ pub const SLICE: usize = 2;
 pub const ENTRY_BURST: u64 = 10;
 /// Time in which a user may enter once more after that.
 pub const ENTRY_INTERVAL: Time = 10 * SECOND;
+/// How often a user may change the timer of a room at once.
+pub const TIMER_BURST: u64 = 4;
+/// Time in which a user may change the timer once more after that.
+pub const TIMER_INTERVAL: Time = 10 * SECOND;
 /// Stays in a room's attendance: few, so that all users reach their share.
 pub const ATTENDANCE_LIMIT: usize = 8;
 /// Most connections of a user in a room.

@@ -187,7 +187,7 @@ impl Live {
 
     /// Counts a join of a new entry, unless the user joins too often.
     fn admit_entry(&mut self, join: &Join, now: Time) -> Result<(), Refusal> {
-        if join.replaces.is_none() && self.is_rate_limited(join.person.user, now) {
+        if join.replaces.is_none() && self.enters_too_often(join.person.user, now) {
             return Err(ErrorCode::RateLimited.into());
         }
         self.count(join, now);

@@ -2,7 +2,10 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use rollcall_protocol::definition::Duplicates;
+use rollcall_protocol::{
+    definition::{Duplicates, TimerBy},
+    timer::Timer,
+};
 
 use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
@@ -12,6 +15,7 @@ use crate::{
         Time, User,
     },
     lease::Leases,
+    timer::CommandId,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +37,26 @@ pub struct Live {
     /// In order of entering.
     pub members: Vec<Member>,
     /// Until when entries of a user count. Counting another entry removes old ones.
-    pub rate: BTreeMap<User, Time>,
+    pub rate: BTreeMap<Limited, Time>,
+    pub timer: Option<Timer>,
+    /// Commands that have been applied: by whom, with which id, and when. Another one removes old ones.
+    pub commands: BTreeMap<(Option<User>, CommandId), Time>,
+}
+
+/// What a user may do only so often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limited {
+    Entry(User),
+    Timer(User),
+}
+
+impl std::fmt::Display for Limited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Entry(user) => f.write_str(user),
+            Self::Timer(user) => write!(f, "timer\t{user}"),
+        }
+    }
 }
 
 /// The part of the session definition that the room stores.
@@ -45,6 +68,8 @@ pub struct Terms {
     pub leader: Option<PublicId>,
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
+    pub timer_by: TimerBy,
+    pub has_timer: bool,
 }
 
 /// Whom a definition admits, beside the leader.
@@ -113,6 +138,8 @@ impl Live {
             paused,
             members: Vec::new(),
             rate: BTreeMap::new(),
+            timer: None,
+            commands: BTreeMap::new(),
         };
         live.schedule_reminder(now);
         live
@@ -123,18 +150,27 @@ impl Live {
         self.reminder_at = Some(self.terms.end_at - REMINDER_LEAD).filter(|&at| at > now);
     }
 
-    fn free_at(&self, user: User, now: Time) -> Time {
-        self.rate.get(user).map_or(now, |&until| until.max(now))
+    fn free_at(&self, what: Limited, now: Time) -> Time {
+        self.rate.get(&what).map_or(now, |&until| until.max(now))
+    }
+
+    /// Whether a user does something too often.
+    pub fn is_rate_limited(&self, what: Limited, now: Time, burst: u64, interval: Time) -> bool {
+        self.free_at(what, now) > now + (burst - 1) * interval
+    }
+
+    pub fn count_against(&mut self, what: Limited, now: Time, interval: Time) {
+        self.rate.retain(|_, until| *until > now);
+        self.rate.insert(what, self.free_at(what, now) + interval);
     }
 
     /// Whether the user enters too often.
-    pub fn is_rate_limited(&self, user: User, now: Time) -> bool {
-        self.free_at(user, now) > now + (ENTRY_BURST - 1) * ENTRY_INTERVAL
+    pub fn enters_too_often(&self, user: User, now: Time) -> bool {
+        self.is_rate_limited(Limited::Entry(user), now, ENTRY_BURST, ENTRY_INTERVAL)
     }
 
     pub fn count_entry(&mut self, user: User, now: Time) {
-        self.rate.retain(|_, until| *until > now);
-        self.rate.insert(user, self.free_at(user, now) + ENTRY_INTERVAL);
+        self.count_against(Limited::Entry(user), now, ENTRY_INTERVAL);
     }
 
     pub fn is_listed(&self, user: User) -> bool {
@@ -187,7 +223,8 @@ impl Live {
     /// The next deadline, apart from ends of leases.
     pub fn due(&self) -> Time {
         let graces = self.members.iter().filter_map(|member| member.grace_until);
-        graces.chain(self.reminder_at).fold(self.terms.end_at, Time::min)
+        let phase_end = self.timer.as_ref().and_then(|timer| timer.ends_at);
+        graces.chain(self.reminder_at).chain(phase_end).fold(self.terms.end_at, Time::min)
     }
 
     pub fn publish(&mut self, history: &mut History, to: Recipients, kind: EventKind) {

@@ -41,7 +41,7 @@ end
 -- Adds the distinct expiry times of a room's keys.
 local function add_expiry(id)
   local times = {}
-  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed' }) do
+  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands' }) do
     local at = number(redis.call('PEXPIRETIME', SHARD .. kind .. ':' .. id))
     if at ~= '-2' and times[#times] ~= at then
       table.insert(times, at)
@@ -63,13 +63,15 @@ end
 
 local function add_room(id)
   local fields = redis.call('HMGET', SHARD .. 'room:' .. id, 'epoch', 'startedAt', 'seq', 'endAt', 'reminderAt',
-    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates', 'isNumber', 'isLeaderNumber', 'admits', 'announced')
+    'revision', 'capacity', 'leaderId', 'hostId', 'duplicates', 'isNumber', 'isLeaderNumber', 'admits', 'announced',
+    'timerBy', 'phaseEndsAt', 'features')
   for index = 1, 7 do
     fields[index] = number(fields[index])
   end
   if fields[1] ~= '-' then
     add('room', id, table.concat(fields, ' ', 1, 7), fields[8] or '-', fields[9] or '-', fields[10], fields[11] or '-',
-      fields[12] or '-', fields[13] or '-', number(fields[14]))
+      fields[12] or '-', fields[13] or '-', number(fields[14]), fields[15], number(fields[16]),
+      '[' .. fields[17] .. ']')
     add_expiry(id)
   end
   add('announced', id, number(redis.call('GET', SHARD .. 'announced:' .. id)))
@@ -78,6 +80,7 @@ local function add_room(id)
   add_members(id)
   scores('grace:' .. id, 'grace ' .. id)
   scores('rate:' .. id, 'rate ' .. id)
+  scores('commands:' .. id, 'command ' .. id)
   scores('closed:' .. id, 'closed ' .. id)
   scores('attendees:' .. id, 'attended ' .. id)
   for _, node in ipairs(NODES) do

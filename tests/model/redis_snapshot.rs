@@ -8,6 +8,7 @@ use crate::{
     live::{Admits, Entry, Live, Member},
     room::Room,
     shard::Shard,
+    wire,
 };
 
 pub fn of(shard: &Shard) -> Vec<String> {
@@ -64,6 +65,11 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
     lines.extend(scores(&format!("grace {id}"), graces));
     let rate = room.live.iter().flat_map(|live| &live.rate);
     lines.extend(scores(&format!("rate {id}"), rate.map(|(user, until)| (*until, user.to_string()))));
+    let commands = room.live.iter().flat_map(|live| &live.commands);
+    let commands = commands.map(|((by, command), at)| {
+        (*at, format!("{}\t{}", by.unwrap_or_default(), wire::command_id(*command)))
+    });
+    lines.extend(scores(&format!("command {id}"), commands));
     let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
     let attended = room.history.attendees.iter();
@@ -108,9 +114,14 @@ fn terms(id: &str, live: &Live) -> String {
         Some(Admits::Listed(_)) => "listed",
     };
     let announced = or_none((live.announced > 0).then_some(live.announced));
+    let timer = live.timer.as_ref();
+    let phase_end = or_none(timer.and_then(|timer| timer.ends_at));
+    let timer_by = json!(terms.timer_by);
+    let (timer_by, features) =
+        (timer_by.as_str().unwrap_or_default(), if terms.has_timer { "*" } else { "" });
     format!(
         "room {id} {epoch} {started_at} {seq} {end} {reminder} {revision} {capacity} {leader} {host} {policy} \
-         {is_room_number} {is_leader_number} {admits} {announced}"
+         {is_room_number} {is_leader_number} {admits} {announced} {timer_by} {phase_end} [{features}]"
     )
 }
 
@@ -159,6 +170,7 @@ fn keys(shard: &Shard) -> String {
         add(has(|member| member.lost_at.is_some()), format!("grace:{id}"));
         add(!room.history.closed.is_empty(), format!("closed:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.rate.is_empty()), format!("rate:{id}"));
+        add(room.live.as_ref().is_some_and(|live| !live.commands.is_empty()), format!("commands:{id}"));
         for kind in ["attendees", "stays"] {
             add(!room.history.attendees.is_empty(), format!("{kind}:{id}"));
         }

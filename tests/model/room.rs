@@ -1,6 +1,6 @@
 //! The rules of one room. Each call settles the room first.
 
-use rollcall_protocol::ErrorCode;
+use rollcall_protocol::{ErrorCode, timer::Timer};
 
 use crate::{
     clock::Clock,
@@ -9,6 +9,7 @@ use crate::{
     ids::{EntryId, LONGEST_CALL, Node, PublicId, RoomNo, Time, User},
     lease::{Epochs, Leases},
     live::{Live, Terms},
+    timer::{TimerAck, TimerCommand},
 };
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,6 +41,8 @@ pub struct State {
     pub host: Option<PublicId>,
     pub epoch: u64,
     pub seq: u64,
+    pub now: Time,
+    pub timer: Option<Timer>,
 }
 
 /// The part of the shard that changes of a room use.
@@ -62,6 +65,7 @@ impl Room {
             self.end_session(Reason::Time, now);
         } else {
             live.publish_reminder(&mut self.history, now);
+            live.change_phase(&mut self.history, now);
         }
     }
 
@@ -83,6 +87,8 @@ impl Room {
             host: live.public_host(),
             epoch: live.epoch,
             seq: live.seq,
+            now,
+            timer: live.timer.clone(),
         })
     }
 
@@ -155,6 +161,18 @@ impl Room {
         live.member(user).ok_or(ErrorCode::NoSuchMember)?;
         live.kick(&mut self.history, &[user], context.now);
         Ok(())
+    }
+
+    /// Applies a command to the timer.
+    pub fn command_timer(
+        &mut self,
+        context: &Context,
+        command: &TimerCommand,
+    ) -> Result<TimerAck, ErrorCode> {
+        self.settle(context.leases, context.clock.paused, context.now);
+        let not_live = if command.by.is_some() { ErrorCode::NotInRoom } else { ErrorCode::NotLive };
+        let live = self.live.as_mut().ok_or(not_live)?;
+        live.command_timer(&mut self.history, command, context.now)
     }
 
     /// Publishes an operator's text.

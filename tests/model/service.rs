@@ -1,6 +1,9 @@
 //! Calls of the service: a shard, and the definitions of its rooms.
 
-use rollcall_protocol::{ErrorCode, definition::Duplicates};
+use rollcall_protocol::{
+    ErrorCode,
+    definition::{Duplicates, TimerBy},
+};
 
 use crate::{
     history::Attendee,
@@ -9,6 +12,7 @@ use crate::{
     live::Terms,
     room::{Membership, State},
     shard::{Held, Page, Shard, Swept},
+    timer::{TimerAck, TimerCommand},
 };
 
 /// A call, or a failure of a caller.
@@ -54,6 +58,7 @@ pub enum Action {
         user: User,
     },
     Notify(RoomNo),
+    Timer(TimerCommand),
     /// Lists live rooms, from the one after the given room.
     List {
         after: Option<RoomNo>,
@@ -84,6 +89,7 @@ pub enum Reply {
     State(Option<State>, Vec<EntryId>),
     Attendance(Vec<Attendee>),
     Listed(Page),
+    Timer(TimerAck),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +100,8 @@ pub struct Definition {
     pub members: Option<Vec<User>>,
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
+    pub timer_by: TimerBy,
+    pub has_timer: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -148,8 +156,8 @@ impl Store {
 
 impl Session {
     fn terms(&self) -> Terms {
-        let Definition { end_at, leader, duplicates, capacity, .. } = self.definition;
-        Terms { revision: self.revision, end_at, leader, duplicates, capacity }
+        let Definition { end_at, leader, duplicates, capacity, timer_by, has_timer, .. } = self.definition;
+        Terms { revision: self.revision, end_at, leader, duplicates, capacity, timer_by, has_timer }
     }
 
     fn admits(&self, user: User) -> bool {
@@ -209,6 +217,10 @@ impl Service {
             Action::Notify(room) => {
                 let (room, context) = self.shard.context(*room, now);
                 done_or_refused(room.notify(&context))
+            }
+            Action::Timer(command) => {
+                let (room, context) = self.shard.context(command.room, now);
+                room.command_timer(&context, command).map_or_else(Reply::Refused, Reply::Timer)
             }
             Action::List { after, limit } => Reply::Listed(self.shard.list(*after, *limit, now)),
         }

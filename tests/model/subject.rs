@@ -12,6 +12,7 @@ use rollcall_protocol::{
     api::Notice,
     definition::StoredDefinition,
     event::{Heartbeat, NextDue},
+    timer,
 };
 use rollcall_rooms::{
     Error, Rooms, Settings,
@@ -22,7 +23,7 @@ use rollcall_tests::{
     redis_server::{RedisPort, RedisServer},
     substitutes,
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Mutex,
@@ -31,11 +32,12 @@ use tokio::{
 use crate::{
     ids::{
         ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD,
-        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, Time,
+        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, TIMER_BURST, TIMER_INTERVAL, Time,
     },
     join::Join,
     room::Membership,
     service::{Action, Crash, Definition},
+    timer::TimerCommand,
     wire,
 };
 
@@ -230,6 +232,8 @@ impl Subject {
             attendance_limit: ATTENDANCE_LIMIT as u64,
             entry_burst: ENTRY_BURST,
             entry_interval_ms: ENTRY_INTERVAL,
+            timer_burst: TIMER_BURST,
+            timer_interval_ms: TIMER_INTERVAL,
             slice_members: SLICE as u64,
             shards: 1.into(),
             now: Some(now),
@@ -291,10 +295,27 @@ impl Subject {
                 let notice = Notice { text: NOTICE.to_owned() };
                 reply(rooms.notify(&wire::id(ROOMS[*room]), &notice).await.map(|done| json!(done)))
             }
+            Action::Timer(command) => reply(self.command_timer(&rooms, command).await.map(|ack| json!(ack))),
             Action::List { after, limit } => {
                 let after = after.map(|room| wire::cursor(ROOMS[room]));
                 reply(rooms.list(after.as_deref(), *limit).await.map(|page| json!(page)))
             }
+        }
+    }
+
+    async fn command_timer(
+        &self,
+        rooms: &Rooms<RedisPort>,
+        command: &TimerCommand,
+    ) -> Result<Box<RawValue>, Error> {
+        let TimerCommand { room, by, id, action } = *command;
+        let command_id = wire::command_id(id);
+        match by {
+            Some((user, entry)) => {
+                let membership = wire::membership(&Membership { room, user, entry });
+                rooms.command_timer(&timer::TimerCommand { membership, command_id, action }).await
+            }
+            None => rooms.operate_timer(&wire::id(ROOMS[room]), &command_id, &action).await,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::{
     room::{Membership, State},
     service::{Definition, Reply},
     shard::{Held, LiveRoom, NextDue, Page, Swept},
+    timer::{CommandId, TimerAck},
 };
 
 pub fn id<T: std::str::FromStr>(text: impl ToString) -> T {
@@ -54,6 +55,10 @@ pub fn membership(who: &Membership) -> event::Membership {
     event::Membership { room_id: id(ROOMS[who.room]), user_id: id(who.user), entry_id: id(who.entry) }
 }
 
+pub fn command_id(CommandId(number): CommandId) -> rollcall_protocol::CommandId {
+    id(format!("command-{number}"))
+}
+
 pub fn read(room: RoomNo, entries: &[(User, EntryId)]) -> event::Read {
     let entries =
         entries.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
@@ -67,6 +72,8 @@ pub fn definition(definition: &Definition) -> SessionDefinition {
         members: definition.members.as_ref().map(|members| members.iter().map(id).collect()),
         duplicates: definition.duplicates,
         capacity: definition.capacity,
+        timer_by: definition.timer_by,
+        features: (!definition.has_timer).then(Vec::new),
     }
 }
 
@@ -93,6 +100,9 @@ pub fn reply(reply: &Reply) -> Value {
         }
         Reply::Attendance(attendees) => attendance(&summarize(attendees.iter().map(attendee).collect())),
         Reply::Listed(page) => self::page(page),
+        Reply::Timer(TimerAck { timer, epoch, seq, now, .. }) => {
+            json!({ "timer": timer, "epoch": epoch, "seq": seq, "now": now })
+        }
     }
 }
 
@@ -145,7 +155,11 @@ fn state(state: &State) -> Value {
         "remainMs": state.remain,
         "epoch": state.epoch,
         "seq": state.seq,
+        "now": state.now,
     });
+    if let Some(timer) = &state.timer {
+        json["timer"] = json!(timer);
+    }
     if let Some(leader) = state.leader {
         json["leaderId"] = json!(leader);
     }
@@ -235,6 +249,16 @@ fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
         EventKind::Ended(Reason::Ended) => ("room:ended", json!({ "groupId": group, "reason": "ended" })),
         EventKind::Replaced => ("room:replaced", json!({ "groupId": group })),
         EventKind::Removed => ("room:removed", json!({ "groupId": group })),
+        EventKind::TimerChanged { timer, by, now } => {
+            let mut data = json!({ "timer": timer, "now": now });
+            if let Some(by) = by {
+                data["by"] = person(by);
+            }
+            ("timer:changed", data)
+        }
+        EventKind::PhaseChanged { timer, phases, now } => {
+            ("timer:phaseChanged", json!({ "timer": timer, "phases": phases, "now": now }))
+        }
         EventKind::Notice => ("room:notice", json!({ "groupId": group, "text": NOTICE })),
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     ids::{CLOSED_ENTRY_TTL, MAX_SILENCE, ROOMS, START, Time},
     join::Join,
     service::{Action, Reply, Service},
+    timer::TimerCommand,
 };
 
 /// A call and its time.
@@ -23,6 +24,8 @@ pub struct World {
     unswept: Service,
     /// All joins so far, and when they were sent.
     pub sent: Vec<(Time, Join)>,
+    /// All commands so far.
+    pub commanded: Vec<TimerCommand>,
     /// The reply to the last step.
     pub reply: Reply,
     /// Deadlines that the last step has set, and that are so near that bridges have to hear of them at once.
@@ -37,6 +40,7 @@ impl World {
             service: Service::default(),
             unswept: Service::default(),
             sent: Vec::new(),
+            commanded: Vec::new(),
             reply: Reply::Done,
             near_deadlines: Vec::new(),
         }
@@ -76,6 +80,7 @@ impl World {
             Action::Join { join, .. } | Action::AbandonJoin(join) => self.sent.push((self.now, *join)),
             // A copy that late would depend on when entries were closed, so the comparison starts again.
             Action::RepeatJoin(join) if !self.is_fresh(join) => self.unswept = self.service.clone(),
+            Action::Timer(command) => self.commanded.push(*command),
             _ => {}
         }
     }

@@ -3,7 +3,10 @@
 //! The numbers are exact, so a change that makes a call dearer, or cheaper, changes the number here. Where no test chooses
 //! the time, each script runs one command more: `TIME`.
 
-use rollcall_protocol::definition::SessionDefinition;
+use rollcall_protocol::{
+    definition::SessionDefinition,
+    timer::{TimerAction, TimerPlan},
+};
 
 use crate::fixture::{END, Fixture, MINUTE, definition};
 
@@ -12,7 +15,7 @@ const SIZES: [usize; 3] = [1, 10, 50];
 
 /// The same for all sizes. The first join of a session runs two scripts, and a change three.
 const COMMANDS: &[(&str, u64)] = &[
-    ("first join", 72),
+    ("first join", 73),
     ("join", 21),
     ("join that is sent again", 11),
     ("disconnect", 18),
@@ -21,10 +24,13 @@ const COMMANDS: &[(&str, u64)] = &[
     ("leave", 29),
     ("leave that is sent again", 10),
     ("read", 9),
+    ("timer", 21),
+    ("timer as it was", 8),
+    ("timer that is sent again", 8),
     ("heartbeat in one shard", 9),
     ("look for due shards", 34),
     ("sweep of a shard where nothing is due", 8),
-    ("change of the end", 48),
+    ("change of the end", 49),
     ("join of a listed user", 22),
     ("join of a user who is not listed", 8),
 ];
@@ -63,6 +69,13 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
     meter.count("leave", room.leave("kim/3")).await;
     meter.count("leave that is sent again", room.leave("kim/3")).await;
     meter.count("read", room.read(&["lea/1"])).await;
+    room.command("lea/1#set", TimerAction::Set(TimerPlan::Stopwatch {})).await.unwrap();
+    meter.count("timer", room.command("lea/1#start", TimerAction::Start {})).await.unwrap();
+    meter.count("timer as it was", room.command("lea/1#again", TimerAction::Start {})).await.unwrap();
+    meter
+        .count("timer that is sent again", room.command("lea/1#start", TimerAction::Start {}))
+        .await
+        .unwrap();
     meter.count("heartbeat in one shard", room.heartbeat(false)).await;
     meter.count("look for due shards", room.find_due()).await;
     meter.count("sweep of a shard where nothing is due", room.sweep()).await;

@@ -30,4 +30,5 @@ mod resume;
 mod rights;
 mod slices;
 mod sweep;
+mod timer;
 mod updates;

@@ -38,7 +38,7 @@ impl App {
             let response = timeout(attempt.timeout, self.transport.send(request))
                 .await
                 .map_err(|_| AttemptError::Timeout(attempt.timeout))??;
-            read_response(&response)
+            read_response(attempt.kind, &response)
         })
         .await;
         match &response {
@@ -52,13 +52,19 @@ impl App {
 }
 
 /// Reads the ack of a response.
-pub(super) fn read_response<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<T, AttemptError> {
+pub(super) fn read_response<T: DeserializeOwned>(
+    kind: EventKind,
+    response: &Response<Bytes>,
+) -> Result<T, AttemptError> {
     let status = response.status();
     let is_failure = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let ack: Ack<T> = match serde_json::from_slice(response.body()) {
         Ok(ack) => ack,
         // A component that failed once answers so, or a gateway in front of the app.
         Err(_) if is_failure => return Err(AttemptError::Status(status)),
+        Err(_) if status == StatusCode::NOT_FOUND && kind.feature().is_some() => {
+            return Err(AttemptError::Refused(ErrorCode::FeatureOff.into()));
+        }
         Err(error) => return Err(AttemptError::Unreadable(status, error)),
     };
     ack.into_result().map_err(|refusal| refused(status, refusal))
@@ -81,8 +87,12 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &'static str) -> AttemptError {
+        read_as(EventKind::Leave, status, body)
+    }
+
+    fn read_as(kind: EventKind, status: u16, body: &'static str) -> AttemptError {
         let response = Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap();
-        read_response::<Done>(&response).unwrap_err()
+        read_response::<Done>(kind, &response).unwrap_err()
     }
 
     #[test]
@@ -100,6 +110,13 @@ mod tests {
             assert!(read(status, "").is_temporary());
         }
         assert!(!read(404, "<html>").is_temporary());
+    }
+
+    #[test]
+    fn a_feature_without_its_component_is_off() {
+        assert!(read_as(EventKind::Timer, 404, "").is_feature_off());
+        assert!(!read_as(EventKind::Timer, 502, "").is_feature_off());
+        assert!(!read(404, "").is_feature_off());
     }
 
     #[test]

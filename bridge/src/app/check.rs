@@ -15,11 +15,13 @@ pub(crate) struct UnusableComponent {
 }
 
 impl App {
-    /// Checks all components. No client waits, so the calls need no permit, and they leave the circuit breaker alone.
+    /// Checks all components, except those of features that the deployment does without. No client waits, so the calls need no permit, and they leave the circuit breaker alone.
     pub(crate) async fn check(&self) -> Vec<UnusableComponent> {
         let mut unusable = Vec::new();
         for &component in EventKind::ALL {
-            if let Err(error) = self.check_component(component).await {
+            if let Err(error) = self.check_component(component).await
+                && !error.is_feature_off()
+            {
                 unusable.push(UnusableComponent { component, reason: reason(error) });
             }
         }
@@ -31,7 +33,7 @@ impl App {
         let response = timeout(self.timeout, self.transport.send(request))
             .await
             .map_err(|_| AttemptError::Timeout(self.timeout))??;
-        read_response(&response)
+        read_response(component, &response)
     }
 }
 

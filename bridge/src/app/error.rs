@@ -94,6 +94,11 @@ impl AttemptError {
         matches!(self, Self::Refused(refusal) if !refusal.code.may_retry())
     }
 
+    /// Whether the deployment does without the component.
+    pub(super) fn is_feature_off(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == ErrorCode::FeatureOff)
+    }
+
     /// Whether the request was sent.
     pub(super) fn was_sent(&self) -> bool {
         !matches!(self, Self::Overloaded | Self::CircuitOpen | Self::Call(_))

@@ -44,8 +44,11 @@ use backon::{ExponentialBuilder, Retryable};
 use rollcall_protocol::{
     EventJson, NodeId,
     call::Secret,
+    command::Command,
     event::{AppEvent, EventKind},
 };
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -108,13 +111,32 @@ impl App {
 
     /// Sends an event for which a client waits. Returns within the time limit, waiting and retries included.
     pub(crate) async fn call<E: AppEvent>(&self, event: &E, event_id: &str) -> Result<E::Response, AppError> {
+        self.call_json(E::KIND, EventJson::new(event), event_id).await
+    }
+
+    /// Sends a command for which a client waits. Returns within the time limit, waiting and retries included.
+    pub(crate) async fn command(
+        &self,
+        kind: EventKind,
+        command: &Command<'_>,
+        event_id: &str,
+    ) -> Result<Box<RawValue>, AppError> {
+        self.call_json(kind, EventJson::of_command(kind, command), event_id).await
+    }
+
+    async fn call_json<T: DeserializeOwned>(
+        &self,
+        kind: EventKind,
+        json: serde_json::Result<EventJson>,
+        event_id: &str,
+    ) -> Result<T, AppError> {
         let mut attempts = 0;
         let may_retry = |error: &AttemptError| error.was_sent() && error.is_temporary();
-        let response = self.send_repeatedly(event, event_id, retry::briefly(), may_retry, &mut attempts);
+        let response = self.send_repeatedly(json, event_id, retry::briefly(), may_retry, &mut attempts);
         let response = timeout(self.timeout, response)
             .await
             .unwrap_or_else(|_| Err(Arc::new(AttemptError::Timeout(self.timeout))));
-        response.map_err(|error| into_app_error(E::KIND, event_id, &error, attempts))
+        response.map_err(|error| into_app_error(kind, event_id, &error, attempts))
     }
 
     /// Sends an event for which no client waits. Keeps trying for about two minutes while the app is away.
@@ -125,8 +147,9 @@ impl App {
     ) -> Result<E::Response, AppError> {
         let mut attempts = 0;
         let may_retry = AttemptError::is_temporary;
+        let json = EventJson::new(event);
         let response =
-            self.send_repeatedly(event, event_id, retry::patiently(), may_retry, &mut attempts).await;
+            self.send_repeatedly(json, event_id, retry::patiently(), may_retry, &mut attempts).await;
         // An attempt may have reached the app even if the last one was not sent.
         response.map_err(|error| match &*error {
             AttemptError::Refused(refusal) => AppError::Refused { refusal: refusal.clone(), attempts },
@@ -142,7 +165,8 @@ impl App {
     ) -> Result<E::Response, AppError> {
         let mut attempts = 0;
         let may_retry = |error: &AttemptError| !error.is_final();
-        let response = self.send_repeatedly(event, event_id, retry::always(), may_retry, &mut attempts).await;
+        let json = EventJson::new(event);
+        let response = self.send_repeatedly(json, event_id, retry::always(), may_retry, &mut attempts).await;
         response.map_err(|error| into_app_error(E::KIND, event_id, &error, attempts))
     }
 
@@ -158,35 +182,34 @@ impl App {
     }
 
     /// Makes attempts until one succeeds, its error is not to be repeated, or the pauses end. Counts the attempts.
-    async fn send_repeatedly<E: AppEvent>(
+    async fn send_repeatedly<T: DeserializeOwned>(
         &self,
-        event: &E,
+        json: serde_json::Result<EventJson>,
         event_id: &str,
         pauses: ExponentialBuilder,
         may_retry: fn(&AttemptError) -> bool,
         attempts: &mut u32,
-    ) -> Result<E::Response, Arc<AttemptError>> {
-        let json = EventJson::new(event).map_err(|error| AttemptError::Call(error.into()))?;
-        let json = Arc::new(json);
+    ) -> Result<T, Arc<AttemptError>> {
+        let json = Arc::new(json.map_err(|error| AttemptError::Call(error.into()))?);
         let once = || {
             *attempts += 1;
-            self.send_once::<E>(&json, event_id)
+            self.send_once(&json, event_id)
         };
         once.retry(pauses).when(|error| may_retry(error)).await
     }
 
-    async fn send_once<E: AppEvent>(
+    async fn send_once<T: DeserializeOwned>(
         &self,
         json: &Arc<EventJson>,
         event_id: &str,
-    ) -> Result<E::Response, Arc<AttemptError>> {
+    ) -> Result<T, Arc<AttemptError>> {
         // A bridge has one heartbeat at a time. The heartbeat costs little, and the bridge must know whether the app
         // answers it.
-        if E::KIND != EventKind::Heartbeat && !self.circuit_breaker.admits() {
+        if json.kind() != EventKind::Heartbeat && !self.circuit_breaker.admits() {
             return Err(Arc::new(AttemptError::CircuitOpen));
         }
         // An event that waits for half of the time has the other half for one attempt.
-        let response = self.queue(E::KIND).send(event_id, Arc::clone(json), self.timeout / 2).await?;
+        let response = self.queue(json.kind()).send(event_id, Arc::clone(json), self.timeout / 2).await?;
         serde_json::from_str(response.get())
             .map_err(|error| Arc::new(AttemptError::Unreadable(::http::StatusCode::OK, error)))
     }

@@ -166,7 +166,11 @@ impl State {
             // A bridge sends few of them, each from one place that waits for it.
             EventKind::Heartbeat | EventKind::Read | EventKind::Sweep => 1,
             _ if goes_alone => 1,
-            EventKind::Connect | EventKind::Join | EventKind::Leave | EventKind::Disconnect => MAX_EVENTS,
+            EventKind::Connect
+            | EventKind::Join
+            | EventKind::Leave
+            | EventKind::Disconnect
+            | EventKind::Timer => MAX_EVENTS,
         }
     }
 }

@@ -200,7 +200,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fanout::merge::{CHANGED, HOST_CHANGED, RECONNECTED, RECONNECTING};
+    use crate::fanout::merge::{CHANGED, HOST_CHANGED, RECONNECTED, RECONNECTING, TIMER_CHANGED};
 
     fn room() -> RoomId {
         "r".parse().unwrap()
@@ -446,6 +446,23 @@ mod tests {
         let out = end_window(&mut coalescer, &mut now);
         assert_eq!(seqs(&out), [(2, 4), (5, 5), (6, 6)]);
         assert_eq!(out[1], json!({ "seq": 5, "hostId": "ben", "userName": "ben" }));
+    }
+
+    #[test]
+    fn a_timer_that_changes_again_and_again_goes_out_once_in_a_window_and_before_its_phase_changes() {
+        let (hub, mut now) = (Hub::default(), Instant::now());
+        let mut coalescer = Coalescer::new(&hub);
+        let timer = |name, seq, state| event(name, seq, json!({ "timer": { "state": state } }));
+        let at_once = payloads(coalescer.push(&room(), timer(TIMER_CHANGED, 1, "idle"), now));
+        assert_eq!(seqs(&at_once), [(1, 1)]);
+        for (seq, state) in [(2, "running"), (3, "paused"), (4, "running")] {
+            assert!(coalescer.push(&room(), timer(TIMER_CHANGED, seq, state), now).is_empty());
+        }
+        let out = end_window(&mut coalescer, &mut now);
+        assert_eq!(out, [json!({ "firstSeq": 2, "seq": 4, "timer": { "state": "running" } })]);
+        coalescer.push(&room(), timer(TIMER_CHANGED, 5, "paused"), now);
+        let out = payloads(coalescer.push(&room(), timer("timer:phaseChanged", 6, "finished"), now));
+        assert_eq!(seqs(&out), [(5, 5), (6, 6)]);
     }
 
     #[test]

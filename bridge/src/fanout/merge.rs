@@ -15,6 +15,7 @@ pub(super) const CHANGED: &str = "room:participantsChanged";
 pub(super) const RECONNECTING: &str = "room:participantReconnecting";
 pub(super) const RECONNECTED: &str = "room:participantReconnected";
 pub(super) const HOST_CHANGED: &str = "room:hostChanged";
+pub(super) const TIMER_CHANGED: &str = "timer:changed";
 
 /// An event's payload by field.
 type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
@@ -47,8 +48,8 @@ enum Members<'a> {
     Changed(Change<'a>),
     /// Members who dropped or returned: a single event names its member in fields of its own.
     Dropped(Vec<Fields<'a>>),
-    /// The new host, unless a later event names another.
-    Host { is_latest: bool },
+    /// Nobody in particular: only the latest event of this name counts, with the host or the timer as it is then.
+    Latest { is_latest: bool },
 }
 
 /// Neighbouring changes of one type, merged.
@@ -59,9 +60,9 @@ struct Run<'a> {
     members: Members<'a>,
 }
 
-/// Whether an event only says that members came, went, dropped or returned, or who is host after that.
+/// Whether an event only says that members came, went, dropped or returned, who is host after that, or how the timer is.
 pub(super) fn is_change(envelope: &Envelope) -> bool {
-    let names = [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED];
+    let names = [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED];
     envelope.only.is_none() && !envelope.closes && names.contains(&envelope.event.as_str())
 }
 
@@ -128,7 +129,7 @@ fn drop_repeated<'a>(changes: &mut [Run<'a>]) {
             Members::Dropped(dropped) => {
                 dropped.retain(|fields| seen.insert((event, fields.get("userId").map_or("", |id| id.get()))));
             }
-            Members::Host { is_latest } => *is_latest = seen.insert((event, "")),
+            Members::Latest { is_latest } => *is_latest = seen.insert((event, "")),
         }
     }
 }
@@ -146,7 +147,7 @@ impl<'a> Run<'a> {
         let fields = read_fields(event)?;
         let members = match (event.envelope.event.as_str(), fields.get("change")) {
             (CHANGED, Some(change)) => Members::Changed(serde_json::from_str(change.get())?),
-            (HOST_CHANGED, _) => Members::Host { is_latest: true },
+            (HOST_CHANGED | TIMER_CHANGED, _) => Members::Latest { is_latest: true },
             _ => Members::Dropped(vec![about_member(&fields)]),
         };
         Ok(Self { first: event, last: event, fields, members })
@@ -156,7 +157,7 @@ impl<'a> Run<'a> {
         match &self.members {
             Members::Changed(change) => change.users.is_empty(),
             Members::Dropped(dropped) => dropped.is_empty(),
-            Members::Host { is_latest } => !is_latest,
+            Members::Latest { is_latest } => !is_latest,
         }
     }
 
@@ -185,7 +186,7 @@ impl<'a> Run<'a> {
         let (name, users) = match &members {
             Members::Changed(change) => ("change", Some(to_raw_value(change)?)),
             Members::Dropped(users) => ("users", Some(to_raw_value(users)?)),
-            Members::Host { .. } => ("", None),
+            Members::Latest { .. } => ("", None),
         };
         let mut fields: Fields<'_> = fields;
         if is_merged {

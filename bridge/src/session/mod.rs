@@ -15,6 +15,7 @@
 //! | [`membership`] | where a session stands towards rooms |
 //! | [`join`], [`rejoin`], [`leave`] | entering a room, entering it again after a lost lease, and leaving it |
 //! | [`repeated_join`] | a join of the room that the session is in |
+//! | [`room_command`] | commands to the room that the session is in |
 //! | [`updates`], [`filter`] | hands room updates to the client, each once |
 //! | [`expiry`], [`refresh`] | when a token expires, and a new token in time |
 //! | [`outbound`] | the way to the client |
@@ -33,6 +34,7 @@ mod rate_limit;
 mod refresh;
 mod rejoin;
 mod repeated_join;
+mod room_command;
 mod updates;
 
 use std::{future, sync::Arc, time::Duration};
@@ -191,6 +193,9 @@ impl<O: Outbound> Session<O> {
             ClientEvent::Leave => encode_ack(Some(event), self.traced(event, Self::leave).await),
             ClientEvent::Refresh => {
                 encode_ack(Some(event), self.traced(event, async |it| it.refresh(&payload).await).await)
+            }
+            ClientEvent::Command(name) => {
+                encode_ack(Some(event), self.traced(event, async |it| it.command(name, &payload).await).await)
             }
         };
         reply(&ack);

@@ -1,22 +1,30 @@
 //! Requests about live rooms and attendance.
 
 use rollcall_guest::{
+    features,
     http::{self, Response},
     redis,
 };
 use rollcall_protocol::{
-    Refusal, RoomId, UserId,
-    api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice},
+    CommandId, Refusal, RoomId, UserId,
+    api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice, TimerRequest},
+    command::Feature,
     json,
 };
 use rollcall_rooms::Error;
 use serde::Deserialize;
-use spin_sdk::http::{Request, StatusCode};
+use spin_sdk::{
+    http::{Request, StatusCode},
+    wasip3::random::random::get_random_u64,
+};
 
 use crate::{malformed, path, respond_with};
 
 /// Enough for the longest notice in any JSON notation of its characters.
 const MAX_NOTICE_BYTES: usize = MAX_NOTICE_CHARS * 12 + 100;
+
+/// Enough for the longest plan of a timer.
+const MAX_COMMAND_BYTES: usize = 4096;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +81,24 @@ pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Er
         Ok(http::empty(StatusCode::NO_CONTENT))
     })
     .await
+}
+
+pub async fn command_timer(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
+    let received = http::take_body(request)?;
+    let body = http::read_body(request.headers(), received, MAX_COMMAND_BYTES).await?;
+    let TimerRequest { id, action } = json::from_object(&body).map_err(malformed)?;
+    let id = id.map_or_else(new_command_id, Ok)?;
+    respond_with(async {
+        features::ensure(Feature::Timer).await?;
+        let timer = redis::rooms().await?.operate_timer(room, &id, &action).await?;
+        Ok(http::json(StatusCode::OK, &timer))
+    })
+    .await
+}
+
+/// An id for a command without one, because the connection to Redis may break and the command be sent again.
+fn new_command_id() -> Result<CommandId, Refusal> {
+    CommandId::new(format!("{:016x}{:016x}", get_random_u64(), get_random_u64())).map_err(malformed)
 }
 
 pub async fn attendance(room: &RoomId) -> Result<Response, Error> {

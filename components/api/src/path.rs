@@ -23,6 +23,8 @@ pub enum Resource {
     End(RoomId),
     /// `/rooms/{id}/notices`
     Notices(RoomId),
+    /// `/rooms/{id}/timer`
+    Timer(RoomId),
 }
 
 impl Resource {
@@ -32,7 +34,7 @@ impl Resource {
             Self::Description | Self::Rooms | Self::Members(_) | Self::Attendance(_) => "GET, OPTIONS",
             Self::Room(_) => "GET, PUT, PATCH, DELETE, OPTIONS",
             Self::Member(..) => "DELETE, OPTIONS",
-            Self::End(_) | Self::Notices(_) => "POST, OPTIONS",
+            Self::End(_) | Self::Notices(_) | Self::Timer(_) => "POST, OPTIONS",
         }
     }
 
@@ -48,6 +50,7 @@ impl Resource {
             ["rooms", id, "attendance"] => Self::Attendance(parse(id)?),
             ["rooms", id, "end"] => Self::End(parse(id)?),
             ["rooms", id, "notices"] => Self::Notices(parse(id)?),
+            ["rooms", id, "timer"] => Self::Timer(parse(id)?),
             _ => return Err(ErrorCode::NoSuchPath.into()),
         })
     }

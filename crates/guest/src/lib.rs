@@ -7,6 +7,7 @@
 //! | `reply` | the errors of that interface to those of the port |
 //! | [`definitions`] | Spin's key-value store and PostgreSQL interface to sources of definitions |
 //! | [`events`] | an HTTP request to an event of a bridge, and its result to the response |
+//! | [`features`] | the variable `features` |
 //! | [`bearer`] | bearer tokens to permissions |
 //! | [`identity`] | a client's token to its user |
 //! | `jwks` | the address that publishes the keys of tokens |
@@ -25,6 +26,8 @@ pub mod cors;
 pub mod definitions;
 #[cfg(feature = "http")]
 pub mod events;
+#[cfg(all(feature = "http", feature = "redis"))]
+pub mod features;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]

@@ -37,6 +37,7 @@ pub fn document() -> String {
         paths::members,
         paths::kick,
         paths::notify,
+        paths::command_timer,
         paths::attendance,
         paths::sweep,
         paths::sweep_by_path,

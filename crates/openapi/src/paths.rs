@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "this crate only describes the operations of the components")]
 
 use rollcall_protocol::{
-    api::{LiveRooms, Notice, Problem, RoomMembers, SweepReport},
+    api::{LiveRooms, Notice, Problem, RoomMembers, SweepReport, TimerRequest},
     attendance::Attendance,
     definition::{DefinitionPatch, SessionDefinition},
+    timer::TimerAck,
 };
 use utoipa::{IntoParams, IntoResponses};
 
@@ -151,6 +152,18 @@ pub fn kick() {}
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         Refusals))]
 pub fn notify() {}
+
+/// Sets the timer of a room, or starts, stops or changes it
+#[utoipa::path(post, path = "/rooms/{id}/timer", security(("operator" = [])), params(Room), request_body = TimerRequest,
+    responses(
+        (status = 200, description = "The timer after the command", body = TimerAck),
+        (status = 404, description = "No session is live, it uses no timer, or no timer is set", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "The timer cannot do this in its state", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        Refusals))]
+pub fn command_timer() {}
 
 /// Reads the attendance of a room
 #[utoipa::path(get, path = "/rooms/{id}/attendance", security(("operator" = [])), params(Room),

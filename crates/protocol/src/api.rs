@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, RoomId, UserId, text};
+use crate::{
+    CommandId, ErrorCode, RoomId, UserId, text,
+    timer::{Timer, TimerAction},
+};
 
 /// The longest notice, in characters.
 pub const MAX_NOTICE_CHARS: usize = 2000;
@@ -60,6 +63,12 @@ pub struct RoomState {
     /// The current host; none in an empty room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_id: Option<UserId>,
+    /// The time of Redis.
+    #[serde(default)]
+    pub now: u64,
+    /// The timer, if one has been set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<Timer>,
     /// The session.
     pub epoch: u64,
     /// The last event that this state includes.
@@ -147,6 +156,19 @@ pub struct Notice {
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000, pattern = r"\S"))]
     #[serde(deserialize_with = "text::deserialize_lines")]
     pub text: String,
+}
+
+/// An operator's command to the timer of a room.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerRequest {
+    /// Names the command. The same command sent again has no second effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 1, max_length = 128))]
+    pub id: Option<CommandId>,
+    /// What to do.
+    #[serde(flatten)]
+    pub action: TimerAction,
 }
 
 impl Notice {

@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     ErrorCode, Refusal,
+    command::Command,
     event::{AppEvent, EventKind},
     json,
 };
@@ -21,6 +22,15 @@ pub struct EventJson {
 impl EventJson {
     /// Writes an event together with its kind.
     pub fn new<E: AppEvent>(event: &E) -> serde_json::Result<Self> {
+        Self::of_kind(E::KIND, event)
+    }
+
+    /// Writes a command together with the kind of its event.
+    pub fn of_command(kind: EventKind, command: &Command<'_>) -> serde_json::Result<Self> {
+        Self::of_kind(kind, command)
+    }
+
+    fn of_kind(kind: EventKind, event: &impl Serialize) -> serde_json::Result<Self> {
         #[derive(Serialize)]
         struct Body<'a, E> {
             #[serde(rename = "type")]
@@ -29,7 +39,7 @@ impl EventJson {
             event: &'a E,
         }
 
-        Ok(Self { kind: E::KIND, json: to_raw_value(&Body { kind: E::KIND, event })? })
+        Ok(Self { kind, json: to_raw_value(&Body { kind, event })? })
     }
 
     /// The kind of the event.
@@ -73,7 +83,10 @@ fn unreadable(error: serde_json::Error) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Disconnect, Leave, Membership};
+    use crate::{
+        event::{Disconnect, Leave, Membership},
+        timer::{TimerAction, TimerCommand, TimerPlan},
+    };
 
     fn membership() -> Membership {
         Membership {
@@ -92,6 +105,18 @@ mod tests {
             (EventKind::Leave, r#"{"type":"leave","roomId":"r","userId":"u","entryId":"e"}"#)
         );
         assert_eq!(read::<Leave>(json.as_bytes()), Ok(Leave(membership())));
+    }
+
+    #[test]
+    fn a_command_reads_back_as_the_component_knows_it() {
+        let data = RawValue::from_string(r#"{"mode":"stopwatch","id":"c"}"#.to_owned()).unwrap();
+        let (membership, command_id) = (membership(), "c".parse().unwrap());
+        let command =
+            Command { membership: &membership, command_id: &command_id, command: "timer:set", data: &data };
+        let json = EventJson::of_command(EventKind::Timer, &command).unwrap();
+        let read = read::<TimerCommand>(json.get().get().as_bytes()).unwrap();
+        let action = TimerAction::Set(TimerPlan::Stopwatch {});
+        assert_eq!(read, TimerCommand { membership, command_id, action });
     }
 
     #[test]

@@ -3,29 +3,33 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
-use crate::{ErrorCode, Refusal, RoomId, UserId, definition::Grant, resume::ResumeToken, text};
+use crate::{
+    ErrorCode, Refusal, RoomId, UserId, command::CommandName, definition::Grant, resume::ResumeToken, text,
+};
 
 /// The events that clients send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientEvent {
     /// Enter a room, or return to the room.
-    #[serde(rename = "room:join")]
     Join,
     /// Leave the room for good.
-    #[serde(rename = "room:leave")]
     Leave,
     /// Present a new token before the old token expires.
-    #[serde(rename = "auth:refresh")]
     Refresh,
+    /// Change something in the room that the member is in.
+    Command(CommandName),
 }
 
 impl ClientEvent {
     /// All events.
-    pub const ALL: &[Self] = &[Self::Join, Self::Leave, Self::Refresh];
+    pub fn all() -> impl Iterator<Item = Self> {
+        let commands = CommandName::ALL.iter().copied().map(Self::Command);
+        [Self::Join, Self::Leave, Self::Refresh].into_iter().chain(commands)
+    }
 
     /// The event of a name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|event| event.as_str() == name)
+        Self::all().find(|event| event.as_str() == name)
     }
 
     /// The name on the wire.
@@ -34,6 +38,7 @@ impl ClientEvent {
             Self::Join => "room:join",
             Self::Leave => "room:leave",
             Self::Refresh => "auth:refresh",
+            Self::Command(command) => command.as_str(),
         }
     }
 }
@@ -185,6 +190,12 @@ pub struct Joined {
     pub first: bool,
     /// Whether this entry continues a membership, after a lost connection or in place of another connection.
     pub recovered: bool,
+    /// The time of Redis.
+    #[serde(default)]
+    pub now: u64,
+    /// The timer of the room, if one has been set. The JSON is the script's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<Box<RawValue>>,
 }
 
 /// The data of the ack of `room:join`.
@@ -290,9 +301,10 @@ mod tests {
     }
 
     #[test]
-    fn client_event_names_are_what_serde_writes() {
-        for &event in ClientEvent::ALL {
-            assert_eq!(serde_json::to_value(event).unwrap(), event.as_str());
+    fn events_are_found_by_their_names() {
+        for event in ClientEvent::all() {
+            assert_eq!(ClientEvent::named(event.as_str()), Some(event));
         }
+        assert_eq!(ClientEvent::named("room:burn"), None);
     }
 }

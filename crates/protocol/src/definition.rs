@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RoomId, UserId};
+use crate::{RoomId, UserId, command::Feature};
 
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
@@ -38,6 +38,30 @@ pub struct SessionDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub capacity: Option<u32>,
+    /// Who may set the timer of the room, beside operators.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timer_by: TimerBy,
+    /// The features that the session uses, of those that the deployment has; without this list, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<Feature>>,
+}
+
+/// Who may set the timer of a room, beside operators.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TimerBy {
+    /// Only the leader. In a room without a leader, nobody.
+    Leader,
+    /// The current host.
+    #[default]
+    Host,
+    /// Every member.
+    Anyone,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What happens when a present user connects again without the resume token of the first connection.
@@ -80,6 +104,12 @@ pub struct DefinitionPatch {
     #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub capacity: Option<Option<u32>>,
+    /// Who may set the timer of the room, beside operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timer_by: Option<TimerBy>,
+    /// The features that the session uses; `null` for all.
+    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    pub features: Option<Option<Vec<Feature>>>,
 }
 
 /// Distinguishes `null` from an absent member.
@@ -106,13 +136,19 @@ pub struct Grant {
     /// The most members at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
+    /// Who may set the timer of the room, beside operators.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timer_by: TimerBy,
+    /// The features that the session uses, of those that the deployment has; without this list, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<Feature>>,
 }
 
 impl From<&Grant> for SessionDefinition {
     /// Every holder of such a token may enter, so the definition lists no members.
     fn from(grant: &Grant) -> Self {
-        let Grant { end_at, leader_id, duplicates, capacity, .. } = grant.clone();
-        Self { end_at, leader_id, members: None, duplicates, capacity }
+        let Grant { end_at, leader_id, duplicates, capacity, timer_by, features, .. } = grant.clone();
+        Self { end_at, leader_id, members: None, duplicates, capacity, timer_by, features }
     }
 }
 
@@ -140,6 +176,19 @@ pub enum InvalidDefinition {
 }
 
 impl SessionDefinition {
+    /// A session without a leader, open to everybody, and with the defaults of all other terms.
+    pub fn until(end_at: u64) -> Self {
+        Self {
+            end_at,
+            leader_id: None,
+            members: None,
+            duplicates: Duplicates::default(),
+            capacity: None,
+            timer_by: TimerBy::default(),
+            features: None,
+        }
+    }
+
     /// Checks the rules that the types do not express.
     pub fn validate(&self) -> Result<(), InvalidDefinition> {
         if !(EARLIEST_END_MS..=LATEST_END_MS).contains(&self.end_at) {
@@ -162,6 +211,8 @@ impl SessionDefinition {
             members: patch.members.unwrap_or(self.members),
             duplicates: patch.duplicates.unwrap_or(self.duplicates),
             capacity: patch.capacity.unwrap_or(self.capacity),
+            timer_by: patch.timer_by.unwrap_or(self.timer_by),
+            features: patch.features.unwrap_or(self.features),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     EntryId, Keyspace, NodeId, ResumeHash, RoomId, UserId,
     api::SweepReport,
     client::{Done, Identity, Joined, Profile},
+    command::Feature,
     definition::Grant,
     id,
 };
@@ -246,12 +247,22 @@ pub enum EventKind {
     Read,
     /// [`Sweep`]
     Sweep,
+    /// [`TimerCommand`](crate::timer::TimerCommand)
+    Timer,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: &[Self] =
-        &[Self::Connect, Self::Join, Self::Leave, Self::Disconnect, Self::Heartbeat, Self::Read, Self::Sweep];
+    pub const ALL: &[Self] = &[
+        Self::Connect,
+        Self::Join,
+        Self::Leave,
+        Self::Disconnect,
+        Self::Heartbeat,
+        Self::Read,
+        Self::Sweep,
+        Self::Timer,
+    ];
 
     /// The name in bodies, logs and metrics.
     pub fn name(self) -> &'static str {
@@ -263,6 +274,7 @@ impl EventKind {
             Self::Heartbeat => "heartbeat",
             Self::Read => "read",
             Self::Sweep => "sweep",
+            Self::Timer => "timer",
         }
     }
 
@@ -276,6 +288,7 @@ impl EventKind {
             Self::Heartbeat => "/events/heartbeat",
             Self::Read => "/events/read",
             Self::Sweep => "/events/sweep",
+            Self::Timer => "/events/timer",
         }
     }
 
@@ -289,6 +302,21 @@ impl EventKind {
             Self::Heartbeat => "rollcall.heartbeat",
             Self::Read => "rollcall.read",
             Self::Sweep => "rollcall.sweep",
+            Self::Timer => "rollcall.timer",
+        }
+    }
+
+    /// The feature that such events belong to. A deployment without the feature need not have the component.
+    pub fn feature(self) -> Option<Feature> {
+        match self {
+            Self::Timer => Some(Feature::Timer),
+            Self::Connect
+            | Self::Join
+            | Self::Leave
+            | Self::Disconnect
+            | Self::Heartbeat
+            | Self::Read
+            | Self::Sweep => None,
         }
     }
 }

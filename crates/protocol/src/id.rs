@@ -227,6 +227,10 @@ id! {
     EventId(Text)
 }
 id! {
+    /// A command of a client. A command that arrives again with the same id has no second effect.
+    CommandId(Text)
+}
+id! {
     /// One bridge process, from start to end.
     NodeId(Text)
 }

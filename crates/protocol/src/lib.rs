@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`id`] | ids of rooms, users, entries and bridge nodes |
 //! | [`client`] | events that clients send, and their acks |
+//! | [`command`] | events of members that change something in their room |
+//! | [`timer`] | the timer that the members of a room share |
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
@@ -28,6 +30,7 @@ pub mod call;
 pub mod check;
 pub mod client;
 pub mod close;
+pub mod command;
 pub mod definition;
 pub mod error;
 pub mod event;
@@ -38,8 +41,9 @@ pub mod keyspace;
 pub mod origin;
 pub mod resume;
 pub mod text;
+pub mod timer;
 
 pub use body::EventJson;
 pub use error::{ErrorCode, Refusal};
-pub use id::{EntryId, EventId, NodeId, ResumeHash, RoomId, UserId};
+pub use id::{CommandId, EntryId, EventId, NodeId, ResumeHash, RoomId, UserId};
 pub use keyspace::Keyspace;

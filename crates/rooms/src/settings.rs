@@ -17,6 +17,12 @@ const ENTRY_BURST: u64 = 20;
 /// In which time a user may enter a room once more after that. Each entry goes to the whole room.
 const ENTRY_INTERVAL_MS: u64 = 3000;
 
+/// How often a user may change a room's timer at once. Each change goes to the whole room.
+const TIMER_BURST: u64 = 10;
+
+/// In which time a user may change the timer once more after that.
+const TIMER_INTERVAL_MS: u64 = 1000;
+
 /// Settling a member takes about 30 µs, and a script may take several steps.
 const SLICE_MEMBERS: u64 = 100;
 
@@ -49,6 +55,10 @@ pub struct Settings {
     pub entry_burst: u64,
     /// In which time a user may enter once more after that.
     pub entry_interval_ms: u64,
+    /// How often a user may change the timer of one room at once.
+    pub timer_burst: u64,
+    /// In which time a user may change the timer once more after that.
+    pub timer_interval_ms: u64,
     /// The most members whom one step of a script settles, so that a script does not block Redis.
     pub slice_members: u64,
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
@@ -168,6 +178,8 @@ impl Default for Settings {
             closed_entry_ms: CLOSED_ENTRY_MS,
             entry_burst: ENTRY_BURST,
             entry_interval_ms: ENTRY_INTERVAL_MS,
+            timer_burst: TIMER_BURST,
+            timer_interval_ms: TIMER_INTERVAL_MS,
             slice_members: SLICE_MEMBERS,
             now: None,
             is_cluster: false,

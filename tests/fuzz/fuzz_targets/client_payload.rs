@@ -6,7 +6,9 @@ use rollcall_protocol::{
     RoomId,
     api::Notice,
     client::{JoinRequest, RefreshRequest},
+    command::CommandPayload,
     text,
+    timer::TimerAction,
 };
 
 fuzz_target!(|text: &str| {
@@ -14,6 +16,10 @@ fuzz_target!(|text: &str| {
         check(&group_id);
     }
     let _ = serde_json::from_str::<RefreshRequest>(text);
+    let _ = serde_json::from_str::<CommandPayload>(text);
+    if let Ok(TimerAction::Set(plan)) = serde_json::from_str(text) {
+        assert!(plan.validate().is_ok());
+    }
     if let Ok(id) = text.parse::<RoomId>() {
         check(&id);
         assert_eq!(id.as_str(), text);

@@ -155,7 +155,7 @@ impl Metrics {
         for code in HANDSHAKE_CODES {
             let _ = self.connections_refused.get_or_create(&ReasonLabel { reason: code.as_str() });
         }
-        for event in ClientEvent::ALL {
+        for event in ClientEvent::all() {
             let labels = ClientEventLabels { event: event.as_str(), code: "ok" };
             let _ = self.client_events.get_or_create(&labels);
         }

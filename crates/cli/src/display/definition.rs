@@ -2,7 +2,8 @@
 
 use rollcall_protocol::{
     RoomId, UserId,
-    definition::{Duplicates, SessionDefinition},
+    command::Feature,
+    definition::{Duplicates, SessionDefinition, TimerBy},
 };
 
 use super::{display_or_missing, table};
@@ -29,6 +30,8 @@ pub(crate) fn definition(room: &RoomId, definition: SessionDefinition) -> String
         ("members", format_members(definition.members.as_deref())),
         ("capacity", capacity.unwrap_or_else(|| "unlimited".to_owned())),
         ("duplicates", format_duplicates(definition.duplicates).to_owned()),
+        ("timer by", format_timer_by(definition.timer_by).to_owned()),
+        ("features", format_features(definition.features.as_deref())),
     ])
 }
 
@@ -52,6 +55,22 @@ fn format_duplicates(duplicates: Duplicates) -> &'static str {
     }
 }
 
+fn format_timer_by(timer_by: TimerBy) -> &'static str {
+    match timer_by {
+        TimerBy::Leader => "leader",
+        TimerBy::Host => "host",
+        TimerBy::Anyone => "anyone",
+    }
+}
+
+fn format_features(features: Option<&[Feature]>) -> String {
+    match features {
+        None => "all".to_owned(),
+        Some([]) => "none".to_owned(),
+        Some(features) => features.iter().map(|feature| feature.as_str()).collect::<Vec<_>>().join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -68,16 +87,17 @@ mod tests {
     fn optional_properties_have_words_for_their_defaults() {
         let shown = display(json!({"endAt": AT, "leaderId": "lea"}));
         assert!(shown.starts_with("room        algebra\nends        2026-11-23T18:00:00Z ("), "{shown}");
-        let rest = "leader      lea\nmembers     everybody\ncapacity    unlimited\nduplicates  refuse";
+        let rest = "leader      lea\nmembers     everybody\ncapacity    unlimited\nduplicates  refuse\ntimer by    host\nfeatures    all";
         assert!(shown.ends_with(rest), "{shown}");
     }
 
     #[test]
     fn members_and_capacity_are_shown() {
         let shown = display(json!({
-            "endAt": AT, "leaderId": "lea", "members": ["kim", "ben"], "capacity": 3, "duplicates": "share"
+            "endAt": AT, "leaderId": "lea", "members": ["kim", "ben"], "capacity": 3, "duplicates": "share",
+            "timerBy": "anyone", "features": ["timer"]
         }));
-        assert!(shown.ends_with("members     kim, ben\ncapacity    3\nduplicates  share"), "{shown}");
+        assert!(shown.ends_with("members     kim, ben\ncapacity    3\nduplicates  share\ntimer by    anyone\nfeatures    timer"), "{shown}");
         let shown = display(json!({"endAt": AT, "members": []}));
         assert!(shown.contains("\nleader      -\n"), "{shown}");
         assert!(shown.contains("\nmembers     nobody else\n"), "{shown}");

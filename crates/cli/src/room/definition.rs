@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rollcall_protocol::{
     UserId,
+    command::{Feature, UnknownFeature},
     definition::{self, SessionDefinition},
 };
 
@@ -39,6 +40,31 @@ pub(super) struct DefinitionArgs {
     /// What happens when a user connects a second time.
     #[arg(long, value_enum, default_value_t = Duplicates::Refuse)]
     duplicates: Duplicates,
+
+    /// Who may set the timer of the room, beside operators.
+    #[arg(long, value_enum, default_value_t = TimerBy::Host)]
+    timer_by: TimerBy,
+
+    /// The features that the session uses, separated by spaces, as in "timer"; all without this flag.
+    #[arg(long, value_name = "NAMES", value_parser = parse_features)]
+    features: Option<Features>,
+}
+
+type Features = Vec<Feature>;
+
+fn parse_features(names: &str) -> Result<Features, UnknownFeature> {
+    Feature::parse_list(names)
+}
+
+/// Who may set the timer.
+#[derive(Clone, Copy, ValueEnum)]
+enum TimerBy {
+    /// Only the leader.
+    Leader,
+    /// The current host.
+    Host,
+    /// Every member.
+    Anyone,
 }
 
 /// What happens when a user connects a second time.
@@ -65,6 +91,12 @@ impl DefinitionArgs {
                 Duplicates::Share => definition::Duplicates::Share,
             },
             capacity: self.capacity,
+            timer_by: match self.timer_by {
+                TimerBy::Leader => definition::TimerBy::Leader,
+                TimerBy::Host => definition::TimerBy::Host,
+                TimerBy::Anyone => definition::TimerBy::Anyone,
+            },
+            features: self.features,
         })
     }
 }
@@ -150,7 +182,13 @@ mod tests {
 
     #[test]
     fn invalid_flags_are_refused() {
-        for flags in [["--capacity", "0"], ["--duplicates", "both"], ["--member", ""]] {
+        for flags in [
+            ["--features", "timers"],
+            ["--timer-by", "kim"],
+            ["--capacity", "0"],
+            ["--duplicates", "both"],
+            ["--member", ""],
+        ] {
             assert!(definition(&flags).is_err(), "{flags:?}");
         }
     }

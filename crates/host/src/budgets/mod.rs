@@ -25,6 +25,7 @@ use rollcall_protocol::{
     event::{
         AppEvent, Connect, Disconnect, EntryRef, EventKind, Heartbeat, Join, Leave, Membership, Read, Sweep,
     },
+    timer::{TimerAction, TimerCommand, TimerPlan},
 };
 use rollcall_servers::RedisServer;
 
@@ -43,6 +44,8 @@ join, room of ten           249  monotonic-clock.wait-for, redis.connection.exec
 join, ten in a call        2161  insecure-seed.insecure-seed, monotonic-clock.wait-for, 10 redis.connection.execute, wall-clock.now
 read, new instance          418  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 read, room of twenty        373  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+timer, new instance         250  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+timer                       190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 disconnect, new instance    207  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  157  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 leave, new instance         206  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
@@ -63,7 +66,8 @@ const ROUTED_HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.
                            types.request.get-path-with-query, types.request.get-scheme, types.response.new, \
                            types.response.set-status-code";
 
-const COMPONENTS: &[&str] = &["connect", "join", "read", "disconnect", "leave", "heartbeat", "sweep-http"];
+const COMPONENTS: &[&str] =
+    &["connect", "join", "read", "timer", "disconnect", "leave", "heartbeat", "sweep-http"];
 
 /// How far the instructions may be from the table, in percent.
 const MARGIN: u64 = 8;
@@ -110,6 +114,15 @@ fn membership(number: usize) -> Membership {
         room_id: "algebra".parse().unwrap(),
         user_id: format!("user-{number:04}").parse().unwrap(),
         entry_id: entry(number).parse().unwrap(),
+    }
+}
+
+fn timer_command(number: usize) -> TimerCommand {
+    let plan = TimerPlan::Countdown { duration_ms: 60_000 };
+    TimerCommand {
+        membership: membership(0),
+        command_id: format!("command-{number}").parse().unwrap(),
+        action: TimerAction::Set(plan),
     }
 }
 
@@ -258,6 +271,8 @@ async fn each_event_costs_what_the_table_says() {
     joins.push(("join, ten in a call", sign_batch((10..20).map(join))));
     meter.measure("join", joins).await;
     meter.measure("read", in_turn(["read, new instance", "read, room of twenty"], &|_| sign(&read()))).await;
+    let timer = |number| sign(&timer_command(number));
+    meter.measure("timer", in_turn(["timer, new instance", "timer"], &timer)).await;
     let disconnect = |number| sign(&Disconnect(membership(number)));
     meter.measure("disconnect", in_turn(["disconnect, new instance", "disconnect"], &disconnect)).await;
     let leave = |number| sign(&Leave(membership(number)));

@@ -1,16 +1,13 @@
 //! Joins and the key-value store with the definitions: what a join reads there, and what happens while the store is away.
 
-use rollcall_protocol::definition::{Duplicates, SessionDefinition, StoredDefinition};
+use rollcall_protocol::definition::{SessionDefinition, StoredDefinition};
 
 use crate::support::{RedisServer, connect, count, count_store, join_with_store, send_join};
 
 pub(crate) fn define(store: &RedisServer, room: &str) {
     let definition = SessionDefinition {
-        end_at: 4_000_000_000_000,
-        leader_id: None,
         members: Some(["kim", "ben", "ann"].map(|user| user.parse().unwrap()).to_vec()),
-        duplicates: Duplicates::Refuse,
-        capacity: None,
+        ..SessionDefinition::until(4_000_000_000_000)
     };
     let json = serde_json::to_string(&StoredDefinition { revision: 1, definition }).unwrap();
     redis::cmd("SET").arg(format!("session:{room}")).arg(json).exec(&mut connect(store)).unwrap();

@@ -143,18 +143,13 @@ impl EntityTag {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_protocol::definition::{Duplicates, SessionDefinition};
+    use rollcall_protocol::definition::SessionDefinition;
 
     use super::*;
 
     fn stored() -> StoredDefinition {
-        let definition = SessionDefinition {
-            end_at: 1,
-            leader_id: Some("lea".parse().unwrap()),
-            members: None,
-            duplicates: Duplicates::Refuse,
-            capacity: None,
-        };
+        let leader_id = Some("lea".parse().unwrap());
+        let definition = SessionDefinition { leader_id, ..SessionDefinition::until(1) };
         StoredDefinition { revision: 7, definition }
     }
 

@@ -2,6 +2,7 @@
 
 use rollcall_protocol::{
     UserId,
+    command::Feature,
     definition::{EARLIEST_END_MS, LATEST_END_MS, SessionDefinition},
 };
 use serde::de::DeserializeOwned;
@@ -58,6 +59,8 @@ impl SessionRow {
                 .optional("duplicates", "'refuse', 'takeover', 'share' or null")?
                 .unwrap_or_default(),
             capacity,
+            timer_by: self.optional("timer_by", "'leader', 'host', 'anyone' or null")?.unwrap_or_default(),
+            features: self.features()?,
         }))
     }
 
@@ -66,6 +69,14 @@ impl SessionRow {
     fn leader(&self, user: &UserId) -> Result<Option<UserId>, InvalidRow> {
         let leader: Option<UserId> = self.optional("leader_id", "the id of a user, or null")?;
         Ok(leader.map(|leader| leader.with_type_of(user)))
+    }
+
+    /// Returns the features that the session uses: names separated by spaces, as a table would hold them.
+    fn features(&self) -> Result<Option<Vec<Feature>>, InvalidRow> {
+        const EXPECTED: &str = "names of features separated by spaces, or null";
+        let Some(names) = self.optional::<String>("features", EXPECTED)? else { return Ok(None) };
+        let unusable = InvalidRow::Unusable { column: "features", expected: EXPECTED };
+        Feature::parse_list(&names).map(Some).map_err(|_| unusable)
     }
 
     /// Returns the end as Rollcall can store it. An end before all that Rollcall stores is over, whatever it is exactly.
@@ -117,7 +128,7 @@ impl SessionRow {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_protocol::definition::Duplicates;
+    use rollcall_protocol::definition::{Duplicates, TimerBy};
 
     use super::*;
 
@@ -133,7 +144,7 @@ mod tests {
     #[test]
     fn all_columns_have_an_effect() {
         let columns = r#"{"end_at": "2030-03-17T17:46:40", "leader_id": 8, "is_member": true, "capacity": 30,
-                          "duplicates": "share", "other": {}}"#;
+                          "duplicates": "share", "timer_by": "anyone", "features": "timer", "other": {}}"#;
         let found = definition(columns, Some(1_900_000_000_000.5)).unwrap().unwrap();
         let members = Some(vec!["kim".parse().unwrap()]);
         assert_eq!(
@@ -144,17 +155,23 @@ mod tests {
                 members,
                 duplicates: Duplicates::Share,
                 capacity: Some(30),
+                timer_by: TimerBy::Anyone,
+                features: Some(vec![Feature::Timer]),
             }
         );
     }
 
     #[test]
     fn optional_columns_may_be_absent_or_null() {
-        for rest in ["", r#", "leader_id": null, "capacity": null, "duplicates": null"#] {
+        for rest in [
+            "",
+            r#", "leader_id": null, "capacity": null, "duplicates": null, "timer_by": null, "features": null"#,
+        ] {
             let columns = format!(r#"{{"end_at": "x", "is_member": null{rest}}}"#);
             let found = definition(&columns, Some(1.9e12)).unwrap().unwrap();
             assert_eq!((found.members, found.leader_id, found.capacity), (Some(Vec::new()), None, None));
             assert_eq!(found.duplicates, Duplicates::Refuse);
+            assert_eq!((found.timer_by, found.features), (TimerBy::Host, None));
         }
     }
 
@@ -182,6 +199,9 @@ mod tests {
             ("leader_id", "1.5"),
             ("is_member", r#""yes""#),
             ("is_member", "1"),
+            ("timer_by", r#""me""#),
+            ("features", r#"["timer"]"#),
+            ("features", r#""teleport""#),
             ("capacity", r#""30""#),
             ("capacity", "0"),
             ("capacity", "-1"),

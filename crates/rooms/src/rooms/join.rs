@@ -3,7 +3,8 @@
 use rollcall_protocol::{
     EntryId, NodeId, ResumeHash, RoomId, UserId,
     client::{Joined, Profile},
-    definition::{Duplicates, StoredDefinition},
+    command::Feature,
+    definition::{Duplicates, StoredDefinition, TimerBy},
     event::Join,
     id,
 };
@@ -54,6 +55,9 @@ pub(crate) struct Terms<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     leader_id: Option<&'a UserId>,
     duplicates: Duplicates,
+    timer_by: TimerBy,
+    /// Names separated by spaces, or `*` for all.
+    features: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     capacity: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,10 +73,17 @@ impl<'a> From<&'a StoredDefinition> for Terms<'a> {
             end_at: definition.end_at,
             leader_id: definition.leader_id.as_ref(),
             duplicates: definition.duplicates,
+            timer_by: definition.timer_by,
+            features: definition.features.as_deref().map_or_else(|| "*".to_owned(), join_names),
             capacity: definition.capacity,
             members: members.map(|members| members.iter().map(UserId::as_str).collect()),
         }
     }
+}
+
+fn join_names(features: &[Feature]) -> String {
+    let names: Vec<_> = features.iter().map(|feature| feature.as_str()).collect();
+    names.join(" ")
 }
 
 impl<R: Redis> Rooms<R> {

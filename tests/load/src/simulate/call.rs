@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use rollcall_protocol::{
     RoomId, UserId,
     attendance::{Attendance, Ending},
-    definition::{Duplicates, SessionDefinition, StoredDefinition},
+    definition::{SessionDefinition, StoredDefinition},
     event::{Heartbeat, Join, Membership},
 };
 use rollcall_rooms::{Error, Rooms, Settings, definitions::DefinitionSource};
@@ -113,13 +113,7 @@ impl DefinitionSource for Definitions<'_> {
         let session = names::room_number(room).and_then(|room| self.0.get(room as usize));
         Ok(session.map(|session| StoredDefinition {
             revision: 0,
-            definition: SessionDefinition {
-                end_at: milliseconds_at(session.ends_at),
-                leader_id: None,
-                members: None,
-                duplicates: Duplicates::default(),
-                capacity: None,
-            },
+            definition: SessionDefinition::until(milliseconds_at(session.ends_at)),
         }))
     }
 }

@@ -1,6 +1,6 @@
 -- Joins of users who are in the room already.
 
---- @include "rate_limit"
+--- @include "entry_rate"
 
 -- Limits a user's entries, because scripts read and write all of them together.
 local MAX_SHARED = 16

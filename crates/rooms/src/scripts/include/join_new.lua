@@ -1,10 +1,10 @@
 -- Joins of users who are not in the room.
 
 --- @include "clock"
+--- @include "entry_rate"
 --- @include "epoch"
 --- @include "host"
 --- @include "join_entry"
---- @include "rate_limit"
 --- @include "terms"
 
 -- Sequence number in the ack of the member who starts the session: no event, so the client also gets room:started.

@@ -21,19 +21,20 @@ local function encode_roster(room)
   return room.roster
 end
 
+-- Adds a field whose value is JSON already to an object that is JSON already and not empty.
+local function add_field(object, name, json)
+  return json and '{"' .. name .. '":' .. json .. ',' .. string.sub(object, 2) or object
+end
+
 -- Encodes a table, which must not be empty, and adds a field whose value is JSON already.
 local function encode_with(object, name, json)
-  local text = encode_json(object)
-  if not json then
-    return text
-  end
-  return '{"' .. name .. '":' .. json .. ',' .. string.sub(text, 2)
+  return add_field(encode_json(object), name, json)
 end
 
 -- Adds the fields of the room that acks and snapshots show.
 local function describe_room(room, data)
   data.count = count_members(room)
-  data.endAt, data.remainMs = room.end_at, room.end_at - now
+  data.endAt, data.remainMs, data.now = room.end_at, room.end_at - now, now
   data.leaderId, data.hostId, data.epoch = get_public_leader(room), get_public_host(room), room.epoch
   return data
 end
@@ -41,7 +42,7 @@ end
 -- Returns the room as acks and snapshots show it, with the fields of `data` added.
 local function encode_room(room, data)
   describe_room(room, data)
-  return encode_with(data, 'members', encode_roster(room))
+  return add_field(encode_with(data, 'timer', room.timer), 'members', encode_roster(room))
 end
 
 local function publish_envelope(room, envelope, json)
@@ -50,7 +51,7 @@ end
 
 -- Publishes an event to the whole room.
 -- options: except (an entry that does not get the event), closes (whether the bridge closes the sockets afterwards),
--- members (the member list as JSON)
+-- members (the member list as JSON), timer (the timer as JSON)
 local function publish(room, event, data, options)
   room.seq = redis.call('HINCRBY', room.key, 'seq', 1)
   data.epoch, data.seq = room.epoch, room.seq
@@ -61,7 +62,7 @@ local function publish(room, event, data, options)
     except = options.except,
     closes = options.closes or false,
   }
-  publish_envelope(room, envelope, encode_with(data, 'members', options.members))
+  publish_envelope(room, envelope, add_field(encode_with(data, 'timer', options.timer), 'members', options.members))
 end
 
 -- Tells one entry why the bridge closes its socket. The event takes no sequence number, because nobody else gets it.

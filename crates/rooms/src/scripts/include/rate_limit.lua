@@ -1,28 +1,24 @@
--- Limits how often a user enters a room or changes the name, because the whole room learns of each time. The limit is
--- the user's, whatever sockets and bridges the joins come through.
+-- Limits how often a user does something of which the whole room learns. The limit is the user's, whatever sockets and
+-- bridges the calls come through.
 
---- @include "join_entry"
+--- @include "room"
 
--- Returns the time from which earlier entries of the user count no longer. Each entry moves the time by one interval.
-local function load_free_at(room)
-  local free_at = tonumber(redis.call('ZSCORE', room.rate, USER) or now)
+-- Returns the time from which earlier times count no longer. Each time moves it by one interval.
+local function load_free_at(room, name, burst, interval_ms)
+  local free_at = tonumber(redis.call('ZSCORE', room.rate, name) or now)
   -- A later time is left from before Redis's clock stepped back.
-  local latest = now + settings.entryBurst * settings.entryIntervalMs
-  return free_at <= latest and math.max(now, free_at) or now
+  return free_at <= now + burst * interval_ms and math.max(now, free_at) or now
 end
 
--- Counts an entry. Returns whether the user may enter; an entry that is refused does not count. A bridge that enters
--- its members again is not limited: the members have not asked for it.
-local function count_entry(room)
-  if call.replaces then
-    return true
-  end
-  local free_at = load_free_at(room)
-  if free_at > now + (settings.entryBurst - 1) * settings.entryIntervalMs then
+-- Counts one time more. Returns whether the limit allows it; what is refused does not count. name: what is limited;
+-- burst: how often at once; interval_ms: in which time once more after that
+local function count(room, name, burst, interval_ms)
+  local free_at = load_free_at(room, name, burst, interval_ms)
+  if free_at > now + (burst - 1) * interval_ms then
     return false
   end
   redis.call('ZREMRANGEBYSCORE', room.rate, '-inf', now)
-  redis.call('ZADD', room.rate, free_at + settings.entryIntervalMs, USER)
+  redis.call('ZADD', room.rate, free_at + interval_ms, name)
   redis.call('PEXPIREAT', room.rate, room.end_at + settings.retentionMs)
   return true
 end

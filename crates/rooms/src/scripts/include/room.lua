@@ -13,7 +13,7 @@ local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 local ROOMS = SHARD .. 'rooms'
 
 -- Kinds of keys that last as long as the session.
-local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed' }
+local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands' }
 
 -- The kind comes before the id, so that no room id can imitate a key of another room.
 local function build_key(kind, id)
@@ -25,7 +25,7 @@ local function load_room(id)
   local key = build_key('room', id)
   local fields = redis.call('HMGET', key, 'epoch', 'seq', 'endAt', 'reminderAt', 'leaderId', 'hostId', 'revision',
     'duplicates', 'capacity', 'isNumber', 'isLeaderNumber', 'pausedMs', 'admits', 'announced', 'prolongTo', 'prolonged',
-    'lookedTo', 'lookUntil', 'endedAt', 'isHostNumber')
+    'lookedTo', 'lookUntil', 'endedAt', 'isHostNumber', 'timer', 'phaseEndsAt')
   return {
     id = id,
     public_id = build_public_id(id, fields[10]),
@@ -37,6 +37,7 @@ local function load_room(id)
     nodes = build_key('nodes', id),
     rate = build_key('rate', id),
     listed = build_key('listed', id),
+    commands = build_key('commands', id),
     closed = build_key('closed', id),
     stays = build_key('stays', id),
     attendees = build_key('attendees', id),
@@ -66,6 +67,9 @@ local function load_room(id)
     look_until = tonumber(fields[18]),
     -- When the session ended, while some of its stays are not recorded.
     ended_at = tonumber(fields[19]),
+    -- The timer as JSON, and when its phase ends.
+    timer = fields[21] or nil,
+    phase_ends_at = tonumber(fields[22]),
   }
 end
 
@@ -93,6 +97,7 @@ local function schedule(room)
   if room.reminder_at then
     deadline = math.min(deadline, room.reminder_at)
   end
+  deadline = math.min(deadline, room.phase_ends_at or deadline)
   deadline = math.min(deadline, find_grace_end(room) or deadline)
   if redis.call('ZADD', KEYS[1], 'CH', deadline, room.id) == 1 then
     announce_if_near(deadline)

@@ -4,6 +4,7 @@
 --- @include "ended_leases"
 --- @include "pauses"
 --- @include "session_end"
+--- @include "timer"
 
 -- Returns whether all grace periods that are over have expired.
 local function expire_grace_periods(room, until_ms)
@@ -40,6 +41,7 @@ local function settle(room)
   end
   if is_settled then
     publish_reminder(room)
+    change_phase(room)
   end
   return is_settled
 end

@@ -11,6 +11,7 @@ local function is_settled(room)
   local grace_end = find_grace_end(room)
   return not room.ended_at and now < room.end_at
     and not (room.reminder_at and room.reminder_at <= now)
+    and not (room.phase_ends_at and room.phase_ends_at <= now)
     and not (grace_end and grace_end <= now)
     and PAUSED_MS <= room.paused_ms
     and not next(find_ended_leases(room, now))

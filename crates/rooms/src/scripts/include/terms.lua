@@ -43,10 +43,11 @@ local function set_leader(room, terms)
 end
 
 -- Stores the terms, apart from the leader. terms: {revision (0: the source has no revisions), endAt, leaderId?,
--- duplicates, capacity?, members? (users who may be in the room beside the leader; everybody without it)}
+-- duplicates, timerBy, features (names separated by spaces, or * for all), capacity?, members? (users who may be in the room beside the leader; everybody without it)}
 local function set_terms(room, terms)
   room.revision, room.duplicates, room.capacity = terms.revision, terms.duplicates, terms.capacity
-  redis.call('HSET', room.key, 'revision', room.revision, 'duplicates', room.duplicates)
+  redis.call('HSET', room.key, 'revision', room.revision, 'duplicates', room.duplicates, 'timerBy', terms.timerBy,
+    'features', terms.features)
   set_field(room, 'capacity', room.capacity)
   set_end(room, terms.endAt)
   set_list(room, terms)

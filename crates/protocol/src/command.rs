@@ -1,0 +1,130 @@
+//! Commands: events of members that change something in their room, beside who is in it. A bridge knows no command by
+//! name. The table says which events are commands, and which component handles each.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    CommandId,
+    event::{EventKind, Membership},
+};
+
+/// A part of Rollcall that a deployment or a session may do without.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Feature {
+    /// The timer that the members of a room share.
+    Timer,
+}
+
+impl Feature {
+    /// All features.
+    pub const ALL: &[Self] = &[Self::Timer];
+
+    /// The name, as in definitions and in the variable `features`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+        }
+    }
+
+    /// Reads names separated by white space.
+    pub fn parse_list(names: &str) -> Result<Vec<Self>, UnknownFeature> {
+        let parse = |name: &str| {
+            let known = Self::ALL.iter().copied().find(|feature| feature.as_str() == name);
+            known.ok_or_else(|| UnknownFeature(name.to_owned()))
+        };
+        names.split_whitespace().map(parse).collect()
+    }
+}
+
+/// There is no feature of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no feature {0:?}")]
+pub struct UnknownFeature(String);
+
+/// The name of a command, and the kind of the event that brings it to the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CommandName {
+    name: &'static str,
+    kind: EventKind,
+}
+
+const fn timer(name: &'static str) -> CommandName {
+    CommandName { name, kind: EventKind::Timer }
+}
+
+impl CommandName {
+    /// All commands.
+    pub const ALL: &[Self] = &[
+        timer("timer:set"),
+        timer("timer:start"),
+        timer("timer:pause"),
+        timer("timer:resume"),
+        timer("timer:skip"),
+        timer("timer:reset"),
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.name
+    }
+
+    /// The kind of the event that brings the command to the app.
+    pub fn kind(self) -> EventKind {
+        self.kind
+    }
+}
+
+/// What a bridge reads of a command's payload.
+#[derive(Debug, Deserialize)]
+pub struct CommandPayload {
+    /// The client's name for the command. A command that arrives again with the same id has no second effect.
+    #[serde(default)]
+    pub id: Option<CommandId>,
+}
+
+/// A member's command on the way to the app. The component of its kind knows what the data mean.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Command<'a> {
+    /// The member.
+    #[serde(flatten)]
+    pub membership: &'a Membership,
+    /// Names the command, however often it arrives.
+    pub command_id: &'a CommandId,
+    /// The name of the client's event.
+    pub command: &'static str,
+    /// The client's payload, which is an object.
+    pub data: &'a RawValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_begin_with_the_feature_that_they_need() {
+        let mut seen = std::collections::HashSet::new();
+        for command in CommandName::ALL {
+            let feature = command.kind().feature().unwrap();
+            assert!(command.as_str().starts_with(&format!("{}:", feature.as_str())));
+            assert!(seen.insert(command.as_str()));
+        }
+    }
+
+    #[test]
+    fn names_of_features_are_what_serde_writes() {
+        for &feature in Feature::ALL {
+            assert_eq!(serde_json::to_value(feature).unwrap(), feature.as_str());
+        }
+    }
+
+    #[test]
+    fn a_list_of_features_names_each() {
+        assert_eq!(Feature::parse_list(" timer\n"), Ok(vec![Feature::Timer]));
+        assert_eq!(Feature::parse_list(""), Ok(vec![]));
+        assert_eq!(Feature::parse_list("timer,").unwrap_err().to_string(), r#"there is no feature "timer,""#);
+    }
+}
