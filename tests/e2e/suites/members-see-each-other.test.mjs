@@ -20,7 +20,8 @@ describe('members see each other', { timeout: 900_000 }, () => {
 
     assert.deepEqual(Object.keys(ack).sort(), ['data', 'success']);
     assert.equal(ack.success, true);
-    const { endAt, epoch, members, remainMs, resumeToken, ...rest } = ack.data;
+    const { endAt, epoch, members, now, remainMs, resumeToken, ...rest } = ack.data;
+    assert.equal(now, endAt - remainMs);
     assert.deepEqual(rest, { count: 1, leaderId: 'lea', hostId: 'lea', seq: 0, first: true, recovered: false });
     assert.match(resumeToken, /^[\w-]{43}$/);
     // An epoch is never used twice, so it may be a little ahead of the clock.

@@ -49,8 +49,7 @@ describe('timer', { timeout: 900_000 }, () => {
       const started = await command(lea, 'timer:start');
       assert.equal(started.timer.endsAt - started.timer.startedAt, 25 * MINUTE);
       for (const member of [lea, kim]) {
-        await member.next('timer:changed', ({ timer }) => timer.state === 'idle');
-        const { timer, by, seq, epoch } = await member.next('timer:changed');
+        const { timer, by, seq, epoch } = await member.next('timer:changed', ({ timer }) => timer.state === 'running');
         assert.deepEqual(
           [timer, by, seq, epoch],
           [started.timer, { userId: 'lea', userName: 'Name of lea' }, started.seq, started.epoch],
