@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -19,6 +19,9 @@ pub(crate) struct Health {
     is_draining: AtomicBool,
     app: Mutex<AppState>,
     subscription: Mutex<Subscription>,
+    /// In a cluster, the number of shards with rooms, and how many of them can be subscribed to.
+    shards: AtomicU64,
+    reached_shards: AtomicU64,
     app_silence_limit: Duration,
     app_returned: Notify,
     subscribed: Notify,
@@ -55,6 +58,15 @@ enum Missing {
     Draining,
 }
 
+/// A shard that can be subscribed to.
+pub(crate) struct ReachedShard<'a>(&'a Health);
+
+impl Drop for ReachedShard<'_> {
+    fn drop(&mut self) {
+        self.0.reached_shards.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[derive(Serialize)]
 struct Readiness {
     ready: bool,
@@ -68,6 +80,8 @@ impl Health {
             is_draining: AtomicBool::new(false),
             app: Mutex::default(),
             subscription: Mutex::default(),
+            shards: AtomicU64::default(),
+            reached_shards: AtomicU64::default(),
             app_silence_limit,
             app_returned: Notify::new(),
             subscribed: Notify::new(),
@@ -83,6 +97,17 @@ impl Health {
     /// Records that the connection with the subscriptions has ended.
     pub(crate) fn record_unsubscribed(&self) {
         *self.subscription() = Subscription::default();
+    }
+
+    /// Records that rooms lie in so many shards of a cluster.
+    pub(crate) fn record_shards(&self, count: u64) {
+        self.shards.store(count, Ordering::Relaxed);
+    }
+
+    /// Records that a shard can be subscribed to, until the result is dropped.
+    pub(crate) fn record_reached_shard(&self) -> ReachedShard<'_> {
+        self.reached_shards.fetch_add(1, Ordering::Relaxed);
+        ReachedShard(self)
     }
 
     /// Waits until the subscriptions are put in place again.
@@ -138,7 +163,10 @@ impl Health {
     fn missing(&self, now: Instant) -> Vec<Missing> {
         let (app, subscription) = (self.app(), self.subscription());
         let does_app_answer = app.answered_at.is_some_and(|at| self.is_recent(at, now));
-        let is_subscribed = subscription.since.is_some();
+        // A bridge that cannot reach some shards still serves the rooms of others.
+        let reaches_shards =
+            self.shards.load(Ordering::Relaxed) == 0 || self.reached_shards.load(Ordering::Relaxed) > 0;
+        let is_subscribed = subscription.since.is_some() && reaches_shards;
         let is_signaled = subscription.signaled_at.is_some_and(|at| self.is_recent(at, now));
         [
             (Missing::Redis, !is_subscribed),
@@ -239,6 +267,19 @@ mod tests {
         assert!(health.lacks_signal_since(now));
         health.record_signal(now);
         assert!(!health.lacks_signal_since(now));
+    }
+
+    #[test]
+    fn in_a_cluster_one_shard_must_be_in_reach() {
+        let now = Instant::now();
+        let health = ready(now);
+        health.record_shards(16);
+        assert_eq!(health.missing(now), [Missing::Redis]);
+        let (first, second) = (health.record_reached_shard(), health.record_reached_shard());
+        drop(first);
+        assert_eq!(health.missing(now), []);
+        drop(second);
+        assert_eq!(health.missing(now), [Missing::Redis]);
     }
 
     #[test]

@@ -5,15 +5,17 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use futures_util::StreamExt;
 use redis::Client;
 use rollcall_protocol::Keyspace;
-use rollcall_tests::redis_server::connect;
+use rollcall_tests::{
+    listener::{Listener, Subscriptions},
+    redis_server::connect,
+};
 use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::{
     event::Event,
-    ids::{ROOMS, now_ms},
+    ids::{ROOMS, SHARD, now_ms},
 };
 
 const CHANNEL_PREFIX: &str = "rollcall:events:";
@@ -25,6 +27,7 @@ pub type Recording = [Vec<Event>; ROOMS.len()];
 
 pub struct Recorder {
     thread: JoinHandle<Recording>,
+    subscriptions: Subscriptions,
 }
 
 impl Recorder {
@@ -34,8 +37,15 @@ impl Recorder {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(record(redis, is_ready))
         });
-        ready.await.expect("it listens");
-        Self { thread }
+        Self { thread, subscriptions: ready.await.expect("it listens") }
+    }
+
+    /// Records the events of the shard in a node of a cluster that has the shard or will have it, until the node loses it.
+    pub async fn listen_to_shard(&self) {
+        for room in ROOMS {
+            let channel = format!("{}{}", shard_channel_prefix(), room.id);
+            self.subscriptions.subscribe_ahead(&channel).await.expect("to listen");
+        }
     }
 
     /// The events until the end that [`end_all`] publishes, or until the server died.
@@ -80,13 +90,18 @@ pub fn merge(recordings: impl IntoIterator<Item = Recording>) -> (Recording, usi
     (merged, doubled)
 }
 
-async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
-    let mut pubsub = redis.get_async_pubsub().await.expect("a connection");
-    pubsub.psubscribe(format!("{CHANNEL_PREFIX}*")).await.expect("to listen");
-    is_ready.send(()).expect("somebody waits");
+fn shard_channel_prefix() -> String {
+    Keyspace::default().shard_channel_prefix(SHARD)
+}
+
+async fn record(redis: Client, is_ready: oneshot::Sender<Subscriptions>) -> Recording {
+    let mut listener = Listener::connect(&redis).await.expect("a connection");
+    let subscriptions = listener.subscriptions();
+    subscriptions.subscribe_to_pattern(&format!("{CHANNEL_PREFIX}*")).await.expect("to listen");
+    is_ready.send(subscriptions).ok().expect("somebody waits");
     let mut recording = Recording::default();
-    let mut messages = pubsub.into_on_message();
-    while let Some(message) = messages.next().await {
+    let shard_prefix = shard_channel_prefix();
+    while let Some(message) = listener.next().await {
         let received_at = now_ms();
         let channel = message.get_channel_name();
         if channel == END_CHANNEL {
@@ -95,7 +110,8 @@ async fn record(redis: Client, is_ready: oneshot::Sender<()>) -> Recording {
         if channel == Keyspace::default().due_channel() {
             continue;
         }
-        let room = ROOMS.iter().position(|room| channel.strip_prefix(CHANNEL_PREFIX) == Some(room.id));
+        let id = channel.strip_prefix(&shard_prefix).or_else(|| channel.strip_prefix(CHANNEL_PREFIX));
+        let room = ROOMS.iter().position(|room| id == Some(room.id));
         let payload: String = message.get_payload().expect("text");
         recording[room.expect("one of the rooms")].push(Event::read(&payload, received_at));
     }

@@ -1,7 +1,7 @@
 //! A cluster in which, while the threads make their calls, the slot of all rooms moves to another node again and again, key
 //! by key, and the primary that has it is killed.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use rollcall_tests::cluster::Cluster;
 use tokio::time;
@@ -26,18 +26,30 @@ const SEED: usize = 0;
 
 pub struct Resharding {
     cluster: Cluster,
-    /// Of all nodes, including those that were killed.
-    recorders: Vec<Recorder>,
+    /// Of all nodes, including those that were killed, by their addresses.
+    recorders: BTreeMap<String, Recorder>,
 }
 
 impl Resharding {
     pub async fn start() -> Self {
         let cluster = Cluster::start(PRIMARIES).await;
-        let mut recorders = Vec::new();
-        for node in &cluster.nodes {
-            recorders.push(Recorder::start(node.server().client()).await);
+        let owner = cluster.owner_of(&key()).await;
+        let mut resharding = Self { cluster, recorders: BTreeMap::new() };
+        for node in 0..resharding.cluster.nodes.len() {
+            resharding.record(node).await;
         }
-        Self { cluster, recorders }
+        resharding.listen_to_shard(owner).await;
+        resharding
+    }
+
+    async fn record(&mut self, node: usize) {
+        let server = self.cluster.nodes[node].server();
+        self.recorders.insert(server.address(), Recorder::start(server.client()).await);
+    }
+
+    /// Records the events of the shard in a node that has the shard, replicates it, or will have it.
+    async fn listen_to_shard(&self, node: usize) {
+        self.recorders[&self.cluster.nodes[node].server().address()].listen_to_shard().await;
     }
 
     /// The address of one node, as host and port.
@@ -65,14 +77,15 @@ impl Resharding {
         let primaries = self.cluster.primaries().await;
         let to = primaries.into_iter().find(|&node| node != SEED && node != owner).expect("another primary");
         self.cluster.begin_to_move(&key(), to).await;
+        self.listen_to_shard(to).await;
         self.cluster.finish_move(&key(), owner, to).await;
     }
 
     async fn kill_owner(&mut self) {
         let owner = self.cluster.owner_of(&key()).await;
         let replica = self.cluster.add_replica(owner).await;
-        let recorder = Recorder::start(self.cluster.nodes[replica].server().client()).await;
-        self.recorders.push(recorder);
+        self.record(replica).await;
+        self.listen_to_shard(replica).await;
         self.cluster.kill(owner, &key()).await;
     }
 
@@ -88,7 +101,7 @@ impl Resharding {
     /// Everything that was published, and the number of places in which nodes had different events.
     pub async fn finish(self) -> (Recording, usize) {
         recorder::end_all(&self.cluster.nodes[SEED].server().client()).await;
-        recorder::merge(self.recorders.into_iter().map(Recorder::finish))
+        recorder::merge(self.recorders.into_values().map(Recorder::finish))
     }
 }
 

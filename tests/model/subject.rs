@@ -5,8 +5,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use futures_util::StreamExt;
-use redis::aio::{MultiplexedConnection, PubSubStream};
+use redis::aio::MultiplexedConnection;
 use rollcall_protocol::{
     Keyspace, RoomId, UserId,
     api::Notice,
@@ -20,6 +19,7 @@ use rollcall_rooms::{
 };
 use rollcall_tests::{
     cluster::Cluster,
+    listener::Listener,
     redis_server::{RedisPort, RedisServer},
     substitutes,
 };
@@ -43,6 +43,9 @@ use crate::{
 
 const CHANNEL_PREFIX: &str = "rollcall:events:";
 
+/// What the channels of rooms begin with in a cluster.
+const SHARD_CHANNEL_PREFIX: &str = "rollcall:events:{0}:";
+
 /// The observable effect of a step.
 pub struct Observed {
     pub reply: Value,
@@ -64,7 +67,7 @@ pub struct Published {
 pub struct Subject {
     runtime: Runtime,
     redis: MultiplexedConnection,
-    published: Mutex<PubSubStream>,
+    published: Mutex<Listener>,
     redis_snapshot: redis::Script,
     stores: [Store; ROOMS.len()],
     is_in_cluster: bool,
@@ -186,10 +189,17 @@ impl Subject {
             } else {
                 Server::Alone(RedisServer::start().await)
             };
-            let mut published = server.get().client().get_async_pubsub().await.expect("a connection");
-            published.psubscribe(format!("{}*", CHANNEL_PREFIX)).await.expect("to listen");
+            let published = Listener::connect(&server.get().client()).await.expect("a connection");
+            let subscriptions = published.subscriptions();
+            subscriptions.subscribe_to_pattern(&format!("{CHANNEL_PREFIX}*")).await.expect("to listen");
+            if is_in_cluster {
+                for room in ROOMS {
+                    let channel = format!("{SHARD_CHANNEL_PREFIX}{room}");
+                    subscriptions.subscribe_to_shard(&channel).await.expect("to listen");
+                }
+            }
             let redis = server.get().connection().await;
-            (server, redis, published.into_on_message())
+            (server, redis, published)
         });
         Self {
             runtime,
@@ -379,13 +389,14 @@ impl Subject {
             self.redis_snapshot.invoke_async(&mut self.redis.clone()).await.expect("Redis is up");
         let mut published = Published::default();
         let mut messages = self.published.lock().await;
+        let prefix = if self.is_in_cluster { SHARD_CHANNEL_PREFIX } else { CHANNEL_PREFIX };
         loop {
             let message = messages.next().await.expect("Redis is up");
             if message.get_channel_name() == Keyspace::default().due_channel() {
                 published.deadlines.push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
                 continue;
             }
-            let channel = message.get_channel_name().strip_prefix(CHANNEL_PREFIX).unwrap_or_default();
+            let channel = message.get_channel_name().strip_prefix(prefix).unwrap_or_default();
             let Some(room) = ROOMS.iter().position(|room| *room == channel) else { break };
             published.events[room].push(serde_json::from_slice(message.get_payload_bytes()).expect("JSON"));
         }

@@ -55,6 +55,39 @@ async fn no_script_runs_on_a_replica() {
     assert!(failure.contains("READONLY") || failure.contains("LOADING"), "{failure}");
 }
 
+/// How many messages the nodes have passed on to each other because of PUBLISH, and how many because of SPUBLISH.
+async fn count_passed_on(cluster: &Cluster) -> [u64; 2] {
+    let mut counts = [0; 2];
+    for node in &cluster.nodes {
+        let info: String = node.query(&["CLUSTER", "INFO"]).await;
+        for (count, name) in counts.iter_mut().zip(["publish", "publishshard"]) {
+            let sent = info
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("cluster_stats_messages_{name}_sent:")));
+            *count += sent.map_or(0, |sent| sent.trim().parse::<u64>().unwrap());
+        }
+    }
+    counts
+}
+
+#[tokio::test]
+async fn only_the_node_of_the_shard_passes_events_on() {
+    let cluster = Cluster::start(3).await;
+    let mut room = Fixture::start_in_cluster(&cluster).await;
+    // With longer leases, scripts announce more deadlines.
+    room.settings.lease_ms = 15_000;
+    let before = count_passed_on(&cluster).await;
+    room.join("lea/1").await.unwrap();
+    for number in 0..20 {
+        room.join(&format!("user-{number}/1")).await.unwrap();
+    }
+    assert_eq!(count_passed_on(&cluster).await, before);
+    let events = room.event_names().await;
+    assert_eq!(events.len(), 21, "{events:?}");
+    // The end of the events goes over a channel that belongs to no shard.
+    assert_eq!(count_passed_on(&cluster).await, [before[0] + 2, before[1]]);
+}
+
 #[tokio::test]
 async fn while_a_slot_moves_key_by_key_no_script_runs_and_afterwards_the_client_finds_the_room() {
     let cluster = Cluster::start(2).await;
@@ -85,4 +118,16 @@ async fn a_sweep_of_a_cluster_visits_all_shards() {
     let cluster = Cluster::start(1).await;
     let room = Fixture::start_in_cluster(&cluster).await;
     assert_eq!(room.find_due().await.shards.len() as u64, room.settings.shards.shards());
+}
+
+#[tokio::test]
+async fn bridges_hear_among_how_many_shards_rooms_may_lie() {
+    let mut room = Fixture::start().await;
+    assert!(room.rooms().channel_layouts(Some(16)).is_empty());
+    room.settings.is_cluster = true;
+    assert_eq!(room.rooms().channel_layouts(Some(16)), [16]);
+    assert_eq!(room.rooms().channel_layouts(Some(64)), [16, 64], "other instances of the app know of more");
+    room.settings.shards = "16-64".parse().unwrap();
+    assert_eq!(room.rooms().channel_layouts(Some(64)), [16, 64]);
+    assert_eq!(room.rooms().channel_layouts(None), [16, 64]);
 }

@@ -3,7 +3,11 @@
 use redis::aio::MultiplexedConnection;
 use rollcall_protocol::{Keyspace, api::Notice};
 use rollcall_rooms::{Error, Rooms};
-use rollcall_tests::redis_server::{RedisPort, connect};
+use rollcall_tests::{
+    cluster::Cluster,
+    listener::Listener,
+    redis_server::{RedisPort, connect},
+};
 
 use crate::fixture::{Fixture, MINUTE, contents, heartbeat, keyspace};
 
@@ -20,6 +24,17 @@ fn documented_rules(user: &str, keyspace: &Keyspace) -> Vec<String> {
         None => rule.replacen("rollcall:", &format!("{keyspace}:"), 1),
     };
     rules.split(' ').map(adapt).collect()
+}
+
+/// The rules that the page adds for a cluster, too.
+fn documented_rules_in_cluster(user: &str) -> Vec<String> {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
+    let prefix = format!("ACL SETUSER {user} +");
+    let rules = page.lines().find_map(|line| line.strip_prefix(&prefix)).expect("the page lists the rules");
+    let mut all = documented_rules(user, &Keyspace::default());
+    all.extend(rules.split(' ').map(|rule| format!("+{}", rule.trim_start_matches('+'))));
+    all
 }
 
 /// Changes the rights of a user.
@@ -146,6 +161,26 @@ async fn without_any_one_of_the_rights_a_script_changes_nothing_and_names_the_ri
 }
 
 #[tokio::test]
+async fn the_documented_rights_are_enough_in_a_cluster_and_without_one_more_of_them_nothing_changes() {
+    let cluster = Cluster::start(1).await;
+    let mut room = Fixture::start_in_cluster(&cluster).await;
+    let rules = documented_rules_in_cluster("rollcall-app");
+    set_rules(&room, "rollcall-app", &documented_rules("rollcall-app", &Keyspace::default())).await;
+    let app = connect(&cluster.nodes[0].server().client_of("rollcall-app", PASSWORD)).await;
+    room.join("lea/1").await.unwrap();
+    room.join("kim/1").await.unwrap();
+    room.at(MINUTE);
+    for Outcome { name, result, has_changed } in run_all(&mut room, &app).await {
+        let Err(Error::Unavailable(reason)) = result else { panic!("{name}: {result:?}") };
+        assert!(reason.contains("SPUBLISH on rollcall:events:") && !has_changed, "{name}: {reason}");
+    }
+    set_rules(&room, "rollcall-app", &rules).await;
+    for Outcome { name, result, .. } in run_all(&mut room, &app).await {
+        assert!(result.is_ok(), "{name}: {result:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_redis_without_memory_changes_nothing_or_everything() {
     let (mut room, app) = live_room().await;
     set_rules(&room, "rollcall-app", &["on", "nopass", "+@all", "~*", "&*"].map(str::to_owned)).await;
@@ -179,6 +214,17 @@ async fn a_bridge_may_subscribe_to_rooms_and_nothing_else() {
     let own = [keyspace.node_channel(&"node".parse().unwrap()), keyspace.due_channel()];
     subscription.subscribe(&own).await.unwrap();
     assert!(subscription.subscribe("another").await.is_err());
+    let cluster = Cluster::start(1).await;
+    let room_in_cluster = Fixture::start_in_cluster(&cluster).await;
+    set_rules(&room_in_cluster, "rollcall-bridge", &documented_rules_in_cluster("rollcall-bridge")).await;
+    let node = cluster.nodes[0].server().client_of("rollcall-bridge", PASSWORD);
+    let subscriptions = Listener::connect(&node).await.unwrap().subscriptions();
+    for channel in [keyspace.shard_channel(6), format!("{}algebra", keyspace.shard_channel_prefix(6))] {
+        subscriptions.subscribe_to_shard(&channel).await.unwrap();
+        subscriptions.unsubscribe_from_shard(&channel).await.unwrap();
+    }
+    assert!(subscriptions.subscribe_to_shard("another").await.is_err());
+
     let mut bridge = connect(&client).await;
     for words in [&["PUBLISH", &channel, "x"][..], &["GET", "rollcall:{0}:epoch"], &["KEYS", "*"]] {
         let mut command = redis::cmd(words[0]);

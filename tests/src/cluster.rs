@@ -156,7 +156,9 @@ impl Cluster {
             let () = self.nodes[from].query(&["MIGRATE", host, port, key, "0", MIGRATE_TIMEOUT_MS]).await;
         }
         let id = &self.nodes[to].id;
-        for node in [&self.nodes[to], &self.nodes[from]].into_iter().chain(&self.nodes) {
+        let others = self.nodes.iter().enumerate().filter(|(number, _)| ![from, to].contains(number));
+        // A node that is told twice ends the subscriptions to channels in the slot.
+        for node in [&self.nodes[to], &self.nodes[from]].into_iter().chain(others.map(|(_, node)| node)) {
             // A replica refuses.
             let _ = node.server.query::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", id]).await;
         }

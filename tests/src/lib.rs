@@ -2,5 +2,6 @@
 
 pub mod cluster;
 pub mod forwarder;
+pub mod listener;
 pub mod redis_server;
 pub mod substitutes;

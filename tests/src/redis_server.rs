@@ -12,7 +12,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 use crate::substitutes::substitute;
 
 /// How long Redis may take to answer on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running server. Dropping it kills it.
 pub struct RedisServer(rollcall_servers::RedisServer);

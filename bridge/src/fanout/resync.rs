@@ -106,8 +106,7 @@ impl Resync {
 
     async fn read(&self, room: &RoomId) -> anyhow::Result<()> {
         // The generation comes first: the snapshot includes every event of earlier generations.
-        let generation = self.hub.generation();
-        let Some(entries) = self.hub.entries(room) else { return Ok(()) };
+        let Some((generation, entries)) = self.hub.entries(room) else { return Ok(()) };
         let mut gone = HashSet::new();
         let mut chunks = entries.chunks(MAX_ENTRIES);
         // A session that is about to join has no entry yet, and may miss events like the others.

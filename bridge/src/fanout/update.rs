@@ -76,6 +76,6 @@ pub(crate) struct RoomSnapshot {
     pub(crate) state: Option<EncodedEvent>,
     /// The entries of this bridge that are not current.
     pub(crate) gone: HashSet<EntryId>,
-    /// The generation of the connection to Redis when the snapshot was requested.
+    /// The generation of the room's subscription when the snapshot was requested.
     pub(crate) generation: u64,
 }

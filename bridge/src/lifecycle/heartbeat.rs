@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     app::{self, App, AppError, sweep_timer::SweepTimer},
+    fanout::Hub,
     health::Health,
     telemetry::metrics,
 };
@@ -35,6 +36,8 @@ pub(super) struct Heartbeat {
     pub(super) app: Arc<App>,
     pub(super) node: NodeId,
     pub(super) health: Arc<Health>,
+    /// Learns from the answers over which channels events go.
+    pub(super) hub: Arc<Hub>,
     /// Where this bridge hears of events.
     pub(super) keyspace: Keyspace,
     pub(super) interval: Duration,
@@ -86,6 +89,7 @@ impl Heartbeat {
                 self.lease_losses.send_modify(|losses| *losses += 1);
             }
             leased_since = Some(lease.since);
+            self.hub.learn_layouts(&lease.layouts);
             self.sweep_timer.learn_rank(lease.rank);
             if let Some(next_due) = lease.next_due {
                 self.sweep_timer.learn(next_due);

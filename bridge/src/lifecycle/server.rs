@@ -154,6 +154,7 @@ impl Bridge {
                 app: Arc::clone(&app),
                 node: node.clone(),
                 health: Arc::clone(&health),
+                hub: Arc::clone(&hub),
                 keyspace: config.keyspace.clone(),
                 interval: config.heartbeat_interval,
                 sweep_timer: Arc::clone(&sweep_timer),

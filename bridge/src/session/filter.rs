@@ -8,7 +8,7 @@ pub(super) struct Filter {
     acked: EntryId,
     epoch: u64,
     seq: u64,
-    /// The generation of the connection to Redis when the client reached this position.
+    /// The generation of the room's subscription when the client reached this position.
     generation: u64,
     has_gap: bool,
 }
@@ -30,15 +30,15 @@ impl Filter {
         Self { acked, epoch, seq, generation, has_gap: false }
     }
 
-    /// Whether the client gets an event that goes to the whole room. `generation` is that of the current connection to
-    /// Redis.
+    /// Whether the client gets an event that goes to the whole room. `generation` is that of the room's current
+    /// subscription.
     pub(super) fn admits(&mut self, envelope: &Envelope, generation: u64) -> bool {
         let Envelope { epoch, seq, .. } = *envelope;
         if (epoch, seq) <= (self.epoch, self.seq) {
             return false;
         }
         let expected = if epoch == self.epoch { self.seq + 1 } else { 1 };
-        // The next number is no proof on a new connection: Redis may have lost events and used their numbers again.
+        // The next number is no proof after a new subscription: Redis may have lost events and used their numbers again.
         self.has_gap |= seq != expected || generation != self.generation;
         (self.epoch, self.seq, self.generation) = (epoch, seq, generation);
         envelope.except.as_ref() != Some(&self.acked)

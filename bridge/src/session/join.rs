@@ -78,7 +78,7 @@ impl<O: Outbound> Session<O> {
         resume_token: ResumeToken,
     ) -> JoinAck {
         let position = (joined.epoch, joined.seq);
-        let generation = self.context.hub.generation();
+        let generation = attachment.generation();
         self.room = RoomState::Inside(RoomMembership {
             attachment,
             entry: join.entry_id.clone(),

@@ -54,7 +54,7 @@ impl<O: Outbound> Session<O> {
         let envelope = &event.envelope;
         let is_for_client = match &envelope.only {
             Some(entry) => *entry == membership.entry,
-            None => membership.filter.admits(envelope, self.context.hub.generation()),
+            None => membership.filter.admits(envelope, membership.attachment.generation()),
         };
         if membership.filter.has_gap() {
             self.context.resync.request([membership.room().clone()]);
@@ -74,7 +74,7 @@ impl<O: Outbound> Session<O> {
         // A client that entered meanwhile knows some of the changes from its ack.
         let events = coalesced.after(membership.filter.position());
         let envelopes = events.iter().map(|event| &event.envelope);
-        if membership.filter.admits_together(envelopes, self.context.hub.generation()) {
+        if membership.filter.admits_together(envelopes, membership.attachment.generation()) {
             if membership.filter.has_gap() {
                 self.context.resync.request([membership.room().clone()]);
             }

@@ -31,6 +31,7 @@ async fn renew_lease(heartbeat: Heartbeat) -> Result<Lease, Error> {
         // A loss in one shard counts as a loss in all shards: a rejoin is harmless where the lease has held.
         since: leases.iter().map(|lease| lease.since).max().unwrap_or_default(),
         keyspace: Some(rooms.keyspace().clone()),
+        layouts: rooms.channel_layouts(shards),
         next_due: leases.iter().filter_map(|lease| lease.next_due).reduce(NextDue::merge),
         rank: leases.iter().find_map(|lease| lease.rank),
     })

@@ -134,6 +134,10 @@ pub struct Lease {
     /// Where the app publishes the events of rooms. Older apps do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyspace: Option<Keyspace>,
+    /// In a cluster, the numbers of shards among which rooms lie: events go over the channels of shards there. None
+    /// elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layouts: Vec<u64>,
     /// When something is due next; none for a bridge that stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_due: Option<NextDue>,

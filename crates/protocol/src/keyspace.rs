@@ -94,6 +94,19 @@ impl Keyspace {
         format!("{}{room}", self.channel_prefix())
     }
 
+    /// What the channels of a shard's rooms begin with in a cluster. The braces keep the channels in the slot of the
+    /// shard's keys, so that one node has both.
+    pub fn shard_channel_prefix(&self, shard: u64) -> String {
+        format!("{}{{{shard}}}:", self.channel_prefix())
+    }
+
+    /// The channel on which a node of a cluster tells that it no longer has a shard. Nothing is published there.
+    ///
+    /// The tab keeps the channel apart from those of rooms.
+    pub fn shard_channel(&self, shard: u64) -> String {
+        format!("{}\t", self.shard_channel_prefix(shard))
+    }
+
     /// The channel on which a bridge node hears that the app publishes to the Redis where the node listens.
     ///
     /// The prefix is that of rooms' channels, so that the node learns at its start whether Redis lets it subscribe to
@@ -139,6 +152,7 @@ mod tests {
         let (keyspace, room) = (Keyspace::default(), RoomId::new("algebra").unwrap());
         assert_eq!(keyspace.key(6, "deadlines"), "rollcall:{6}:deadlines");
         assert_eq!(keyspace.channel(&room), "rollcall:events:algebra");
+        assert_eq!(keyspace.shard_channel_prefix(6), "rollcall:events:{6}:");
         assert_eq!(keyspace.definition_key(&room), "session:algebra");
     }
 
@@ -160,6 +174,12 @@ mod tests {
     fn no_room_has_the_channel_of_a_node() {
         let channel = Keyspace::default().node_channel(&NodeId::new("n").unwrap());
         assert!(channel.strip_prefix("rollcall:events:").unwrap().parse::<RoomId>().is_err());
+    }
+
+    #[test]
+    fn no_room_has_the_channel_of_a_shard() {
+        let channel = Keyspace::default().shard_channel(6);
+        assert!(channel.strip_prefix("rollcall:events:{6}:").unwrap().parse::<RoomId>().is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | [`batch`] | the call that delivers many events |
 //! | [`fanout`] | events that a script publishes to a room |
 //! | [`keyspace`] | the keys and channels of one deployment in a Redis |
+//! | [`shard`] | the shard of a room |
 //! | [`json`] | JSON objects from strangers |
 //! | [`origin`] | web origins that may connect |
 //! | [`resume`] | resume tokens |
@@ -40,6 +41,7 @@ pub mod json;
 pub mod keyspace;
 pub mod origin;
 pub mod resume;
+pub mod shard;
 pub mod text;
 pub mod timer;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use rollcall_protocol::{Keyspace, RoomId};
+use rollcall_protocol::{Keyspace, RoomId, shard::shard_of};
 use serde::{Serialize, Serializer};
 
 const MOST_SHARDS: u64 = 4096;
@@ -30,15 +30,20 @@ impl Layout {
         self.shards
     }
 
+    /// The numbers of shards among which rooms may lie.
+    pub(crate) fn numbers(self) -> impl Iterator<Item = u64> {
+        self.earlier.into_iter().chain([self.shards])
+    }
+
     /// The shard where new sessions of a room start.
     pub fn shard_of(self, room: &RoomId) -> u64 {
-        of(room, self.shards)
+        shard_of(room, self.shards)
     }
 
     /// The shard that decides where a room lies. It is not [`Self::shard_of`] while the room may still lie where it lay
     /// before.
     pub fn deciding_shard_of(self, room: &RoomId) -> u64 {
-        self.earlier.map_or_else(|| self.shard_of(room), |earlier| of(room, earlier))
+        self.earlier.map_or_else(|| self.shard_of(room), |earlier| shard_of(room, earlier))
     }
 }
 
@@ -84,11 +89,6 @@ impl Serialize for Layout {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.shards)
     }
-}
-
-/// The shard of a room among so many. Only the id decides, so all instances agree.
-pub(crate) fn of(room: &RoomId, shards: u64) -> u64 {
-    u64::from(crc32fast::hash(room.as_str().as_bytes())) % shards
 }
 
 /// The key of a shard's deadlines, from which scripts derive all other keys of the shard, and the channels.

@@ -11,6 +11,8 @@ export class Member {
   position = null;
   /** Events whose sequence number did not follow the previous one. */
   gaps = [];
+  /** Whether no snapshot has followed the last gap. */
+  lacksSnapshot = false;
   #read = 0;
   #wake = new Set();
   #closing;
@@ -45,6 +47,8 @@ export class Member {
       if (!isExpected) {
         this.gaps.push(`${event} at ${data.epoch}/${first} after ${epoch}/${seq}`);
       }
+      // The bridge reads a room again of which it has missed events.
+      this.lacksSnapshot = event === 'room:state' ? false : this.lacksSnapshot || !isExpected;
       this.position = { epoch: data.epoch, seq: data.seq };
     }
     for (const wake of [...this.#wake]) wake();

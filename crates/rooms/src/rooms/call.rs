@@ -1,6 +1,6 @@
 //! Runs of scripts, on the shard where a room lies.
 
-use rollcall_protocol::RoomId;
+use rollcall_protocol::{RoomId, shard::shard_of};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -66,7 +66,7 @@ impl<R: Redis> Rooms<R> {
                 return Ok((reply::parse(script, &reply)?, shard));
             };
             self.raise_shards(handover.shards).await?;
-            shard = shard::of(room, handover.shards);
+            shard = shard_of(room, handover.shards);
             json = to_json(&RoutedCall { call, new_shards: None, handover: Some(handover) })?;
         }
         Err(Error::Unavailable(format!("{}: room {room} moves too often", script.name())))

@@ -136,6 +136,18 @@ impl<R: Redis> Rooms<R> {
         &self.keyspace
     }
 
+    /// In a cluster, the numbers of shards among which rooms may lie, also while the shards grow to so many. Without a
+    /// cluster there are none, because the channels of rooms do not depend on the shard.
+    pub fn channel_layouts(&self, all_shards: Option<u64>) -> Vec<u64> {
+        if !self.is_cluster {
+            return Vec::new();
+        }
+        let mut numbers: Vec<_> = self.layout.numbers().chain(all_shards).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
     /// The number of shards among which rooms may lie. During a roll-out, other instances may know of more shards.
     async fn count_shards(&self) -> Result<u64, Error> {
         let AllShards { shards } = self.run(&script::LAYOUT, 0, &LayoutCall { at_least: None }).await?;

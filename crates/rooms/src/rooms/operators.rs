@@ -6,6 +6,7 @@ use rollcall_protocol::{
     attendance::Attendance,
     client::Done,
     id,
+    shard::shard_of,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,7 +16,7 @@ use crate::{
     Error,
     attendance::{self, AttendeeRecord},
     redis::Redis,
-    script, shard,
+    script,
 };
 
 #[derive(Serialize)]
@@ -137,7 +138,7 @@ impl<R: Redis> Rooms<R> {
     pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Error> {
         let shard = self.layout.deciding_shard_of(room);
         let (records, handed_to) = self.read_attendance(room, shard).await?;
-        let new_shard = shard::of(room, handed_to.unwrap_or_default().max(self.layout.shards()));
+        let new_shard = shard_of(room, handed_to.unwrap_or_default().max(self.layout.shards()));
         let later = if new_shard == shard { vec![] } else { self.read_attendance(room, new_shard).await?.0 };
         Ok(attendance::summarize(attendance::merge(records, later)))
     }

@@ -1,8 +1,8 @@
--- Arguments of every script: the deployment's settings and the call. All times are milliseconds since 1970.
+-- Arguments of every script: the deployment's settings, which `rights` reads first, and the call. All times are
+-- milliseconds since 1970.
 
 --- @include "rights"
 
-local settings = cjson.decode(ARGV[1])
 local call = cjson.decode(ARGV[2])
 
 -- While the slot of the shard moves to another node of the cluster key by key, some keys of the shard are here and others

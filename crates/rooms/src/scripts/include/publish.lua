@@ -45,8 +45,15 @@ local function encode_room(room, data)
   return add_field(encode_with(data, 'timer', room.timer), 'members', encode_roster(room))
 end
 
+-- A cluster passes what PUBLISH sends to all nodes, and what SPUBLISH sends only to those that have the slot of the
+-- channel. The shard in braces puts the channel into the slot of the keys, the only one that a script may use.
 local function publish_envelope(room, envelope, json)
-  redis.call('PUBLISH', CHANNELS .. room.id, encode_with(envelope, 'data', json))
+  local message = encode_with(envelope, 'data', json)
+  if settings.isCluster then
+    redis.call('SPUBLISH', CHANNELS .. string.match(KEYS[1], '{.-}:') .. room.id, message)
+  else
+    redis.call('PUBLISH', CHANNELS .. room.id, message)
+  end
 end
 
 -- Publishes an event to the whole room.

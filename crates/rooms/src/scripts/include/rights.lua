@@ -2,6 +2,8 @@
 -- a script, or of a use case with several, leaves the writes before it. So every script first checks the rights for
 -- the commands of all scripts.
 
+local settings = cjson.decode(ARGV[1])
+
 -- The commands, which build.rs finds in the scripts.
 local COMMANDS = {}
 
@@ -11,8 +13,10 @@ local CHANNELS = string.match(KEYS[1], '^[^{]*') .. 'events:'
 -- Returns the first right that is missing.
 local function find_missing_right()
   for _, command in ipairs(COMMANDS) do
-    local on = command == 'PUBLISH' and CHANNELS or KEYS[1]
-    if not redis.acl_check_cmd(command, on) then
+    local is_publish = command == 'PUBLISH' or command == 'SPUBLISH'
+    local on = is_publish and CHANNELS or KEYS[1]
+    local is_used = settings.isCluster or command ~= 'SPUBLISH'
+    if is_used and not redis.acl_check_cmd(command, on) then
       return command .. ' on ' .. on
     end
   end
