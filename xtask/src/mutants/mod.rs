@@ -5,14 +5,18 @@
 //! | `lua` | mutations of Lua code |
 //! | `mutant` | one changed script |
 //! | `equivalents` | mutants that no test can catch, with the reason |
-//! | `suites` | the test programs, and a run of them |
+//! | `suites` | the suites that mutants run against, in their order |
+//! | `program` | a test program, and a run of it until its first failure |
+//! | `catchers` | tests that have caught mutants of a file |
 //! | `trials` | runs of all mutants, several at once |
 //! | `crates` | mutants of Rust code, by cargo-mutants |
 
+mod catchers;
 mod crates;
 mod equivalents;
 mod lua;
 mod mutant;
+mod program;
 mod suites;
 mod trials;
 
@@ -29,29 +33,32 @@ const SCRIPTS: &str = "crates/rooms/src/scripts";
 /// Options of `cargo xtask mutants`.
 #[derive(Args)]
 pub struct Mutants {
-    /// Change only this file, such as `join.lua` or `include/room.lua`.
-    #[arg(long)]
-    file: Option<String>,
+    /// Change only these files, such as `join.lua` and `include/room.lua`, or `shard.rs` with `--rust`.
+    #[arg(long, num_args = 1..)]
+    file: Vec<String>,
     /// List the mutants and test nothing.
     #[arg(long)]
     list: bool,
     /// Change the Rust code of `crates/rooms` and `crates/protocol` instead of the scripts; takes hours.
-    #[arg(long, conflicts_with_all = ["file", "list"])]
+    #[arg(long)]
     rust: bool,
+    /// Test only a part of the mutants of Rust code, such as the first of twenty: `0/20`.
+    #[arg(long, requires = "rust")]
+    shard: Option<String>,
 }
 
 /// Tests all mutants. Returns whether each of them was caught.
 pub fn run(options: &Mutants) -> Result<bool> {
     if options.rust {
-        return crates::run();
+        return crates::run(options);
     }
     let sources = Sources::read(Path::new(SCRIPTS))?;
     let equivalents = Equivalents::read()?;
     let mut mutants = find_mutants(&sources);
     equivalents.ensure_each_is_in(&mutants)?;
     mutants.retain(|mutant| !equivalents.has(mutant));
-    if let Some(file) = &options.file {
-        mutants.retain(|mutant| mutant.file == *file);
+    if !options.file.is_empty() {
+        mutants.retain(|mutant| options.file.contains(&mutant.file));
     }
     if mutants.is_empty() {
         bail!("there is no such file in {SCRIPTS}");
