@@ -48,7 +48,7 @@ local function list_ended_stays(room, cursor)
   for index = 2, #found[2], 2 do
     table.insert(attendees, found[2][index])
   end
-  return attendees, found[1] ~= '0' and { cursor = found[1] } or nil
+  return attendees, found[1] ~= '0' and { cursor = found[1] }
 end
 
 local room = load_settled_room(call.roomId)
@@ -64,9 +64,9 @@ else
 end
 local json = '{"attendees":[' .. table.concat(attendees, ',') .. ']'
 if following then
-  json = json .. ',"next":' .. cjson.encode(following)
+  return { 'OK', json .. ',"next":' .. cjson.encode(following) .. '}' }
 end
-local handed_to = not following and not room.is_live and redis.call('GET', build_key('handover', room.id))
+local handed_to = redis.call('GET', build_key('handover', room.id))
 if handed_to then
   json = json .. ',"handedTo":' .. handed_to
 end

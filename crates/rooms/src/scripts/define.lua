@@ -108,9 +108,7 @@ if room.is_live and is_new(room) and not apply_definition(room) then
   schedule(room)
   return AGAIN
 end
-if room.is_live then
-  forget_announced(room)
-end
+forget_announced(room)
 schedule(room)
 free_lock(room.id, call.terms.revision)
 return { 'OK', '{}' }

@@ -41,7 +41,7 @@ end
 -- cjson would encode an empty list as an object.
 local json = '{"shards":[' .. table.concat(due, ',') .. '],"nextDue":' .. cjson.encode(build_next_due(next_deadline))
 if due_in_ms < math.huge then
-  json = json .. string.format(',"dueInMs":%.0f', math.max(0, due_in_ms))
+  json = json .. string.format(',"dueInMs":%.0f', due_in_ms)
 end
 local all_shards = count_shards()
 if all_shards > #KEYS then

@@ -30,6 +30,5 @@ if room.is_live and call.revision > room.revision and not end_session(room, 'end
   schedule(room)
   return AGAIN
 end
-schedule(room)
 free_lock(room.id, call.revision)
 return { 'OK', '{}' }

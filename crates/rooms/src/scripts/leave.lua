@@ -31,8 +31,5 @@ else
   -- An unconfirmed join may still arrive and must not enter then.
   close_entry(room, call.entryId)
 end
-if not room.is_live then
-  return hand_over(room.id) or { 'OK', '{}' }
-end
-schedule(room)
-return { 'OK', '{}' }
+-- A live room has the same deadline as before: whoever has a connection is in no grace period.
+return not room.is_live and hand_over(room.id) or { 'OK', '{}' }

@@ -63,7 +63,7 @@ end
 local function record_stay(room, user, member, stay)
   local attendee, earlier = load_attendee(room, user), redis.call('HLEN', room.stays)
   add_stay(attendee, member, stay)
-  local share = math.floor(settings.attendanceLimit / math.max(1, earlier))
+  local share = settings.attendanceLimit / math.max(1, earlier)
   while #attendee.stays > math.max(1, math.min(share, MAX_STAYS)) do
     local oldest = table.remove(attendee.stays, 1)
     attendee.stays[1] = merge_stays(oldest, attendee.stays[1])

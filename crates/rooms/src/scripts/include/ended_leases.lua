@@ -50,9 +50,6 @@ local function drop_expired_entries(room, until_ms)
   if next(ended) and not drop_some_entries(room, ended, look_until) then
     return false
   end
-  if not room.look_until then
-    return true
-  end
   redis.call('HDEL', room.key, 'lookedTo', 'lookUntil')
   return not next(find_ended_leases(room, until_ms))
 end

@@ -47,5 +47,5 @@ local function get_public_host(room)
 end
 
 local function get_public_leader(room)
-  return room.leader and build_public_id(room.leader, room.is_leader_number)
+  return build_public_id(room.leader, room.is_leader_number)
 end

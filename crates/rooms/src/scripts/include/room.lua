@@ -56,14 +56,14 @@ local function load_room(id)
     -- The part of the shard's pauses that the room's grace periods include.
     paused_ms = tonumber(fields[12]),
     -- Whom the definition admits: all, or those who are listed; none if the room does not know the definition.
-    admits = fields[13] or nil,
+    admits = fields[13],
     -- The last change that may have reached the store and has not reached the room.
     announced = tonumber(fields[14] or 0),
     -- Where the next slice goes on. Grace periods are prolonged up to this part of the pauses, and so many are done.
     prolong_to = tonumber(fields[15]),
     prolonged = tonumber(fields[16]),
     -- Members up to this position have no entries of nodes whose lease ended by then.
-    looked_to = fields[17] or nil,
+    looked_to = fields[17],
     look_until = tonumber(fields[18]),
     -- When the session ended, while some of its stays are not recorded.
     ended_at = tonumber(fields[19]),

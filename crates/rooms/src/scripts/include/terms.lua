@@ -9,7 +9,7 @@ local function set_end(room, end_at)
   redis.call('HSET', room.key, 'endAt', end_at)
   -- An end within the reminder's lead gets no reminder: the event that announces the end says the same.
   local reminder_at = end_at - settings.reminderLeadMs
-  room.reminder_at = reminder_at > now and reminder_at or nil
+  room.reminder_at = reminder_at > now and reminder_at
   set_field(room, 'reminderAt', room.reminder_at)
 end
 
@@ -25,7 +25,7 @@ local MAX_VALUES = 5000
 -- Stores whom the definition admits. A source without revisions decides anew for each user who enters.
 local function set_list(room, terms)
   local members = terms.members
-  room.admits = terms.revision > 0 and (members and 'listed' or 'all') or nil
+  room.admits = terms.revision > 0 and (members and 'listed' or 'all')
   set_field(room, 'admits', room.admits)
   redis.call('DEL', room.listed)
   if members then
