@@ -125,6 +125,16 @@ async fn a_user_who_comes_and_goes_takes_nothing_from_the_stays_of_others() {
 }
 
 #[tokio::test]
+async fn one_user_alone_has_all_of_the_limit() {
+    let mut room = Fixture::start().await;
+    room.settings.attendance_limit = 3;
+    for minute in 0..4 {
+        stay(&mut room, "kim", minute * MINUTE).await;
+    }
+    assert_eq!(attendee(&room, "kim").await.stays.len(), 3);
+}
+
+#[tokio::test]
 async fn one_user_has_at_most_a_hundred_stays() {
     let mut room = Fixture::start().await;
     room.settings.grace_ms = 0;
@@ -147,6 +157,7 @@ async fn beyond_the_limit_the_user_whose_last_stay_ended_first_makes_way() {
     let attendance = room.attendance().await;
     let users: Vec<&str> = attendance.attendees.iter().map(|attendee| attendee.user_id.as_str()).collect();
     assert_eq!(users, ["ann", "kim"]);
+    assert_eq!(attendance.attendees[0].stays.len(), 1, "each user has one stay at least, and no more here");
     let [stays, attendees] = keys_of(&room);
     let left: usize = redis::cmd("HLEN").arg(stays).query_async(&mut room.redis).await.unwrap();
     let listed: usize = redis::cmd("ZCARD").arg(attendees).query_async(&mut room.redis).await.unwrap();
@@ -199,6 +210,7 @@ async fn a_clock_that_steps_back_makes_no_stay_negative() {
 #[tokio::test]
 async fn attendance_of_a_session_that_ends_late_is_kept_from_then_on() {
     let mut room = Fixture::start().await;
+    stay(&mut room, "ben", 0).await;
     room.join("kim/1").await.unwrap();
     let late = 60 * MINUTE + room.settings.retention_ms / 2;
     room.at(late).sweep().await;

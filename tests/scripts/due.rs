@@ -1,4 +1,4 @@
-use rollcall_protocol::event::NextDue;
+use rollcall_protocol::event::{Heartbeat, NextDue};
 use rollcall_rooms::rooms::DueShards;
 
 use crate::fixture::{END, Fixture, MINUTE, START, heartbeat};
@@ -62,6 +62,15 @@ async fn sweeps_of_due_shards_alone_remove_the_members_of_a_dead_bridge_in_time(
     }
 }
 
+#[tokio::test]
+async fn a_shard_whose_clock_is_missing_is_no_obstacle() {
+    let room = with_leases().await;
+    room.heartbeat(false).await;
+    let mut forget = redis::cmd("DEL");
+    let () = forget.arg(room.shard_key("clock")).query_async(&mut room.redis.clone()).await.unwrap();
+    assert_eq!(room.find_due().await, nothing_due(0, Some(LEASE_MS), Some(LEASE_MS / 3)));
+}
+
 /// When the grace period of a member ends whose bridge died at the start.
 const LOST_MS: u64 = LEASE_MS + 30_000;
 
@@ -110,14 +119,50 @@ async fn bridges_rank_by_the_age_of_their_leases_and_dead_ones_count_no_longer()
     assert_eq!(rank(&room, "a").await, 0);
 }
 
+/// Grants leases without a heartbeat to nodes that began before all others.
+async fn add_nodes(room: &Fixture, count: u64) {
+    let (mut leases, mut starts) = (redis::cmd("ZADD"), redis::cmd("HSET"));
+    leases.arg(room.settings.keyspace.key(0, "leases"));
+    starts.arg(room.settings.keyspace.key(0, "leased"));
+    for node in 0..count {
+        leases.arg(START + 1000).arg(format!("old-{node}"));
+        starts.arg(format!("old-{node}")).arg(node);
+    }
+    let () = leases.query_async(&mut room.redis.clone()).await.unwrap();
+    let () = starts.query_async(&mut room.redis.clone()).await.unwrap();
+}
+
 #[tokio::test]
-async fn only_the_first_shard_ranks_and_a_bridge_that_stops_learns_nothing() {
+async fn a_rank_is_a_thousand_at_most() {
+    let room = with_leases().await;
+    for (nodes, expected) in [(999, 999), (1001, 1000)] {
+        add_nodes(&room, nodes).await;
+        let heard = room.rooms().heartbeat(0, &heartbeat("new")).await.unwrap();
+        assert_eq!(heard.lease.rank, Some(expected), "beside {nodes}");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_whose_start_is_missing_ranks_before_nobody() {
+    let room = with_leases().await;
+    add_nodes(&room, 2).await;
+    let mut forget = redis::cmd("HDEL");
+    forget.arg(room.settings.keyspace.key(0, "leased")).arg("old-0");
+    let () = forget.query_async(&mut room.redis.clone()).await.unwrap();
+    assert_eq!(room.rooms().heartbeat(0, &heartbeat("new")).await.unwrap().lease.rank, Some(1));
+}
+
+#[tokio::test]
+async fn only_the_first_shard_ranks_and_names_all_shards_and_a_bridge_that_stops_learns_no_more() {
     let room = with_leases().await;
     assert_ne!(room.shard(), 0);
-    assert_eq!(room.rooms().heartbeat(room.shard(), &heartbeat("b")).await.unwrap().lease.rank, None);
-    let stopping = rollcall_protocol::event::Heartbeat { is_leaving: true, ..heartbeat("b") };
-    let lease = room.rooms().heartbeat(0, &stopping).await.unwrap().lease;
-    assert_eq!((lease.next_due, lease.rank), (None, None));
+    let elsewhere = room.rooms().heartbeat(room.shard(), &heartbeat("b")).await.unwrap();
+    assert_eq!((elsewhere.lease.rank, elsewhere.shards), (None, None));
+    let stopping = Heartbeat { is_leaving: true, ..heartbeat("b") };
+    for (shard, shards) in [(0, Some(room.settings.shards.shards())), (room.shard(), None)] {
+        let reply = room.rooms().heartbeat(shard, &stopping).await.unwrap();
+        assert_eq!((reply.lease.next_due, reply.lease.rank, reply.shards), (None, None, shards));
+    }
 }
 
 #[tokio::test]

@@ -87,6 +87,8 @@ async fn shared_connections_are_limited_in_number() {
     }
     assert_eq!(room.join("kim/17").await.unwrap_err(), ErrorCode::TooManyConnections);
     room.resume("kim/18", "kim/5").await.unwrap();
+    room.define(SessionDefinition { duplicates: Duplicates::Takeover, ..definition() }).await;
+    room.join("kim/19").await.expect("a takeover adds none");
 }
 
 #[tokio::test]

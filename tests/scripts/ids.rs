@@ -166,6 +166,16 @@ async fn the_leader_looks_like_the_member_while_in_the_room_and_like_the_definit
 }
 
 #[tokio::test]
+async fn a_new_leader_who_is_in_the_room_looks_like_the_member() {
+    let mut room = Fixture::start().await;
+    room.join_as("7", "7/1").await.unwrap();
+    room.events().await;
+    room.define(SessionDefinition { leader_id: Some(id("7")), ..definition() }).await;
+    let events = room.events().await;
+    assert_eq!((events[0].name.as_str(), &events[0].data["leaderId"]), ("room:leaderChanged", &json!(7)));
+}
+
+#[tokio::test]
 async fn the_first_client_decides_the_type_of_the_room_and_its_token_before_it() {
     let mut room = Fixture::start_in(id(12)).await;
     for (sent, granted, seen) in [

@@ -137,6 +137,7 @@ async fn a_source_without_revisions_is_asked_each_time_and_decides_alone() {
     // An operator may define the session as well.
     room.define(listing(&["kim", "ben"])).await;
     room.join_from(&EachTime(Some(definition())), "ann/1").await.unwrap();
+    room.join("ann/1").await.expect("a member need not be listed");
 }
 
 #[tokio::test]

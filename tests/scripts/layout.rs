@@ -1,7 +1,16 @@
 //! More shards while sessions go on: rooms that are live stay where they are, and later sessions start in the new shards.
 
-use rollcall_protocol::{ErrorCode, RoomId, attendance::Ending, definition::SessionDefinition};
-use rollcall_rooms::shard::Layout;
+use rollcall_protocol::{
+    ErrorCode, RoomId,
+    api::Notice,
+    attendance::Ending,
+    definition::{SessionDefinition, StoredDefinition},
+};
+use rollcall_rooms::{
+    Error,
+    definitions::{DefinitionStore, Precondition},
+    shard::Layout,
+};
 
 use serde_json::Value;
 
@@ -26,9 +35,9 @@ fn after() -> Layout {
     MANY.into()
 }
 
-/// A room that lies in one shard before the change and in another one after the change.
+/// A room that lies in one shard before the change and in one of the new shards after the change.
 async fn start() -> Fixture {
-    let moves = |id: &RoomId| before().shard_of(id) != after().shard_of(id);
+    let moves = |id: &RoomId| after().shard_of(id) >= FEW;
     let mut room =
         Fixture::start_in((0..).map(|n| format!("room-{n}").parse().unwrap()).find(moves).unwrap()).await;
     room.settings.shards = before();
@@ -102,6 +111,8 @@ async fn operators_reach_a_room_wherever_it_lies() {
         let rooms = room.rooms();
         let stranger = rooms.kick(&room.home, &"zoe".parse().unwrap()).await;
         assert_eq!(stranger.map_err(expect_refusal).unwrap_err(), ErrorCode::NoSuchMember);
+        rooms.members(&room.home, None, 10).await.unwrap();
+        rooms.notify(&room.home, &Notice { text: "x".to_owned() }).await.unwrap();
         rooms.kick(&room.home, &"kim".parse().unwrap()).await.unwrap();
         let listed = rooms.list(None, 10).await.unwrap().rooms;
         assert_eq!(listed.iter().map(|live| (&live.id, live.count)).collect::<Vec<_>>(), [(&room.home, 1)]);
@@ -156,8 +167,7 @@ async fn a_late_copy_of_a_join_stays_refused_after_the_move() {
 async fn a_change_that_broke_off_before_the_move_is_completed_after_it() {
     let mut room = start().await;
     // The change has announced itself and not reached the store.
-    let changed = SessionDefinition { end_at: END + MINUTE, ..definition() };
-    let died = room.rooms_that_die_after(2).define(&&room, &room.home, changed).await;
+    let died = room.rooms_that_die_after(2).define(&&room, &room.home, ending_later()).await;
     assert!(died.is_err(), "the caller died");
     room.store_end(END);
     room.settings.shards = during();
@@ -180,6 +190,74 @@ async fn a_change_is_under_way_alone_wherever_it_began() {
     let died = begun.define(&&room, &room.home, definition()).await;
     assert!(died.is_err());
     assert_eq!(room.try_define(definition()).await.unwrap_err(), ErrorCode::Conflict);
+}
+
+/// A store during one operation of which another instance starts the session, in the new shard.
+struct SlowStore<'a> {
+    room: &'a Fixture,
+    slow: &'static str,
+}
+
+impl SlowStore<'_> {
+    async fn delay(&self, operation: &str) {
+        if operation == self.slow {
+            self.room.join("lea/1").await.unwrap();
+        }
+    }
+}
+
+impl DefinitionStore for SlowStore<'_> {
+    async fn get(&self, room: &RoomId) -> Result<Option<StoredDefinition>, Error> {
+        self.delay("get").await;
+        self.room.get(room).await
+    }
+
+    async fn put(&self, room: &RoomId, definition: &StoredDefinition) -> Result<(), Error> {
+        self.delay("put").await;
+        self.room.put(room, definition).await
+    }
+
+    async fn delete(&self, room: &RoomId) -> Result<(), Error> {
+        self.delay("delete").await;
+        self.room.delete(room).await
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_the_move_overtakes_locks_nobody_out() {
+    for slow in ["get", "put", "delete"] {
+        let mut room = start().await;
+        let begun = room.rooms();
+        room.settings.shards = during();
+        let store = SlowStore { room: &room, slow };
+        let outcome = match slow {
+            "delete" => begun.undefine(&store, &room.home, &Precondition::default()).await,
+            _ => begun.define(&store, &room.home, ending_later()).await.map(drop),
+        };
+        match slow {
+            "get" => assert_eq!(expect_refusal(outcome.unwrap_err()), ErrorCode::Conflict),
+            _ => outcome.unwrap(),
+        }
+        let end = read(&room).await["endAt"].as_u64();
+        let expected = [("get", Some(END)), ("put", Some(END + MINUTE)), ("delete", None)];
+        assert_eq!((slow, end), *expected.iter().find(|(name, _)| *name == slow).unwrap());
+        room.settings.shards = before();
+        room.try_define(definition()).await.unwrap();
+    }
+}
+
+fn ending_later() -> SessionDefinition {
+    SessionDefinition { end_at: END + MINUTE, ..definition() }
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_reported_where_the_room_lies() {
+    let mut room = start().await;
+    room.settings.shards = during();
+    room.join("lea/1").await.unwrap();
+    room.settings.shards = before();
+    room.disconnect("lea/1").await;
+    assert_eq!(read(&room).await["members"][0]["state"], "reconnecting");
 }
 
 #[tokio::test]

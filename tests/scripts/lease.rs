@@ -90,6 +90,18 @@ async fn a_heartbeat_does_not_revive_a_lease_that_ran_out_before_anybody_swept()
 }
 
 #[tokio::test]
+async fn a_bridge_of_few_rooms_gets_its_next_lease_with_one_script() {
+    let mut room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    room.run_until(LEASE_MS).await;
+    let count = room.count(async || {
+        room.heartbeat(false).await;
+    });
+    assert_eq!(count.await.0, 1);
+    assert!(room.join("kim/2").await.unwrap().recovered);
+}
+
+#[tokio::test]
 async fn a_lease_that_ran_out_does_not_touch_an_entry_through_another_bridge() {
     let mut room = with_lease().await;
     room.join("kim/1").await.unwrap();
@@ -104,16 +116,22 @@ async fn a_lease_that_ran_out_does_not_touch_an_entry_through_another_bridge() {
 
 #[tokio::test]
 async fn connections_of_a_bridge_whose_lease_is_missing_are_lost_now() {
-    let mut room = with_lease().await;
-    room.join("kim/1").await.unwrap();
-    room.events().await;
-    let mut forget = redis::cmd("DEL");
-    forget.arg(room.shard_key("leases")).arg(room.shard_key("leased"));
-    let () = forget.query_async(&mut room.redis).await.unwrap();
-    room.at(1_000).read(&[]).await;
-    let events = room.events().await;
-    assert_eq!(events[0].name, "room:participantReconnecting");
-    assert_eq!(events[0].data["graceUntil"], START + 31_000);
+    for is_back in [false, true] {
+        let mut room = with_lease().await;
+        room.join("kim/1").await.unwrap();
+        room.events().await;
+        let mut forget = redis::cmd("DEL");
+        forget.arg(room.shard_key("leases")).arg(room.shard_key("leased"));
+        let () = forget.query_async(&mut room.redis).await.unwrap();
+        room.at(1_000);
+        if is_back {
+            room.heartbeat(false).await;
+        }
+        room.read(&[]).await;
+        let events = room.events().await;
+        assert_eq!(events[0].name, "room:participantReconnecting");
+        assert_eq!(events[0].data["graceUntil"], START + 31_000);
+    }
 }
 
 /// Adds rooms to those of a node that hold entries of the node no longer, because Redis expired them.
@@ -129,6 +147,34 @@ async fn count_rooms_of_node(room: &Fixture) -> usize {
 }
 
 #[tokio::test]
+async fn a_lease_that_ends_a_millisecond_later_has_not_ended() {
+    let mut room = with_lease().await;
+    room.through("node-1").join("kim/1").await.unwrap();
+    room.at(1).through("node-2").join("ben/1").await.unwrap();
+    room.events().await;
+    room.through("node-3").run_until(LEASE_MS).await;
+    assert!(!room.sweep().await.more);
+    let events = room.events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].data["userId"], "kim");
+}
+
+#[tokio::test]
+async fn a_node_that_a_room_counts_and_that_has_no_entry_is_forgotten() {
+    let room = with_lease().await;
+    room.join("kim/1").await.unwrap();
+    let (nodes, rooms) = (room.shard_key("nodes:algebra"), room.shard_key("node:gone"));
+    let redis = &mut room.redis.clone();
+    let () = redis::cmd("HSET").arg(&nodes).arg("gone").arg(1).query_async(redis).await.unwrap();
+    let () = redis::cmd("SADD").arg(&rooms).arg("algebra").query_async(redis).await.unwrap();
+    assert!(room.read(&["kim/1"]).await.gone.is_empty());
+    let counted: Vec<String> = redis::cmd("HKEYS").arg(&nodes).query_async(redis).await.unwrap();
+    assert_eq!(counted, ["node-1"]);
+    let has_rooms: bool = redis::cmd("EXISTS").arg(&rooms).query_async(redis).await.unwrap();
+    assert!(!has_rooms);
+}
+
+#[tokio::test]
 async fn rooms_that_have_expired_do_not_keep_a_node() {
     let mut room = with_lease().await;
     room.join("kim/1").await.unwrap();
@@ -141,14 +187,21 @@ async fn rooms_that_have_expired_do_not_keep_a_node() {
 
 #[tokio::test]
 async fn a_bridge_of_thousands_of_rooms_that_comes_back_late_gets_a_new_lease_after_all_of_them() {
-    let mut room = with_lease().await;
-    room.join("kim/1").await.unwrap();
-    let first = room.heartbeat(false).await;
-    add_expired_rooms(&room, 2_500).await;
-    room.events().await;
-    assert!(room.run_until(LEASE_MS).await.heartbeat(false).await > first);
-    assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
-    assert_eq!(count_rooms_of_node(&room).await, 0);
+    for joins_first in [false, true] {
+        let mut room = with_lease().await;
+        room.settings.shards = 1.into();
+        room.join("kim/1").await.unwrap();
+        let first = room.heartbeat(false).await;
+        add_expired_rooms(&room, 2_500).await;
+        room.events().await;
+        room.run_until(LEASE_MS).await;
+        if joins_first {
+            room.in_room("botany").join("ben/1").await.unwrap();
+        }
+        assert!(room.heartbeat(false).await > first);
+        assert_eq!(room.event_names().await, ["room:participantReconnecting"]);
+        assert_eq!(count_rooms_of_node(&room).await, usize::from(joins_first));
+    }
 }
 
 #[tokio::test]

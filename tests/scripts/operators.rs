@@ -105,10 +105,24 @@ async fn assert_is_no_ghost(room: &mut Fixture, last_event: &str) {
     let names = room.event_names().await;
     assert_eq!(names.first().unwrap(), "room:participantReconnecting");
     assert_eq!(names.last().unwrap(), last_event);
-    let mut next = redis::cmd("ZSCORE");
-    next.arg(room.shard_key("deadlines")).arg("algebra");
-    let deadline: u64 = next.query_async(&mut room.redis).await.unwrap();
-    assert_eq!(deadline, START + LEASE_MS + room.settings.grace_ms);
+    assert_eq!(read_deadline(room).await, START + LEASE_MS + room.settings.grace_ms);
+}
+
+async fn read_deadline(room: &Fixture) -> u64 {
+    let mut read = redis::cmd("ZSCORE");
+    read.arg(room.shard_key("deadlines")).arg("algebra");
+    read.query_async(&mut room.redis.clone()).await.unwrap()
+}
+
+#[tokio::test]
+async fn after_the_kick_of_a_lost_member_nobody_waits_for_the_grace_period() {
+    let room = Fixture::start().await;
+    room.join("lea/1").await.unwrap();
+    room.join("kim/1").await.unwrap();
+    room.disconnect("kim/1").await;
+    assert_eq!(read_deadline(&room).await, START + room.settings.grace_ms);
+    room.rooms().kick(&room.home, &"kim".parse().unwrap()).await.unwrap();
+    assert_eq!(read_deadline(&room).await, START + 50 * MINUTE, "the reminder");
 }
 
 #[tokio::test]
@@ -158,8 +172,11 @@ async fn rooms_of_a_shard_are_listed_in_the_order_of_their_bytes_up_to_the_end_o
         room.store_end(if id == "a" { END - 1 } else { END });
         room.in_room(id).join("kim/1").await.unwrap();
     }
-    assert_eq!(list_ids(room.at(60 * MINUTE - 2), 2).await, ["10", "9", "B", "a", "b", "c", "d"]);
-    assert_eq!(list_ids(room.at(60 * MINUTE - 1), 2).await, ["10", "9", "B", "b", "c", "d"], "in full pages");
+    for limit in [2, 3] {
+        assert_eq!(list_ids(room.at(60 * MINUTE - 2), limit).await, ["10", "9", "B", "a", "b", "c", "d"]);
+        let ids = list_ids(room.at(60 * MINUTE - 1), limit).await;
+        assert_eq!(ids, ["10", "9", "B", "b", "c", "d"], "in full pages of {limit}");
+    }
 }
 
 #[tokio::test]
@@ -179,6 +196,7 @@ async fn list_ids(room: &Fixture, limit: u32) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let page = room.rooms().list(after.as_deref(), limit).await.unwrap();
+        assert!(page.rooms.len() <= limit as usize, "{page:?}");
         ids.extend(page.rooms.into_iter().map(|live| live.id.to_string()));
         after = page.next;
         if after.is_none() {

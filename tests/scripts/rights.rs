@@ -87,6 +87,7 @@ pub async fn run_all(room: &mut Fixture, app: &MultiplexedConnection) -> Vec<Out
     record("list", rooms.list(None, 10).await.map(drop)).await;
     record("notice", rooms.notify(algebra, notice).await.map(drop)).await;
     record("kick", rooms.kick(algebra, &"lea".parse().unwrap()).await.map(drop)).await;
+    record("check", rooms.check().await).await;
     record("heartbeat", rooms.heartbeat(shard, &heartbeat("node-2")).await.map(drop)).await;
     record("define", room.try_change().await).await;
     record("sweep", rooms.sweep(shard).await.map(drop)).await;

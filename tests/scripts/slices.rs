@@ -6,7 +6,7 @@ use rollcall_protocol::{ErrorCode, attendance::Ending, definition::SessionDefini
 use rollcall_rooms::Error;
 use serde_json::Value;
 
-use crate::fixture::{END, Event, Fixture, MINUTE, START, definition, user_ids};
+use crate::fixture::{END, Event, Fixture, MINUTE, START, definition, heartbeat, user_ids};
 
 const SLICE: u64 = 3;
 const MEMBERS: u64 = 7;
@@ -40,6 +40,11 @@ fn users_of(events: &[Event], name: &str) -> Vec<String> {
         None => vec![data["userId"].as_str().unwrap().to_owned()],
     })
     .collect()
+}
+
+/// The number of users whom each change of the member list names.
+fn count_named(events: &[Event]) -> Vec<usize> {
+    events.iter().filter_map(|event| event.data["change"]["users"].as_array().map(Vec::len)).collect()
 }
 
 /// Sweeps until nothing is due. Returns the number of sweeps.
@@ -94,10 +99,23 @@ async fn each_member_of_a_dead_bridge_is_lost_once() {
     assert_eq!(sweep_all(room.run_until(LEASE_MS + 30_000).await).await, 3);
     let events = room.events().await;
     assert_eq!(users_of(&events, "room:participantsChanged"), users(0..MEMBERS));
-    let named: Vec<_> =
-        events.iter().filter_map(|event| event.data["change"]["users"].as_array().map(Vec::len)).collect();
-    assert_eq!(named, [3, 3, 1], "an event names few users");
+    assert_eq!(count_named(&events), [3, 3, 1], "an event names few users");
     assert_eq!(events.last().unwrap().data["count"], 0, "zero ghosts");
+}
+
+#[tokio::test]
+async fn what_a_slice_leaves_is_as_overdue_as_it_was() {
+    let mut room = crowd(MEMBERS).await;
+    for _ in 0..2 {
+        assert_eq!(room.run_until(LEASE_MS).await.sweep().await.late_ms, 0);
+    }
+    let mut room = crowd_with(MEMBERS, ALL_DAY_MS).await;
+    for member in 0..MEMBERS {
+        room.disconnect(&format!("m{member}/1")).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(room.at(30_500).sweep().await.late_ms, 500);
+    }
 }
 
 #[tokio::test]
@@ -116,15 +134,31 @@ async fn a_script_in_between_first_settles_the_rest() {
 
 #[tokio::test]
 async fn a_lease_that_ends_meanwhile_is_not_overlooked() {
+    for later_ms in [1, 1_000] {
+        let mut room = crowd(2).await;
+        room.at(later_ms).through("node-2").join("kim/1").await.unwrap();
+        room.at(later_ms).join("zoe/1").await.unwrap();
+        room.events().await;
+        // Members of the second bridge lie before and behind the place where the first look stops.
+        assert!(room.through("node-3").run_until(LEASE_MS).await.sweep().await.more);
+        sweep_all(room.at(LEASE_MS + later_ms)).await;
+        let lost = users_of(&room.events().await, "room:participantReconnecting");
+        assert_eq!(lost, ["m0", "m1", "kim", "zoe"], "the second lease ends {later_ms} ms later");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_meanwhile_together_with_the_session_ends_first() {
     let mut room = crowd(2).await;
+    room.define_end(START + LEASE_MS + 1_000).await;
     room.at(1_000).through("node-2").join("kim/1").await.unwrap();
     room.at(1_000).join("zoe/1").await.unwrap();
     room.events().await;
-    // Members of the second bridge lie before and behind the place where the first look stops.
     assert!(room.through("node-3").run_until(LEASE_MS).await.sweep().await.more);
     sweep_all(room.at(LEASE_MS + 1_000)).await;
-    let lost = users_of(&room.events().await, "room:participantReconnecting");
-    assert_eq!(lost, ["m0", "m1", "kim", "zoe"]);
+    let events = room.events().await;
+    assert_eq!(users_of(&events, "room:participantReconnecting"), ["m0", "m1", "kim", "zoe"]);
+    assert_eq!(events.last().unwrap().name, "room:ended");
 }
 
 #[tokio::test]
@@ -134,6 +168,16 @@ async fn a_bridge_gets_a_new_lease_after_all_its_members_are_lost() {
     assert_eq!(since, room.heartbeat(false).await);
     assert_eq!(users_of(&room.events().await, "room:participantReconnecting"), users(0..MEMBERS));
     assert!(room.join("m0/2").await.unwrap().recovered);
+}
+
+#[tokio::test]
+async fn the_rooms_of_a_bridge_expire_also_if_its_heartbeat_breaks_off() {
+    // The script drops all entries, and cannot know that nobody is left.
+    let mut room = crowd(SLICE).await;
+    let dying = room.run_until(LEASE_MS).await.rooms_that_die_after(1);
+    dying.heartbeat(room.shard(), &heartbeat("node-1")).await.unwrap_err();
+    assert_eq!(users_of(&room.events().await, "room:participantReconnecting"), users(0..SLICE));
+    assert!(room.expiry("node:node-1").await > 0);
 }
 
 #[tokio::test]
@@ -168,17 +212,28 @@ async fn the_end_of_a_session_closes_all_at_once_and_records_every_stay() {
 
 #[tokio::test]
 async fn a_session_that_an_operator_ends_ends_once_also_if_the_caller_dies() {
-    let mut room = crowd(MEMBERS).await;
-    room.at(1_000);
-    let died = room.rooms_that_die_after(3).undefine(&&room, &room.home, &Default::default()).await;
-    assert!(matches!(died, Err(Error::Unavailable(_))), "{died:?}");
-    assert_eq!(room.event_names().await, ["room:ended"]);
-    assert!(room.at(2_000).sweep().await.more, "the rest is due at once");
-    sweep_all(&room).await;
-    let attendance = room.attendance().await;
-    assert_eq!(attendance.attendees.len() as u64, MEMBERS);
-    assert!(attendance.attendees.iter().all(|attendee| attendee.present_ms == 1_000), "{attendance:?}");
-    assert_eq!(room.event_names().await, [""; 0]);
+    for is_deleted in [true, false] {
+        let mut room = crowd(MEMBERS).await;
+        let dying = room.at(1_000).rooms_that_die_after(3);
+        let ended = SessionDefinition { end_at: START + 1_000, ..definition() };
+        let died = match is_deleted {
+            true => dying.undefine(&&room, &room.home, &Default::default()).await,
+            false => dying.define(&&room, &room.home, ended).await.map(drop),
+        };
+        assert!(matches!(died, Err(Error::Unavailable(_))), "{died:?}");
+        assert_eq!(room.event_names().await, ["room:ended"]);
+        assert_eq!(room.rooms().list(None, 10).await.unwrap().rooms, [], "the session is over");
+        let mut recorded = redis::cmd("HLEN");
+        recorded.arg(room.shard_key("stays:algebra"));
+        let recorded: u64 = recorded.query_async(&mut room.redis).await.unwrap();
+        assert_eq!(recorded, SLICE, "one slice");
+        assert!(room.at(2_000).sweep().await.more, "the rest is due at once");
+        sweep_all(&room).await;
+        let attendance = room.attendance().await;
+        assert_eq!(attendance.attendees.len() as u64, MEMBERS);
+        assert!(attendance.attendees.iter().all(|attendee| attendee.present_ms == 1_000), "{attendance:?}");
+        assert_eq!(room.event_names().await, [""; 0]);
+    }
 }
 
 #[tokio::test]
@@ -203,6 +258,15 @@ async fn a_shorter_list_removes_all_others_also_if_the_caller_dies() {
 }
 
 #[tokio::test]
+async fn a_shorter_list_takes_a_script_for_each_slice() {
+    let mut room = crowd(MEMBERS).await;
+    let only_m0 = SessionDefinition { members: Some(vec!["m0".parse().unwrap()]), ..definition() };
+    let count = room.count(async || room.define(only_m0).await).await;
+    assert_eq!(count.0, 4, "one begins the change, one announces it, and two remove members");
+    assert_eq!(count_named(&room.events().await), [3, 3]);
+}
+
+#[tokio::test]
 async fn a_pause_prolongs_each_grace_period_once() {
     let mut room = crowd(0).await;
     room.join("lea/1").await.unwrap();
@@ -213,8 +277,10 @@ async fn a_pause_prolongs_each_grace_period_once() {
     room.events().await;
     // The shard pauses again between two slices.
     assert!(room.at(MINUTE).sweep().await.due_in_ms.is_some());
+    let mut events = room.events().await;
+    assert_eq!(events.len() as u64, SLICE, "in one script");
     room.at(2 * MINUTE).read(&[]).await;
-    let events = room.events().await;
+    events.extend(room.events().await);
     let mut graces: HashMap<String, Vec<u64>> = HashMap::new();
     for event in events.iter().filter(|event| event.name == "room:participantReconnecting") {
         let user = event.data["userId"].as_str().unwrap().to_owned();

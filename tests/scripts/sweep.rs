@@ -118,6 +118,8 @@ async fn a_sweep_shares_its_limit_between_nodes() {
     let mut room = Fixture::start().await;
     room.settings.shards = 1.into();
     room.settings.lease_ms = 15_000;
+    // The rooms, not their members, are too many.
+    room.settings.slice_members = 1000;
     for node in ["node-1", "node-2"] {
         for n in 0..60 {
             room.through(node).in_room(&format!("{node}-{n}")).join("kim/1").await.unwrap();
@@ -128,6 +130,39 @@ async fn a_sweep_shares_its_limit_between_nodes() {
     assert_eq!((swept.settled, swept.more, swept.due_in_ms), (100, true, Some(0)));
     let swept = room.sweep().await;
     assert_eq!((swept.settled, swept.more), (20, false));
+}
+
+#[tokio::test]
+async fn a_sweep_stops_after_the_room_that_fills_the_slice() {
+    let mut room = Fixture::start().await;
+    room.settings.shards = 1.into();
+    for id in ["a", "b", "c"] {
+        room.home = id.parse().unwrap();
+        for entry in ["kim/1", "ben/1"] {
+            room.in_room(id).join(entry).await.unwrap();
+            room.disconnect(entry).await;
+        }
+    }
+    room.settings.slice_members = 3;
+    room.at(30_000);
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more), (2, true));
+    let swept = room.sweep().await;
+    assert_eq!((swept.settled, swept.more), (1, false));
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_nothing_of_a_room_whose_keys_have_expired() {
+    let mut room = Fixture::start().await;
+    room.join("kim/1").await.unwrap();
+    let mut expire = redis::cmd("DEL");
+    for kind in ["room", "members", "entries", "order", "nodes"] {
+        expire.arg(room.shard_key(&format!("{kind}:algebra")));
+    }
+    let () = expire.query_async(&mut room.redis).await.unwrap();
+    room.at(50 * MINUTE).sweep().await;
+    let keys = room.keys().await;
+    assert!(!keys.iter().any(|key| key.ends_with(":rooms") || key.ends_with(":deadlines")), "{keys:?}");
 }
 
 #[tokio::test]
