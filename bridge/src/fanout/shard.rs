@@ -68,14 +68,16 @@ impl ShardSubscriber {
             if is_reached.into_inner() {
                 moves = 0;
             }
-            if let Some(Moved { to }) = error.downcast_ref()
-                && moves < MOVES_AT_ONCE
-            {
+            let moved = error.downcast_ref::<Moved>();
+            match moved {
+                Some(Moved { to }) => node.follow(to.as_deref()),
+                None => node.try_another(),
+            }
+            if moved.is_some() && moves < MOVES_AT_ONCE {
                 moves += 1;
-                node.follow(to.as_deref());
                 continue;
             }
-            node.try_another();
+            moves = 0;
             let pause = pauses.after(started);
             let error = format!("{error:#}");
             tracing::warn!(shard = self.shard, error, pause_ms = pause.as_millis(), "redis.disconnected");
