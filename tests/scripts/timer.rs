@@ -36,7 +36,7 @@ impl Fixture {
 }
 
 /// The commands of a sweep that ends a phase.
-const END_OF_PHASE: u64 = 19;
+const END_OF_PHASE: u64 = 21;
 
 /// The commands of a reminder.
 const REMINDER: u64 = 3;
