@@ -5,6 +5,7 @@ use rollcall_protocol::{
     api::Notice,
     attendance::Ending,
     definition::{SessionDefinition, StoredDefinition},
+    timer::{TimerAction, TimerPlan},
 };
 use rollcall_rooms::{
     Error,
@@ -248,6 +249,18 @@ async fn a_change_that_the_move_overtakes_locks_nobody_out() {
 
 fn ending_later() -> SessionDefinition {
     SessionDefinition { end_at: END + MINUTE, ..definition() }
+}
+
+#[tokio::test]
+async fn a_timer_is_set_where_the_room_lies() {
+    for (starts, calls) in [(before(), during()), (during(), before())] {
+        let mut room = start().await;
+        room.settings.shards = starts;
+        room.join("lea/1").await.unwrap();
+        room.settings.shards = calls;
+        room.command("lea/1#1", TimerAction::Set(TimerPlan::Stopwatch {})).await.unwrap();
+        assert_eq!(read(&room).await["timer"]["state"], "idle");
+    }
 }
 
 #[tokio::test]

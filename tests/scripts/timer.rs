@@ -181,6 +181,10 @@ async fn a_countdown_runs_down_once_and_a_stopwatch_never() {
     assert_eq!(room.command("lea/1#2", TimerAction::Skip {}).await, Err(ErrorCode::TimerState));
     let again = room.command("lea/1#3", TimerAction::Start {}).await.unwrap();
     assert_eq!(again.timer.ends_at, Some(START + 25_000));
+    room.at(25_000);
+    let reset = room.command("lea/1#reset", TimerAction::Reset {}).await.unwrap();
+    assert_eq!((reset.timer.state, reset.timer.cycle), (TimerState::Idle, None));
+    room.at(20_000);
 
     room.command("lea/1#4", TimerAction::Set(TimerPlan::Stopwatch {})).await.unwrap();
     let running = room.command("lea/1#5", TimerAction::Start {}).await.unwrap();
@@ -195,7 +199,8 @@ async fn what_the_timer_is_already_changes_nothing_and_what_it_cannot_do_is_refu
     assert_eq!(started.timer.started_at, Some(START));
     room.command("lea/1#2", TimerAction::Resume {}).await.unwrap();
     assert_eq!(room.event_names().await, [""; 0]);
-    room.command("lea/1#3", TimerAction::Pause {}).await.unwrap();
+    let paused = room.command("lea/1#3", TimerAction::Pause {}).await.unwrap();
+    assert_eq!(paused.timer.elapsed_ms, Some(0));
     room.command("lea/1#4", TimerAction::Pause {}).await.unwrap();
     assert_eq!(room.command("lea/1#5", TimerAction::Start {}).await, Err(ErrorCode::TimerState));
     room.command("lea/1#6", TimerAction::Reset {}).await.unwrap();
@@ -243,6 +248,7 @@ async fn the_definition_says_who_may_set_the_timer_and_an_operator_always_may() 
     room.join("lea/1").await.unwrap();
     assert_eq!(room.command("ben/1#3", set).await, Err(ErrorCode::NotAllowed), "the leader is host now");
     room.define(SessionDefinition { timer_by: TimerBy::Leader, ..definition() }).await;
+    room.command("lea/1#1", set).await.unwrap();
     room.leave("lea/1").await;
     assert_eq!(room.command("ben/1#4", set).await, Err(ErrorCode::NotAllowed), "Ben is host and no leader");
     room.define(SessionDefinition { timer_by: TimerBy::Anyone, ..definition() }).await;
@@ -287,6 +293,18 @@ async fn a_session_may_do_without_a_timer() {
     assert_eq!(room.operate("1", TimerAction::Pause {}).await, Err(ErrorCode::FeatureOff));
     room.define(SessionDefinition { features: Some(vec![Feature::Timer]), ..definition() }).await;
     room.command("lea/1#1", TimerAction::Pause {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_of_an_earlier_version_has_a_timer_that_the_host_sets() {
+    let mut room = Fixture::start().await;
+    room.join("kim/1").await.unwrap();
+    room.join("ben/1").await.unwrap();
+    let key = room.shard_key("room:algebra");
+    let () =
+        redis::cmd("HDEL").arg(key).arg(&["features", "timerBy"]).query_async(&mut room.redis).await.unwrap();
+    room.command("kim/1#1", TimerAction::Set(SHORT)).await.unwrap();
+    assert_eq!(room.command("ben/1#1", TimerAction::Start {}).await, Err(ErrorCode::NotAllowed));
 }
 
 #[tokio::test]

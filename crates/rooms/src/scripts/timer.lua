@@ -71,27 +71,27 @@ local ACTIONS = {
   },
 }
 
+-- The leader is host while in the room, so the leader always may.
 local function is_allowed(room, timer_by)
-  return not call.userId or timer_by == 'anyone'
+  return not call.userId or timer_by == 'anyone' or call.userId == room.leader
     or timer_by == 'host' and call.userId == room.host
-    or timer_by == 'leader' and call.userId == room.leader
 end
 
--- Applies the command. Returns the new timer, or nothing and a code, or nothing if the timer is as the command wishes.
+-- Applies the command. Returns the new timer, or nothing and a refusal, or nothing if the timer is as the command wishes.
 local function apply(room)
   if call.command == 'timer:set' then
     return build_timer(call.data)
   end
   local timer = load_timer(room)
   if not timer then
-    return nil, 'NO_TIMER'
+    return nil, { 'NO_TIMER' }
   end
   local action = ACTIONS[call.command]
   if timer.state == action.already then
     return nil
   end
   if not action.from[timer.state] or action.needs_phases and not timer.cycle then
-    return nil, 'TIMER_STATE'
+    return nil, { 'TIMER_STATE' }
   end
   action.apply(timer)
   return timer
@@ -104,7 +104,7 @@ end
 local function publish_timer(room)
   local member = call.userId and load_member(room, call.userId)
   local by = member and { userId = member.userId, userName = member.userName }
-  publish(room, 'timer:changed', { by = by or nil, now = now }, { timer = room.timer })
+  publish(room, 'timer:changed', { by = by, now = now }, { timer = room.timer })
 end
 
 local function handle(room)
@@ -122,9 +122,9 @@ local function handle(room)
   if not is_allowed(room, terms[2] or 'host') then
     return { 'NOT_ALLOWED' }
   end
-  local timer, code = apply(room)
+  local timer, refusal = apply(room)
   if not timer then
-    return code and { code } or build_ack(room)
+    return refusal or build_ack(room)
   end
   if call.userId and not count(room, 'timer\t' .. call.userId, settings.timerBurst, settings.timerIntervalMs) then
     return { 'RATE_LIMITED' }

@@ -24,10 +24,10 @@ local function is_inside(room)
     return true
   end
   local presence = load_presence(room, call.userId)
-  return presence and find_entry(presence, call.entryId) and true
+  return presence and find_entry(presence, call.entryId)
 end
 
 -- features: names separated by spaces, or * for all
 local function has_feature(features, name)
-  return features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ', 1, true) ~= nil
+  return features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ')
 end

@@ -6,5 +6,5 @@
 -- Counts an entry. Returns whether the user may enter. A bridge that enters its members again is not limited: the
 -- members have not asked for it.
 local function count_entry(room)
-  return call.replaces and true or count(room, USER, settings.entryBurst, settings.entryIntervalMs)
+  return call.replaces or count(room, USER, settings.entryBurst, settings.entryIntervalMs)
 end

@@ -31,7 +31,7 @@ local function save_timer(room, timer)
 end
 
 local function run_from(timer, started_at)
-  local length = timer.plan.mode == 'countdown' and timer.plan.durationMs or timer.plan[timer.phase .. 'Ms']
+  local length = timer.plan.durationMs or timer.plan[timer.phase .. 'Ms']
   timer.state, timer.startedAt, timer.elapsedMs = 'running', started_at, nil
   timer.endsAt = length and started_at + length
 end
