@@ -148,6 +148,15 @@ async fn the_change_of_a_phase_is_a_deadline() {
 }
 
 #[tokio::test]
+async fn at_its_end_a_phase_has_ended_for_everybody() {
+    let mut room = room_with_timer(SHORT).await;
+    let joined = room.at(3000).join("ali/1").await.unwrap();
+    let timer: serde_json::Value = serde_json::from_str(joined.timer.unwrap().get()).unwrap();
+    assert_eq!(timer["phase"], "shortBreak");
+    assert_eq!(room.event_names().await, ["timer:phaseChanged", "room:participantsChanged"]);
+}
+
+#[tokio::test]
 async fn a_command_settles_the_phase_first() {
     let mut room = room_with_timer(SHORT).await;
     let paused = room.at(3500).command("lea/1#p", TimerAction::Pause {}).await.unwrap();
