@@ -183,11 +183,7 @@ async fn rooms_of_a_shard_are_listed_in_the_order_of_their_bytes_up_to_the_end_o
 async fn a_room_whose_keys_have_expired_is_not_listed() {
     let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
-    let mut expire = redis::cmd("DEL");
-    for kind in ["room", "members", "entries", "order", "nodes"] {
-        expire.arg(room.shard_key(&format!("{kind}:algebra")));
-    }
-    let () = expire.query_async(&mut room.redis).await.unwrap();
+    room.delete_as_if_expired().await;
     assert_eq!(list_ids(&room, 10).await, [""; 0]);
 }
 

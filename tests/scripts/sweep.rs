@@ -155,11 +155,7 @@ async fn a_sweep_stops_after_the_room_that_fills_the_slice() {
 async fn a_sweep_leaves_nothing_of_a_room_whose_keys_have_expired() {
     let mut room = Fixture::start().await;
     room.join("kim/1").await.unwrap();
-    let mut expire = redis::cmd("DEL");
-    for kind in ["room", "members", "entries", "order", "nodes"] {
-        expire.arg(room.shard_key(&format!("{kind}:algebra")));
-    }
-    let () = expire.query_async(&mut room.redis).await.unwrap();
+    room.delete_as_if_expired().await;
     room.at(50 * MINUTE).sweep().await;
     let keys = room.keys().await;
     assert!(!keys.iter().any(|key| key.ends_with(":rooms") || key.ends_with(":deadlines")), "{keys:?}");
