@@ -40,12 +40,16 @@ describe('metrics', { timeout: 900_000 }, () => {
     await until(isSo, 'the metrics change').catch(() => assert.deepEqual(last, expected));
   }
 
-  /** Waits until the bridge has counted all that has happened: two scrapes do not differ. */
-  const settled = () =>
-    until(
-      async () => Object.keys(changes(await scrape(bridge()), await scrape(bridge()))).length === 0,
-      'the metrics settle',
-    );
+  /** The metrics when the bridge has counted all that has happened: two scrapes do not differ. */
+  async function settled() {
+    let last;
+    const isSettled = async () => {
+      last = await scrape(bridge());
+      return Object.keys(changes(last, await scrape(bridge()))).length === 0;
+    };
+    await until(isSettled, 'the metrics settle');
+    return last;
+  }
 
   test('metrics are valid OpenMetrics, each with a help text, and include the standard process metrics', async () => {
     const all = await families(bridge());
@@ -128,7 +132,7 @@ describe('metrics', { timeout: 900_000 }, () => {
   }
 
   test('the lateness of sweeps is measured', async () => {
-    const from = await scrape(bridge());
+    const from = await settled();
     const isMeasured = async () => {
       // Real time, because the bridge sweeps exactly when a deadline passes. The app's own schedule sometimes is first.
       const lea = await harness.webSocket('lea');
@@ -143,14 +147,14 @@ describe('metrics', { timeout: 900_000 }, () => {
     const room = await harness.room();
     const lea = await harness.webSocket('lea');
     await lea.enter(room);
-    const from = await scrape(bridge());
+    const from = await settled();
     await harness.api('DELETE', `/rooms/${room}`);
     await lea.closed;
     await movedBy(bridge(), from, 'sockets_closed_total room_closed', 1);
   });
 
   test('a refused page is counted', async () => {
-    const from = await scrape(bridge());
+    const from = await settled();
     const response = await fetch(`${bridge().url}/socket.io/`, { headers: { origin: 'https://elsewhere.example' } });
     assert.equal(response.status, 403);
     await changedBy(from, { 'connections_refused_total ORIGIN_NOT_ALLOWED': 1 });
@@ -160,8 +164,7 @@ describe('metrics', { timeout: 900_000 }, () => {
     const kim = await harness.webSocket('kim');
     // The ack proves that the bridge has connected and counted the client, but not that it has counted the ack.
     await kim.leave();
-    await settled();
-    const from = await scrape(bridge());
+    const from = await settled();
     const made = Array.from({ length: 20 }, (_, n) => `room:made-up-${n}`);
     for (const name of made) assert.equal((await kim.request(name, {})).code, 'UNKNOWN_EVENT');
     await changedBy(from, { 'client_events_total unknown UNKNOWN_EVENT': 20, outbound_queue_depth_count: 20 });
@@ -174,7 +177,7 @@ describe('metrics', { timeout: 900_000 }, () => {
       const lea = await harness.connect(transport, 'lea');
       const { epoch } = await lea.enter(room);
       await lea.next('room:started');
-      const from = await scrape(bridge());
+      const from = await settled();
       const connection = transport === 'Socket.IO' ? lea.socket.io.engine.transport.ws : lea.socket;
       connection.pause();
       // More than the kernel and the outgoing queue hold together, and fewer messages than a session may be behind.
@@ -192,7 +195,7 @@ describe('metrics', { timeout: 900_000 }, () => {
   test('a broken connection to Redis is counted when all rooms are subscribed again', async () => {
     // CLIENT KILL identifies only connections with a subscription.
     await (await harness.webSocket('lea')).enter(await harness.room());
-    const from = await scrape(bridge());
+    const from = await settled();
     await harness.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
     await movedBy(bridge(), from, 'redis_connections_total', 1);
   });
