@@ -239,7 +239,7 @@ impl Caller {
     }
 
     pub async fn stays(&self, room: usize) -> Vec<Stay> {
-        let attendance = self.persist(async || self.rooms().attendance(&id(ROOMS[room].id)).await).await;
+        let attendance = self.persist(async || self.rooms().attendance(&id(ROOMS[room].id), &[]).await).await;
         checker::stays(&attendance.expect("never refused"))
     }
 

@@ -50,6 +50,9 @@ const EXPECTED: &[&str] = &[
     "timer changed by an operator",
     "phase changed",
     "several phases over",
+    "member updated",
+    "status as it was",
+    "repeated a status",
     "repeated a command",
     "timer as it was",
     "listed a part",
@@ -135,6 +138,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Kick { .. } => "kick",
         Action::Notify(_) => "notice",
         Action::Timer(_) => "timer",
+        Action::Status(_) => "status",
         Action::List { .. } => "list",
     }
 }
@@ -152,6 +156,8 @@ fn reply_outcome(reply: &Reply) -> Option<&'static str> {
         Reply::Refused(code) => Some(ErrorCode::as_str(*code)),
         Reply::Timer(ack) if ack.is_repeated => Some("repeated a command"),
         Reply::Timer(_) => Some("timer as it was"),
+        Reply::Status(ack) if ack.is_repeated => Some("repeated a status"),
+        Reply::Status(_) => Some("status as it was"),
         Reply::Swept(swept) if swept.settled > 0 => Some("swept"),
         Reply::Listed(page) if page.next.is_some() => Some("listed a part"),
         Reply::Listed(page) if page.rooms.len() > 1 => Some("listed rooms"),
@@ -187,5 +193,6 @@ fn event_outcome(event: &Event, action: &Action) -> &'static str {
         EventKind::TimerChanged { .. } => "timer changed",
         EventKind::PhaseChanged { phases: 1, .. } => "phase changed",
         EventKind::PhaseChanged { .. } => "several phases over",
+        EventKind::MemberUpdated { .. } => "member updated",
     }
 }

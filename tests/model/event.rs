@@ -2,7 +2,10 @@
 
 use rollcall_protocol::timer::Timer;
 
-use crate::ids::{EntryId, PublicId, Time, User};
+use crate::{
+    ids::{EntryId, PublicId, Time, User},
+    status::About,
+};
 
 /// One event, in its session's numbering.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +41,7 @@ pub enum EventKind {
     Notice,
     TimerChanged { timer: Timer, by: Option<Person>, now: Time },
     PhaseChanged { timer: Timer, phases: u32, now: Time },
+    MemberUpdated { person: Person, about: About, now: Time },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +83,7 @@ pub struct Listed {
     pub joined_at: Time,
     /// End of the grace period of a member without a connection.
     pub grace_until: Option<Time>,
+    pub about: About,
 }
 
 impl EventKind {

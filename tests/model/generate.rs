@@ -3,7 +3,9 @@
 
 use fastrand::Rng;
 use rollcall_protocol::{
+    command::Feature,
     definition::{Duplicates, TimerBy},
+    status::Status,
     timer::{TimerAction, TimerPlan, TimerState},
 };
 
@@ -14,9 +16,11 @@ use crate::{
         PublicId, ROOMS, RoomNo, SECOND, Time, USERS, User,
     },
     join::Join,
+    live::CommandId,
     room::Membership,
     service::{Action, Crash, Definition},
-    timer::{CommandId, TimerCommand},
+    status::StatusCommand,
+    timer::TimerCommand,
     world::{Step, World},
 };
 
@@ -99,7 +103,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         return Action::Arrive(room);
     }
     let entering = if world.workload == Workload::Crowded { 220 } else { 40 };
-    match rng.u32(..80 + entering) {
+    match rng.u32(..92 + entering) {
         0..9 => Action::Leave(pick_membership(world, room, rng)),
         9..23 => Action::Disconnect(pick_membership(world, room, rng)),
         23..26 => Action::Heartbeat(pick_node(rng)),
@@ -118,7 +122,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         63..65 => Action::Kick { room, user: USERS[rng.usize(..USERS.len())] },
         65..66 => Action::Notify(room),
         66..68 => Action::List { after: rng.bool().then_some(room), limit: rng.u32(1..=3) },
-        68..80 => Action::Timer(pick_timer_command(world, room, rng)),
+        68..92 => pick_command(world, room, rng),
         _ => {
             let may_be_stale = at < world.service.stores[room].changed_at + LONGEST_CALL;
             let reads_stale = rng.u32(..12) == 0 && may_be_stale;
@@ -248,7 +252,7 @@ fn pick_definition(world: &World, room: RoomNo, at: Time, rng: &mut Rng) -> Defi
         duplicates: Duplicates::Refuse,
         capacity: None,
         timer_by: TimerBy::Anyone,
-        has_timer: true,
+        features: Feature::ALL,
     };
     let store = &world.service.stores[room];
     let mut definition = store.current.as_ref().map_or_else(first, |session| session.definition.clone());
@@ -258,7 +262,7 @@ fn pick_definition(world: &World, room: RoomNo, at: Time, rng: &mut Rng) -> Defi
         2..4 => definition.leader = pick_leader(rng),
         4..6 => definition.members = pick_members(rng),
         10 => definition.timer_by = rng.choice(TIMER_BY).unwrap_or_default(),
-        11 => definition.has_timer = rng.u32(..4) > 0,
+        11 => definition.features = rng.choice(FEATURES).unwrap_or_default(),
         6..8 => definition.capacity = rng.bool().then(|| rng.u32(1..=3)),
         _ => definition.duplicates = pick_duplicates(world, rng),
     }
@@ -290,23 +294,39 @@ fn pick_members(rng: &mut Rng) -> Option<Vec<User>> {
 
 const TIMER_BY: [TimerBy; 3] = [TimerBy::Anyone, TimerBy::Host, TimerBy::Leader];
 
-/// Picks a command: most often a new one of a member, or else an earlier one again.
-fn pick_timer_command(world: &World, room: RoomNo, rng: &mut Rng) -> TimerCommand {
+const FEATURES: [&[Feature]; 5] = [Feature::ALL, Feature::ALL, &[Feature::Timer], &[Feature::Status], &[]];
+
+const GOALS: [&str; 2] = ["Chapter-3", "수학의-\"정석\""];
+
+/// Picks a command: most often a new one, or else an earlier one again.
+fn pick_command(world: &World, room: RoomNo, rng: &mut Rng) -> Action {
     let last = world.commanded.len().saturating_sub(4);
     if let Some(earlier) = rng.choice(&world.commanded[last..]).filter(|_| rng.u32(..6) == 0) {
-        return *earlier;
+        return earlier.clone();
     }
+    let id = CommandId(world.commanded.len() as u32);
     let live = world.service.shard.rooms[room].live.as_ref();
     let current: Vec<_> =
         live.iter().flat_map(|live| live.entries()).map(|(user, entry)| (user, entry.id)).collect();
     let current = rng.choice(current).filter(|_| rng.u32(..10) > 0);
+    if rng.bool() {
+        let by = current.unwrap_or_else(|| pick_entry(world, room, rng));
+        return Action::Status(pick_status_command(room, by, id, rng));
+    }
     let by = current.or_else(|| rng.bool().then(|| pick_entry(world, room, rng)));
     let state = live.and_then(|live| live.timer.as_ref()).map(|timer| timer.state);
-    TimerCommand {
+    Action::Timer(TimerCommand { room, by, id, action: pick_timer_action(state, rng) })
+}
+
+fn pick_status_command(room: RoomNo, by: (User, EntryId), id: CommandId, rng: &mut Rng) -> StatusCommand {
+    let status = rng.choice([None, Some(Status::Focusing), Some(Status::Break), Some(Status::Away)]);
+    let goal = rng.choice([None, Some(GOALS[0]), Some(GOALS[1])]);
+    StatusCommand {
         room,
         by,
-        id: CommandId(world.commanded.len() as u32),
-        action: pick_timer_action(state, rng),
+        id,
+        status: status.filter(|_| rng.u32(..4) > 0),
+        goal: goal.filter(|_| rng.u32(..4) == 0),
     }
 }
 

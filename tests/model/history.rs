@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rollcall_protocol::status::Status;
+
 use crate::{
     event::{Event, Person},
     ids::{ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, EntryId, GRACE, Time, User},
@@ -32,6 +34,8 @@ pub struct Stay {
     pub left_at: Time,
     pub present: Time,
     pub drops: u32,
+    /// How long the user had which status.
+    pub statuses: BTreeMap<Status, Time>,
     /// None while the member is in the room.
     pub ending: Option<Ending>,
 }
@@ -52,8 +56,11 @@ impl Stay {
             epoch,
             entered_at: member.joined_at,
             left_at,
-            present: left_at - member.joined_at - member.away,
+            present: left_at
+                - member.joined_at
+                - member.absences.iter().map(|(lost, back)| back - lost).sum::<Time>(),
             drops: member.drops,
+            statuses: member.status_times(left_at),
             ending: None,
         }
     }
@@ -65,11 +72,15 @@ impl Stay {
     }
 
     /// Both stays as one. The time between them is one more drop.
-    fn merge(self, next: Self) -> Self {
+    fn merge(mut self, next: Self) -> Self {
+        for (status, time) in &next.statuses {
+            *self.statuses.entry(*status).or_default() += time;
+        }
         Self {
             entered_at: self.entered_at,
             present: self.present + next.present,
             drops: self.drops + next.drops + 1,
+            statuses: self.statuses,
             ..next
         }
     }

@@ -79,6 +79,10 @@ pub const ENTRY_INTERVAL: Time = 10 * SECOND;
 pub const TIMER_BURST: u64 = 4;
 /// Time in which a user may change the timer once more after that.
 pub const TIMER_INTERVAL: Time = 10 * SECOND;
+/// How often a user may change the status or the goal in a room at once.
+pub const STATUS_BURST: u64 = 3;
+/// Time in which a user may change the status or the goal once more after that.
+pub const STATUS_INTERVAL: Time = 10 * SECOND;
 /// Stays in a room's attendance: few, so that all users reach their share.
 pub const ATTENDANCE_LIMIT: usize = 8;
 /// Most connections of a user in a room.

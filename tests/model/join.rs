@@ -202,7 +202,8 @@ impl Live {
             lost_at: None,
             grace_until: None,
             drops: 0,
-            away: 0,
+            absences: Vec::new(),
+            said: Vec::new(),
         });
         self.keep_leader_id();
         self.members.len() - 1
@@ -289,8 +290,8 @@ impl Live {
         let earlier = self.set_person(index, join.person);
         let member = &mut self.members[index];
         member.grace_until = None;
-        member.away +=
-            context.now - member.lost_at.take().expect("a member without entries has lost the last one");
+        let lost_at = member.lost_at.take().expect("a member without entries has lost the last one");
+        member.absences.push((lost_at, context.now));
         let (roster, count) = (self.roster(), self.members.len());
         let kind = EventKind::Reconnected { person: join.person, roster, count };
         self.publish(history, Recipients::AllBut(join.entry), kind);

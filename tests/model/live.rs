@@ -3,6 +3,8 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use rollcall_protocol::{
+    ErrorCode,
+    command::Feature,
     definition::{Duplicates, TimerBy},
     timer::Timer,
 };
@@ -11,11 +13,11 @@ use crate::{
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
     ids::{
-        ENTRY_BURST, ENTRY_INTERVAL, EntryId, GRACE, Node, PublicId, REMINDER_LEAD, ROSTER_LIMIT, SLICE,
-        Time, User,
+        CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, GRACE, Node, PublicId, REMINDER_LEAD,
+        ROSTER_LIMIT, SLICE, Time, User,
     },
     lease::Leases,
-    timer::CommandId,
+    status::About,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +45,16 @@ pub struct Live {
     pub commands: BTreeMap<(Option<User>, CommandId), Time>,
 }
 
+/// A client's name for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommandId(pub u32);
+
 /// What a user may do only so often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limited {
     Entry(User),
     Timer(User),
+    Status(User),
 }
 
 impl std::fmt::Display for Limited {
@@ -55,6 +62,7 @@ impl std::fmt::Display for Limited {
         match self {
             Self::Entry(user) => f.write_str(user),
             Self::Timer(user) => write!(f, "timer\t{user}"),
+            Self::Status(user) => write!(f, "status\t{user}"),
         }
     }
 }
@@ -69,7 +77,7 @@ pub struct Terms {
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
     pub timer_by: TimerBy,
-    pub has_timer: bool,
+    pub features: &'static [Feature],
 }
 
 /// Whom a definition admits, beside the leader.
@@ -96,7 +104,10 @@ pub struct Member {
     /// End of the grace period.
     pub grace_until: Option<Time>,
     pub drops: u32,
-    pub away: Time,
+    /// The times without a connection that are over.
+    pub absences: Vec<(Time, Time)>,
+    /// What the member has said, and since when it holds.
+    pub said: Vec<(Time, About)>,
 }
 
 /// A current entry of a member.
@@ -164,6 +175,25 @@ impl Live {
         self.rate.insert(what, self.free_at(what, now) + interval);
     }
 
+    /// Counts what a user does, unless the user does it too often.
+    pub fn limit(&mut self, what: Limited, now: Time, burst: u64, interval: Time) -> Result<(), ErrorCode> {
+        if self.is_rate_limited(what, now, burst, interval) {
+            return Err(ErrorCode::RateLimited);
+        }
+        self.count_against(what, now, interval);
+        Ok(())
+    }
+
+    /// Whether a command has been applied before.
+    pub fn has_applied(&self, by: Option<User>, id: CommandId) -> bool {
+        self.commands.contains_key(&(by, id))
+    }
+
+    pub fn remember(&mut self, by: Option<User>, id: CommandId, now: Time) {
+        self.commands.retain(|_, at| *at + CLOSED_ENTRY_TTL > now);
+        self.commands.insert((by, id), now);
+    }
+
     /// Whether the user enters too often.
     pub fn enters_too_often(&self, user: User, now: Time) -> bool {
         self.is_rate_limited(Limited::Entry(user), now, ENTRY_BURST, ENTRY_INTERVAL)
@@ -216,6 +246,7 @@ impl Live {
             person: member.person,
             joined_at: member.joined_at,
             grace_until: member.grace_until,
+            about: member.about(),
         });
         (self.members.len() <= ROSTER_LIMIT).then(|| listed.collect())
     }

@@ -4,7 +4,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `ids` | users, nodes, rooms and limits |
-//! | `live`, `room`, `join`, `timer`, `history` | the model of one room: its session, its rules, the rules of joins and of the timer, state that outlives sessions |
+//! | `live`, `room`, `join`, `timer`, `status`, `history` | the model of one room: its session, its rules, the rules of joins, of the timer and of statuses, state that outlives sessions |
 //! | `lease`, `clock`, `shard` | the model of nodes, of pauses, and of rooms that share them |
 //! | `event` | events |
 //! | `service` | calls of the service |
@@ -31,6 +31,7 @@ mod redis_snapshot;
 mod room;
 mod service;
 mod shard;
+mod status;
 mod subject;
 mod timer;
 mod wire;

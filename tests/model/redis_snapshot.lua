@@ -30,7 +30,7 @@ local function add_members(id)
     local presence = cjson.decode(redis.call('HGET', SHARD .. 'entries:' .. id, user))
     add('member', id, user, public_id, member.userName, number(member.joinedAt), number(presence.joinedAt),
       member.state, number(member.graceUntil), number(presence.lostAt), number(presence.drops),
-      number(presence.awayMs))
+      number(presence.awayMs), member.status or '-', member.goal or '-')
     for _, entry in ipairs(presence.entries) do
       add('entry', id, user, entry.entryId, entry.nodeId, table.concat(entry.resumeHashes, ','),
         tostring(entry.first), tostring(entry.recovered), number(entry.refreshes))

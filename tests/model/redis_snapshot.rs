@@ -1,6 +1,6 @@
 //! The content of Redis that the model expects, in the lines that redis_snapshot.lua returns.
 
-use rollcall_protocol::definition::Duplicates;
+use rollcall_protocol::{command::Feature, definition::Duplicates, status::Status};
 use serde_json::json;
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     live::{Admits, Entry, Live, Member},
     room::Room,
     shard::Shard,
+    status::About,
     wire,
 };
 
@@ -117,8 +118,9 @@ fn terms(id: &str, live: &Live) -> String {
     let timer = live.timer.as_ref();
     let phase_end = or_none(timer.and_then(|timer| timer.ends_at));
     let timer_by = json!(terms.timer_by);
-    let (timer_by, features) =
-        (timer_by.as_str().unwrap_or_default(), if terms.has_timer { "*" } else { "" });
+    let timer_by = timer_by.as_str().unwrap_or_default();
+    let names: Vec<&str> = terms.features.iter().map(|feature| feature.as_str()).collect();
+    let features = if terms.features == Feature::ALL { "*".to_owned() } else { names.join(" ") };
     format!(
         "room {id} {epoch} {started_at} {seq} {end} {reminder} {revision} {capacity} {leader} {host} {policy} \
          {is_room_number} {is_leader_number} {admits} {announced} {timer_by} {phase_end} [{features}]"
@@ -126,13 +128,16 @@ fn terms(id: &str, live: &Live) -> String {
 }
 
 fn snapshot_member(id: &str, member: &Member) -> String {
-    let Member { person, joined_at, lost_at, drops, away, .. } = member;
+    let Member { person, joined_at, lost_at, drops, absences, .. } = member;
+    let away: Time = absences.iter().map(|(lost, back)| back - lost).sum();
+    let About { status, goal } = member.about();
+    let (status, goal) = (or_none(status.map(Status::as_str)), or_none(goal));
     let state = if lost_at.is_some() { "reconnecting" } else { "present" };
     let (user, name, grace, lost_at) =
         (person.user, person.name, or_none(member.grace_until), or_none(*lost_at));
     let public_id = json!(person.id());
     format!(
-        "member {id} {user} {public_id} {name} {joined_at} {joined_at} {state} {grace} {lost_at} {drops} {away}"
+        "member {id} {user} {public_id} {name} {joined_at} {joined_at} {state} {grace} {lost_at} {drops} {away} {status} {goal}"
     )
 }
 

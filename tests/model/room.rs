@@ -9,6 +9,7 @@ use crate::{
     ids::{EntryId, LONGEST_CALL, Node, PublicId, RoomNo, Time, User},
     lease::{Epochs, Leases},
     live::{Live, Terms},
+    status::{StatusAck, StatusCommand},
     timer::{TimerAck, TimerCommand},
 };
 
@@ -173,6 +174,17 @@ impl Room {
         let not_live = if command.by.is_some() { ErrorCode::NotInRoom } else { ErrorCode::NotLive };
         let live = self.live.as_mut().ok_or(not_live)?;
         live.command_timer(&mut self.history, command, context.now)
+    }
+
+    /// Changes what a member says about oneself.
+    pub fn update_status(
+        &mut self,
+        context: &Context,
+        command: &StatusCommand,
+    ) -> Result<StatusAck, ErrorCode> {
+        self.settle(context.leases, context.clock.paused, context.now);
+        let live = self.live.as_mut().ok_or(ErrorCode::NotInRoom)?;
+        live.update_status(&mut self.history, command, context.now)
     }
 
     /// Publishes an operator's text.

@@ -2,6 +2,7 @@
 
 use rollcall_protocol::{
     ErrorCode,
+    command::Feature,
     definition::{Duplicates, TimerBy},
 };
 
@@ -12,6 +13,7 @@ use crate::{
     live::Terms,
     room::{Membership, State},
     shard::{Held, Page, Shard, Swept},
+    status::{StatusAck, StatusCommand},
     timer::{TimerAck, TimerCommand},
 };
 
@@ -59,6 +61,7 @@ pub enum Action {
     },
     Notify(RoomNo),
     Timer(TimerCommand),
+    Status(StatusCommand),
     /// Lists live rooms, from the one after the given room.
     List {
         after: Option<RoomNo>,
@@ -90,6 +93,7 @@ pub enum Reply {
     Attendance(Vec<Attendee>),
     Listed(Page),
     Timer(TimerAck),
+    Status(StatusAck),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +105,7 @@ pub struct Definition {
     pub duplicates: Duplicates,
     pub capacity: Option<u32>,
     pub timer_by: TimerBy,
-    pub has_timer: bool,
+    pub features: &'static [Feature],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -156,8 +160,8 @@ impl Store {
 
 impl Session {
     fn terms(&self) -> Terms {
-        let Definition { end_at, leader, duplicates, capacity, timer_by, has_timer, .. } = self.definition;
-        Terms { revision: self.revision, end_at, leader, duplicates, capacity, timer_by, has_timer }
+        let Definition { end_at, leader, duplicates, capacity, timer_by, features, .. } = self.definition;
+        Terms { revision: self.revision, end_at, leader, duplicates, capacity, timer_by, features }
     }
 
     fn admits(&self, user: User) -> bool {
@@ -221,6 +225,10 @@ impl Service {
             Action::Timer(command) => {
                 let (room, context) = self.shard.context(command.room, now);
                 room.command_timer(&context, command).map_or_else(Reply::Refused, Reply::Timer)
+            }
+            Action::Status(command) => {
+                let (room, context) = self.shard.context(command.room, now);
+                room.update_status(&context, command).map_or_else(Reply::Refused, Reply::Status)
             }
             Action::List { after, limit } => Reply::Listed(self.shard.list(*after, *limit, now)),
         }

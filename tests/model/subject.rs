@@ -11,6 +11,7 @@ use rollcall_protocol::{
     api::Notice,
     definition::StoredDefinition,
     event::{Heartbeat, NextDue},
+    status::Status,
     timer,
 };
 use rollcall_rooms::{
@@ -32,7 +33,8 @@ use tokio::{
 use crate::{
     ids::{
         ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD,
-        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, TIMER_BURST, TIMER_INTERVAL, Time,
+        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, STATUS_BURST, STATUS_INTERVAL, TIMER_BURST,
+        TIMER_INTERVAL, Time,
     },
     join::Join,
     room::Membership,
@@ -244,6 +246,8 @@ impl Subject {
             entry_interval_ms: ENTRY_INTERVAL,
             timer_burst: TIMER_BURST,
             timer_interval_ms: TIMER_INTERVAL,
+            status_burst: STATUS_BURST,
+            status_interval_ms: STATUS_INTERVAL,
             slice_members: SLICE as u64,
             shards: 1.into(),
             now: Some(now),
@@ -294,7 +298,7 @@ impl Subject {
                 reply(rooms.read(&wire::read(*room, entries)).await.map(|snapshot| json!(snapshot)))
             }
             Action::Attendance(room) => {
-                let attendance = rooms.attendance(&wire::id(ROOMS[*room])).await;
+                let attendance = rooms.attendance(&wire::id(ROOMS[*room]), Status::ALL).await;
                 reply(attendance.map(|attendance| wire::attendance(&attendance)))
             }
             Action::Kick { room, user } => {
@@ -306,6 +310,10 @@ impl Subject {
                 reply(rooms.notify(&wire::id(ROOMS[*room]), &notice).await.map(|done| json!(done)))
             }
             Action::Timer(command) => reply(self.command_timer(&rooms, command).await.map(|ack| json!(ack))),
+            Action::Status(command) => {
+                let ack = rooms.update_status(&wire::status_command(command)).await;
+                reply(ack.map(|ack| json!(ack)))
+            }
             Action::List { after, limit } => {
                 let after = after.map(|room| wire::cursor(ROOMS[room]));
                 reply(rooms.list(after.as_deref(), *limit).await.map(|page| json!(page)))

@@ -2,6 +2,7 @@
 
 use rollcall_protocol::{
     ErrorCode,
+    command::Feature,
     definition::TimerBy,
     timer::{Timer, TimerAction, TimerPhase, TimerPlan, TimerState},
 };
@@ -9,8 +10,8 @@ use rollcall_protocol::{
 use crate::{
     event::{EventKind, Recipients},
     history::History,
-    ids::{CLOSED_ENTRY_TTL, EntryId, RoomNo, TIMER_BURST, TIMER_INTERVAL, Time, User},
-    live::{Limited, Live},
+    ids::{EntryId, RoomNo, TIMER_BURST, TIMER_INTERVAL, Time, User},
+    live::{CommandId, Limited, Live},
 };
 
 /// A command to the timer of a room.
@@ -22,10 +23,6 @@ pub struct TimerCommand {
     pub id: CommandId,
     pub action: TimerAction,
 }
-
-/// A client's name for a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CommandId(pub u32);
 
 /// The ack of a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,11 +140,11 @@ impl Live {
             member.map(|member| member.person).ok_or(ErrorCode::NotInRoom)
         });
         let by = member.transpose()?;
-        if !self.terms.has_timer {
+        if !self.terms.features.contains(&Feature::Timer) {
             return Err(ErrorCode::FeatureOff);
         }
-        let id = (by.map(|by| by.user), command.id);
-        if self.commands.contains_key(&id) {
+        let user = by.map(|by| by.user);
+        if self.has_applied(user, command.id) {
             return Ok(self.timer_ack(now, true));
         }
         let is_allowed = by.is_none_or(|by| match self.terms.timer_by {
@@ -166,15 +163,10 @@ impl Live {
         if !apply(&mut timer, command.action, now)? {
             return Ok(self.timer_ack(now, false));
         }
-        if let Some(by) = by {
-            let limited = Limited::Timer(by.user);
-            if self.is_rate_limited(limited, now, TIMER_BURST, TIMER_INTERVAL) {
-                return Err(ErrorCode::RateLimited);
-            }
-            self.count_against(limited, now, TIMER_INTERVAL);
+        if let Some(user) = user {
+            self.limit(Limited::Timer(user), now, TIMER_BURST, TIMER_INTERVAL)?;
         }
-        self.commands.retain(|_, at| *at + CLOSED_ENTRY_TTL > now);
-        self.commands.insert(id, now);
+        self.remember(user, command.id, now);
         self.timer = Some(timer.clone());
         self.publish(history, Recipients::Everybody, EventKind::TimerChanged { timer, by, now });
         Ok(self.timer_ack(now, false))

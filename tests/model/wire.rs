@@ -4,8 +4,10 @@ use rollcall_protocol::{
     ErrorCode,
     attendance::{self, Attendance},
     client::Profile,
+    command::Feature,
     definition::{self, SessionDefinition},
     event,
+    status::{self, Goal, Status, StatusAction, StatusUpdate},
 };
 use rollcall_rooms::attendance::{AttendeeRecord, summarize};
 use serde_json::{Value, json};
@@ -15,10 +17,12 @@ use crate::{
     history::{Attendee, Ending, Stay},
     ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
     join::{Ack, Join},
+    live::CommandId,
     room::{Membership, State},
     service::{Definition, Reply},
     shard::{Held, LiveRoom, NextDue, Page, Swept},
-    timer::{CommandId, TimerAck},
+    status::{About, StatusAck, StatusCommand},
+    timer::TimerAck,
 };
 
 pub fn id<T: std::str::FromStr>(text: impl ToString) -> T {
@@ -59,6 +63,16 @@ pub fn command_id(CommandId(number): CommandId) -> rollcall_protocol::CommandId 
     id(format!("command-{number}"))
 }
 
+pub fn status_command(command: &StatusCommand) -> status::StatusCommand {
+    let StatusCommand { room, by: (user, entry), id, status, goal } = *command;
+    let goal = goal.map(|goal| goal.and_then(|text| Goal::clean(text).expect("a short goal")));
+    status::StatusCommand {
+        membership: membership(&Membership { room, user, entry }),
+        command_id: command_id(id),
+        action: StatusAction::Update(StatusUpdate { status, goal }),
+    }
+}
+
 pub fn read(room: RoomNo, entries: &[(User, EntryId)]) -> event::Read {
     let entries =
         entries.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
@@ -73,7 +87,7 @@ pub fn definition(definition: &Definition) -> SessionDefinition {
         duplicates: definition.duplicates,
         capacity: definition.capacity,
         timer_by: definition.timer_by,
-        features: (!definition.has_timer).then(Vec::new),
+        features: (definition.features != Feature::ALL).then(|| definition.features.to_vec()),
     }
 }
 
@@ -98,10 +112,19 @@ pub fn reply(reply: &Reply) -> Value {
             }
             snapshot
         }
-        Reply::Attendance(attendees) => attendance(&summarize(attendees.iter().map(attendee).collect())),
+        Reply::Attendance(attendees) => {
+            attendance(&summarize(attendees.iter().map(attendee).collect(), Status::ALL))
+        }
         Reply::Listed(page) => self::page(page),
         Reply::Timer(TimerAck { timer, epoch, seq, now, .. }) => {
             json!({ "timer": timer, "epoch": epoch, "seq": seq, "now": now })
+        }
+        Reply::Status(StatusAck { member, epoch, seq, now, .. }) => {
+            let mut json = with_about(person(&member.person), member.about());
+            json["epoch"] = json!(epoch);
+            json["seq"] = json!(seq);
+            json["now"] = json!(now);
+            json
         }
     }
 }
@@ -181,6 +204,7 @@ fn stay(stay: &Stay) -> attendance::Stay {
         left_at: stay.left_at,
         present_ms: stay.present,
         drops: stay.drops,
+        status_ms: stay.statuses.clone(),
         ending: stay.ending.map(|ending| match ending {
             Ending::Left => attendance::Ending::Left,
             Ending::GraceExpired => attendance::Ending::GraceExpired,
@@ -259,6 +283,11 @@ fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
         EventKind::PhaseChanged { timer, phases, now } => {
             ("timer:phaseChanged", json!({ "timer": timer, "phases": phases, "now": now }))
         }
+        EventKind::MemberUpdated { person: member, about, now } => {
+            let mut data = with_about(person(member), *about);
+            data["now"] = json!(now);
+            ("room:memberUpdated", data)
+        }
         EventKind::Notice => ("room:notice", json!({ "groupId": group, "text": NOTICE })),
     }
 }
@@ -277,6 +306,16 @@ fn person(person: &Person) -> Value {
     json!({ "userId": person.id(), "userName": person.name })
 }
 
+fn with_about(mut json: Value, About { status, goal }: About) -> Value {
+    if let Some(status) = status {
+        json["status"] = json!(status);
+    }
+    if let Some(goal) = goal {
+        json["goal"] = json!(goal);
+    }
+    json
+}
+
 fn with_roster(mut json: Value, roster: &Roster) -> Value {
     if let Some(roster) = roster {
         json["members"] = roster.iter().map(listed).collect();
@@ -285,7 +324,7 @@ fn with_roster(mut json: Value, roster: &Roster) -> Value {
 }
 
 fn listed(listed: &Listed) -> Value {
-    let mut json = person(&listed.person);
+    let mut json = with_about(person(&listed.person), listed.about);
     json["joinedAt"] = json!(listed.joined_at);
     json["state"] = json!(if listed.grace_until.is_some() { "reconnecting" } else { "present" });
     if let Some(until) = listed.grace_until {

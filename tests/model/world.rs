@@ -6,7 +6,6 @@ use crate::{
     ids::{CLOSED_ENTRY_TTL, MAX_SILENCE, ROOMS, START, Time},
     join::Join,
     service::{Action, Reply, Service},
-    timer::TimerCommand,
 };
 
 /// A call and its time.
@@ -25,7 +24,7 @@ pub struct World {
     /// All joins so far, and when they were sent.
     pub sent: Vec<(Time, Join)>,
     /// All commands so far.
-    pub commanded: Vec<TimerCommand>,
+    pub commanded: Vec<Action>,
     /// The reply to the last step.
     pub reply: Reply,
     /// Deadlines that the last step has set, and that are so near that bridges have to hear of them at once.
@@ -80,7 +79,7 @@ impl World {
             Action::Join { join, .. } | Action::AbandonJoin(join) => self.sent.push((self.now, *join)),
             // A copy that late would depend on when entries were closed, so the comparison starts again.
             Action::RepeatJoin(join) if !self.is_fresh(join) => self.unswept = self.service.clone(),
-            Action::Timer(command) => self.commanded.push(*command),
+            Action::Timer(_) | Action::Status(_) => self.commanded.push(action.clone()),
             _ => {}
         }
     }

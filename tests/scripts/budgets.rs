@@ -5,6 +5,7 @@
 
 use rollcall_protocol::{
     definition::SessionDefinition,
+    status::Status,
     timer::{TimerAction, TimerPlan},
 };
 
@@ -27,6 +28,8 @@ const COMMANDS: &[(&str, u64)] = &[
     ("timer", 21),
     ("timer as it was", 8),
     ("timer that is sent again", 8),
+    ("status", 20),
+    ("status as it was", 9),
     ("heartbeat in one shard", 9),
     ("look for due shards", 34),
     ("sweep of a shard where nothing is due", 8),
@@ -76,6 +79,8 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
         .count("timer that is sent again", room.command("lea/1#start", TimerAction::Start {}))
         .await
         .unwrap();
+    meter.count("status", room.say("lea/1#away", Status::Away)).await.unwrap();
+    meter.count("status as it was", room.say("lea/1#still", Status::Away)).await.unwrap();
     meter.count("heartbeat in one shard", room.heartbeat(false)).await;
     meter.count("look for due shards", room.find_due()).await;
     meter.count("sweep of a shard where nothing is due", room.sweep()).await;

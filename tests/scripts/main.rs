@@ -29,6 +29,7 @@ mod read;
 mod resume;
 mod rights;
 mod slices;
+mod status;
 mod sweep;
 mod timer;
 mod updates;

@@ -83,7 +83,7 @@ pub async fn run_all(room: &mut Fixture, app: &MultiplexedConnection) -> Vec<Out
     record("leave", rooms.leave(&room.membership("kim/1")).await.map(drop)).await;
     record("read", rooms.read(&room.read_of(&["kim/1"])).await.map(drop)).await;
     record("members", rooms.members(algebra, None, 10).await.map(drop)).await;
-    record("attendance", rooms.attendance(algebra).await.map(drop)).await;
+    record("attendance", rooms.attendance(algebra, &[]).await.map(drop)).await;
     record("list", rooms.list(None, 10).await.map(drop)).await;
     record("notice", rooms.notify(algebra, notice).await.map(drop)).await;
     record("kick", rooms.kick(algebra, &"lea".parse().unwrap()).await.map(drop)).await;

@@ -32,9 +32,12 @@ impl Lane {
             EventKind::Heartbeat => Self::Exempt,
             EventKind::Disconnect => Self::Disconnect,
             EventKind::Join => Self::Join,
-            EventKind::Connect | EventKind::Leave | EventKind::Read | EventKind::Sweep | EventKind::Timer => {
-                Self::Shared
-            }
+            EventKind::Connect
+            | EventKind::Leave
+            | EventKind::Read
+            | EventKind::Sweep
+            | EventKind::Timer
+            | EventKind::Status => Self::Shared,
         }
     }
 }

@@ -170,7 +170,8 @@ impl State {
             | EventKind::Join
             | EventKind::Leave
             | EventKind::Disconnect
-            | EventKind::Timer => MAX_EVENTS,
+            | EventKind::Timer
+            | EventKind::Status => MAX_EVENTS,
         }
     }
 }

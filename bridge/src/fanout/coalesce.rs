@@ -200,7 +200,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fanout::merge::{CHANGED, HOST_CHANGED, RECONNECTED, RECONNECTING, TIMER_CHANGED};
+    use crate::fanout::merge::{
+        CHANGED, HOST_CHANGED, MEMBER_UPDATED, RECONNECTED, RECONNECTING, TIMER_CHANGED,
+    };
 
     fn room() -> RoomId {
         "r".parse().unwrap()
@@ -446,6 +448,28 @@ mod tests {
         let out = end_window(&mut coalescer, &mut now);
         assert_eq!(seqs(&out), [(2, 4), (5, 5), (6, 6)]);
         assert_eq!(out[1], json!({ "seq": 5, "hostId": "ben", "userName": "ben" }));
+    }
+
+    #[test]
+    fn members_who_update_themselves_are_named_once_in_a_window_as_they_are_at_its_end() {
+        let (hub, mut now) = (Hub::default(), Instant::now());
+        let mut coalescer = Coalescer::new(&hub);
+        let update = |seq, user, status| {
+            event(
+                MEMBER_UPDATED,
+                seq,
+                json!({ "userId": user, "userName": user, "status": status, "now": seq }),
+            )
+        };
+        let at_once = payloads(coalescer.push(&room(), update(1, "kim", "away"), now));
+        assert_eq!(at_once[0]["userId"], "kim");
+        for (seq, user, status) in [(2, "kim", "break"), (3, "ben", "away"), (4, "kim", "focusing")] {
+            assert!(coalescer.push(&room(), update(seq, user, status), now).is_empty());
+        }
+        let out = end_window(&mut coalescer, &mut now);
+        let user = |user, status| json!({ "userId": user, "userName": user, "status": status });
+        let users = [user("ben", "away"), user("kim", "focusing")];
+        assert_eq!(out, [json!({ "firstSeq": 2, "seq": 4, "now": 4, "users": users })]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) const RECONNECTING: &str = "room:participantReconnecting";
 pub(super) const RECONNECTED: &str = "room:participantReconnected";
 pub(super) const HOST_CHANGED: &str = "room:hostChanged";
 pub(super) const TIMER_CHANGED: &str = "timer:changed";
+pub(super) const MEMBER_UPDATED: &str = "room:memberUpdated";
 
 /// An event's payload by field.
 type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
@@ -23,8 +24,8 @@ type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
 /// The list of members.
 const LIST: &str = "members";
 
-/// The fields of a member who dropped or returned that say something about the room and not about the member.
-const ROOM_FIELDS: [&str; 4] = ["epoch", "seq", "count", LIST];
+/// The fields of an event about a member that say something about the room and not about the member.
+const ROOM_FIELDS: [&str; 5] = ["epoch", "seq", "count", "now", LIST];
 
 /// The users of a change, and what happened to them.
 #[derive(Deserialize, Serialize)]
@@ -46,8 +47,8 @@ struct User<'a> {
 enum Members<'a> {
     /// Members who came or went: the field `change` names them.
     Changed(Change<'a>),
-    /// Members who dropped or returned: a single event names its member in fields of its own.
-    Dropped(Vec<Fields<'a>>),
+    /// Members who dropped, returned or updated themselves: a single event names its member in fields of its own.
+    Named(Vec<Fields<'a>>),
     /// Nobody in particular: only the latest event of this name counts, with the host or the timer as it is then.
     Latest { is_latest: bool },
 }
@@ -60,9 +61,10 @@ struct Run<'a> {
     members: Members<'a>,
 }
 
-/// Whether an event only says that members came, went, dropped or returned, who is host after that, or how the timer is.
+/// Whether an event only says that members came, went, dropped, returned or updated themselves, who is host after that, or
+/// how the timer is.
 pub(super) fn is_change(envelope: &Envelope) -> bool {
-    let names = [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED];
+    let names = [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED, MEMBER_UPDATED];
     envelope.only.is_none() && !envelope.closes && names.contains(&envelope.event.as_str())
 }
 
@@ -126,8 +128,8 @@ fn drop_repeated<'a>(changes: &mut [Run<'a>]) {
             Members::Changed(Change { r#type, users }) => {
                 users.retain(|user| seen.insert((*r#type, id_of(user))));
             }
-            Members::Dropped(dropped) => {
-                dropped.retain(|fields| seen.insert((event, fields.get("userId").map_or("", |id| id.get()))));
+            Members::Named(named) => {
+                named.retain(|fields| seen.insert((event, fields.get("userId").map_or("", |id| id.get()))));
             }
             Members::Latest { is_latest } => *is_latest = seen.insert((event, "")),
         }
@@ -148,7 +150,7 @@ impl<'a> Run<'a> {
         let members = match (event.envelope.event.as_str(), fields.get("change")) {
             (CHANGED, Some(change)) => Members::Changed(serde_json::from_str(change.get())?),
             (HOST_CHANGED | TIMER_CHANGED, _) => Members::Latest { is_latest: true },
-            _ => Members::Dropped(vec![about_member(&fields)]),
+            _ => Members::Named(vec![about_member(&fields)]),
         };
         Ok(Self { first: event, last: event, fields, members })
     }
@@ -156,7 +158,7 @@ impl<'a> Run<'a> {
     fn is_empty(&self) -> bool {
         match &self.members {
             Members::Changed(change) => change.users.is_empty(),
-            Members::Dropped(dropped) => dropped.is_empty(),
+            Members::Named(named) => named.is_empty(),
             Members::Latest { is_latest } => !is_latest,
         }
     }
@@ -165,7 +167,7 @@ impl<'a> Run<'a> {
         self.last.envelope.event == next.last.envelope.event
             && match (&self.members, &next.members) {
                 (Members::Changed(change), Members::Changed(next)) => change.r#type == next.r#type,
-                (Members::Dropped(_), Members::Dropped(_)) => true,
+                (Members::Named(_), Members::Named(_)) => true,
                 _ => false,
             }
     }
@@ -174,7 +176,7 @@ impl<'a> Run<'a> {
         (self.last, self.fields) = (next.last, next.fields);
         match (&mut self.members, next.members) {
             (Members::Changed(change), Members::Changed(next)) => change.users.extend(next.users),
-            (Members::Dropped(members), Members::Dropped(next)) => members.extend(next),
+            (Members::Named(members), Members::Named(next)) => members.extend(next),
             _ => {}
         }
     }
@@ -185,12 +187,12 @@ impl<'a> Run<'a> {
         let first_seq = to_raw_value(&first.envelope.seq)?;
         let (name, users) = match &members {
             Members::Changed(change) => ("change", Some(to_raw_value(change)?)),
-            Members::Dropped(users) => ("users", Some(to_raw_value(users)?)),
+            Members::Named(users) => ("users", Some(to_raw_value(users)?)),
             Members::Latest { .. } => ("", None),
         };
         let mut fields: Fields<'_> = fields;
         if is_merged {
-            if matches!(members, Members::Dropped(_)) {
+            if matches!(members, Members::Named(_)) {
                 fields.retain(|field, _| ROOM_FIELDS.contains(field));
             }
             fields.extend(users.as_deref().map(|users| (name, users)));

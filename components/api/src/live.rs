@@ -3,7 +3,7 @@
 use rollcall_guest::{
     features,
     http::{self, Response},
-    redis,
+    redis, variables,
 };
 use rollcall_protocol::{
     CommandId, Refusal, RoomId, UserId,
@@ -102,6 +102,9 @@ fn new_command_id() -> Result<CommandId, Refusal> {
 }
 
 pub async fn attendance(room: &RoomId) -> Result<Response, Error> {
-    respond_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.attendance(room).await?)) })
-        .await
+    respond_with(async {
+        let excluded = variables::study_excludes().await?;
+        Ok(http::json(StatusCode::OK, &redis::rooms().await?.attendance(room, &excluded).await?))
+    })
+    .await
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rollcall_protocol::Keyspace;
+use rollcall_protocol::{Keyspace, status::Status};
 use rollcall_rooms::{
     Error, Settings,
     settings::{InvalidSettings, parse_setting},
@@ -44,6 +44,13 @@ pub async fn settings() -> Result<Settings, Error> {
         get("settings").await?.parse().map_err(|error: InvalidSettings| misconfigured(&error))?;
     let is_cluster = get("redis_nodes").await? != NO_NODES;
     Ok(Settings { keyspace: (*keyspace().await?).clone(), is_cluster, ..settings })
+}
+
+/// Reads the variable `study_excludes`: the statuses whose times do not count as study.
+pub async fn study_excludes() -> Result<Vec<Status>, Error> {
+    let names = get("study_excludes").await?;
+    Status::parse_list(&names)
+        .map_err(|error| misconfigured(&format_args!("the variable study_excludes: {error}")))
 }
 
 /// Reads the variables `redis_prefix` and `redis_database`.

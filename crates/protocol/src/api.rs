@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CommandId, ErrorCode, RoomId, UserId, text,
+    CommandId, ErrorCode, RoomId, UserId,
+    status::Status,
+    text,
     timer::{Timer, TimerAction},
 };
 
@@ -106,6 +108,12 @@ pub struct Member {
     /// Until when the user may return; only while reconnecting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_until: Option<u64>,
+    /// What the member does at the moment, if the member says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// What the member works on, if the member says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
 }
 
 /// Whether a member has a connection.

@@ -1,8 +1,10 @@
 //! The attendance of a room: each member's stays.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::UserId;
+use crate::{UserId, status::Status};
 
 /// The attendance of a room.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -23,6 +25,8 @@ pub struct Attendee {
     pub user_name: String,
     /// The sum over all stays.
     pub present_ms: u64,
+    /// The part of it that counts as study: without the times of statuses that the deployment leaves out.
+    pub study_ms: u64,
     /// The number of drops in all stays.
     pub drops: u32,
     /// The stays, oldest first.
@@ -44,6 +48,9 @@ pub struct Stay {
     pub present_ms: u64,
     /// The number of lost connections, and of leaves after which the user came back within the grace period.
     pub drops: u32,
+    /// How long the user had which status while present; only those that the user has set.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub status_ms: BTreeMap<Status, u64>,
     /// How the stay ended; none while the user is in the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,

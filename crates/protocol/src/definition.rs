@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RoomId, UserId, command::Feature};
+use crate::{RoomId, UserId, command::Feature, json};
 
 /// The longest list of members that a definition may hold.
 pub const MAX_MEMBERS: usize = 10_000;
@@ -91,32 +91,41 @@ pub struct DefinitionPatch {
     )]
     pub end_at: Option<u64>,
     /// The leader; `null` leaves the room without one.
-    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "json::deserialize_present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub leader_id: Option<Option<UserId>>,
     /// The users who may enter; `null` admits everybody.
-    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "json::deserialize_present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub members: Option<Option<Vec<UserId>>>,
     /// What happens when a present user connects again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,
     /// The most members at once; `null` removes the limit.
-    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "json::deserialize_present",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub capacity: Option<Option<u32>>,
     /// Who may set the timer of the room, beside operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timer_by: Option<TimerBy>,
     /// The features that the session uses; `null` for all.
-    #[serde(default, deserialize_with = "deserialize_present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "json::deserialize_present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub features: Option<Option<Vec<Feature>>>,
-}
-
-/// Distinguishes `null` from an absent member.
-fn deserialize_present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// The session that a token lets its user enter, for platforms that store no definitions in Rollcall.

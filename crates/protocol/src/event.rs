@@ -253,6 +253,8 @@ pub enum EventKind {
     Sweep,
     /// [`TimerCommand`](crate::timer::TimerCommand)
     Timer,
+    /// [`StatusCommand`](crate::status::StatusCommand)
+    Status,
 }
 
 impl EventKind {
@@ -266,6 +268,7 @@ impl EventKind {
         Self::Read,
         Self::Sweep,
         Self::Timer,
+        Self::Status,
     ];
 
     /// The name in bodies, logs and metrics.
@@ -279,6 +282,7 @@ impl EventKind {
             Self::Read => "read",
             Self::Sweep => "sweep",
             Self::Timer => "timer",
+            Self::Status => "status",
         }
     }
 
@@ -293,6 +297,7 @@ impl EventKind {
             Self::Read => "/events/read",
             Self::Sweep => "/events/sweep",
             Self::Timer => "/events/timer",
+            Self::Status => "/events/status",
         }
     }
 
@@ -307,6 +312,7 @@ impl EventKind {
             Self::Read => "rollcall.read",
             Self::Sweep => "rollcall.sweep",
             Self::Timer => "rollcall.timer",
+            Self::Status => "rollcall.status",
         }
     }
 
@@ -314,6 +320,7 @@ impl EventKind {
     pub fn feature(self) -> Option<Feature> {
         match self {
             Self::Timer => Some(Feature::Timer),
+            Self::Status => Some(Feature::Status),
             Self::Connect
             | Self::Join
             | Self::Leave

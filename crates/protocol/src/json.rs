@@ -1,7 +1,7 @@
 //! JSON objects from strangers. Serde reads an array into a struct too, its items by position, so that `["algebra"]`
 //! would be a join and `[1900000000000]` a change of a session's end.
 
-use serde::{Deserialize, de::Error as _};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Error, Result};
 
 /// Reads a JSON object into a struct, and refuses every other value.
@@ -15,6 +15,13 @@ pub fn from_object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T> {
 /// Reads a JSON object into a struct, and refuses every other value.
 pub fn from_object_str<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     from_object(json.as_bytes())
+}
+
+/// Distinguishes `null` from an absent member.
+pub(crate) fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

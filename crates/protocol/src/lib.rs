@@ -6,6 +6,7 @@
 //! | [`client`] | events that clients send, and their acks |
 //! | [`command`] | events of members that change something in their room |
 //! | [`timer`] | the timer that the members of a room share |
+//! | [`status`] | what members say about themselves |
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
@@ -42,6 +43,7 @@ pub mod keyspace;
 pub mod origin;
 pub mod resume;
 pub mod shard;
+pub mod status;
 pub mod text;
 pub mod timer;
 

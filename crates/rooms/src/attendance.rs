@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use rollcall_protocol::{
     UserId,
     attendance::{Attendance, Attendee, Stay},
+    status::Status,
 };
 use serde::Deserialize;
 
@@ -43,34 +44,44 @@ pub fn merge(earlier: Vec<AttendeeRecord>, later: Vec<AttendeeRecord>) -> Vec<At
     records.into_values().collect()
 }
 
-/// Sums up the stays of each user. Orders the users by their first stays.
-pub fn summarize(mut records: Vec<AttendeeRecord>) -> Attendance {
+/// Sums up the stays of each user. Orders the users by their first stays. The times of the excluded statuses do not count
+/// as study.
+pub fn summarize(mut records: Vec<AttendeeRecord>, excluded: &[Status]) -> Attendance {
     let entered_at = |record: &AttendeeRecord| record.stays.first().map(|stay| stay.entered_at);
     records.sort_by(|a, b| {
         entered_at(a).cmp(&entered_at(b)).then_with(|| a.user_id.as_str().cmp(b.user_id.as_str()))
     });
-    Attendance { attendees: records.into_iter().map(sum_up).collect() }
+    Attendance { attendees: records.into_iter().map(|record| sum_up(record, excluded)).collect() }
 }
 
-fn sum_up(AttendeeRecord { user_id, user_name, stays }: AttendeeRecord) -> Attendee {
+fn sum_up(AttendeeRecord { user_id, user_name, stays }: AttendeeRecord, excluded: &[Status]) -> Attendee {
     Attendee {
         user_id,
         user_name,
         present_ms: stays.iter().map(|stay| stay.present_ms).sum(),
+        study_ms: stays.iter().map(|stay| study_ms(stay, excluded)).sum(),
         drops: stays.iter().map(|stay| stay.drops).sum(),
         stays,
     }
 }
 
+fn study_ms(stay: &Stay, excluded: &[Status]) -> u64 {
+    let idle: u64 = excluded.iter().filter_map(|status| stay.status_ms.get(status)).sum();
+    stay.present_ms.saturating_sub(idle)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rollcall_protocol::attendance::Ending;
 
     use super::*;
 
     fn stay(entered_at: u64, present_ms: u64) -> Stay {
         let left_at = entered_at + present_ms;
-        Stay { epoch: 1, entered_at, left_at, present_ms, drops: 1, ending: Some(Ending::Left) }
+        let status_ms = BTreeMap::new();
+        Stay { epoch: 1, entered_at, left_at, present_ms, drops: 1, status_ms, ending: Some(Ending::Left) }
     }
 
     fn record(user: &str, stays: Vec<Stay>) -> AttendeeRecord {
@@ -79,15 +90,32 @@ mod tests {
 
     #[test]
     fn the_stays_of_each_user_are_summed_up() {
-        let attendance = summarize(vec![
+        let records = vec![
             record("zoe", vec![stay(5, 1)]),
             record("ben", vec![stay(5, 10), stay(30, 7)]),
             record("kim", vec![stay(1, 2)]),
-        ]);
+        ];
+        let attendance = summarize(records, &[]);
         let [kim, ben, zoe] = attendance.attendees.as_slice() else { panic!("{attendance:?}") };
         assert_eq!((kim.user_id.as_str(), kim.stays.len()), ("kim", 1));
         assert_eq!((ben.user_name.as_str(), ben.present_ms, ben.drops, ben.stays.len()), ("BEN", 17, 2, 2));
         assert_eq!(zoe.user_id.as_str(), "zoe", "by id where both entered at the same time");
+    }
+
+    #[test]
+    fn the_times_of_excluded_statuses_do_not_count_as_study() {
+        let status_ms = BTreeMap::from([(Status::Focusing, 3), (Status::Break, 2), (Status::Away, 4)]);
+        let stays = vec![Stay { status_ms, ..stay(5, 10) }, stay(30, 7)];
+        for (excluded, expected) in [
+            (&[] as &[Status], 17),
+            (&[Status::Break], 15),
+            (&[Status::Break, Status::Away], 11),
+            (Status::ALL, 8),
+        ] {
+            let attendance = summarize(vec![record("ben", stays.clone())], excluded);
+            let ben = &attendance.attendees[0];
+            assert_eq!((ben.study_ms, ben.present_ms), (expected, 17), "{excluded:?}");
+        }
     }
 
     #[test]

@@ -23,6 +23,12 @@ const TIMER_BURST: u64 = 10;
 /// In which time a user may change the timer once more after that.
 const TIMER_INTERVAL_MS: u64 = 1000;
 
+/// How often a user may change the status or the goal in a room at once. Each change goes to the whole room.
+const STATUS_BURST: u64 = 10;
+
+/// In which time a user may change the status or the goal once more after that.
+const STATUS_INTERVAL_MS: u64 = 2000;
+
 /// Settling a member takes about 30 µs, and a script may take several steps.
 const SLICE_MEMBERS: u64 = 100;
 
@@ -59,6 +65,10 @@ pub struct Settings {
     pub timer_burst: u64,
     /// In which time a user may change the timer once more after that.
     pub timer_interval_ms: u64,
+    /// How often a user may change the status or the goal in one room at once.
+    pub status_burst: u64,
+    /// In which time a user may change the status or the goal once more after that.
+    pub status_interval_ms: u64,
     /// The most members whom one step of a script settles, so that a script does not block Redis.
     pub slice_members: u64,
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
@@ -180,6 +190,8 @@ impl Default for Settings {
             entry_interval_ms: ENTRY_INTERVAL_MS,
             timer_burst: TIMER_BURST,
             timer_interval_ms: TIMER_INTERVAL_MS,
+            status_burst: STATUS_BURST,
+            status_interval_ms: STATUS_INTERVAL_MS,
             slice_members: SLICE_MEMBERS,
             now: None,
             is_cluster: false,

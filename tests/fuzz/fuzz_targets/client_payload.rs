@@ -7,6 +7,7 @@ use rollcall_protocol::{
     api::Notice,
     client::{JoinRequest, RefreshRequest},
     command::CommandPayload,
+    status::{Goal, StatusAction, StatusUpdate},
     text,
     timer::TimerAction,
 };
@@ -19,6 +20,14 @@ fuzz_target!(|text: &str| {
     let _ = serde_json::from_str::<CommandPayload>(text);
     if let Ok(TimerAction::Set(plan)) = serde_json::from_str(text) {
         assert!(plan.validate().is_ok());
+    }
+    if let Ok(StatusAction::Update(update)) = serde_json::from_str(text) {
+        let json = serde_json::to_string(&update).expect("what is read can be written");
+        assert_eq!(serde_json::from_str::<StatusUpdate>(&json).expect("and read again"), update);
+    }
+    if let Ok(Some(goal)) = Goal::clean(text) {
+        assert_eq!(Goal::clean(goal.as_str()), Ok(Some(goal.clone())));
+        assert!(!goal.as_str().contains(is_never_in_names));
     }
     if let Ok(id) = text.parse::<RoomId>() {
         check(&id);

@@ -5,7 +5,7 @@ use rollcall_protocol::attendance::{Attendance, Attendee};
 use super::{MISSING, table};
 use crate::time;
 
-const HEADING: [&str; 7] = ["USER", "NAME", "PRESENT", "STAYS", "DROPS", "ENTERED", "LEFT"];
+const HEADING: [&str; 8] = ["USER", "NAME", "PRESENT", "STUDY", "STAYS", "DROPS", "ENTERED", "LEFT"];
 
 /// Formats attendance, one user a row.
 pub(crate) fn attendance(attendance: Attendance) -> String {
@@ -16,13 +16,14 @@ pub(crate) fn attendance(attendance: Attendance) -> String {
 }
 
 /// Sums up the stays of one user.
-fn row(attendee: Attendee) -> [String; 7] {
+fn row(attendee: Attendee) -> [String; 8] {
     let entered = attendee.stays.iter().map(|stay| stay.entered_at).min();
     let left = format_left(&attendee);
     [
         attendee.user_id.to_string(),
         attendee.user_name,
         time::format_duration(attendee.present_ms),
+        time::format_duration(attendee.study_ms),
         attendee.stays.len().to_string(),
         attendee.drops.to_string(),
         entered.map_or_else(|| MISSING.to_owned(), time::format),
@@ -59,15 +60,16 @@ mod tests {
     #[test]
     fn the_stays_of_a_user_are_summed_up() {
         let response = json!({"attendees": [
-            {"userId": "kim", "userName": "Kim", "presentMs": 3_660_000, "drops": 2,
+            {"userId": "kim", "userName": "Kim", "presentMs": 3_660_000, "studyMs": 3_600_000, "drops": 2,
                 "stays": [stay(AT, Some("left")), stay(AT + 5000, Some("ended"))]},
-            {"userId": "ben", "userName": "Ben", "presentMs": 1000, "drops": 0, "stays": [stay(AT, None)]}
+            {"userId": "ben", "userName": "Ben", "presentMs": 1000, "studyMs": 1000, "drops": 0,
+                "stays": [stay(AT, None)]}
         ]});
         assert_eq!(
             attendance(serde_json::from_value(response).unwrap()),
-            "USER  NAME  PRESENT  STAYS  DROPS  ENTERED               LEFT\n\
-             kim   Kim   1h 1m    2      2      2026-11-23T18:00:00Z  2026-11-23T18:00:06Z\n\
-             ben   Ben   1s       1      0      2026-11-23T18:00:00Z  is there"
+            "USER  NAME  PRESENT  STUDY  STAYS  DROPS  ENTERED               LEFT\n\
+             kim   Kim   1h 1m    1h     2      2      2026-11-23T18:00:00Z  2026-11-23T18:00:06Z\n\
+             ben   Ben   1s       1s     1      0      2026-11-23T18:00:00Z  is there"
         );
         assert_eq!(attendance(Attendance { attendees: vec![] }), "Nobody was there.");
     }

@@ -1,11 +1,14 @@
 //! The members of a room.
 
-use rollcall_protocol::api::{Member, MemberState, RoomState};
+use rollcall_protocol::{
+    api::{Member, MemberState, RoomState},
+    status::Status,
+};
 
-use super::{MISSING, display_or_missing, table};
+use super::{display_or_missing, table};
 use crate::time;
 
-const HEADING: [&str; 5] = ["USER", "NAME", "ROLE", "JOINED", "STATE"];
+const HEADING: [&str; 7] = ["USER", "NAME", "ROLE", "JOINED", "STATE", "STATUS", "GOAL"];
 
 /// Formats the state of a room, and its members if the API listed them.
 pub(crate) fn roster(room: RoomState) -> String {
@@ -23,7 +26,7 @@ pub(crate) fn roster(room: RoomState) -> String {
     format!("{summary}\n\n{}", table::columns(HEADING, members.into_iter().map(row)))
 }
 
-fn row(member: Member) -> [String; 5] {
+fn row(member: Member) -> [String; 7] {
     let state = match member.state {
         MemberState::Present => "present",
         MemberState::Reconnecting => "reconnecting",
@@ -32,8 +35,15 @@ fn row(member: Member) -> [String; 5] {
         Some(until) => format!("{state} until {}", time::format(until)),
         None => state.to_owned(),
     };
-    let role = member.user_role.unwrap_or_else(|| MISSING.to_owned());
-    [member.user_id.to_string(), member.user_name, role, time::format(member.joined_at), state]
+    [
+        member.user_id.to_string(),
+        member.user_name,
+        display_or_missing(member.user_role),
+        time::format(member.joined_at),
+        state,
+        display_or_missing(member.status.map(Status::as_str)),
+        display_or_missing(member.goal),
+    ]
 }
 
 #[cfg(test)]
@@ -53,7 +63,8 @@ mod tests {
         let shown = display(json!({
             "groupId": "algebra", "count": 2, "endAt": AT, "remainMs": 90_000, "leaderId": "lea", "epoch": 1,
             "seq": 3, "members": [
-                {"userId": "kim", "userName": "Kim", "joinedAt": AT, "state": "present"},
+                {"userId": "kim", "userName": "Kim", "joinedAt": AT, "state": "present", "status": "break",
+                    "goal": "Chapter 3"},
                 {"userId": "ben", "userName": "Ben", "userRole": "tutor", "joinedAt": AT,
                     "state": "reconnecting", "graceUntil": AT + 30_000}
             ]
@@ -65,9 +76,9 @@ mod tests {
              leader   lea\n\
              host     -\n\
              members  2\n\n\
-             USER  NAME  ROLE   JOINED                STATE\n\
-             kim   Kim   -      2026-11-23T18:00:00Z  present\n\
-             ben   Ben   tutor  2026-11-23T18:00:00Z  reconnecting until 2026-11-23T18:00:30Z"
+             USER  NAME  ROLE   JOINED                STATE                                    STATUS  GOAL\n\
+             kim   Kim   -      2026-11-23T18:00:00Z  present                                  break   Chapter 3\n\
+             ben   Ben   tutor  2026-11-23T18:00:00Z  reconnecting until 2026-11-23T18:00:30Z  -       -"
         );
     }
 

@@ -45,7 +45,7 @@ pub(super) struct DefinitionArgs {
     #[arg(long, value_enum, default_value_t = TimerBy::Host)]
     timer_by: TimerBy,
 
-    /// The features that the session uses, separated by spaces, as in "timer"; all without this flag.
+    /// The features that the session uses, separated by spaces, as in "timer status"; all without this flag.
     #[arg(long, value_name = "NAMES", value_parser = parse_features)]
     features: Option<Features>,
 }

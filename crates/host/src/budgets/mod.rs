@@ -25,6 +25,7 @@ use rollcall_protocol::{
     event::{
         AppEvent, Connect, Disconnect, EntryRef, EventKind, Heartbeat, Join, Leave, Membership, Read, Sweep,
     },
+    status::{Goal, Status, StatusAction, StatusCommand, StatusUpdate},
     timer::{TimerAction, TimerCommand, TimerPlan},
 };
 use rollcall_servers::RedisServer;
@@ -46,6 +47,8 @@ read, new instance          418  monotonic-clock.wait-for, redis.connection.exec
 read, room of twenty        373  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 timer, new instance         250  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 timer                       190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+status, new instance        260  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+status                      190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 disconnect, new instance    207  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  157  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 leave, new instance         206  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
@@ -67,7 +70,7 @@ const ROUTED_HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.
                            types.response.set-status-code";
 
 const COMPONENTS: &[&str] =
-    &["connect", "join", "read", "timer", "disconnect", "leave", "heartbeat", "sweep-http"];
+    &["connect", "join", "read", "timer", "status", "disconnect", "leave", "heartbeat", "sweep-http"];
 
 /// How far the instructions may be from the table, in percent.
 const MARGIN: u64 = 8;
@@ -123,6 +126,16 @@ fn timer_command(number: usize) -> TimerCommand {
         membership: membership(0),
         command_id: format!("command-{number}").parse().unwrap(),
         action: TimerAction::Set(plan),
+    }
+}
+
+fn status_command(number: usize) -> StatusCommand {
+    let goal = Goal::clean(&format!("Chapter {number}")).unwrap();
+    let update = StatusUpdate { status: Some(Some(Status::Focusing)), goal: Some(goal) };
+    StatusCommand {
+        membership: membership(0),
+        command_id: format!("command-{number}").parse().unwrap(),
+        action: StatusAction::Update(update),
     }
 }
 
@@ -273,6 +286,8 @@ async fn each_event_costs_what_the_table_says() {
     meter.measure("read", in_turn(["read, new instance", "read, room of twenty"], &|_| sign(&read()))).await;
     let timer = |number| sign(&timer_command(number));
     meter.measure("timer", in_turn(["timer, new instance", "timer"], &timer)).await;
+    let status = |number| sign(&status_command(number));
+    meter.measure("status", in_turn(["status, new instance", "status"], &status)).await;
     let disconnect = |number| sign(&Disconnect(membership(number)));
     meter.measure("disconnect", in_turn(["disconnect, new instance", "disconnect"], &disconnect)).await;
     let leave = |number| sign(&Leave(membership(number)));

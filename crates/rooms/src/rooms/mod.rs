@@ -5,6 +5,7 @@
 //! | `join` | joins |
 //! | `operators` | what operators do with live rooms |
 //! | `timer` | commands to the timer of a room |
+//! | `status` | what members say about themselves |
 //! | `sweep` | what is overdue happens although no call arrives |
 //! | `call` | runs of a script, until the room is settled and nothing is left to do |
 //! | `reply` | replies of scripts |
@@ -13,6 +14,7 @@ mod call;
 mod join;
 mod operators;
 pub(crate) mod reply;
+mod status;
 mod sweep;
 mod timer;
 

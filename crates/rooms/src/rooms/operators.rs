@@ -7,6 +7,7 @@ use rollcall_protocol::{
     client::Done,
     id,
     shard::shard_of,
+    status::Status,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -134,13 +135,14 @@ impl<R: Redis> Rooms<R> {
         self.run_on_room(&script::NOTICE, room, &call).await
     }
 
-    /// Reads the attendance of a room: first where the room lay before, if it may have lain elsewhere.
-    pub async fn attendance(&self, room: &RoomId) -> Result<Attendance, Error> {
+    /// Reads the attendance of a room: first where the room lay before, if it may have lain elsewhere. The times of the
+    /// excluded statuses do not count as study.
+    pub async fn attendance(&self, room: &RoomId, excluded: &[Status]) -> Result<Attendance, Error> {
         let shard = self.layout.deciding_shard_of(room);
         let (records, handed_to) = self.read_attendance(room, shard).await?;
         let new_shard = shard_of(room, handed_to.unwrap_or_default().max(self.layout.shards()));
         let later = if new_shard == shard { vec![] } else { self.read_attendance(room, new_shard).await?.0 };
-        Ok(attendance::summarize(attendance::merge(records, later)))
+        Ok(attendance::summarize(attendance::merge(records, later), excluded))
     }
 
     /// Reads all pages. A change between two pages may be in the later one only. Returns also among how many shards the

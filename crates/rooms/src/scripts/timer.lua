@@ -112,8 +112,7 @@ local function handle(room)
     return { 'NOT_IN_ROOM' }
   end
   local terms = redis.call('HMGET', room.key, 'features', 'timerBy')
-  -- A session of an earlier version of Rollcall has no such terms.
-  if not has_feature(terms[1] or '*', 'timer') then
+  if not has_feature(terms[1], 'timer') then
     return { 'FEATURE_OFF' }
   end
   if is_repeated(room) then

@@ -157,7 +157,8 @@ impl Service<'_> {
             Call::ReadAttendance { room, holders } => {
                 try_join_all(holders.into_iter().map(|bridge| self.bridges.unsubscribe(bridge, room)))
                     .await?;
-                let attendance = self.rooms.attendance(&names::room(room)?).await.context("attendance")?;
+                let attendance =
+                    self.rooms.attendance(&names::room(room)?, &[]).await.context("attendance")?;
                 Reply::Attendance(Stays::from(&attendance))
             }
         })

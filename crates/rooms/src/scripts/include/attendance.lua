@@ -4,6 +4,7 @@
 --- @include "call"
 --- @include "ids"
 --- @include "room"
+--- @include "status"
 
 -- Most stays of one user, because a script reads and writes all of them together.
 local MAX_STAYS = 100
@@ -12,6 +13,9 @@ local MAX_STAYS = 100
 -- ending: left, graceExpired, removed or ended; none while the member is in the room
 local function build_stay(room, presence, ending, until_ms)
   local left_at = presence.lostAt or until_ms
+  if not presence.lostAt then
+    count_status(presence, left_at)
+  end
   return {
     epoch = room.epoch,
     enteredAt = presence.joinedAt,
@@ -19,8 +23,20 @@ local function build_stay(room, presence, ending, until_ms)
     -- Never negative, even if Redis's clock steps back.
     presentMs = math.max(0, left_at - presence.joinedAt - presence.awayMs),
     drops = presence.drops,
+    statusMs = presence.statusMs,
     ending = ending,
   }
+end
+
+-- Adds up times by status. Returns none if there are none.
+local function add_status_times(earlier, later)
+  if not earlier or not later then
+    return earlier or later
+  end
+  for status, ms in pairs(earlier) do
+    later[status] = (later[status] or 0) + ms
+  end
+  return later
 end
 
 -- Merges a stay and the next one. The time between them counts as one more drop.
@@ -28,6 +44,7 @@ local function merge_stays(earlier, later)
   later.enteredAt = earlier.enteredAt
   later.presentMs = earlier.presentMs + later.presentMs
   later.drops = earlier.drops + later.drops + 1
+  later.statusMs = add_status_times(earlier.statusMs, later.statusMs)
   return later
 end
 

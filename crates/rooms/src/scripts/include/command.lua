@@ -27,7 +27,7 @@ local function is_inside(room)
   return presence and find_entry(presence, call.entryId)
 end
 
--- features: names separated by spaces, or * for all
+-- features: names separated by spaces, or * for all; a session of an earlier version of Rollcall has none
 local function has_feature(features, name)
-  return features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ')
+  return not features or features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ')
 end

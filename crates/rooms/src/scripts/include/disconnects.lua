@@ -3,6 +3,7 @@
 --- @include "entry"
 --- @include "grace"
 --- @include "publish"
+--- @include "status"
 
 -- Stores a member without a connection, and tells the room until when the member may come back.
 local function save_reconnecting(room, user, member)
@@ -17,6 +18,7 @@ local function save_after_disconnect(room, user, presence, lost_at)
     return save_presence(room, user, presence)
   end
   presence.lostAt, presence.drops = lost_at, presence.drops + 1
+  count_status(presence, lost_at)
   save_presence(room, user, presence)
   local member = load_member(room, user)
   member.state, member.graceUntil = 'reconnecting', lost_at + settings.graceMs

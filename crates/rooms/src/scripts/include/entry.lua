@@ -16,7 +16,8 @@ local function is_closed(room, entry_id)
   return redis.call('ZSCORE', room.closed, entry_id) ~= false
 end
 
--- Loads a member's internal state, which no client sees: {entries, joinedAt, drops, awayMs, lostAt?}. A member without
+-- Loads a member's internal state, which no client sees: {entries, joinedAt, drops, awayMs (the time without a
+-- connection), lostAt?, status?, statusAt? (until when its time is counted), statusMs? (by status)}. A member without
 -- entries is within the grace period. A room that is not live has no members.
 local function load_presence(room, user)
   local json = redis.call('HGET', room.entries, user)

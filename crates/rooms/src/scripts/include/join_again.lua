@@ -24,7 +24,7 @@ end
 -- Gives a present member the name and role of the user's latest token.
 local function update_member(room, except)
   local earlier = load_member(room, USER)
-  save_present_member(room, earlier.joinedAt)
+  save_present_member(room, earlier)
   publish_update(room, earlier, except)
 end
 
@@ -33,7 +33,8 @@ local function recover(room, presence)
   local earlier = load_member(room, USER)
   end_grace_periods(room, { USER })
   presence.awayMs, presence.lostAt = presence.awayMs + now - presence.lostAt, nil
-  save_present_member(room, presence.joinedAt)
+  presence.statusAt = presence.status and now
+  save_present_member(room, earlier)
   local data = { userId = call.profile.userId, userName = call.profile.userName, count = count_members(room) }
   local options = { except = call.entryId, members = encode_roster(room) }
   publish(room, 'room:participantReconnected', data, options)

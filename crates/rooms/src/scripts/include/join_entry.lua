@@ -29,9 +29,11 @@ local function add_entry(room, presence, is_first, is_recovered)
   return entry
 end
 
-local function save_present_member(room, joined_at)
+-- Stores the user as present, with what else the earlier state of the member says.
+local function save_present_member(room, earlier)
   local member = call.profile
-  member.joinedAt, member.state = joined_at, 'present'
+  member.joinedAt, member.state = earlier.joinedAt, 'present'
+  member.status, member.goal = earlier.status, earlier.goal
   save_member(room, USER, member)
 end
 
@@ -39,6 +41,6 @@ end
 -- sequence number of the event that follows: with times, which members can share, the first member might not stay host.
 local function add_member(room)
   redis.call('ZADD', room.order, room.seq + 1, USER)
-  save_present_member(room, now)
+  save_present_member(room, { joinedAt = now })
   return { entries = {}, joinedAt = now, drops = 0, awayMs = 0 }
 end
