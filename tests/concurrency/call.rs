@@ -5,7 +5,7 @@ use std::time::Duration;
 use rollcall_protocol::{ErrorCode, client::Joined, event::RoomSnapshot};
 use serde_json::{Value, json};
 
-use crate::event::{Roster, number, text};
+use crate::event::{Message, Roster, number, text};
 
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -31,6 +31,18 @@ pub enum Outcome {
         entries: Vec<String>,
         gone: Vec<String>,
         view: Option<View>,
+    },
+    /// A message, and its number, unless it was sent long ago.
+    Sent {
+        user: String,
+        id: String,
+        number: Option<u64>,
+    },
+    /// A page of messages.
+    Messages {
+        after: u64,
+        messages: Vec<Message>,
+        more: bool,
     },
     /// A change of the definition.
     Changed(Result<(), ErrorCode>),

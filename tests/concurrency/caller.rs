@@ -3,6 +3,7 @@
 use std::{cell::Cell, collections::BTreeSet, rc::Rc, sync::Arc, time::Duration};
 
 use rollcall_protocol::{
+    chat::{ChatAck, ChatCommand, HistoryRequest, MAX_HISTORY},
     definition::SessionDefinition,
     event::{EntryRef, Heartbeat, Join, Lease, Membership, Read},
 };
@@ -18,6 +19,7 @@ use tokio::time;
 use crate::{
     call::{Ack, Call, Outcome, View},
     checker::{self, Stay},
+    event::Message,
     harness::Harness,
     ids::{MORE_SHARDS, NODES, ROOMS, SHARD, id, settings},
     store::Crashing,
@@ -37,6 +39,8 @@ pub struct Caller {
     failures: Rc<Cell<usize>>,
     /// Of an instance of the app that knows of one shard, and of one that knows that there are more.
     rooms: [Rooms<Redirected>; 2],
+    /// The last message that this thread has sent to each room.
+    last_sent: [u64; ROOMS.len()],
     pub log: Log,
 }
 
@@ -64,7 +68,7 @@ impl Caller {
             let settings = Settings { is_cluster: harness.is_cluster, shards, ..settings() };
             Rooms::new(redis.clone(), &settings).expect("settings that can be written")
         });
-        Self { harness, redis, failures, rooms, log: Log::default() }
+        Self { harness, redis, failures, rooms, last_sent: [0; ROOMS.len()], log: Log::default() }
     }
 
     fn rooms(&self) -> &Rooms<Redirected> {
@@ -113,6 +117,44 @@ impl Caller {
                 gone: snapshot.gone.iter().map(ToString::to_string).collect(),
             },
             Err(failure) => Outcome::Failed(failure.to_string()),
+        };
+        self.record(room, began, outcome);
+    }
+
+    /// Sends a message. One that is refused leaves no record: while servers fail, it may have been sent before.
+    pub async fn write(&mut self, room: usize, command: &ChatCommand) {
+        let began = self.harness.began.elapsed();
+        let outcome = match self.persist(async || self.rooms().command_chat(command).await).await {
+            Ok(ack) => {
+                let ack: ChatAck = serde_json::from_str(ack.get()).expect("an ack");
+                let (user, id) = (command.membership.user_id.to_string(), command.command_id.to_string());
+                let number = ack.message.map(|message| message.number);
+                self.last_sent[room] = number.unwrap_or_default();
+                Outcome::Sent { user, id, number }
+            }
+            Err(Error::Refused(_)) => return,
+            Err(Error::Unavailable(reason)) => Outcome::Failed(reason),
+        };
+        self.record(room, began, outcome);
+    }
+
+    /// Reads messages as an operator: all, or those after the last one that this thread has sent.
+    pub async fn read_messages(&mut self, room: usize, all: bool) {
+        let after = if all { 0 } else { self.last_sent[room] };
+        let began = self.harness.began.elapsed();
+        let request = HistoryRequest { after: Some(after), before: None, limit: MAX_HISTORY };
+        let read = self.persist(async || self.rooms().history(&id(ROOMS[room].id), &request).await).await;
+        let outcome = match read {
+            Ok(page) => {
+                let messages = page.messages.into_iter().map(|message| Message {
+                    number: message.number,
+                    user: message.user_id.to_string(),
+                    id: message.id.to_string(),
+                });
+                Outcome::Messages { after, messages: messages.collect(), more: page.more }
+            }
+            Err(Error::Refused(_)) => return,
+            Err(Error::Unavailable(reason)) => Outcome::Failed(reason),
         };
         self.record(room, began, outcome);
     }

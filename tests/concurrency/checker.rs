@@ -6,9 +6,11 @@
 //! | `replay` | sessions: sequence numbers, start and end |
 //! | `replies` | replies to joins and reads against the events |
 //! | `attendance` | the room's attendance against the events |
+//! | `messages` | messages, and replies that show them |
 //! | `order` | replies against each other, by the times of the calls |
 
 mod attendance;
+mod messages;
 mod order;
 mod replay;
 mod replies;
@@ -68,6 +70,8 @@ pub enum Rule {
     RepliesAreExact,
     RepliesGoForward,
     AttendanceIsComplete,
+    MessagesArePublishedOnce,
+    MessagesAreShownAsPublished,
     ClosedEntriesStayClosed,
     CallsSucceed,
 }
@@ -89,5 +93,6 @@ pub fn check(history: &History) -> Result<(), Violation> {
     let replay = replay::replay(&history.events, history.capacity)?;
     replies::check(&history.calls, &history.unsure, &replay)?;
     attendance::check(&history.stays, &replay)?;
+    messages::check(&history.calls, &replay)?;
     order::check(&history.calls)
 }

@@ -26,6 +26,10 @@ const EXPECTED: &[&str] = &[
     "leader changed",
     "rescheduled",
     "reminded",
+    "message",
+    "sent",
+    "message sent again",
+    "messages read",
     "ended in time",
     "ended early",
     "replaced",
@@ -59,7 +63,7 @@ impl Counts {
             self.add("event");
             self.add(event_outcome(event));
         }
-        let mut entries = BTreeSet::new();
+        let (mut entries, mut sent) = (BTreeSet::new(), BTreeSet::new());
         for call in &history.calls {
             for outcome in call_outcomes(call) {
                 self.add(outcome);
@@ -68,6 +72,11 @@ impl Counts {
                 && !entries.insert(entry)
             {
                 self.add("repeated");
+            }
+            if let Outcome::Sent { id, .. } = &call.outcome
+                && !sent.insert(id)
+            {
+                self.add("message sent again");
             }
         }
     }
@@ -100,6 +109,7 @@ fn event_outcome(event: &Event) -> &'static str {
         EventKind::Reminder { .. } => "reminded",
         EventKind::Ended { in_time: true } => "ended in time",
         EventKind::Ended { in_time: false } => "ended early",
+        EventKind::Message(_) => "message",
         EventKind::Replaced => "replaced",
         EventKind::Removed => "entry removed",
     }
@@ -115,6 +125,9 @@ fn call_outcomes(call: &Call) -> Vec<&'static str> {
         Outcome::Read { view: Some(_), .. } => vec!["read"],
         Outcome::Read { view: None, .. } => vec!["read while not live"],
         Outcome::Closed { .. } => vec!["closed"],
+        Outcome::Sent { .. } => vec!["sent"],
+        Outcome::Messages { messages, .. } if !messages.is_empty() => vec!["messages read"],
+        Outcome::Messages { .. } => vec!["no messages"],
         Outcome::Changed(Ok(())) => vec!["changed"],
         Outcome::Failed(_) => vec!["failed"],
     }

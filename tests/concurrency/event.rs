@@ -26,8 +26,16 @@ pub enum EventKind {
     Rescheduled { end_at: u64 },
     Reminder { end_at: u64 },
     Ended { in_time: bool },
+    Message(Message),
     Replaced,
     Removed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub number: u64,
+    pub user: String,
+    pub id: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +105,7 @@ impl EventKind {
             "room:rescheduled" => Self::Rescheduled { end_at: number(&data["endAt"]) },
             "room:reminder" => Self::Reminder { end_at: number(&data["endAt"]) },
             "room:ended" => Self::Ended { in_time: data["reason"] == "time" },
+            "chat:message" => Self::Message(Message::read(&data["message"])),
             "room:replaced" => Self::Replaced,
             "room:removed" => Self::Removed,
             _ => panic!("unknown event {event}"),
@@ -115,6 +124,12 @@ impl EventKind {
             | Self::Reconnected { roster, .. } => Some(roster),
             _ => None,
         }
+    }
+}
+
+impl Message {
+    fn read(message: &Value) -> Self {
+        Self { number: number(&message["number"]), user: text(&message["userId"]), id: text(&message["id"]) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rollcall_protocol::{
+    chat::{ChatAction, ChatCommand, MessageText},
     client::Profile,
     event::{EntryRef, Join, Membership},
 };
@@ -78,12 +79,14 @@ impl Worker {
         }
         match self.random.u8(..100) {
             0..20 => self.join(room).await,
-            20..86 => self.follow_up(room).await,
+            20..80 => self.follow_up(room).await,
+            80..86 => self.write(room).await,
             86..94 => self.keep_alive().await,
             94..97 => {
                 self.caller.sweep().await;
             }
-            _ => self.read(room).await,
+            97..99 => self.read(room).await,
+            _ => self.caller.read_messages(room, self.random.bool()).await,
         }
     }
 
@@ -109,6 +112,17 @@ impl Worker {
             28..38 => self.caller.leave(room, &membership(earlier)).await,
             _ => self.caller.disconnect(room, &membership(earlier)).await,
         }
+    }
+
+    /// Writes a message over a connection of this or another thread. Few ids, so that threads send the same message again.
+    async fn write(&mut self, room: usize) {
+        let Some((_, earlier)) = self.caller.harness.rooms[room].pool.pick(&mut self.random) else { return };
+        let number = self.random.u8(..4);
+        let command_id = id(&format!("{}#{number}", earlier.entry_id));
+        let text = MessageText::clean(&format!("message {number}")).expect("a short text");
+        let action = ChatAction::Send { text };
+        let command = ChatCommand { membership: membership(earlier), command_id, action };
+        self.caller.write(room, &command).await;
     }
 
     /// Joins with the resume token of an earlier entry.

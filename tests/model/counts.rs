@@ -8,6 +8,7 @@ use std::{
 use rollcall_protocol::ErrorCode;
 
 use crate::{
+    chat::ChatReply,
     event::{Change, Event, EventKind, Reason},
     join::JoinKind,
     service::{Action, Reply},
@@ -53,6 +54,18 @@ const EXPECTED: &[&str] = &[
     "member updated",
     "status as it was",
     "repeated a status",
+    "message sent",
+    "message deleted",
+    "message deleted by an operator",
+    "muted",
+    "unmuted",
+    "slow mode",
+    "read a part of the chat",
+    "read messages",
+    "repeated a message",
+    "MUTED",
+    "SLOW_MODE",
+    "NO_SUCH_MESSAGE",
     "repeated a command",
     "timer as it was",
     "listed a part",
@@ -139,6 +152,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Notify(_) => "notice",
         Action::Timer(_) => "timer",
         Action::Status(_) => "status",
+        Action::Chat(_) => "chat",
         Action::List { .. } => "list",
     }
 }
@@ -158,6 +172,12 @@ fn reply_outcome(reply: &Reply) -> Option<&'static str> {
         Reply::Timer(_) => Some("timer as it was"),
         Reply::Status(ack) if ack.is_repeated => Some("repeated a status"),
         Reply::Status(_) => Some("status as it was"),
+        Reply::Chat(ChatReply::Done { message: Some(_), is_repeated: true, .. }) => {
+            Some("repeated a message")
+        }
+        Reply::Chat(ChatReply::Done { .. }) => None,
+        Reply::Chat(ChatReply::Read { more: true, .. }) => Some("read a part of the chat"),
+        Reply::Chat(ChatReply::Read { items, .. }) => (!items.is_empty()).then_some("read messages"),
         Reply::Swept(swept) if swept.settled > 0 => Some("swept"),
         Reply::Listed(page) if page.next.is_some() => Some("listed a part"),
         Reply::Listed(page) if page.rooms.len() > 1 => Some("listed rooms"),
@@ -194,5 +214,11 @@ fn event_outcome(event: &Event, action: &Action) -> &'static str {
         EventKind::PhaseChanged { phases: 1, .. } => "phase changed",
         EventKind::PhaseChanged { .. } => "several phases over",
         EventKind::MemberUpdated { .. } => "member updated",
+        EventKind::Message { .. } => "message sent",
+        EventKind::MessageDeleted { by: None, .. } => "message deleted by an operator",
+        EventKind::MessageDeleted { .. } => "message deleted",
+        EventKind::Muted { .. } => "muted",
+        EventKind::Unmuted { .. } => "unmuted",
+        EventKind::Slowed { .. } => "slow mode",
     }
 }

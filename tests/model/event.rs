@@ -3,6 +3,7 @@
 use rollcall_protocol::timer::Timer;
 
 use crate::{
+    chat::Message,
     ids::{EntryId, PublicId, Time, User},
     status::About,
 };
@@ -42,6 +43,11 @@ pub enum EventKind {
     TimerChanged { timer: Timer, by: Option<Person>, now: Time },
     PhaseChanged { timer: Timer, phases: u32, now: Time },
     MemberUpdated { person: Person, about: About, now: Time },
+    Message { message: Message, now: Time },
+    MessageDeleted { number: u64, deletes: u64, by: Option<Person>, now: Time },
+    Muted { user: PublicId, until: Option<Time>, by: Option<Person>, now: Time },
+    Unmuted { user: PublicId, by: Option<Person>, now: Time },
+    Slowed { interval: Time, by: Option<Person>, now: Time },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

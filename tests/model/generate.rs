@@ -10,13 +10,14 @@ use rollcall_protocol::{
 };
 
 use crate::{
+    chat::{ChatAction, ChatCommand, Page},
     event::Person,
     ids::{
         CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, LONGEST_CALL, MINUTE, NODES, Node,
         PublicId, ROOMS, RoomNo, SECOND, Time, USERS, User,
     },
     join::Join,
-    live::CommandId,
+    live::{CommandId, Live},
     room::Membership,
     service::{Action, Crash, Definition},
     status::StatusCommand,
@@ -103,7 +104,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         return Action::Arrive(room);
     }
     let entering = if world.workload == Workload::Crowded { 220 } else { 40 };
-    match rng.u32(..92 + entering) {
+    match rng.u32(..112 + entering) {
         0..9 => Action::Leave(pick_membership(world, room, rng)),
         9..23 => Action::Disconnect(pick_membership(world, room, rng)),
         23..26 => Action::Heartbeat(pick_node(rng)),
@@ -122,7 +123,7 @@ fn pick_action(world: &World, at: Time, rng: &mut Rng) -> Action {
         63..65 => Action::Kick { room, user: USERS[rng.usize(..USERS.len())] },
         65..66 => Action::Notify(room),
         66..68 => Action::List { after: rng.bool().then_some(room), limit: rng.u32(1..=3) },
-        68..92 => pick_command(world, room, rng),
+        68..112 => pick_command(world, room, rng),
         _ => {
             let may_be_stale = at < world.service.stores[room].changed_at + LONGEST_CALL;
             let reads_stale = rng.u32(..12) == 0 && may_be_stale;
@@ -294,7 +295,8 @@ fn pick_members(rng: &mut Rng) -> Option<Vec<User>> {
 
 const TIMER_BY: [TimerBy; 3] = [TimerBy::Anyone, TimerBy::Host, TimerBy::Leader];
 
-const FEATURES: [&[Feature]; 5] = [Feature::ALL, Feature::ALL, &[Feature::Timer], &[Feature::Status], &[]];
+const FEATURES: [&[Feature]; 5] =
+    [Feature::ALL, Feature::ALL, &[Feature::Timer, Feature::Chat], &[Feature::Status], &[]];
 
 const GOALS: [&str; 2] = ["Chapter-3", "수학의-\"정석\""];
 
@@ -309,13 +311,51 @@ fn pick_command(world: &World, room: RoomNo, rng: &mut Rng) -> Action {
     let current: Vec<_> =
         live.iter().flat_map(|live| live.entries()).map(|(user, entry)| (user, entry.id)).collect();
     let current = rng.choice(current).filter(|_| rng.u32(..10) > 0);
-    if rng.bool() {
+    let kind = rng.u32(..4);
+    if kind == 0 {
         let by = current.unwrap_or_else(|| pick_entry(world, room, rng));
         return Action::Status(pick_status_command(room, by, id, rng));
     }
     let by = current.or_else(|| rng.bool().then(|| pick_entry(world, room, rng)));
+    if kind < 3 {
+        return Action::Chat(pick_chat_command(room, by, id, live, rng));
+    }
     let state = live.and_then(|live| live.timer.as_ref()).map(|timer| timer.state);
     Action::Timer(TimerCommand { room, by, id, action: pick_timer_action(state, rng) })
+}
+
+const TEXTS: [&str; 3] = ["안녕하세요", "a \"quoted\"\nline", "deletes"];
+
+/// Picks a command to the chat. Operators send no messages.
+fn pick_chat_command(
+    room: RoomNo,
+    by: Option<(User, EntryId)>,
+    id: CommandId,
+    live: Option<&Live>,
+    rng: &mut Rng,
+) -> ChatCommand {
+    let user = USERS[rng.usize(..USERS.len())];
+    let count = live.map_or(0, |live| live.chat_count);
+    let position = rng.u64(count.saturating_sub(7)..count + 2);
+    let limit = rng.usize(1..=3);
+    let is_slow = by.is_some() && live.is_some_and(|live| live.slow.is_some());
+    let action = match rng.u32(..20) {
+        _ if is_slow && rng.bool() => ChatAction::Send(TEXTS[0]),
+        0..9 if by.is_some() => ChatAction::Send(TEXTS[rng.usize(..TEXTS.len())]),
+        0..11 => ChatAction::Delete(position),
+        11 => ChatAction::Mute(user, None),
+        12 => ChatAction::Mute(user, Some(rng.u64(..MINUTE))),
+        13..15 => {
+            let muted = live.iter().flat_map(|live| live.muted.keys().copied());
+            ChatAction::Unmute(rng.choice(muted.collect::<Vec<_>>()).unwrap_or(user))
+        }
+        15 => ChatAction::Slow(if rng.u32(..4) == 0 { 0 } else { 5 * MINUTE }),
+        16..18 => ChatAction::Read(Page::After(position, limit)),
+        _ => ChatAction::Read(Page::Before(Some(position).filter(|_| rng.bool()), limit)),
+    };
+    // Most members may not moderate.
+    let moderates = matches!(action, ChatAction::Mute(..) | ChatAction::Unmute(_) | ChatAction::Slow(_));
+    ChatCommand { room, by: by.filter(|_| !moderates || rng.u32(..3) == 0), id, action }
 }
 
 fn pick_status_command(room: RoomNo, by: (User, EntryId), id: CommandId, rng: &mut Rng) -> StatusCommand {

@@ -79,6 +79,14 @@ pub const ENTRY_INTERVAL: Time = 10 * SECOND;
 pub const TIMER_BURST: u64 = 4;
 /// Time in which a user may change the timer once more after that.
 pub const TIMER_INTERVAL: Time = 10 * SECOND;
+/// How often a user may write to the chat of a room at once.
+pub const CHAT_BURST: u64 = 5;
+/// Time in which a user may write once more after that.
+pub const CHAT_INTERVAL: Time = 5 * SECOND;
+/// The most messages and deletions that a room keeps.
+pub const CHAT_LIMIT: usize = 6;
+/// How many of the latest of them are searched for a message that is sent again.
+pub const LATEST: usize = 100;
 /// How often a user may change the status or the goal in a room at once.
 pub const STATUS_BURST: u64 = 3;
 /// Time in which a user may change the status or the goal once more after that.

@@ -10,6 +10,7 @@ use rollcall_protocol::{
 };
 
 use crate::{
+    chat::Item,
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
     ids::{
@@ -41,6 +42,13 @@ pub struct Live {
     /// Until when entries of a user count. Counting another entry removes old ones.
     pub rate: BTreeMap<Limited, Time>,
     pub timer: Option<Timer>,
+    pub chat: Vec<Item>,
+    /// How many numbers of the chat have been given out.
+    pub chat_count: u64,
+    /// Until when users may send nothing; none until the end. Muting another user removes old ones.
+    pub muted: BTreeMap<User, Option<Time>>,
+    /// The interval of slow mode.
+    pub slow: Option<Time>,
     /// Commands that have been applied: by whom, with which id, and when. Another one removes old ones.
     pub commands: BTreeMap<(Option<User>, CommandId), Time>,
 }
@@ -55,6 +63,9 @@ pub enum Limited {
     Entry(User),
     Timer(User),
     Status(User),
+    Chat(User),
+    /// Messages in slow mode.
+    Slow(User),
 }
 
 impl std::fmt::Display for Limited {
@@ -63,6 +74,8 @@ impl std::fmt::Display for Limited {
             Self::Entry(user) => f.write_str(user),
             Self::Timer(user) => write!(f, "timer\t{user}"),
             Self::Status(user) => write!(f, "status\t{user}"),
+            Self::Chat(user) => write!(f, "chat\t{user}"),
+            Self::Slow(user) => write!(f, "slow\t{user}"),
         }
     }
 }
@@ -150,6 +163,10 @@ impl Live {
             members: Vec::new(),
             rate: BTreeMap::new(),
             timer: None,
+            chat: Vec::new(),
+            chat_count: 0,
+            muted: BTreeMap::new(),
+            slow: None,
             commands: BTreeMap::new(),
         };
         live.schedule_reminder(now);
@@ -182,6 +199,15 @@ impl Live {
         }
         self.count_against(what, now, interval);
         Ok(())
+    }
+
+    /// Counts a message in slow mode. A time that is left from a longer interval counts no longer.
+    pub fn limit_slowly(&mut self, user: User, now: Time, interval: Time) -> Result<(), ErrorCode> {
+        let limited = Limited::Slow(user);
+        if self.rate.get(&limited).is_some_and(|&until| until > now + interval) {
+            self.rate.remove(&limited);
+        }
+        self.limit(limited, now, 1, interval)
     }
 
     /// Whether a command has been applied before.
@@ -235,6 +261,12 @@ impl Live {
         let earlier = std::mem::replace(&mut self.members[index].person, person);
         self.keep_leader_id();
         earlier
+    }
+
+    /// A user's id as clients see it: the member's, else as the caller writes it.
+    pub fn public_id(&self, user: User) -> PublicId {
+        let known = self.member(user).map(|member| member.person.id());
+        known.unwrap_or(PublicId { text: user, is_number: false })
     }
 
     pub fn public_host(&self) -> Option<PublicId> {

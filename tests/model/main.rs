@@ -4,7 +4,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `ids` | users, nodes, rooms and limits |
-//! | `live`, `room`, `join`, `timer`, `status`, `history` | the model of one room: its session, its rules, the rules of joins, of the timer and of statuses, state that outlives sessions |
+//! | `live`, `room`, `join`, `timer`, `status`, `chat`, `history` | the model of one room: its session, its rules, the rules of joins, of the timer, of statuses and of the chat, state that outlives sessions |
 //! | `lease`, `clock`, `shard` | the model of nodes, of pauses, and of rooms that share them |
 //! | `event` | events |
 //! | `service` | calls of the service |
@@ -17,6 +17,7 @@
 //!
 //! `ROLLCALL_MODEL_STEPS` sets the number of steps.
 
+mod chat;
 mod clock;
 mod counts;
 mod event;

@@ -40,8 +40,9 @@ end
 
 -- Adds the distinct expiry times of a room's keys.
 local function add_expiry(id)
+  local kinds = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands', 'muted' }
   local times = {}
-  for _, kind in ipairs({ 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands' }) do
+  for _, kind in ipairs(kinds) do
     local at = number(redis.call('PEXPIRETIME', SHARD .. kind .. ':' .. id))
     if at ~= '-2' and times[#times] ~= at then
       table.insert(times, at)
@@ -81,6 +82,9 @@ local function add_room(id)
   scores('grace:' .. id, 'grace ' .. id)
   scores('rate:' .. id, 'rate ' .. id)
   scores('commands:' .. id, 'command ' .. id)
+  scores('muted:' .. id, 'muted ' .. id)
+  local chat = redis.call('HMGET', SHARD .. 'room:' .. id, 'chatCount', 'slowMs')
+  add('chat', id, number(chat[1] or 0), number(chat[2]), redis.call('ZCARD', SHARD .. 'chat:' .. id))
   scores('closed:' .. id, 'closed ' .. id)
   scores('attendees:' .. id, 'attended ' .. id)
   for _, node in ipairs(NODES) do

@@ -71,6 +71,12 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
         (*at, format!("{}\t{}", by.unwrap_or_default(), wire::command_id(*command)))
     });
     lines.extend(scores(&format!("command {id}"), commands));
+    let muted = room.live.iter().flat_map(|live| &live.muted);
+    let muted: Vec<(Option<Time>, &str)> = muted.map(|(user, until)| (*until, *user)).collect();
+    lines.extend(muted_lines(id, muted));
+    let (count, slow, kept) =
+        room.live.as_ref().map_or((0, None, 0), |live| (live.chat_count, live.slow, live.chat.len()));
+    lines.push(format!("chat {id} {count} {} {kept}", or_none(slow)));
     let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
     let attended = room.history.attendees.iter();
@@ -82,6 +88,13 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
             room.live.iter().flat_map(Live::entries).filter(|(_, entry)| entry.node == *node).count();
         (entries > 0).then(|| format!("node-entries {id} {node} {entries}"))
     }));
+}
+
+/// Users who may send nothing, those without a time last.
+fn muted_lines(id: &str, mut muted: Vec<(Option<Time>, &str)>) -> impl Iterator<Item = String> {
+    muted.sort_by_key(|(until, user)| (until.unwrap_or(Time::MAX), *user));
+    let until = |until: Option<Time>| until.map_or("inf".to_owned(), |until| until.to_string());
+    muted.into_iter().map(move |(time, user)| format!("muted {id} {user} {}", until(time)))
 }
 
 /// The users whom a live room lists.
@@ -176,6 +189,8 @@ fn keys(shard: &Shard) -> String {
         add(!room.history.closed.is_empty(), format!("closed:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.rate.is_empty()), format!("rate:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.commands.is_empty()), format!("commands:{id}"));
+        add(room.live.as_ref().is_some_and(|live| !live.chat.is_empty()), format!("chat:{id}"));
+        add(room.live.as_ref().is_some_and(|live| !live.muted.is_empty()), format!("muted:{id}"));
         for kind in ["attendees", "stays"] {
             add(!room.history.attendees.is_empty(), format!("{kind}:{id}"));
         }

@@ -3,6 +3,7 @@
 use rollcall_protocol::{ErrorCode, timer::Timer};
 
 use crate::{
+    chat::{ChatCommand, ChatReply},
     clock::Clock,
     event::{Change, EventKind, Reason, Recipients, Roster},
     history::{Attendee, History, Stay},
@@ -185,6 +186,14 @@ impl Room {
         self.settle(context.leases, context.clock.paused, context.now);
         let live = self.live.as_mut().ok_or(ErrorCode::NotInRoom)?;
         live.update_status(&mut self.history, command, context.now)
+    }
+
+    /// Applies a command to the chat, or reads it.
+    pub fn command_chat(&mut self, context: &Context, command: &ChatCommand) -> Result<ChatReply, ErrorCode> {
+        self.settle(context.leases, context.clock.paused, context.now);
+        let not_live = if command.by.is_some() { ErrorCode::NotInRoom } else { ErrorCode::NotLive };
+        let live = self.live.as_mut().ok_or(not_live)?;
+        live.command_chat(&mut self.history, command, context.now)
     }
 
     /// Publishes an operator's text.

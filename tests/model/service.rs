@@ -7,6 +7,7 @@ use rollcall_protocol::{
 };
 
 use crate::{
+    chat::{ChatCommand, ChatReply},
     history::Attendee,
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     join::{Ack, DefinitionNeeded, Join, Refusal},
@@ -62,6 +63,7 @@ pub enum Action {
     Notify(RoomNo),
     Timer(TimerCommand),
     Status(StatusCommand),
+    Chat(ChatCommand),
     /// Lists live rooms, from the one after the given room.
     List {
         after: Option<RoomNo>,
@@ -94,6 +96,7 @@ pub enum Reply {
     Listed(Page),
     Timer(TimerAck),
     Status(StatusAck),
+    Chat(ChatReply),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -229,6 +232,10 @@ impl Service {
             Action::Status(command) => {
                 let (room, context) = self.shard.context(command.room, now);
                 room.update_status(&context, command).map_or_else(Reply::Refused, Reply::Status)
+            }
+            Action::Chat(command) => {
+                let (room, context) = self.shard.context(command.room, now);
+                room.command_chat(&context, command).map_or_else(Reply::Refused, Reply::Chat)
             }
             Action::List { after, limit } => Reply::Listed(self.shard.list(*after, *limit, now)),
         }

@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use rollcall_protocol::{
     Keyspace, RoomId, UserId,
     api::Notice,
+    chat,
     definition::StoredDefinition,
     event::{Heartbeat, NextDue},
     status::Status,
@@ -31,10 +32,11 @@ use tokio::{
 };
 
 use crate::{
+    chat::{ChatAction, ChatCommand},
     ids::{
-        ATTENDANCE_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD,
-        RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, STATUS_BURST, STATUS_INTERVAL, TIMER_BURST,
-        TIMER_INTERVAL, Time,
+        ATTENDANCE_LIMIT, CHAT_BURST, CHAT_INTERVAL, CHAT_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST,
+        ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE,
+        STATUS_BURST, STATUS_INTERVAL, TIMER_BURST, TIMER_INTERVAL, Time,
     },
     join::Join,
     room::Membership,
@@ -248,6 +250,9 @@ impl Subject {
             timer_interval_ms: TIMER_INTERVAL,
             status_burst: STATUS_BURST,
             status_interval_ms: STATUS_INTERVAL,
+            chat_burst: CHAT_BURST,
+            chat_interval_ms: CHAT_INTERVAL,
+            chat_limit: CHAT_LIMIT as u64,
             slice_members: SLICE as u64,
             shards: 1.into(),
             now: Some(now),
@@ -314,6 +319,7 @@ impl Subject {
                 let ack = rooms.update_status(&wire::status_command(command)).await;
                 reply(ack.map(|ack| json!(ack)))
             }
+            Action::Chat(command) => self.command_chat(&rooms, command).await,
             Action::List { after, limit } => {
                 let after = after.map(|room| wire::cursor(ROOMS[room]));
                 reply(rooms.list(after.as_deref(), *limit).await.map(|page| json!(page)))
@@ -335,6 +341,37 @@ impl Subject {
             }
             None => rooms.operate_timer(&wire::id(ROOMS[room]), &command_id, &action).await,
         }
+    }
+
+    async fn command_chat(&self, rooms: &Rooms<RedisPort>, command: &ChatCommand) -> Value {
+        let ChatCommand { room, by, id, action } = *command;
+        let (room_id, command_id) = (wire::id(ROOMS[room]), wire::command_id(id));
+        let epoch = self.epoch_of(room).await;
+        match (by, action) {
+            (Some((user, entry)), action) => {
+                let membership = wire::membership(&Membership { room, user, entry });
+                let action = wire::chat_action(action, epoch);
+                let command = chat::ChatCommand { membership, command_id, action };
+                reply(rooms.command_chat(&command).await.map(|ack| json!(ack)))
+            }
+            (None, ChatAction::Read(page)) => {
+                let page = rooms.history(&room_id, &wire::history_request(page, epoch)).await;
+                reply(page.map(|page| json!(page)))
+            }
+            (None, action) => {
+                let action = wire::chat_action(action, epoch);
+                reply(rooms.operate_chat(&room_id, &command_id, &action).await.map(|ack| json!(ack)))
+            }
+        }
+    }
+
+    /// The epoch of a live room, or any number.
+    async fn epoch_of(&self, room: RoomNo) -> u64 {
+        let key = format!("rollcall:{{0}}:room:{}", ROOMS[room]);
+        let mut redis = self.redis.clone();
+        let epoch = ::redis::cmd("HGET").arg(key).arg("epoch").query_async(&mut redis).await;
+        let epoch: Option<u64> = epoch.expect("Redis answers");
+        epoch.unwrap_or(1)
     }
 
     async fn join(&self, rooms: &Rooms<RedisPort>, join: &Join) -> Value {

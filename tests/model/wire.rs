@@ -3,6 +3,7 @@
 use rollcall_protocol::{
     ErrorCode,
     attendance::{self, Attendance},
+    chat::{self, HistoryRequest, MessageText},
     client::Profile,
     command::Feature,
     definition::{self, SessionDefinition},
@@ -13,6 +14,7 @@ use rollcall_rooms::attendance::{AttendeeRecord, summarize};
 use serde_json::{Value, json};
 
 use crate::{
+    chat::{self as chat_model, ChatAction, ChatReply, Item, Message},
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Attendee, Ending, Stay},
     ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
@@ -73,6 +75,82 @@ pub fn status_command(command: &StatusCommand) -> status::StatusCommand {
     }
 }
 
+/// An action, with the numbers that the model counts from the start of the session.
+pub fn chat_action(action: ChatAction, epoch: u64) -> chat::ChatAction {
+    match action {
+        ChatAction::Send(text) => {
+            chat::ChatAction::Send { text: MessageText::clean(text).expect("a short text") }
+        }
+        ChatAction::Delete(position) => chat::ChatAction::Delete { number: epoch + position },
+        ChatAction::Mute(user, for_ms) => chat::ChatAction::Mute { user_id: id(user), for_ms },
+        ChatAction::Unmute(user) => chat::ChatAction::Unmute { user_id: id(user) },
+        ChatAction::Slow(interval_ms) => chat::ChatAction::Slow { interval_ms },
+        ChatAction::Read(page) => chat::ChatAction::History(history_request(page, epoch)),
+    }
+}
+
+pub fn history_request(page: chat_model::Page, epoch: u64) -> HistoryRequest {
+    match page {
+        chat_model::Page::After(position, limit) => {
+            HistoryRequest { after: Some(epoch + position), before: None, limit: limit as u32 }
+        }
+        chat_model::Page::Before(position, limit) => HistoryRequest {
+            after: None,
+            before: position.map(|position| epoch + position),
+            limit: limit as u32,
+        },
+    }
+}
+
+fn message(Message { number, id, author, text, sent_at }: &Message) -> Value {
+    let mut json = person(author);
+    json["number"] = json!(number);
+    json["id"] = json!(command_id(*id));
+    json["text"] = json!(text);
+    json["sentAt"] = json!(sent_at);
+    json
+}
+
+fn chat_reply(reply: &ChatReply) -> Value {
+    match reply {
+        ChatReply::Done { message: sent, epoch, seq, now, .. } => {
+            let mut json = json!({ "epoch": epoch, "seq": seq, "now": now });
+            if let Some(sent) = sent {
+                json["message"] = message(sent);
+            }
+            json
+        }
+        ChatReply::Read { items, more, slow, muted_until, now } => {
+            let (mut messages, mut deleted) = (Vec::new(), Vec::new());
+            for item in items {
+                match item {
+                    Item::Message(item) => messages.push(message(item)),
+                    Item::Deletion { deletes, .. } => deleted.push(*deletes),
+                }
+            }
+            let mut json = json!({ "messages": messages, "deleted": deleted, "more": more, "now": now });
+            if let (Some(first), Some(last)) = (items.first(), items.last()) {
+                json["first"] = json!(first.number());
+                json["last"] = json!(last.number());
+            }
+            if let Some(slow) = slow {
+                json["slowMs"] = json!(slow);
+            }
+            if let Some(until) = muted_until {
+                json["mutedUntil"] = json!(until);
+            }
+            json
+        }
+    }
+}
+
+fn with_by(mut json: Value, by: &Option<Person>) -> Value {
+    if let Some(by) = by {
+        json["by"] = person(by);
+    }
+    json
+}
+
 pub fn read(room: RoomNo, entries: &[(User, EntryId)]) -> event::Read {
     let entries =
         entries.iter().map(|(user, entry)| event::EntryRef { user_id: id(user), entry_id: id(entry) });
@@ -119,6 +197,7 @@ pub fn reply(reply: &Reply) -> Value {
         Reply::Timer(TimerAck { timer, epoch, seq, now, .. }) => {
             json!({ "timer": timer, "epoch": epoch, "seq": seq, "now": now })
         }
+        Reply::Chat(reply) => chat_reply(reply),
         Reply::Status(StatusAck { member, epoch, seq, now, .. }) => {
             let mut json = with_about(person(&member.person), member.about());
             json["epoch"] = json!(epoch);
@@ -287,6 +366,21 @@ fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
             let mut data = with_about(person(member), *about);
             data["now"] = json!(now);
             ("room:memberUpdated", data)
+        }
+        EventKind::Message { message: sent, now } => {
+            ("chat:message", json!({ "message": message(sent), "now": now }))
+        }
+        EventKind::MessageDeleted { number, deletes, by, now } => {
+            ("chat:deleted", with_by(json!({ "number": number, "deletes": deletes, "now": now }), by))
+        }
+        EventKind::Muted { user, until, by, now } => {
+            ("room:muted", with_by(json!({ "userId": user, "mutedUntil": until, "now": now }), by))
+        }
+        EventKind::Unmuted { user, by, now } => {
+            ("room:unmuted", with_by(json!({ "userId": user, "now": now }), by))
+        }
+        EventKind::Slowed { interval, by, now } => {
+            ("chat:slowed", with_by(json!({ "slowMs": interval, "now": now }), by))
         }
         EventKind::Notice => ("room:notice", json!({ "groupId": group, "text": NOTICE })),
     }

@@ -4,6 +4,7 @@
 //! the time, each script runs one command more: `TIME`.
 
 use rollcall_protocol::{
+    chat::HistoryRequest,
     definition::SessionDefinition,
     status::Status,
     timer::{TimerAction, TimerPlan},
@@ -16,7 +17,7 @@ const SIZES: [usize; 3] = [1, 10, 50];
 
 /// The same for all sizes. The first join of a session runs two scripts, and a change three.
 const COMMANDS: &[(&str, u64)] = &[
-    ("first join", 73),
+    ("first join", 74),
     ("join", 21),
     ("join that is sent again", 11),
     ("disconnect", 18),
@@ -30,10 +31,13 @@ const COMMANDS: &[(&str, u64)] = &[
     ("timer that is sent again", 8),
     ("status", 20),
     ("status as it was", 9),
+    ("message", 24),
+    ("message that is sent again", 9),
+    ("history", 9),
     ("heartbeat in one shard", 9),
     ("look for due shards", 34),
     ("sweep of a shard where nothing is due", 8),
-    ("change of the end", 49),
+    ("change of the end", 52),
     ("join of a listed user", 22),
     ("join of a user who is not listed", 8),
 ];
@@ -81,6 +85,9 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
         .unwrap();
     meter.count("status", room.say("lea/1#away", Status::Away)).await.unwrap();
     meter.count("status as it was", room.say("lea/1#still", Status::Away)).await.unwrap();
+    meter.count("message", room.write("lea/1#hello", "Hello")).await.unwrap();
+    meter.count("message that is sent again", room.write("lea/1#hello", "Hello")).await.unwrap();
+    meter.count("history", room.history("lea/1", HistoryRequest::default())).await.unwrap();
     meter.count("heartbeat in one shard", room.heartbeat(false)).await;
     meter.count("look for due shards", room.find_due()).await;
     meter.count("sweep of a shard where nothing is due", room.sweep()).await;

@@ -4,6 +4,7 @@ mod attendance;
 mod broken_changes;
 mod budgets;
 mod changes;
+mod chat;
 mod clock;
 mod cluster;
 mod disconnect;

@@ -37,7 +37,8 @@ impl Lane {
             | EventKind::Read
             | EventKind::Sweep
             | EventKind::Timer
-            | EventKind::Status => Self::Shared,
+            | EventKind::Status
+            | EventKind::Chat => Self::Shared,
         }
     }
 }

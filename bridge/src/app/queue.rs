@@ -171,7 +171,8 @@ impl State {
             | EventKind::Leave
             | EventKind::Disconnect
             | EventKind::Timer
-            | EventKind::Status => MAX_EVENTS,
+            | EventKind::Status
+            | EventKind::Chat => MAX_EVENTS,
         }
     }
 }

@@ -473,6 +473,26 @@ mod tests {
     }
 
     #[test]
+    fn messages_wait_with_the_changes_before_them_and_each_goes_out_as_it_is() {
+        let (hub, mut now) = (Hub::default(), Instant::now());
+        let mut coalescer = Coalescer::new(&hub);
+        let message = |seq| event("chat:message", seq, json!({ "message": { "number": seq } }));
+        assert_eq!(
+            seqs(&payloads(coalescer.push(&room(), message(1), now))),
+            [(1, 1)],
+            "at once in a quiet room"
+        );
+        for envelope in [entered(2), entered(3), message(4), message(5), entered(6)] {
+            assert!(coalescer.push(&room(), envelope, now).is_empty());
+        }
+        let out = end_window(&mut coalescer, &mut now);
+        assert_eq!(seqs(&out), [(2, 3), (4, 4), (5, 5), (6, 6)]);
+        assert_eq!(out[1], json!({ "seq": 4, "message": { "number": 4 } }));
+        let lists: Vec<bool> = out.iter().map(|payload| payload.get("members").is_some()).collect();
+        assert_eq!(lists, [false, false, false, true]);
+    }
+
+    #[test]
     fn a_timer_that_changes_again_and_again_goes_out_once_in_a_window_and_before_its_phase_changes() {
         let (hub, mut now) = (Hub::default(), Instant::now());
         let mut coalescer = Coalescer::new(&hub);

@@ -18,6 +18,10 @@ pub(super) const HOST_CHANGED: &str = "room:hostChanged";
 pub(super) const TIMER_CHANGED: &str = "timer:changed";
 pub(super) const MEMBER_UPDATED: &str = "room:memberUpdated";
 
+/// What members write, in the order in which it goes out. Nothing of it is merged. It waits with the changes before it,
+/// because otherwise each message would send the list of members.
+pub(super) const CHAT: [&str; 2] = ["chat:message", "chat:deleted"];
+
 /// An event's payload by field.
 type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
 
@@ -49,6 +53,8 @@ enum Members<'a> {
     Changed(Change<'a>),
     /// Members who dropped, returned or updated themselves: a single event names its member in fields of its own.
     Named(Vec<Fields<'a>>),
+    /// Nobody: each event goes out as it is.
+    Alone,
     /// Nobody in particular: only the latest event of this name counts, with the host or the timer as it is then.
     Latest { is_latest: bool },
 }
@@ -61,11 +67,12 @@ struct Run<'a> {
     members: Members<'a>,
 }
 
-/// Whether an event only says that members came, went, dropped, returned or updated themselves, who is host after that, or
-/// how the timer is.
+/// Whether an event only says that members came, went, dropped, returned, updated themselves or wrote, who is host after
+/// that, or how the timer is.
 pub(super) fn is_change(envelope: &Envelope) -> bool {
     let names = [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED, MEMBER_UPDATED];
-    envelope.only.is_none() && !envelope.closes && names.contains(&envelope.event.as_str())
+    let name = envelope.event.as_str();
+    envelope.only.is_none() && !envelope.closes && (names.contains(&name) || CHAT.contains(&name))
 }
 
 /// Whether an event has a list of members.
@@ -132,6 +139,7 @@ fn drop_repeated<'a>(changes: &mut [Run<'a>]) {
                 named.retain(|fields| seen.insert((event, fields.get("userId").map_or("", |id| id.get()))));
             }
             Members::Latest { is_latest } => *is_latest = seen.insert((event, "")),
+            Members::Alone => {}
         }
     }
 }
@@ -150,6 +158,7 @@ impl<'a> Run<'a> {
         let members = match (event.envelope.event.as_str(), fields.get("change")) {
             (CHANGED, Some(change)) => Members::Changed(serde_json::from_str(change.get())?),
             (HOST_CHANGED | TIMER_CHANGED, _) => Members::Latest { is_latest: true },
+            (name, _) if CHAT.contains(&name) => Members::Alone,
             _ => Members::Named(vec![about_member(&fields)]),
         };
         Ok(Self { first: event, last: event, fields, members })
@@ -160,6 +169,7 @@ impl<'a> Run<'a> {
             Members::Changed(change) => change.users.is_empty(),
             Members::Named(named) => named.is_empty(),
             Members::Latest { is_latest } => !is_latest,
+            Members::Alone => false,
         }
     }
 
@@ -188,7 +198,7 @@ impl<'a> Run<'a> {
         let (name, users) = match &members {
             Members::Changed(change) => ("change", Some(to_raw_value(change)?)),
             Members::Named(users) => ("users", Some(to_raw_value(users)?)),
-            Members::Latest { .. } => ("", None),
+            Members::Latest { .. } | Members::Alone => ("", None),
         };
         let mut fields: Fields<'_> = fields;
         if is_merged {

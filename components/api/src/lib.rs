@@ -57,6 +57,8 @@ async fn handle_request(mut request: Request) -> Result<Response, Error> {
         (Resource::Member(room, user), Method::DELETE) => live::kick(&room, &user).await,
         (Resource::Notices(room), Method::POST) => live::notify(&room, &mut request).await,
         (Resource::Timer(room), Method::POST) => live::command_timer(&room, &mut request).await,
+        (Resource::Chat(room), Method::POST) => live::command_chat(&room, &mut request).await,
+        (Resource::Messages(room), Method::GET) => live::history(&room, request.uri().query()).await,
         (Resource::Attendance(room), Method::GET) => live::attendance(&room).await,
         _ => Ok(http::method_not_allowed(methods)),
     }

@@ -7,12 +7,13 @@ use rollcall_guest::{
 };
 use rollcall_protocol::{
     CommandId, Refusal, RoomId, UserId,
-    api::{MAX_NOTICE_CHARS, MAX_PAGE, Notice, TimerRequest},
+    api::{ChatRequest, MAX_NOTICE_CHARS, MAX_PAGE, Notice, TimerRequest},
+    chat::HistoryRequest,
     command::Feature,
     json,
 };
 use rollcall_rooms::Error;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use spin_sdk::{
     http::{Request, StatusCode},
     wasip3::random::random::get_random_u64,
@@ -84,9 +85,7 @@ pub async fn notify(room: &RoomId, request: &mut Request) -> Result<Response, Er
 }
 
 pub async fn command_timer(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
-    let received = http::take_body(request)?;
-    let body = http::read_body(request.headers(), received, MAX_COMMAND_BYTES).await?;
-    let TimerRequest { id, action } = json::from_object(&body).map_err(malformed)?;
+    let TimerRequest { id, action } = read_command(request).await?;
     let id = id.map_or_else(new_command_id, Ok)?;
     respond_with(async {
         features::ensure(Feature::Timer).await?;
@@ -94,6 +93,31 @@ pub async fn command_timer(room: &RoomId, request: &mut Request) -> Result<Respo
         Ok(http::json(StatusCode::OK, &timer))
     })
     .await
+}
+
+pub async fn command_chat(room: &RoomId, request: &mut Request) -> Result<Response, Error> {
+    let ChatRequest { id, action } = read_command(request).await?;
+    let id = id.map_or_else(new_command_id, Ok)?;
+    respond_with(async {
+        features::ensure(Feature::Chat).await?;
+        let ack = redis::rooms().await?.operate_chat(room, &id, &action).await?;
+        Ok(http::json(StatusCode::OK, &ack))
+    })
+    .await
+}
+
+pub async fn history(room: &RoomId, query: Option<&str>) -> Result<Response, Error> {
+    let request: HistoryRequest = path::query(query)?;
+    respond_with(async {
+        Ok(http::json(StatusCode::OK, &redis::rooms().await?.history(room, &request).await?))
+    })
+    .await
+}
+
+async fn read_command<T: DeserializeOwned>(request: &mut Request) -> Result<T, Error> {
+    let received = http::take_body(request)?;
+    let body = http::read_body(request.headers(), received, MAX_COMMAND_BYTES).await?;
+    Ok(json::from_object(&body).map_err(malformed)?)
 }
 
 /// An id for a command without one, because the connection to Redis may break and the command be sent again.

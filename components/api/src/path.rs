@@ -25,16 +25,22 @@ pub enum Resource {
     Notices(RoomId),
     /// `/rooms/{id}/timer`
     Timer(RoomId),
+    /// `/rooms/{id}/chat`
+    Chat(RoomId),
+    /// `/rooms/{id}/messages`
+    Messages(RoomId),
 }
 
 impl Resource {
     /// The methods of the resource.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Description | Self::Rooms | Self::Members(_) | Self::Attendance(_) => "GET, OPTIONS",
+            Self::Description | Self::Rooms | Self::Members(_) | Self::Attendance(_) | Self::Messages(_) => {
+                "GET, OPTIONS"
+            }
             Self::Room(_) => "GET, PUT, PATCH, DELETE, OPTIONS",
             Self::Member(..) => "DELETE, OPTIONS",
-            Self::End(_) | Self::Notices(_) | Self::Timer(_) => "POST, OPTIONS",
+            Self::End(_) | Self::Notices(_) | Self::Timer(_) | Self::Chat(_) => "POST, OPTIONS",
         }
     }
 
@@ -51,6 +57,8 @@ impl Resource {
             ["rooms", id, "end"] => Self::End(parse(id)?),
             ["rooms", id, "notices"] => Self::Notices(parse(id)?),
             ["rooms", id, "timer"] => Self::Timer(parse(id)?),
+            ["rooms", id, "chat"] => Self::Chat(parse(id)?),
+            ["rooms", id, "messages"] => Self::Messages(parse(id)?),
             _ => return Err(ErrorCode::NoSuchPath.into()),
         })
     }

@@ -38,6 +38,8 @@ pub fn document() -> String {
         paths::kick,
         paths::notify,
         paths::command_timer,
+        paths::command_chat,
+        paths::history,
         paths::attendance,
         paths::sweep,
         paths::sweep_by_path,

@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "this crate only describes the operations of the components")]
 
 use rollcall_protocol::{
-    api::{LiveRooms, Notice, Problem, RoomMembers, SweepReport, TimerRequest},
+    api::{ChatRequest, LiveRooms, Notice, Problem, RoomMembers, SweepReport, TimerRequest},
     attendance::Attendance,
+    chat::{ChatAck, History, HistoryRequest},
     definition::{DefinitionPatch, SessionDefinition},
     timer::TimerAck,
 };
@@ -152,6 +153,25 @@ pub fn kick() {}
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         Refusals))]
 pub fn notify() {}
+
+/// Deletes a message, mutes a user or lets one send again, or sets the slow mode
+#[utoipa::path(post, path = "/rooms/{id}/chat", security(("operator" = [])), params(Room), request_body = ChatRequest,
+    responses(
+        (status = 200, description = "The command is applied", body = ChatAck),
+        (status = 404, description = "No session is live, it has no chat, or there is no such message", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        Refusals))]
+pub fn command_chat() {}
+
+/// Reads messages of a room that is live, or that keeps them
+#[utoipa::path(get, path = "/rooms/{id}/messages", security(("operator" = [])), params(Room, HistoryRequest),
+    responses(
+        (status = 200, description = "A page of the messages", body = History),
+        (status = 404, description = "No session is live, and the room keeps no messages", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals))]
+pub fn history() {}
 
 /// Sets the timer of a room, or starts, stops or changes it
 #[utoipa::path(post, path = "/rooms/{id}/timer", security(("operator" = [])), params(Room), request_body = TimerRequest,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CommandId, ErrorCode, RoomId, UserId,
+    chat::ChatAction,
     status::Status,
     text,
     timer::{Timer, TimerAction},
@@ -177,6 +178,19 @@ pub struct TimerRequest {
     /// What to do.
     #[serde(flatten)]
     pub action: TimerAction,
+}
+
+/// An operator's command to the chat of a room.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatRequest {
+    /// Names the command. The same command sent again has no second effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 1, max_length = 128))]
+    pub id: Option<CommandId>,
+    /// What to do. Operators neither send messages nor read them by a command.
+    #[serde(flatten)]
+    pub action: ChatAction,
 }
 
 impl Notice {

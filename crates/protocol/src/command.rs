@@ -18,17 +18,20 @@ pub enum Feature {
     Timer,
     /// What members say about themselves.
     Status,
+    /// Messages of members.
+    Chat,
 }
 
 impl Feature {
     /// All features.
-    pub const ALL: &[Self] = &[Self::Timer, Self::Status];
+    pub const ALL: &[Self] = &[Self::Timer, Self::Status, Self::Chat];
 
     /// The name, as in definitions and in the variable `features`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Timer => "timer",
             Self::Status => "status",
+            Self::Chat => "chat",
         }
     }
 
@@ -58,6 +61,10 @@ const fn timer(name: &'static str) -> CommandName {
     CommandName { name, kind: EventKind::Timer }
 }
 
+const fn chat(name: &'static str) -> CommandName {
+    CommandName { name, kind: EventKind::Chat }
+}
+
 impl CommandName {
     /// All commands.
     pub const ALL: &[Self] = &[
@@ -68,6 +75,12 @@ impl CommandName {
         timer("timer:skip"),
         timer("timer:reset"),
         Self { name: "member:update", kind: EventKind::Status },
+        chat("chat:send"),
+        chat("chat:delete"),
+        chat("chat:mute"),
+        chat("chat:unmute"),
+        chat("chat:slow"),
+        chat("chat:history"),
     ];
 
     /// The name on the wire.

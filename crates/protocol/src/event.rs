@@ -255,6 +255,8 @@ pub enum EventKind {
     Timer,
     /// [`StatusCommand`](crate::status::StatusCommand)
     Status,
+    /// [`ChatCommand`](crate::chat::ChatCommand)
+    Chat,
 }
 
 impl EventKind {
@@ -269,6 +271,7 @@ impl EventKind {
         Self::Sweep,
         Self::Timer,
         Self::Status,
+        Self::Chat,
     ];
 
     /// The name in bodies, logs and metrics.
@@ -283,6 +286,7 @@ impl EventKind {
             Self::Sweep => "sweep",
             Self::Timer => "timer",
             Self::Status => "status",
+            Self::Chat => "chat",
         }
     }
 
@@ -298,6 +302,7 @@ impl EventKind {
             Self::Sweep => "/events/sweep",
             Self::Timer => "/events/timer",
             Self::Status => "/events/status",
+            Self::Chat => "/events/chat",
         }
     }
 
@@ -313,6 +318,7 @@ impl EventKind {
             Self::Sweep => "rollcall.sweep",
             Self::Timer => "rollcall.timer",
             Self::Status => "rollcall.status",
+            Self::Chat => "rollcall.chat",
         }
     }
 
@@ -321,6 +327,7 @@ impl EventKind {
         match self {
             Self::Timer => Some(Feature::Timer),
             Self::Status => Some(Feature::Status),
+            Self::Chat => Some(Feature::Chat),
             Self::Connect
             | Self::Join
             | Self::Leave

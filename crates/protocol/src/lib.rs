@@ -7,6 +7,7 @@
 //! | [`command`] | events of members that change something in their room |
 //! | [`timer`] | the timer that the members of a room share |
 //! | [`status`] | what members say about themselves |
+//! | [`chat`] | the chat of a room |
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
@@ -29,6 +30,7 @@ pub mod attendance;
 pub mod batch;
 mod body;
 pub mod call;
+pub mod chat;
 pub mod check;
 pub mod client;
 pub mod close;

@@ -29,6 +29,12 @@ const STATUS_BURST: u64 = 10;
 /// In which time a user may change the status or the goal once more after that.
 const STATUS_INTERVAL_MS: u64 = 2000;
 
+/// How often a user may write to a room's chat at once. Each message goes to the whole room.
+const CHAT_BURST: u64 = 10;
+
+/// In which time a user may write once more after that.
+const CHAT_INTERVAL_MS: u64 = 1000;
+
 /// Settling a member takes about 30 µs, and a script may take several steps.
 const SLICE_MEMBERS: u64 = 100;
 
@@ -69,6 +75,14 @@ pub struct Settings {
     pub status_burst: u64,
     /// In which time a user may change the status or the goal once more after that.
     pub status_interval_ms: u64,
+    /// How often a user may write to the chat of one room at once.
+    pub chat_burst: u64,
+    /// In which time a user may write once more after that.
+    pub chat_interval_ms: u64,
+    /// The most messages and deletions that a room keeps.
+    pub chat_limit: u64,
+    /// How long Redis keeps messages after the end; 0 for not at all.
+    pub chat_ms: u64,
     /// The most members whom one step of a script settles, so that a script does not block Redis.
     pub slice_members: u64,
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
@@ -152,6 +166,8 @@ impl FromStr for Settings {
             shards,
             attendance_limit: take("attendance_limit", 1..=100_000)?,
             attendance_ms: take("attendance_ms", 60_000..=400 * DAY_MS)?,
+            chat_limit: take("chat_limit", 1..=10_000)?,
+            chat_ms: take("chat_ms", 0..=400 * DAY_MS)?,
             ..Self::default()
         };
         match values.into_keys().next() {
@@ -192,6 +208,10 @@ impl Default for Settings {
             timer_interval_ms: TIMER_INTERVAL_MS,
             status_burst: STATUS_BURST,
             status_interval_ms: STATUS_INTERVAL_MS,
+            chat_burst: CHAT_BURST,
+            chat_interval_ms: CHAT_INTERVAL_MS,
+            chat_limit: 1000,
+            chat_ms: 0,
             slice_members: SLICE_MEMBERS,
             now: None,
             is_cluster: false,
@@ -207,7 +227,8 @@ mod tests {
     use super::*;
 
     const DEFAULTS: &str = "grace_ms=30000 lease_ms=15000 reminder_lead_ms=600000 roster_limit=256 \
-        retention_ms=3600000 shards=16 attendance_limit=10000 attendance_ms=604800000";
+        retention_ms=3600000 shards=16 attendance_limit=10000 attendance_ms=604800000 \
+        chat_limit=1000 chat_ms=0";
 
     fn error(list: &str) -> String {
         list.parse::<Settings>().unwrap_err().to_string()

@@ -52,7 +52,7 @@ impl State {
             EventKind::Rescheduled { end_at } => self.reschedule(*end_at)?,
             EventKind::Reminder { end_at } => self.remind(*end_at)?,
             EventKind::Started { .. } => return Err(Rule::SessionsBeginWithStarted),
-            EventKind::Ended { .. } | EventKind::Replaced | EventKind::Removed => {}
+            EventKind::Message(_) | EventKind::Ended { .. } | EventKind::Replaced | EventKind::Removed => {}
         }
         event.kind.roster().map_or(Ok(()), |roster| self.compare(roster))
     }

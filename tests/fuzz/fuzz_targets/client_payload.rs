@@ -6,6 +6,7 @@ use rollcall_protocol::{
     RoomId,
     api::Notice,
     client::{JoinRequest, RefreshRequest},
+    chat::{ChatAction, MessageText},
     command::CommandPayload,
     status::{Goal, StatusAction, StatusUpdate},
     text,
@@ -28,6 +29,14 @@ fuzz_target!(|text: &str| {
     if let Ok(Some(goal)) = Goal::clean(text) {
         assert_eq!(Goal::clean(goal.as_str()), Ok(Some(goal.clone())));
         assert!(!goal.as_str().contains(is_never_in_names));
+    }
+    if let Ok(action) = serde_json::from_str::<ChatAction>(text) {
+        let json = serde_json::to_string(&action).expect("what is read can be written");
+        assert_eq!(serde_json::from_str::<ChatAction>(&json).expect("and read again"), action);
+    }
+    if let Ok(message) = MessageText::clean(text) {
+        assert_eq!(MessageText::clean(message.as_str()), Ok(message.clone()));
+        assert!(!message.as_str().contains(|character| is_never_in_names(character) && !"\n\t".contains(character)));
     }
     if let Ok(id) = text.parse::<RoomId>() {
         check(&id);

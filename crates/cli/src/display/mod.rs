@@ -2,6 +2,7 @@
 
 mod attendance;
 mod definition;
+mod messages;
 mod printable;
 mod rooms;
 mod roster;
@@ -10,6 +11,7 @@ mod table;
 pub(crate) use self::{
     attendance::attendance,
     definition::{definition, definition_saved, end_moved},
+    messages::messages,
     printable::{printable, printable_json, printable_lines},
     rooms::rooms,
     roster::roster,

@@ -125,6 +125,19 @@ Examples:
         text: String,
     },
 
+    /// Shows the latest messages in the chat of a room.
+    ///
+    /// The room has to be live, or to keep its messages. The JSON has the numbers with which further pages begin.
+    #[command(after_long_help = "\
+Examples:
+  rollcall room chat algebra
+  rollcall room chat algebra --json | jq -r .messages[].text")]
+    Chat {
+        /// The room.
+        #[arg(value_name = "ROOM")]
+        id: RoomId,
+    },
+
     /// Shows who was in a room, and for how long.
     ///
     /// The time does not include what a user missed while the connection was lost. The JSON lists each stay.

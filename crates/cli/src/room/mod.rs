@@ -7,7 +7,7 @@ mod members;
 mod output;
 
 use clap::Args;
-use rollcall_protocol::{RoomId, api::Notice};
+use rollcall_protocol::{RoomId, api::Notice, chat::MAX_HISTORY};
 use serde_json::json;
 
 use self::{command::RoomCommand, output::Output};
@@ -84,6 +84,10 @@ fn call(api: &Api, command: RoomCommand) -> anyhow::Result<Output> {
         RoomCommand::Notice { id, text } => {
             let json = api.post(&path(&id, "/notices"), Some(&Notice { text }))?;
             Ok(Output::new(json, format!("Everybody in {id} is told.")))
+        }
+        RoomCommand::Chat { id } => {
+            let json = api.get(&path(&id, &format!("/messages?limit={MAX_HISTORY}")))?;
+            Ok(Output::parse(json, display::messages))
         }
         RoomCommand::Attendance { id } => {
             Ok(Output::parse(api.get(&path(&id, "/attendance"))?, display::attendance))

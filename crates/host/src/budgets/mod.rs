@@ -21,6 +21,7 @@ use rollcall_protocol::{
     EventJson,
     batch::Batch,
     call,
+    chat::{ChatAction, ChatCommand, MessageText},
     client::Profile,
     event::{
         AppEvent, Connect, Disconnect, EntryRef, EventKind, Heartbeat, Join, Leave, Membership, Read, Sweep,
@@ -49,6 +50,8 @@ timer, new instance         250  monotonic-clock.wait-for, redis.connection.exec
 timer                       190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 status, new instance        260  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 status                      190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+chat, new instance          270  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+chat                        200  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 disconnect, new instance    207  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  157  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 leave, new instance         206  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
@@ -70,7 +73,7 @@ const ROUTED_HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.
                            types.response.set-status-code";
 
 const COMPONENTS: &[&str] =
-    &["connect", "join", "read", "timer", "status", "disconnect", "leave", "heartbeat", "sweep-http"];
+    &["connect", "join", "read", "timer", "status", "chat", "disconnect", "leave", "heartbeat", "sweep-http"];
 
 /// How far the instructions may be from the table, in percent.
 const MARGIN: u64 = 8;
@@ -85,6 +88,7 @@ fn variables(redis: &RedisServer) -> BTreeMap<String, String> {
         ("bridge_secrets", BRIDGE_SECRET.to_owned()),
         ("jwt_keys", format!(r#"{{"keys":[{{"kty":"oct","alg":"HS256","k":"{key}"}}]}}"#)),
         ("operator_tokens", "operator-token-of-the-tests".to_owned()),
+        ("features", "timer status chat".to_owned()),
         // Longer than the test.
         ("grace_ms", "300000".to_owned()),
         ("lease_ms", "300000".to_owned()),
@@ -126,6 +130,14 @@ fn timer_command(number: usize) -> TimerCommand {
         membership: membership(0),
         command_id: format!("command-{number}").parse().unwrap(),
         action: TimerAction::Set(plan),
+    }
+}
+
+fn chat_command(number: usize) -> ChatCommand {
+    ChatCommand {
+        membership: membership(0),
+        command_id: format!("command-{number}").parse().unwrap(),
+        action: ChatAction::Send { text: MessageText::clean(&"Hello ".repeat(20)).unwrap() },
     }
 }
 
@@ -288,6 +300,8 @@ async fn each_event_costs_what_the_table_says() {
     meter.measure("timer", in_turn(["timer, new instance", "timer"], &timer)).await;
     let status = |number| sign(&status_command(number));
     meter.measure("status", in_turn(["status, new instance", "status"], &status)).await;
+    let chat = |number| sign(&chat_command(number));
+    meter.measure("chat", in_turn(["chat, new instance", "chat"], &chat)).await;
     let disconnect = |number| sign(&Disconnect(membership(number)));
     meter.measure("disconnect", in_turn(["disconnect, new instance", "disconnect"], &disconnect)).await;
     let leave = |number| sign(&Leave(membership(number)));

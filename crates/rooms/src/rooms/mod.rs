@@ -6,11 +6,13 @@
 //! | `operators` | what operators do with live rooms |
 //! | `timer` | commands to the timer of a room |
 //! | `status` | what members say about themselves |
+//! | `chat` | messages |
 //! | `sweep` | what is overdue happens although no call arrives |
 //! | `call` | runs of a script, until the room is settled and nothing is left to do |
 //! | `reply` | replies of scripts |
 
 mod call;
+mod chat;
 mod join;
 mod operators;
 pub(crate) mod reply;

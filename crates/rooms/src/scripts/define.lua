@@ -78,6 +78,7 @@ local function apply_definition(room)
     local data = { groupId = room.public_id, endAt = room.end_at, remainMs = room.end_at - now }
     publish(room, 'room:rescheduled', data, {})
     set_ttl(room)
+    set_chat_ttl(room)
   end
   return true
 end

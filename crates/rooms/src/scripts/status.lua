@@ -15,6 +15,7 @@
 --
 -- Events   room:memberUpdated  the status or the goal has changed
 
+--- @include "caller"
 --- @include "command"
 --- @include "layout"
 --- @include "publish"

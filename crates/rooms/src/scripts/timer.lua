@@ -19,6 +19,7 @@
 --
 -- Events   timer:changed  the timer has changed
 
+--- @include "caller"
 --- @include "command"
 --- @include "layout"
 --- @include "rate_limit"

@@ -1,7 +1,7 @@
 -- Commands of members and operators. A command names itself, because it may arrive twice: a client that got no ack sends
 -- it again, and so does a bridge.
 
---- @include "entry"
+--- @include "room"
 
 -- No id holds a tab.
 local COMMAND = (call.userId or '') .. '\t' .. call.commandId
@@ -16,18 +16,4 @@ local function remember_command(room)
   redis.call('ZREMRANGEBYSCORE', room.commands, '-inf', now - settings.closedEntryMs)
   redis.call('ZADD', room.commands, now, COMMAND)
   redis.call('PEXPIREAT', room.commands, room.end_at + settings.retentionMs)
-end
-
--- Whether the command comes from a connection in the room, or from an operator.
-local function is_inside(room)
-  if not call.userId then
-    return true
-  end
-  local presence = load_presence(room, call.userId)
-  return presence and find_entry(presence, call.entryId)
-end
-
--- features: names separated by spaces, or * for all; a session of an earlier version of Rollcall has none
-local function has_feature(features, name)
-  return not features or features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ')
 end

@@ -58,7 +58,7 @@ end
 
 -- Publishes an event to the whole room.
 -- options: except (an entry that does not get the event), closes (whether the bridge closes the sockets afterwards),
--- members (the member list as JSON), timer (the timer as JSON)
+-- members (the member list as JSON), timer (the timer as JSON), message (a message as JSON)
 local function publish(room, event, data, options)
   room.seq = redis.call('HINCRBY', room.key, 'seq', 1)
   data.epoch, data.seq = room.epoch, room.seq
@@ -69,7 +69,8 @@ local function publish(room, event, data, options)
     except = options.except,
     closes = options.closes or false,
   }
-  publish_envelope(room, envelope, add_field(encode_with(data, 'timer', options.timer), 'members', options.members))
+  local json = add_field(encode_with(data, 'timer', options.timer), 'message', options.message)
+  publish_envelope(room, envelope, add_field(json, 'members', options.members))
 end
 
 -- Tells one entry why the bridge closes its socket. The event takes no sequence number, because nobody else gets it.

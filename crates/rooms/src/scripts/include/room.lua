@@ -13,7 +13,8 @@ local SHARD = string.sub(KEYS[1], 1, -string.len('deadlines') - 1)
 local ROOMS = SHARD .. 'rooms'
 
 -- Kinds of keys that last as long as the session.
-local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands' }
+local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands',
+  'muted' }
 
 -- The kind comes before the id, so that no room id can imitate a key of another room.
 local function build_key(kind, id)
@@ -38,6 +39,8 @@ local function load_room(id)
     rate = build_key('rate', id),
     listed = build_key('listed', id),
     commands = build_key('commands', id),
+    muted = build_key('muted', id),
+    chat = build_key('chat', id),
     closed = build_key('closed', id),
     stays = build_key('stays', id),
     attendees = build_key('attendees', id),
@@ -115,6 +118,10 @@ end
 
 local function set_attendance_ttl(room, ended_at)
   prolong_ttl({ room.stays, room.attendees }, ended_at + settings.attendanceMs)
+end
+
+local function set_chat_ttl(room)
+  prolong_ttl({ room.chat }, room.end_at + math.max(settings.retentionMs, settings.chatMs))
 end
 
 -- Makes the room's keys expire some time after the session's end, even if no script ever deletes them.

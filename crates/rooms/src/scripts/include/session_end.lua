@@ -19,6 +19,9 @@ local function end_stays(room)
   for _, kind in ipairs(LIVE_KINDS) do
     redis.call('DEL', build_key(kind, room.id))
   end
+  if settings.chatMs == 0 then
+    redis.call('DEL', room.chat)
+  end
   unlist(room.id)
   -- The same call may start the next session in this room, and elects its host anew.
   room.is_live, room.host, room.ended_at = false, nil, nil
