@@ -2,26 +2,35 @@
 
 use rollcall_guest::{
     events::{self, Call},
-    features,
+    features, hook,
     http::Response,
     redis,
 };
-use rollcall_protocol::{chat::ChatCommand, command::Feature};
+use rollcall_protocol::{
+    chat::{ChatAction, ChatCommand},
+    command::Feature,
+};
 use rollcall_rooms::Error;
 use serde_json::value::RawValue;
 
 rollcall_guest::export_events!(handle);
 
+/// The platform and Redis have a time limit each.
 async fn handle(call: Call) -> Response {
-    events::handle(call, command, check).await
+    events::handle_without_limit(call, command, check).await
 }
 
-async fn command(command: ChatCommand) -> Result<Box<RawValue>, Error> {
+async fn command(mut command: ChatCommand) -> Result<Box<RawValue>, Error> {
     features::ensure(Feature::Chat).await?;
-    redis::rooms().await?.command_chat(&command).await
+    if let ChatAction::Send { text } = &command.action {
+        let text = hook::ask(&command, text).await?;
+        command.action = ChatAction::Send { text };
+    }
+    events::within_time_limit(async { redis::rooms().await?.command_chat(&command).await }).await
 }
 
 async fn check() -> Result<(), Error> {
     features::check().await?;
-    redis::check().await
+    hook::check().await?;
+    events::within_time_limit(redis::check()).await
 }

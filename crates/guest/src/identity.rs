@@ -16,6 +16,7 @@ use rollcall_rooms::{
 };
 
 use crate::{
+    address::Address,
     instance::PerInstance,
     jwks::JwksAddress,
     log,
@@ -117,8 +118,8 @@ async fn log_unusable(unusable: &[String]) -> Result<(), Error> {
 
 async fn read_published(path: &str) -> Result<Published, Error> {
     let (scheme, host) = (get("jwks_scheme").await?, get("jwks_address").await?);
-    let address = JwksAddress::parse(&scheme, &host, path).map_err(|error| misconfigured(&error))?;
-    Ok(Published { address, shared: redis::shared_keys().await? })
+    let address = Address::parse("jwks", &scheme, &host, path).map_err(|error| misconfigured(&error))?;
+    Ok(Published { address: JwksAddress(address), shared: redis::shared_keys().await? })
 }
 
 fn now_s() -> u64 {

@@ -11,6 +11,8 @@
 //! | [`bearer`] | bearer tokens to permissions |
 //! | [`identity`] | a client's token to its user |
 //! | `jwks` | the address that publishes the keys of tokens |
+//! | [`hook`] | the address that is asked about messages |
+//! | `address` | addresses that components call over HTTP |
 //! | [`cors`] | requests from pages of other origins |
 //! | [`sweep`] | a sweep of the shards that are due |
 //! | [`time_limit`] | a time limit for the sweep on a schedule |
@@ -18,6 +20,8 @@
 //! | [`http`] | bodies with a limit, responses in JSON |
 //! | [`log`] | log lines that name their request |
 
+#[cfg(feature = "http")]
+mod address;
 #[cfg(feature = "http")]
 pub mod bearer;
 #[cfg(feature = "http")]
@@ -28,6 +32,8 @@ pub mod definitions;
 pub mod events;
 #[cfg(all(feature = "http", feature = "redis"))]
 pub mod features;
+#[cfg(feature = "http")]
+pub mod hook;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]

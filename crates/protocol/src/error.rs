@@ -69,6 +69,7 @@ error_codes! {
     TimerState "TIMER_STATE" CONFLICT retry:false "The timer is not in a state in which it can do this."
     Muted "MUTED" FORBIDDEN retry:true "The leader or an operator lets this user send nothing at the moment."
     SlowMode "SLOW_MODE" TOO_MANY_REQUESTS retry:true "Slow mode is on: wait before you send again."
+    MessageRefused "MESSAGE_REFUSED" FORBIDDEN retry:false "The platform does not accept this message."
     NoSuchMessage "NO_SUCH_MESSAGE" NOT_FOUND retry:false "There is no message of this number."
     EntryClosed "ENTRY_CLOSED" CONFLICT retry:false "The event is a late copy: what it began has ended since."
     SignatureInvalid "SIGNATURE_INVALID" UNAUTHORIZED retry:false "The call is unsigned, altered or stale."

@@ -8,6 +8,7 @@
 //! | [`timer`] | the timer that the members of a room share |
 //! | [`status`] | what members say about themselves |
 //! | [`chat`] | the chat of a room |
+//! | [`hook`] | the call that asks the platform about a message |
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
@@ -39,6 +40,7 @@ pub mod definition;
 pub mod error;
 pub mod event;
 pub mod fanout;
+pub mod hook;
 pub mod id;
 pub mod json;
 pub mod keyspace;

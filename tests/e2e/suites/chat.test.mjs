@@ -4,6 +4,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { passAgain } from '../harness/behind-proxy.mjs';
 import { Bridge } from '../harness/bridge.mjs';
 import { Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
+import { Platform } from '../harness/platform.mjs';
 import { AppProxy, LOSE, PASS } from '../harness/proxy.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -180,6 +181,75 @@ describe('chat', { timeout: 900_000 }, () => {
   });
 
   test('no client of this suite saw a gap in the sequence numbers', () => harness.assertNoGaps());
+});
+
+describe('chat with a platform that checks messages', { timeout: 900_000 }, () => {
+  const SECRET = 'whsec_Y2hhdC1ob29rLXNlY3JldC1vZi10aGUtdGVzdHM=';
+  let [harness, platform, kim, lea] = [];
+  before(async () => {
+    platform = await Platform.start(SECRET);
+    harness = await Harness.start({ variables: { ...FEATURES, ...platform.variables('refuse') } });
+    const room = await harness.room();
+    lea = await harness.socketIo('lea');
+    kim = await harness.webSocket('kim');
+    await lea.enter(room);
+    await kim.enter(room);
+  });
+  after(async () => {
+    await harness?.stop();
+    platform?.stop();
+  });
+
+  test('members see what the platform allows, as it returns it', async () => {
+    platform.answer = { allow: true };
+    await command(kim, 'chat:send', { id: 'c-1', text: 'Hello' });
+    assert.equal((await lea.next('chat:message')).message.text, 'Hello');
+    const { type, roomId, userId, commandId, text } = platform.asked.at(-1);
+    assert.deepEqual([type, roomId, userId, commandId, text], ['chat.message', 'algebra-1', 'kim', 'c-1', 'Hello']);
+    platform.answer = { allow: true, text: 'H****\u202e' };
+    await command(kim, 'chat:send', { text: 'Hell!' });
+    assert.equal((await lea.next('chat:message')).message.text, 'H****');
+    platform.answer = undefined;
+    await command(kim, 'chat:send', { text: 'No content' });
+    assert.equal((await lea.next('chat:message')).message.text, 'No content');
+  });
+
+  test('the author of a refused message gets the reason, and nobody sees the message', async () => {
+    platform.answer = { allow: false, reason: 'Be\nkind.' };
+    const { code, message } = await kim.request('chat:send', { text: 'Idiot' });
+    assert.deepEqual([code, message], ['MESSAGE_REFUSED', 'Be kind.']);
+    platform.answer = { allow: false };
+    assert.equal((await kim.request('chat:send', { text: 'Idiot' })).code, 'MESSAGE_REFUSED');
+    platform.answer = { allow: true };
+    await lea.assertNoEvents(() => command(kim, 'chat:send', { text: 'Sorry' }), 'chat:message');
+  });
+
+  test('without an answer, the author may try again', async () => {
+    for (const broken of [{ allow: 'maybe' }, { allow: true, text: '' }, [true], 500, 'silence']) {
+      platform.answer = broken;
+      const ack = await kim.request('chat:send', { id: 'again', text: 'Hello?' });
+      assert.equal(ack.code, 'UNAVAILABLE', JSON.stringify(broken));
+    }
+    platform.answer = { allow: true };
+    await command(kim, 'chat:send', { id: 'again', text: 'Hello?' });
+    assert.equal((await lea.next('chat:message')).message.text, 'Hello?');
+    assert.equal(new Set(platform.asked.slice(-6).map(({ webhookId }) => webhookId)).size, 1);
+    assert.ok(!harness.bridges[0].child.lines.some((line) => line.includes(SECRET)), 'the log holds no secret');
+  });
+
+  test('a deployment may let messages through without an answer', async () => {
+    const lenient = await Harness.start({ variables: { ...FEATURES, ...platform.variables('allow') } });
+    try {
+      const max = await lenient.socketIo('max');
+      await max.enter(await lenient.room());
+      platform.answer = 500;
+      assert.equal((await command(max, 'chat:send', { text: 'Hello' })).message.text, 'Hello');
+      platform.answer = { allow: false };
+      assert.equal((await max.request('chat:send', { text: 'Hello' })).code, 'MESSAGE_REFUSED');
+    } finally {
+      await lenient.stop();
+    }
+  });
 });
 
 describe('chat while servers are killed', { timeout: 900_000 }, () => {

@@ -34,6 +34,7 @@ fuzz_target!(|text: &str| {
         let json = serde_json::to_string(&action).expect("what is read can be written");
         assert_eq!(serde_json::from_str::<ChatAction>(&json).expect("and read again"), action);
     }
+    let _ = rollcall_protocol::hook::Answer::read(text.as_bytes());
     if let Ok(message) = MessageText::clean(text) {
         assert_eq!(MessageText::clean(message.as_str()), Ok(message.clone()));
         assert!(!message.as_str().contains(|character| is_never_in_names(character) && !"\n\t".contains(character)));

@@ -40,26 +40,26 @@ use self::{
 const COSTS: &str = "
 connect, new instance       263  6 variables.get, 2 wall-clock.now
 connect                     234  2 wall-clock.now
-join, new instance          274  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
-join, first of a session    268  key-value.store.get, key-value.store.open, monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now
-join, room of ten           249  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-join, ten in a call        2161  insecure-seed.insecure-seed, monotonic-clock.wait-for, 10 redis.connection.execute, wall-clock.now
-read, new instance          418  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
-read, room of twenty        373  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-timer, new instance         250  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
-timer                       190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-status, new instance        260  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
-status                      190  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-chat, new instance          270  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
-chat                        200  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-disconnect, new instance    207  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
-disconnect                  157  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-leave, new instance         206  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
-leave                       156  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-heartbeat, new instance     701  monotonic-clock.wait-for, 17 redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
-heartbeat                   651  monotonic-clock.wait-for, 17 redis.connection.execute, wall-clock.now
-sweep, new instance         248  monotonic-clock.wait-for, 2 redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
-sweep                       203  monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now";
+join, new instance          287  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+join, first of a session    271  key-value.store.get, key-value.store.open, monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now
+join, room of ten           251  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+join, ten in a call        2180  insecure-seed.insecure-seed, monotonic-clock.wait-for, 10 redis.connection.execute, wall-clock.now
+read, new instance          429  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+read, room of twenty        375  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+timer, new instance         252  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+timer                       191  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+status, new instance        253  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+status                      194  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+chat, new instance          281  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 9 variables.get, wall-clock.now
+chat                        219  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+disconnect, new instance    217  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+disconnect                  158  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+leave, new instance         216  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+leave                       157  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+heartbeat, new instance     714  monotonic-clock.wait-for, 17 redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+heartbeat                   650  monotonic-clock.wait-for, 17 redis.connection.execute, wall-clock.now
+sweep, new instance         257  monotonic-clock.wait-for, 2 redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
+sweep                       202  monotonic-clock.wait-for, 2 redis.connection.execute, wall-clock.now";
 
 /// The calls of every event for the request and the response.
 const HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.request.consume-body, \
