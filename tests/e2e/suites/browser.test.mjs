@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { launch, SANDBOXED, Site, Tab } from '../harness/browser.mjs';
-import { changed, entered, Harness } from '../harness/harness.mjs';
+import { changed, entered, Harness, MINUTE } from '../harness/harness.mjs';
 import { NAMESPACE } from '../harness/socket-io.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 
@@ -27,7 +27,8 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
       '--ping-timeout-ms',
       '2000',
     ];
-    [harness, browser] = await Promise.all([Harness.start({ flags }), launch()]);
+    const variables = { SPIN_VARIABLE_FEATURES: 'timer status chat' };
+    [harness, browser] = await Promise.all([Harness.start({ flags, variables }), launch()]);
   });
   afterEach(async () => {
     for (const tab of tabs.splice(0)) await tab.close();
@@ -91,6 +92,30 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
       assert.deepEqual(change.change, { type: 'entered', users: [{ userId: 'ali', userName: nameOf('ali') }] });
       assert.equal((await tab.call('request', 'room:leave', {})).success, true);
       await lea.next('room:participantsChanged', changed('left', 'kim'));
+    });
+
+    test(`a page over ${way} shares the timer, the status and the chat of a room`, async () => {
+      const room = await harness.room();
+      const lea = await harness.webSocket('lea');
+      await lea.enter(room);
+      const tab = await open();
+      await connect(tab, { token: await tokenFor('kim') });
+      await tab.call('request', 'room:join', { groupId: room });
+      await lea.request('timer:set', { mode: 'countdown', durationMs: MINUTE });
+      await lea.request('timer:start', {});
+      await tab.until(() => received.some(({ data }) => data.timer?.endsAt - data.now <= 60_000));
+      assert.equal((await tab.call('request', 'timer:pause', {})).code, 'NOT_ALLOWED');
+      assert.equal((await tab.call('request', 'member:update', { goal: '3장' })).data.goal, '3장');
+      assert.equal((await lea.next('room:memberUpdated')).goal, '3장');
+      const { data } = await tab.call('request', 'chat:send', { text: '<b>안녕</b>' });
+      assert.deepEqual((await lea.next('chat:message')).message, data.message);
+      await lea.request('chat:send', { text: 'Hi' });
+      await tab.until(() => received.some(({ data }) => data.message?.text === 'Hi'));
+      const history = await tab.call('request', 'chat:history', { after: data.message.number });
+      assert.deepEqual(
+        history.data.messages.map(({ text }) => text),
+        ['Hi'],
+      );
     });
 
     test(`a page of another origin is refused over ${way}`, async () => {

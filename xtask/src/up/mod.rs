@@ -186,14 +186,18 @@ fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> 
     Ok(command)
 }
 
+/// The variable that names the features. Here all are on, because this is where people try them.
+const FEATURES: &str = "SPIN_VARIABLE_FEATURES";
+
 /// The app's variables, which Spin and the host read from the environment.
-fn variables(redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 7] {
+fn variables(redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 8] {
     let (scheme, credentials, address) = redis.parts();
     [
         ("SPIN_VARIABLE_REDIS_SCHEME", scheme),
         ("SPIN_VARIABLE_REDIS_CREDENTIALS", credentials),
         ("SPIN_VARIABLE_REDIS_ADDRESS", address),
         ("SPIN_VARIABLE_REDIS_DATABASE", redis.database().to_owned()),
+        (FEATURES, std::env::var(FEATURES).unwrap_or_else(|_| "timer status chat".to_owned())),
         ("SPIN_VARIABLE_BRIDGE_SECRETS", secrets.bridge_secret.clone()),
         ("SPIN_VARIABLE_JWT_KEYS", secrets.jwt_keys()),
         ("SPIN_VARIABLE_OPERATOR_TOKENS", secrets.operator_token.clone()),
