@@ -1,4 +1,4 @@
-//! The rules of the chat. The model keeps all messages and deletions of a session, also those that a room has forgotten.
+//! The rules of the chat.
 
 use rollcall_protocol::{ErrorCode, command::Feature};
 
@@ -22,12 +22,12 @@ pub struct ChatCommand {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ChatAction {
     Send(&'static str),
-    /// Deletes what was added as the so-manieth.
+    /// Deletes the message with this number, counted from the start of the session.
     Delete(u64),
     Mute(User, Option<Time>),
     Unmute(User),
     Slow(Time),
-    /// Reads what is next to what was added as the so-manieth, or the latest.
+    /// Reads what is next to such a number, or the latest.
     Read(Page),
 }
 
@@ -102,10 +102,11 @@ impl Live {
         }
         let is_moderator = user.is_none_or(|user| self.leader() == Some(user));
         let is_for_all = matches!(command.action, ChatAction::Send(_) | ChatAction::Delete(_));
-        if !is_for_all && !is_moderator {
+        let is_own_mute = matches!(command.action, ChatAction::Unmute(muted) if Some(muted) == user);
+        if is_own_mute || (!is_for_all && !is_moderator) {
             return Err(ErrorCode::NotAllowed);
         }
-        if let Some(user) = user {
+        if let (Some(user), false) = (user, matches!(command.action, ChatAction::Send(_))) {
             self.limit(Limited::Chat(user), now, CHAT_BURST, CHAT_INTERVAL)?;
         }
         let message = self.apply_chat(history, command, by, now)?;
@@ -134,10 +135,7 @@ impl Live {
                 if self.muted_until(author.user, now).is_some() {
                     return Err(ErrorCode::Muted);
                 }
-                if let Some(interval) = self.slow.filter(|_| !is_moderator) {
-                    let limited = self.limit_slowly(author.user, now, interval);
-                    limited.map_err(|_| ErrorCode::SlowMode)?;
-                }
+                self.limit_messages(author.user, self.slow.filter(|_| !is_moderator), now)?;
                 let number = self.next_number();
                 let message = Message { number, id: command.id, author, text, sent_at: now };
                 self.add_to_chat(Item::Message(message));
@@ -163,10 +161,14 @@ impl Live {
                 let until = self.muted_until(user, now);
                 EventKind::Muted { user: self.public_id(user), until, by, now }
             }
-            ChatAction::Unmute(user) => match self.muted.remove(user) {
-                Some(_) => EventKind::Unmuted { user: self.public_id(user), by, now },
-                None => return Ok(None),
-            },
+            ChatAction::Unmute(user) => {
+                let is_muted = self.muted_until(user, now).is_some();
+                self.muted.remove(user);
+                if !is_muted {
+                    return Ok(None);
+                }
+                EventKind::Unmuted { user: self.public_id(user), by, now }
+            }
             ChatAction::Slow(interval) => {
                 let interval = Some(interval).filter(|&interval| interval > 0);
                 if self.slow == interval {
@@ -179,6 +181,18 @@ impl Live {
         };
         self.publish(history, Recipients::Everybody, kind);
         Ok(None)
+    }
+
+    /// Counts a message against all limits, or against none if one refuses.
+    fn limit_messages(&mut self, user: User, slow: Option<Time>, now: Time) -> Result<(), ErrorCode> {
+        if self.is_rate_limited(Limited::Chat(user), now, CHAT_BURST, CHAT_INTERVAL) {
+            return Err(ErrorCode::RateLimited);
+        }
+        if let Some(interval) = slow {
+            self.limit_slowly(user, now, interval).map_err(|_| ErrorCode::SlowMode)?;
+        }
+        self.count_against(Limited::Chat(user), now, CHAT_INTERVAL);
+        Ok(())
     }
 
     fn next_number(&mut self) -> u64 {

@@ -344,7 +344,7 @@ fn pick_chat_command(
         0..9 if by.is_some() => ChatAction::Send(TEXTS[rng.usize(..TEXTS.len())]),
         0..11 => ChatAction::Delete(position),
         11 => ChatAction::Mute(user, None),
-        12 => ChatAction::Mute(user, Some(rng.u64(..MINUTE))),
+        12 => ChatAction::Mute(user, Some(rng.u64(1..MINUTE))),
         13..15 => {
             let muted = live.iter().flat_map(|live| live.muted.keys().copied());
             ChatAction::Unmute(rng.choice(muted.collect::<Vec<_>>()).unwrap_or(user))

@@ -177,7 +177,7 @@ impl Room {
         live.command_timer(&mut self.history, command, context.now)
     }
 
-    /// Changes what a member says about oneself.
+    /// Changes the status and the goal of a member.
     pub fn update_status(
         &mut self,
         context: &Context,

@@ -12,7 +12,7 @@ use crate::{
     live::{CommandId, Limited, Live, Member},
 };
 
-/// What a member says about oneself.
+/// What a member says about themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct About {
     pub status: Option<Status>,

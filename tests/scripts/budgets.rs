@@ -31,7 +31,7 @@ const COMMANDS: &[(&str, u64)] = &[
     ("timer that is sent again", 8),
     ("status", 20),
     ("status as it was", 9),
-    ("message", 24),
+    ("message", 25),
     ("message that is sent again", 9),
     ("history", 9),
     ("heartbeat in one shard", 9),

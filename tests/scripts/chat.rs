@@ -132,6 +132,60 @@ async fn a_message_is_sent_once_however_often_it_arrives() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_sent_again_after_a_hundred_others_is_sent_once_and_not_found() {
+    let (room, first) = room_with(100).await;
+    let hundredth = room.write("kim/1#1", "1").await.unwrap();
+    assert_eq!(hundredth.message.unwrap().number, first);
+    room.write("lea/1#1", "101").await.unwrap();
+    assert_eq!(room.write("kim/1#1", "1").await.unwrap().message, None);
+    let page = room.history("lea/1", after(first + 99, 9)).await.unwrap();
+    assert_eq!(page.messages.len(), 1);
+}
+
+#[tokio::test]
+async fn a_check_before_a_message_says_what_sending_it_would_and_changes_nothing() {
+    let mut room = room().await;
+    room.settings.chat_burst = 2;
+    let check = async |room: &Fixture, who: &str| {
+        let (entry, id) = who.split_once('#').unwrap();
+        let command = ChatCommand {
+            membership: room.membership(entry),
+            command_id: id.parse().unwrap(),
+            action: send("Hello"),
+        };
+        let checked = room.rooms().check_message(&command).await.map_err(expect_refusal)?;
+        Ok(checked.map(|ack| serde_json::from_str::<ChatAck>(ack.get()).unwrap()))
+    };
+    for _ in 0..5 {
+        assert_eq!(check(&room, "kim/1#1").await, Ok(None));
+    }
+    assert_eq!(check(&room, "kim/2#1").await, Err(ErrorCode::NotInRoom));
+    let sent = room.write("kim/1#1", "Hello").await.unwrap();
+    assert_eq!(check(&room, "kim/1#1").await, Ok(Some(sent)));
+    room.write("kim/1#2", "Hello").await.unwrap();
+    assert_eq!(check(&room, "kim/1#3").await, Err(ErrorCode::RateLimited));
+    room.chat("lea/1#1", slow(10_000)).await.unwrap();
+    room.at(5000).write("kim/1#4", "Hello").await.unwrap();
+    assert_eq!(check(&room, "kim/1#5").await, Err(ErrorCode::SlowMode));
+    room.chat("lea/1#2", mute("kim", None)).await.unwrap();
+    assert_eq!(check(&room, "kim/1#6").await, Err(ErrorCode::Muted));
+    room.define(SessionDefinition { features: Some(vec![]), ..definition() }).await;
+    assert_eq!(check(&room, "kim/1#7").await, Err(ErrorCode::FeatureOff));
+    room.at(61 * MINUTE);
+    assert_eq!(check(&room, "kim/1#8").await, Err(ErrorCode::NotInRoom));
+}
+
+#[tokio::test]
+async fn nobody_lifts_a_mute_of_ones_own() {
+    let room = room().await;
+    room.operate_chat("1", mute("lea", None)).await.unwrap();
+    assert_eq!(room.write("lea/1#1", "Hello").await, Err(ErrorCode::Muted));
+    assert_eq!(room.chat("lea/1#2", unmute("lea")).await, Err(ErrorCode::NotAllowed));
+    room.operate_chat("2", unmute("lea")).await.unwrap();
+    room.write("lea/1#3", "Hello").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_reader_who_was_away_asks_for_what_came_after_and_misses_nothing() {
     let (room, first) = room_with(7).await;
     assert_eq!(room.texts(latest(3)).await, (vec!["5".into(), "6".into(), "7".into()], true));
@@ -142,6 +196,11 @@ async fn a_reader_who_was_away_asks_for_what_came_after_and_misses_nothing() {
     assert_eq!(room.texts(after(first + 4, 2)).await, (vec!["6".into(), "7".into()], false));
     let page = room.history("lea/1", after(first + 1, 3)).await.unwrap();
     assert_eq!((page.first, page.last), (Some(first + 2), Some(first + 4)));
+    for wrong in [latest(0), latest(101), HistoryRequest { before: Some(first), ..after(first, 1) }] {
+        assert_eq!(room.history("lea/1", wrong).await, Err(ErrorCode::Malformed));
+        let read = room.rooms().history(&room.home, &wrong).await.map_err(expect_refusal);
+        assert_eq!(read, Err(ErrorCode::Malformed));
+    }
     let none = room.history("lea/1", after(first + 6, 3)).await.unwrap();
     assert_eq!((none.messages.len(), none.first, none.last, none.more), (0, None, None, false));
 }
@@ -332,6 +391,21 @@ async fn messages_end_with_the_session_unless_they_are_kept_and_later_numbers_ar
         assert!(second.number > first.number);
         let page = room.history("lea/2", after(first.number, 9)).await.unwrap();
         assert_eq!(page.messages, [second]);
+    }
+}
+
+#[tokio::test]
+async fn kept_messages_stay_for_so_long_after_the_end_of_the_session() {
+    for (ended_after, kept_ms) in [(60 * MINUTE, MINUTE), (10 * MINUTE, 100 * MINUTE)] {
+        let mut room = Fixture::start().await;
+        room.settings.chat_ms = kept_ms;
+        room.join("lea/1").await.unwrap();
+        room.write("lea/1#1", "Hello").await.unwrap();
+        room.at(ended_after).undefine().await;
+        room.sweep().await;
+        let key = room.shard_key(&format!("chat:{}", room.home));
+        let expires: u64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut room.redis).await.unwrap();
+        assert_eq!(expires, START + ended_after + kept_ms);
     }
 }
 

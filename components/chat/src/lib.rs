@@ -22,7 +22,14 @@ async fn handle(call: Call) -> Response {
 
 async fn command(mut command: ChatCommand) -> Result<Box<RawValue>, Error> {
     features::ensure(Feature::Chat).await?;
-    if let ChatAction::Send { text } = &command.action {
+    if let ChatAction::Send { text } = &command.action
+        && hook::is_configured().await?
+    {
+        // Nobody is asked about a message that the room would refuse, or has already.
+        let sent = async { redis::rooms().await?.check_message(&command).await };
+        if let Some(ack) = events::within_time_limit(sent).await? {
+            return Ok(ack);
+        }
         let text = hook::ask(&command, text).await?;
         command.action = ChatAction::Send { text };
     }

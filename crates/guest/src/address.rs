@@ -1,8 +1,12 @@
 //! Addresses that components call over HTTP, each in three variables.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, pin::pin, time::Duration};
 
-use hyperium::{Uri, uri::Scheme};
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt, Limited};
+use hyperium::{Request, Uri, response::Parts, uri::Scheme};
+use spin_sdk::http::FullBody;
 
 /// An address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,31 @@ impl Address {
     pub(crate) fn uri(&self) -> &Uri {
         &self.0
     }
+}
+
+/// Sends a request. Returns the head and the body of the response, or why there is none, for the log.
+pub(crate) async fn fetch(
+    request: Request<Bytes>,
+    limit_ms: u64,
+    max_bytes: usize,
+) -> Result<(Parts, Bytes), String> {
+    let clock = pin!(spin_sdk::time::sleep(Duration::from_millis(limit_ms)));
+    match select(pin!(fetch_whole(request, max_bytes)), clock).await {
+        Either::Left((response, _)) => response,
+        Either::Right(_) => Err(format!("no response within {limit_ms} ms")),
+    }
+}
+
+async fn fetch_whole(request: Request<Bytes>, max_bytes: usize) -> Result<(Parts, Bytes), String> {
+    let response = spin_sdk::http::send(request.map(FullBody::new)).await;
+    let (head, body) = response.map_err(|error| format!("no response: {error:?}"))?.into_parts();
+    // A redirect leads to a host that the manifest does not allow.
+    if !head.status.is_success() {
+        return Err(format!("the response has the status {}", head.status.as_u16()));
+    }
+    let body = Limited::new(body, max_bytes).collect().await;
+    let body = body.map_err(|_| format!("the response broke off, or is larger than {max_bytes} bytes"))?;
+    Ok((head, body.to_bytes()))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,28 +1,25 @@
 //! The address that is asked about messages before members see them.
 
-use std::{
-    pin::pin,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures_util::future::{Either, select};
-use http_body_util::{BodyExt, Limited};
+use hyperium::StatusCode;
 use rollcall_protocol::{
     ErrorCode, Refusal,
     call::Secret,
     chat::{ChatCommand, MessageText},
     hook::{Answer, MAX_ANSWER_BYTES, Question},
-    text,
 };
 use rollcall_rooms::{Error, settings::parse_setting};
-use spin_sdk::http::{FullBody, StatusCode};
 
 use crate::{
-    address::Address,
+    address::{self, Address},
     instance::PerInstance,
     log,
     variables::{get, misconfigured},
 };
+
+/// A bridge waits for 2500 ms by default, in which the app also calls Redis.
+const MAX_LIMIT_MS: u64 = 1500;
 
 /// The most characters of a reason that the author gets.
 const MAX_REASON_CHARS: usize = 200;
@@ -39,13 +36,18 @@ struct Hook {
     allows_without_answer: bool,
 }
 
-/// Asks the platform about a message, if the component's variables name an address. Returns the text that members see.
+/// Whether the component's variables name an address.
+pub async fn is_configured() -> Result<bool, Error> {
+    Ok(PerInstance::get(&HOOK, read).await?.is_some())
+}
+
+/// Asks the platform about a message. Returns the text that members see.
 pub async fn ask(command: &ChatCommand, text: &MessageText) -> Result<MessageText, Error> {
     let hook = PerInstance::get(&HOOK, read).await?;
     let Some(hook) = &*hook else { return Ok(text.clone()) };
-    match hook.ask_in_time(&Question::about(command, text)).await {
-        Ok(Answer { allow: true, text: changed, .. }) => Ok(changed.unwrap_or_else(|| text.clone())),
-        Ok(Answer { reason, .. }) => Err(refuse(reason).into()),
+    match hook.ask(&Question::about(command, text)).await {
+        Ok(Answer::Allow(changed)) => Ok(changed.unwrap_or_else(|| text.clone())),
+        Ok(Answer::Refuse(reason)) => Err(refuse(reason).into()),
         Err(problem) if hook.allows_without_answer => {
             log::error(format_args!("chat_hook_address: {problem}; the message is allowed"));
             Ok(text.clone())
@@ -63,7 +65,7 @@ fn refuse(reason: Option<String>) -> Refusal {
     match reason {
         None => ErrorCode::MessageRefused.into(),
         Some(reason) => {
-            let reason = text::clean_line(&reason).chars().take(MAX_REASON_CHARS).collect::<String>();
+            let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
             Refusal::because(ErrorCode::MessageRefused, reason)
         }
     }
@@ -81,7 +83,7 @@ async fn read() -> Result<Option<Hook>, Error> {
         address: Address::parse("chat_hook", &scheme, &host, &path).map_err(|error| misconfigured(&error))?,
         secret: secret
             .map_err(|error| misconfigured(&format_args!("the variable chat_hook_secret: {error}")))?,
-        limit_ms: parse_setting("chat_hook_timeout_ms", &limit, 1..=3000)
+        limit_ms: parse_setting("chat_hook_timeout_ms", &limit, 1..=MAX_LIMIT_MS)
             .map_err(|error| misconfigured(&error))?,
         allows_without_answer: match get("chat_hook_fallback").await?.as_str() {
             "allow" => true,
@@ -93,31 +95,16 @@ async fn read() -> Result<Option<Hook>, Error> {
 
 impl Hook {
     /// Returns the answer, or why there is none, for the log.
-    async fn ask_in_time(&self, question: &Question<'_>) -> Result<Answer, String> {
-        let clock = pin!(spin_sdk::time::sleep(Duration::from_millis(self.limit_ms)));
-        match select(pin!(self.ask(question)), clock).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(format!("no response within {} ms", self.limit_ms)),
-        }
-    }
-
     async fn ask(&self, question: &Question<'_>) -> Result<Answer, String> {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let request =
-            question.sign(self.address.uri().clone(), i64::try_from(now_s).unwrap_or(0), &self.secret);
-        let request = request.map_err(|error| error.to_string())?.map(FullBody::new);
-        let response =
-            spin_sdk::http::send(request).await.map_err(|error| format!("no response: {error:?}"))?;
-        let (head, body) = response.into_parts();
-        if head.status == StatusCode::NO_CONTENT {
-            return Ok(Answer::ALLOWED);
+        let now_s = i64::try_from(now_s).unwrap_or_default();
+        let request = question.sign(self.address.uri().clone(), now_s, &self.secret);
+        let request = request.map_err(|error| error.to_string())?;
+        let (head, body) = address::fetch(request, self.limit_ms, MAX_ANSWER_BYTES).await?;
+        match head.status {
+            StatusCode::NO_CONTENT => Ok(Answer::Allow(None)),
+            StatusCode::OK => Answer::read(&body).map_err(|error| error.to_string()),
+            status => Err(format!("the response has the status {}, not 200 or 204", status.as_u16())),
         }
-        if head.status != StatusCode::OK {
-            return Err(format!("the response has the status {}, not 200 or 204", head.status.as_u16()));
-        }
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-        let body =
-            body.map_err(|_| format!("the response broke off, or is larger than {MAX_ANSWER_BYTES} bytes"))?;
-        Answer::read(&body.to_bytes()).map_err(|error| format!("the response is not an answer: {error}"))
     }
 }

@@ -1,11 +1,11 @@
 //! The chat of a room.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::value::RawValue;
 
 use crate::{
     CommandId, UserId,
-    event::{AppEvent, EventKind, Membership},
+    command::{Action, MemberCommand},
+    event::EventKind,
     text,
 };
 
@@ -134,6 +134,9 @@ fn check_pause(ms: u64) -> Result<u64, String> {
 
 fn deserialize_pause<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let ms = Option::<u64>::deserialize(deserializer)?;
+    if ms == Some(0) {
+        return Err(D::Error::custom("forMs must be at least 1"));
+    }
     ms.map(check_pause).transpose().map_err(D::Error::custom)
 }
 
@@ -220,23 +223,10 @@ pub struct History {
 }
 
 /// A member's command to the chat of the room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChatCommand {
-    /// The member.
-    #[serde(flatten)]
-    pub membership: Membership,
-    /// Names the command, however often it arrives.
-    pub command_id: CommandId,
-    /// What to do.
-    #[serde(flatten)]
-    pub action: ChatAction,
-}
+pub type ChatCommand = MemberCommand<ChatAction>;
 
-impl AppEvent for ChatCommand {
+impl Action for ChatAction {
     const KIND: EventKind = EventKind::Chat;
-    /// `{message?, epoch, seq, now}`, or the [`History`]. The JSON is the script's own.
-    type Response = Box<RawValue>;
 }
 
 /// The data of the ack of a command to the chat, apart from `chat:history`.
@@ -284,6 +274,7 @@ mod tests {
             ("chat:delete", r#"{"number":"1"}"#, "u64"),
             ("chat:mute", "{}", "userId"),
             ("chat:mute", r#"{"userId":"kim","forMs":86400001}"#, "at most"),
+            ("chat:mute", r#"{"userId":"kim","forMs":0}"#, "at least 1"),
             ("chat:slow", r#"{"intervalMs":86400001}"#, "at most"),
             ("chat:slow", "{}", "intervalMs"),
             ("chat:history", r#"{"limit":"all"}"#, "u32"),

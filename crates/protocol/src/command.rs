@@ -1,12 +1,12 @@
 //! Commands: events of members that change something in their room, beside who is in it. A bridge knows no command by
 //! name. The table says which events are commands, and which component handles each.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
     CommandId,
-    event::{EventKind, Membership},
+    event::{AppEvent, EventKind, Membership},
 };
 
 /// A part of Rollcall that a deployment or a session may do without.
@@ -115,6 +115,32 @@ pub struct Command<'a> {
     pub command: &'static str,
     /// The client's payload, which is an object.
     pub data: &'a RawValue,
+}
+
+/// What to do, with its data. The name is that of the event that clients send.
+pub trait Action {
+    /// The kind of the events that carry such actions.
+    const KIND: EventKind;
+}
+
+/// A member's command, as the component of its kind reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberCommand<A> {
+    /// The member.
+    #[serde(flatten)]
+    pub membership: Membership,
+    /// Names the command, however often it arrives.
+    pub command_id: CommandId,
+    /// What to do.
+    #[serde(flatten)]
+    pub action: A,
+}
+
+impl<A: Action + Serialize + DeserializeOwned> AppEvent for MemberCommand<A> {
+    const KIND: EventKind = A::KIND;
+    /// The JSON is the script's own.
+    type Response = Box<RawValue>;
 }
 
 #[cfg(test)]

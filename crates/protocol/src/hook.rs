@@ -5,13 +5,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
     CommandId, RoomId, UserId,
     call::{CallError, Secret},
     chat::{ChatCommand, MessageText},
-    id, json,
+    id, json, text,
 };
 
 /// The largest answer of a platform, in bytes.
@@ -34,25 +35,43 @@ pub struct Question<'a> {
 }
 
 /// What the platform says about a message.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Answer {
-    /// Whether members may see the message.
-    pub allow: bool,
-    /// The text that they see instead; the author's own without it.
-    #[serde(default)]
-    pub text: Option<MessageText>,
-    /// Why they may not see it, for the author.
-    #[serde(default)]
-    pub reason: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Members see the message: this text, or the author's own.
+    Allow(Option<MessageText>),
+    /// Members do not see the message. The author gets the reason, if there is one.
+    Refuse(Option<String>),
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    allow: bool,
+    text: Option<Value>,
+    reason: Option<Value>,
+}
+
+/// A response is no answer. The error quotes nothing of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAnswer {
+    /// The body is not an object with `allow`.
+    #[error("the response is not an object with \"allow\", true or false")]
+    NotAnObject,
+    /// The text may not be shown.
+    #[error("the text in the response is not a message")]
+    Text,
 }
 
 impl Answer {
-    /// The answer without a body.
-    pub const ALLOWED: Self = Self { allow: true, text: None, reason: None };
-
-    /// Reads the body of an answer.
-    pub fn read(body: &[u8]) -> serde_json::Result<Self> {
-        json::from_object(body)
+    /// Reads the body of an answer. Whatever else is wrong in it, a refusal is one.
+    pub fn read(body: &[u8]) -> Result<Self, InvalidAnswer> {
+        let Wire { allow, text, reason } = json::from_object(body).map_err(|_| InvalidAnswer::NotAnObject)?;
+        if !allow {
+            let reason = reason.as_ref().and_then(Value::as_str).map(text::clean_line);
+            return Ok(Self::Refuse(reason.filter(|reason| !reason.trim().is_empty())));
+        }
+        let Some(text) = text else { return Ok(Self::Allow(None)) };
+        let changed = text.as_str().and_then(|text| MessageText::clean(text).ok());
+        changed.map(|text| Self::Allow(Some(text))).ok_or(InvalidAnswer::Text)
     }
 }
 
@@ -126,13 +145,23 @@ mod tests {
     #[test]
     fn an_answer_allows_refuses_or_changes() {
         let read = |json: &str| Answer::read(json.as_bytes());
-        assert_eq!(read(r#"{"allow":true,"score":1}"#).unwrap(), Answer::ALLOWED);
-        let refused = read(r#"{"allow":false,"reason":"Be kind."}"#).unwrap();
-        assert_eq!((refused.allow, refused.reason.as_deref()), (false, Some("Be kind.")));
-        let changed = read(r#"{"allow":true,"text":" H****\u202e "}"#).unwrap();
-        assert_eq!(changed.text.unwrap().as_str(), "H****");
-        for wrong in ["{}", r#"{"allow":"yes"}"#, r#"{"allow":true,"text":""}"#, "[true]"] {
-            assert!(read(wrong).is_err(), "{wrong}");
+        assert_eq!(read(r#"{"allow":true,"score":1}"#), Ok(Answer::Allow(None)));
+        let changed = MessageText::clean("H****").unwrap();
+        assert_eq!(read(r#"{"allow":true,"text":" H****\u202e "}"#), Ok(Answer::Allow(Some(changed))));
+        let refused = Answer::Refuse(Some("Be kind.".to_owned()));
+        assert_eq!(read(r#"{"allow":false,"reason":"Be\nkind."}"#), Ok(refused));
+        for unclear in [
+            r#"{"allow":false}"#,
+            r#"{"allow":false,"text":"","reason":" "}"#,
+            r#"{"allow":false,"reason":7}"#,
+        ] {
+            assert_eq!(read(unclear), Ok(Answer::Refuse(None)), "{unclear}");
+        }
+        for wrong in [r#"{"allow":true,"text":""}"#, r#"{"allow":true,"text":7}"#] {
+            assert_eq!(read(wrong), Err(InvalidAnswer::Text), "{wrong}");
+        }
+        for wrong in ["{}", r#"{"allow":"yes"}"#, "[true]", "secret"] {
+            assert_eq!(read(wrong), Err(InvalidAnswer::NotAnObject), "{wrong}");
         }
     }
 }

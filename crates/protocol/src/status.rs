@@ -1,11 +1,11 @@
 //! What members say about themselves: a status, and a goal.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
 
 use crate::{
-    CommandId, UserId,
-    event::{AppEvent, EventKind, Membership},
+    UserId,
+    command::{Action, MemberCommand},
+    event::EventKind,
     json, text,
 };
 
@@ -101,18 +101,7 @@ fn deserialize_goal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 }
 
 /// A change of a member's own status and goal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StatusCommand {
-    /// The member.
-    #[serde(flatten)]
-    pub membership: Membership,
-    /// Names the command, however often it arrives.
-    pub command_id: CommandId,
-    /// What to do.
-    #[serde(flatten)]
-    pub action: StatusAction,
-}
+pub type StatusCommand = MemberCommand<StatusAction>;
 
 /// What to do. The name is that of the event that clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,10 +112,8 @@ pub enum StatusAction {
     Update(StatusUpdate),
 }
 
-impl AppEvent for StatusCommand {
+impl Action for StatusAction {
     const KIND: EventKind = EventKind::Status;
-    /// `{userId, userName, status?, goal?, epoch, seq, now}`. The JSON is the script's own.
-    type Response = Box<RawValue>;
 }
 
 /// The data of the ack of `member:update`.

@@ -1,11 +1,10 @@
 //! The timer that the members of a room share.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::value::RawValue;
 
 use crate::{
-    CommandId,
-    event::{AppEvent, EventKind, Membership},
+    command::{Action, MemberCommand},
+    event::EventKind,
 };
 
 const MINUTE_MS: u64 = 60 * 1000;
@@ -203,23 +202,10 @@ fn deserialize_plan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimerP
 }
 
 /// A member's command to the timer of the room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TimerCommand {
-    /// The member.
-    #[serde(flatten)]
-    pub membership: Membership,
-    /// Names the command, however often it arrives.
-    pub command_id: CommandId,
-    /// What to do.
-    #[serde(flatten)]
-    pub action: TimerAction,
-}
+pub type TimerCommand = MemberCommand<TimerAction>;
 
-impl AppEvent for TimerCommand {
+impl Action for TimerAction {
     const KIND: EventKind = EventKind::Timer;
-    /// `{timer, epoch, seq, now}`. The JSON is the script's own.
-    type Response = Box<RawValue>;
 }
 
 #[cfg(test)]

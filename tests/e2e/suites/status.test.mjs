@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
-import { passAgain } from '../harness/behind-proxy.mjs';
-import { Bridge } from '../harness/bridge.mjs';
-import { Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
-import { AppProxy, LOSE, PASS } from '../harness/proxy.mjs';
+import { loseFirstResponse, passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
+import { MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 
 describe('status', { timeout: 900_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
-    harness = await Harness.start({ persistent: true });
-    proxy = await AppProxy.start(harness.appUrl);
-    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url }));
+    [harness, proxy] = await startBehindProxy({ persistent: true, variables: {} });
   });
   afterEach(() => passAgain(proxy));
   after(async () => {
@@ -64,7 +60,7 @@ describe('status', { timeout: 900_000 }, () => {
     );
     await Promise.all(
       others.map(async (member) => {
-        for (const status of ['break', 'away', 'focusing', 'away']) await update(member, { status });
+        for (const status of ['break', 'focusing', 'break', 'away']) await update(member, { status });
       }),
     );
     const latest = {};
@@ -102,14 +98,9 @@ describe('status', { timeout: 900_000 }, () => {
     const room = await harness.room();
     const kim = await harness.socketIo('kim', { bridge: 1 });
     await kim.enter(room);
-    let calls = 0;
-    proxy.does = ({ path }) => {
-      if (path !== '/events/status') return PASS;
-      calls += 1;
-      return calls === 1 ? LOSE : PASS;
-    };
+    const countCalls = loseFirstResponse(proxy, '/events/status');
     const said = await update(kim, { status: 'away' });
-    assert.equal(calls, 2, 'the bridge sends the change again');
+    assert.equal(countCalls(), 2, 'the bridge sends the change again');
     assert.equal((await kim.next('room:memberUpdated')).seq, said.seq);
     const again = await update(kim, { status: 'away', id: 'mine' });
     assert.equal(again.seq, said.seq);

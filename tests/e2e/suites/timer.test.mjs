@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { passAgain } from '../harness/behind-proxy.mjs';
+import { loseFirstResponse, passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
 import { Bridge } from '../harness/bridge.mjs';
 import { Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
-import { AppProxy, LOSE, PASS } from '../harness/proxy.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -17,9 +16,7 @@ const POMODORO = { mode: 'pomodoro', focusMs: 25 * MINUTE, shortBreakMs: 5 * MIN
 describe('timer', { timeout: 900_000 }, () => {
   let [harness, proxy] = [];
   before(async () => {
-    harness = await Harness.start({ persistent: true });
-    proxy = await AppProxy.start(harness.appUrl);
-    harness.bridges.push(await Bridge.start({ redis: harness.redis, app: proxy.url }));
+    [harness, proxy] = await startBehindProxy({ persistent: true, variables: {} });
   });
   afterEach(() => passAgain(proxy));
   after(async () => {
@@ -105,14 +102,9 @@ describe('timer', { timeout: 900_000 }, () => {
     await lea.enter(room);
     await command(lea, 'timer:set', POMODORO);
     await command(lea, 'timer:start');
-    let calls = 0;
-    proxy.does = ({ path }) => {
-      if (path !== '/events/timer') return PASS;
-      calls += 1;
-      return calls === 1 ? LOSE : PASS;
-    };
+    const countCalls = loseFirstResponse(proxy, '/events/timer');
     const skipped = await command(lea, 'timer:skip', { id: 'skip-1' });
-    assert.deepEqual([skipped.timer.phase, calls], ['shortBreak', 2]);
+    assert.deepEqual([skipped.timer.phase, countCalls()], ['shortBreak', 2]);
     // The client has reconnected and knows of no ack.
     const { resumeToken } = await lea.enter(room);
     const again = await harness.webSocket('lea');

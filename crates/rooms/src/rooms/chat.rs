@@ -6,7 +6,7 @@ use rollcall_protocol::{
     event::Membership,
     id,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Rooms;
@@ -20,14 +20,9 @@ struct HistoryCall<'a> {
     data: &'a HistoryRequest,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OperatorCommand<'a> {
-    #[serde(serialize_with = "id::as_text")]
-    room_id: &'a RoomId,
-    command_id: &'a CommandId,
-    #[serde(flatten)]
-    action: &'a ChatAction,
+#[derive(Deserialize)]
+struct Checked {
+    ack: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +47,15 @@ impl<R: Redis> Rooms<R> {
         self.run_on_room(&script::CHAT, room, command).await
     }
 
+    /// Checks whether a member may send a message now. Returns the ack if it was sent before.
+    ///
+    /// Refuses with `NOT_IN_ROOM`, `FEATURE_OFF`, `MUTED`, `SLOW_MODE` or `RATE_LIMITED`.
+    pub async fn check_message(&self, command: &ChatCommand) -> Result<Option<Box<RawValue>>, Error> {
+        let room = &command.membership.room_id;
+        let checked: Checked = self.run_on_room(&script::CHECK_MESSAGE, room, command).await?;
+        Ok(checked.ack)
+    }
+
     /// Applies an operator's command to the chat of a room. Returns `{epoch, seq, now}`.
     ///
     /// Refuses with `NOT_LIVE`, `FEATURE_OFF` or `NO_SUCH_MESSAGE`.
@@ -65,8 +69,7 @@ impl<R: Redis> Rooms<R> {
             let reason = "operators moderate the chat, and neither send messages nor read them by a command";
             return Err(Refusal::because(ErrorCode::Malformed, reason.to_owned()).into());
         }
-        let command = OperatorCommand { room_id: room, command_id: id, action };
-        self.run_on_room(&script::CHAT, room, &command).await
+        self.operate(&script::CHAT, room, id, action).await
     }
 
     /// Reads messages of a room that is live, or that keeps them.

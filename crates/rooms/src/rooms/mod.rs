@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `join` | joins |
 //! | `operators` | what operators do with live rooms |
+//! | `command` | commands of operators |
 //! | `timer` | commands to the timer of a room |
 //! | `status` | what members say about themselves |
 //! | `chat` | messages |
@@ -13,6 +14,7 @@
 
 mod call;
 mod chat;
+mod command;
 mod join;
 mod operators;
 pub(crate) mod reply;

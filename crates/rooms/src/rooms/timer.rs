@@ -1,10 +1,9 @@
 //! Commands to the timer of a room.
 
 use rollcall_protocol::{
-    CommandId, RoomId, id,
+    CommandId, RoomId,
     timer::{TimerAction, TimerCommand},
 };
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Rooms;
@@ -27,16 +26,6 @@ impl<R: Redis> Rooms<R> {
         id: &CommandId,
         action: &TimerAction,
     ) -> Result<Box<RawValue>, Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct OperatorCommand<'a> {
-            #[serde(serialize_with = "id::as_text")]
-            room_id: &'a RoomId,
-            command_id: &'a CommandId,
-            #[serde(flatten)]
-            action: &'a TimerAction,
-        }
-        let command = OperatorCommand { room_id: room, command_id: id, action };
-        self.run_on_room(&script::TIMER, room, &command).await
+        self.operate(&script::TIMER, room, id, action).await
     }
 }

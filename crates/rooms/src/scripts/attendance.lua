@@ -7,7 +7,7 @@
 --
 -- Returns  {'OK', JSON {attendees, next?, handedTo?}}  attendees: about a slice of {userId, userName, stays}: first the members,
 --                                           then all users whose stays have ended, members among them; stay: {epoch,
---                                           enteredAt, leftAt, presentMs, drops, ending?}. A stay that goes on has no
+--                                           enteredAt, leftAt, presentMs, drops, statusMs?, ending?}. A stay that goes on has no
 --                                           ending; its leftAt is now, or the time when the connection was lost;
 --                                           next, if more follow: {position} of a member, or {cursor} of the rest;
 --                                           handedTo, on the last page: among how many shards the room lies now, if

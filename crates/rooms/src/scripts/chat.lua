@@ -25,14 +25,9 @@
 --          room:unmuted    a user may send again
 --          chat:slowed     the interval of slow mode has changed
 
---- @include "chat"
---- @include "command"
 --- @include "layout"
---- @include "rate_limit"
+--- @include "sending"
 --- @include "settled"
-
--- How many of the latest entries are searched for a message that is sent again.
-local LATEST = 100
 
 -- Adds a message or a deletion. Numbers begin with the session, so those of a later session are larger although no script
 -- remembers the last one.
@@ -56,34 +51,15 @@ local function forget_oldest(room)
   end
 end
 
-local function find_member(room)
-  local member = call.userId and load_member(room, call.userId)
-  return member and { userId = member.userId, userName = member.userName }
-end
-
--- Publishes what the caller has done.
-local function publish_deed(room, event, data)
-  data.by, data.now = find_member(room), now
+-- Publishes what the leader, an operator or an author has done.
+local function publish_moderation(room, event, data)
+  data.by, data.now = describe_caller(room), now
   publish(room, event, data, {})
-end
-
-local function may_send(room)
-  if find_mute(room, call.userId) then
-    return { 'MUTED' }
-  end
-  local is_slow = room.slow_ms and not is_moderator(room)
-  if is_slow and not count(room, 'slow\t' .. call.userId, 1, room.slow_ms) then
-    return { 'SLOW_MODE' }
-  end
 end
 
 local function load_item(room, number)
   local json = redis.call('ZRANGE', room.chat, number, number, 'BYSCORE')[1]
   return json and cjson.decode(json)
-end
-
-local function is_author(message)
-  return get_text(message.userId) == call.userId
 end
 
 -- Returns the id of a user in the form that clients know.
@@ -93,14 +69,13 @@ local function get_target(room)
   return text, member and member.userId or build_public_id(text, type(id) == 'number')
 end
 
--- What the commands do. Each checks first, and returns a refusal, or else what to do and the event.
+-- What the commands do. Each returns a refusal, or nothing and the message that was sent.
 local ACTIONS = {
   ['chat:send'] = function(room)
-    local refusal = may_send(room)
-    if refusal then
-      return refusal
+    for _, limit in ipairs(find_limits(room)) do
+      count(room, limit[1], limit[2], limit[3])
     end
-    local message = find_member(room)
+    local message = describe_caller(room)
     message.id, message.text, message.sentAt = call.commandId, call.data.text, now
     local json = add(room, message)
     forget_oldest(room)
@@ -117,48 +92,48 @@ local ACTIONS = {
       return { 'NOT_ALLOWED' }
     end
     -- The deletion comes first, because a key that becomes empty would lose its expiry.
-    local deletion = { deletes = message.number, by = find_member(room) }
+    local deletion = { deletes = message.number, by = describe_caller(room) }
     add(room, deletion)
     redis.call('ZREMRANGEBYSCORE', room.chat, number, number)
-    publish_deed(room, 'chat:deleted', { number = deletion.number, deletes = message.number })
+    publish_moderation(room, 'chat:deleted', { number = deletion.number, deletes = message.number })
   end,
   ['chat:mute'] = function(room)
     local user, id = get_target(room)
     redis.call('ZREMRANGEBYSCORE', room.muted, '-inf', now)
     redis.call('ZADD', room.muted, call.data.forMs and now + call.data.forMs or '+inf', user)
     redis.call('PEXPIREAT', room.muted, room.end_at + settings.retentionMs)
-    publish_deed(room, 'room:muted', { userId = id, mutedUntil = find_mute(room, user) })
+    publish_moderation(room, 'room:muted', { userId = id, mutedUntil = find_mute(room, user) })
   end,
   ['chat:unmute'] = function(room)
     local user, id = get_target(room)
-    if redis.call('ZREM', room.muted, user) == 1 then
-      publish_deed(room, 'room:unmuted', { userId = id })
+    local is_muted = find_mute(room, user)
+    redis.call('ZREM', room.muted, user)
+    if is_muted then
+      publish_moderation(room, 'room:unmuted', { userId = id })
     end
   end,
   ['chat:slow'] = function(room)
     local interval = call.data.intervalMs > 0 and call.data.intervalMs or nil
     if interval ~= room.slow_ms then
       set_field(room, 'slowMs', interval)
-      publish_deed(room, 'chat:slowed', { slowMs = interval or 0 })
+      publish_moderation(room, 'chat:slowed', { slowMs = interval or 0 })
     end
   end,
 }
 
--- Commands that members may give to what is their own.
-local FOR_MEMBERS = { ['chat:send'] = true, ['chat:delete'] = true }
-
-local function build_ack(room, message)
-  return { 'OK', add_field(encode_json({ epoch = room.epoch, seq = room.seq, now = now }), 'message', message) }
+-- Whether the caller may give such a command. Whether a message may be deleted depends on its author. Nobody lifts a mute
+-- of one's own, which may be an operator's.
+local function is_allowed(room)
+  if call.command == 'chat:send' or call.command == 'chat:delete' then
+    return true
+  end
+  local is_own = call.command == 'chat:unmute' and get_text(call.data.userId) == call.userId
+  return is_moderator(room) and not is_own
 end
 
--- Finds the message of a command that is sent again.
-local function find_sent(room)
-  for _, json in ipairs(redis.call('ZRANGE', room.chat, 0, LATEST - 1, 'REV')) do
-    local item = cjson.decode(json)
-    if item.id == call.commandId and is_author(item) then
-      return json
-    end
-  end
+-- Counts what is no message: find_limits counts those.
+local function count_moderation(room)
+  return not call.userId or count(room, 'chat\t' .. call.userId, settings.chatBurst, settings.chatIntervalMs)
 end
 
 local function handle(room)
@@ -171,13 +146,17 @@ local function handle(room)
   if is_repeated(room) then
     return build_ack(room, call.command == 'chat:send' and find_sent(room))
   end
-  if not FOR_MEMBERS[call.command] and not is_moderator(room) then
+  if not is_allowed(room) then
     return { 'NOT_ALLOWED' }
   end
-  if call.userId and not count(room, 'chat\t' .. call.userId, settings.chatBurst, settings.chatIntervalMs) then
-    return { 'RATE_LIMITED' }
+  local is_message = call.command == 'chat:send'
+  local refusal, message = is_message and find_refusal(room), nil
+  if not is_message and not count_moderation(room) then
+    refusal = { 'RATE_LIMITED' }
   end
-  local refusal, message = ACTIONS[call.command](room)
+  if not refusal then
+    refusal, message = ACTIONS[call.command](room)
+  end
   if refusal then
     return refusal
   end

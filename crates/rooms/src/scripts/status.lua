@@ -1,4 +1,4 @@
--- Changes what a member says about oneself: the status and the goal.
+-- Changes the status and the goal of the member who calls.
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, statusBurst, statusIntervalMs

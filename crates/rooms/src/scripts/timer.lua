@@ -103,9 +103,7 @@ local function build_ack(room)
 end
 
 local function publish_timer(room)
-  local member = call.userId and load_member(room, call.userId)
-  local by = member and { userId = member.userId, userName = member.userName }
-  publish(room, 'timer:changed', { by = by, now = now }, { timer = room.timer })
+  publish(room, 'timer:changed', { by = describe_caller(room), now = now }, { timer = room.timer })
 end
 
 local function handle(room)

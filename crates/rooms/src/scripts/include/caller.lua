@@ -1,6 +1,7 @@
 -- Who calls: a member over a connection, or an operator, and what the session lets them use.
 
 --- @include "entry"
+--- @include "member"
 
 -- Whether the command comes from a connection in the room, or from an operator.
 local function is_inside(room)
@@ -9,6 +10,12 @@ local function is_inside(room)
   end
   local presence = load_presence(room, call.userId)
   return presence and find_entry(presence, call.entryId)
+end
+
+-- Returns the member who calls, as events name members, or nothing for an operator.
+local function describe_caller(room)
+  local member = call.userId and load_member(room, call.userId)
+  return member and { userId = member.userId, userName = member.userName }
 end
 
 -- features: names separated by spaces, or * for all; a session of an earlier version of Rollcall has none

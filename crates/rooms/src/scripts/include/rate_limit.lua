@@ -10,11 +10,17 @@ local function load_free_at(room, name, burst, interval_ms)
   return free_at <= now + burst * interval_ms and math.max(now, free_at) or now
 end
 
--- Counts one time more. Returns whether the limit allows it; what is refused does not count. name: what is limited;
--- burst: how often at once; interval_ms: in which time once more after that
-local function count(room, name, burst, interval_ms)
+-- Whether the limit refuses one time more. name: what is limited; burst: how often at once; interval_ms: in which time
+-- once more after that. Returns also the time from which on earlier times count no longer
+local function is_limited(room, name, burst, interval_ms)
   local free_at = load_free_at(room, name, burst, interval_ms)
-  if free_at > now + (burst - 1) * interval_ms then
+  return free_at > now + (burst - 1) * interval_ms, free_at
+end
+
+-- Counts one time more. Returns whether the limit allows it; what is refused does not count.
+local function count(room, name, burst, interval_ms)
+  local refuses, free_at = is_limited(room, name, burst, interval_ms)
+  if refuses then
     return false
   end
   redis.call('ZREMRANGEBYSCORE', room.rate, '-inf', now)

@@ -120,6 +120,7 @@ local function set_attendance_ttl(room, ended_at)
   prolong_ttl({ room.stays, room.attendees }, ended_at + settings.attendanceMs)
 end
 
+-- Makes the chat expire if no script ever ends the session.
 local function set_chat_ttl(room)
   prolong_ttl({ room.chat }, room.end_at + math.max(settings.retentionMs, settings.chatMs))
 end

@@ -21,6 +21,8 @@ local function end_stays(room)
   end
   if settings.chatMs == 0 then
     redis.call('DEL', room.chat)
+  else
+    redis.call('PEXPIREAT', room.chat, math.min(room.ended_at, room.end_at) + settings.chatMs)
   end
   unlist(room.id)
   -- The same call may start the next session in this room, and elects its host anew.
