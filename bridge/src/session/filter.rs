@@ -67,6 +67,15 @@ impl Filter {
         (self.epoch, self.seq) = (epoch, seq);
     }
 
+    /// Moves the client to the position of an ack although the events up to there have not come. What is in no ack, such as a
+    /// notice, may be missing.
+    pub(super) fn skip_unseen(&mut self, position: (u64, u64)) {
+        if position > self.position() {
+            self.skip_to(position);
+            self.has_gap = true;
+        }
+    }
+
     /// Whether events have been missed since the last snapshot.
     pub(super) fn has_gap(&self) -> bool {
         self.has_gap
@@ -166,6 +175,21 @@ mod tests {
         assert!(filter.has_gap());
         assert_eq!(filter.apply_snapshot(&envelope(2, 8, None), GENERATION), SnapshotAge::Newer);
         assert!(!filter.has_gap());
+    }
+
+    #[test]
+    fn events_that_an_ack_includes_are_not_admitted_even_if_they_come_later() {
+        let mut filter = filter();
+        filter.skip_unseen((2, 7));
+        assert!(filter.has_gap());
+        assert!(
+            !filter.admits(&envelope(2, 6, None), GENERATION)
+                && !filter.admits(&envelope(2, 7, None), GENERATION)
+        );
+        assert_eq!(filter.apply_snapshot(&envelope(2, 7, None), GENERATION), SnapshotAge::Newer);
+        assert!(filter.admits(&envelope(2, 8, None), GENERATION) && !filter.has_gap());
+        filter.skip_unseen((2, 7));
+        assert_eq!((filter.position(), filter.has_gap()), ((2, 8), false), "an older ack moves nothing");
     }
 
     #[test]

@@ -63,6 +63,8 @@ impl<O: Outbound> Session<O> {
         caught_up.unwrap_or(Ok(()))?;
         let Some(membership) = self.room.membership_mut() else { return Ok(None) };
         if is_late {
+            // The events that the ack includes may still come, and must not come after it.
+            membership.filter.skip_unseen(position);
             self.context.resync.request([membership.room().clone()]);
         }
         let (epoch, seq) = membership.filter.position();

@@ -30,6 +30,9 @@ export class Wire {
   polls = 0;
   /** Requests to upgrade so far. */
   upgrades = 0;
+  /** Whether bytes of the server wait until `release`. */
+  holds = false;
+  #held = [];
   #sockets = new Set();
 
   /** `target`: host and port. `upgrades`: what the wire does with upgrades. `delayMs`: delay of bytes in each direction. */
@@ -41,8 +44,18 @@ export class Wire {
     return wire;
   }
 
+  get address() {
+    return `127.0.0.1:${this.server.address().port}`;
+  }
+
   get url() {
-    return `http://127.0.0.1:${this.server.address().port}`;
+    return `http://${this.address}`;
+  }
+
+  /** Passes on what the server has sent meanwhile, and everything from now on. */
+  release() {
+    this.holds = false;
+    for (const pass of this.#held.splice(0)) pass();
   }
 
   #take(client) {
@@ -82,6 +95,7 @@ export class Wire {
       this.#pass(bytes, upstream);
     });
     upstream.on('data', (bytes) => {
+      if (this.holds) return this.#held.push(() => this.#pass(bytes, client));
       if (!isSwitched && bytes.toString('latin1').startsWith('HTTP/1.1 ')) endPoll();
       if (isSwitched && this.behavior === UPGRADES.MUTE) return;
       if (!isUpgrading || isSwitched) return this.#pass(bytes, client);

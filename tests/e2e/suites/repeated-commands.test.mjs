@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 
 import { passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
+import { Bridge } from '../harness/bridge.mjs';
 import { changed, entered, TRANSPORTS } from '../harness/harness.mjs';
 import { HOLD, LOSE, PASS } from '../harness/proxy.mjs';
 import { SocketIoMember } from '../harness/socket-io.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
+import { Wire } from '../harness/wire.mjs';
 
 const JOIN = '/events/join';
 
@@ -23,6 +25,37 @@ describe('repeated commands', { timeout: 900_000 }, () => {
 
   const members = async (room) => (await (await harness.api('GET', `/rooms/${room}/members`)).json()).members;
   const ids = (list) => list.map(({ userId }) => userId);
+
+  test('events that come later than the ack of a repeated join that includes them are left out', async () => {
+    const wire = await Wire.start(harness.redis.address);
+    try {
+      const variables = {
+        ROLLCALL_REDIS_URL: `redis://${wire.address}`,
+        ROLLCALL_APP_TIMEOUT_MS: '2000',
+        ROLLCALL_HEARTBEAT_INTERVAL_MS: '500',
+      };
+      const behindWire = await Bridge.start({ redis: harness.redis, app: harness.appUrl, variables });
+      const bridge = harness.bridges.push(behindWire) - 1;
+      await behindWire.ready();
+      const room = await harness.room();
+      const kim = await harness.webSocket('kim', { bridge });
+      await kim.enter(room);
+      await kim.next('room:started');
+      wire.holds = true;
+      const lea = await harness.socketIo('lea');
+      await lea.enter(room);
+      await lea.leave();
+      await lea.enter(room);
+      const again = await kim.enter(room);
+      assert.deepEqual(ids(again.members), ['kim', 'lea']);
+      wire.release();
+      await (await harness.socketIo('ali')).enter(room);
+      await kim.next('room:participantsChanged', entered('ali'));
+      assert.deepEqual(kim.gaps, []);
+    } finally {
+      await wire.stop();
+    }
+  });
 
   for (const transport of TRANSPORTS) {
     test(`a repeated join gets the current list and a resume token that works (${transport})`, async () => {
