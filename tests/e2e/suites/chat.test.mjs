@@ -161,13 +161,13 @@ describe('chat', { timeout: 900_000 }, () => {
   test('a message whose ack was lost is there once, whoever sends it again', async () => {
     const room = await harness.room();
     const kim = await harness.socketIo('kim', { bridge: 1 });
-    await kim.enter(room);
+    const { resumeToken } = await kim.enter(room);
     const countCalls = loseFirstResponse(proxy, '/events/chat');
     const { message } = await command(kim, 'chat:send', { id: 'c-1', text: 'Hello' });
     assert.equal(countCalls(), 2, 'the bridge sends the message again');
     kim.terminate();
     const back = await harness.webSocket('kim');
-    await back.enter(room);
+    await back.enter(room, { resumeToken });
     assert.deepEqual((await command(back, 'chat:send', { id: 'c-1', text: 'Hello' })).message, message);
     assert.deepEqual((await command(back, 'chat:history')).messages, [message]);
   });

@@ -15,7 +15,7 @@ const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`;
 describe('the command line', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start();
+    harness = await Harness.start({ variables: { SPIN_VARIABLE_FEATURES: 'status chat' } });
   });
   after(() => harness?.stop());
 
@@ -182,9 +182,9 @@ describe('the command line', { timeout: 900_000 }, () => {
     assert.equal((await kim.leave()).success, true);
     await lea.next('room:participantsChanged', ({ change }) => change.type === 'left');
     const lines = (await room('attendance', id)).split('\n');
-    assert.match(lines[0], /^USER +NAME +PRESENT +STAYS +DROPS +ENTERED +LEFT$/);
-    assert.match(lines[1], new RegExp(`^lea +${nameOf('lea')} +\\d+s +1 +0 +${TIME} +is there$`));
-    assert.match(lines[2], new RegExp(`^kim +${nameOf('kim')} +\\d+s +1 +0 +${TIME} +${TIME}$`));
+    assert.match(lines[0], /^USER +NAME +PRESENT +STUDY +STAYS +DROPS +ENTERED +LEFT$/);
+    assert.match(lines[1], new RegExp(`^lea +${nameOf('lea')} +\\d+s +\\d+s +1 +0 +${TIME} +is there$`));
+    assert.match(lines[2], new RegExp(`^kim +${nameOf('kim')} +\\d+s +\\d+s +1 +0 +${TIME} +${TIME}$`));
     const { attendees } = await json('attendance', id);
     assert.deepEqual(
       attendees.map(({ userId, stays }) => [userId, stays.length]),
@@ -194,6 +194,20 @@ describe('the command line', { timeout: 900_000 }, () => {
       ],
     );
     assert.equal(await room('attendance', 'nobody-ever'), 'Nobody was there.\n');
+  });
+
+  test('messages are shown', async () => {
+    const { id, lea } = await liveRoom();
+    assert.equal(await room('chat', id), 'Nobody has written.\n');
+    await lea.request('chat:send', { text: 'Hello\n2026-11-23T18:00:00Z Kim' });
+    const shown = await room('chat', id);
+    const expected = `^${TIME} ${nameOf('lea')} \\(lea\\) #\\d+: Hello\\n    2026-11-23T18:00:00Z Kim\\n$`;
+    assert.match(shown, new RegExp(expected));
+    const { messages } = await json('chat', id);
+    assert.deepEqual(
+      messages.map(({ userId }) => userId),
+      ['lea'],
+    );
   });
 
   test('live rooms are listed', async () => {
@@ -213,6 +227,7 @@ describe('the command line', { timeout: 900_000 }, () => {
 
   test('the members of a room are shown', async () => {
     const { id, lea, kim } = await liveRoom();
+    await lea.request('member:update', { status: 'break', goal: 'Chapter 3' });
     kim.terminate();
     await lea.next('room:participantReconnecting');
     const shown = await room('who', id);
@@ -220,8 +235,8 @@ describe('the command line', { timeout: 900_000 }, () => {
       `^room +${id}$`,
       '^leader +lea$',
       '^members +2$',
-      `^lea +${nameOf('lea')} +- +${TIME} +present$`,
-      `^kim +${nameOf('kim')} +- +${TIME} +reconnecting until ${TIME}$`,
+      `^lea +${nameOf('lea')} +- +${TIME} +present +break +Chapter 3$`,
+      `^kim +${nameOf('kim')} +- +${TIME} +reconnecting until ${TIME} +- +-$`,
     ]) {
       assert.match(shown, new RegExp(line, 'm'));
     }

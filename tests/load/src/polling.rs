@@ -1,13 +1,13 @@
 //! Socket.IO over long-polling, as far as a client that only polls needs it.
 
-use std::{collections::VecDeque, net::SocketAddr};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,6 +16,10 @@ use crate::wire::{Incoming, Transport, socketio::PONG};
 
 /// Separates packets in one body.
 const SEPARATOR: char = '\x1e';
+
+/// Shorter than a bridge keeps an idle connection. A browser sends a request again whose connection closes at that moment,
+/// and this client does not.
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A client that only polls.
 pub struct Polling {
@@ -33,7 +37,8 @@ struct Handshake {
 impl Polling {
     /// Opens a session and connects with a token.
     pub async fn open(bridge: SocketAddr, token: &str) -> Result<Self> {
-        let http = Client::builder(TokioExecutor::new()).build_http();
+        let mut http = Client::builder(TokioExecutor::new());
+        let http = http.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LIMIT).build_http();
         let url = format!("http://{bridge}/socket.io/?EIO=4&transport=polling");
         let mut client = Self { http, url, waiting: VecDeque::new(), last_id: 0 };
         let opened = client.request("GET", "").await?;
