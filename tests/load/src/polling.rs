@@ -17,8 +17,7 @@ use crate::wire::{Incoming, Transport, socketio::PONG};
 /// Separates packets in one body.
 const SEPARATOR: char = '\x1e';
 
-/// Shorter than a bridge keeps an idle connection. A browser sends a request again whose connection closes at that moment,
-/// and this client does not.
+/// Shorter than a bridge keeps an idle connection.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A client that only polls.
@@ -76,12 +75,21 @@ impl Polling {
     }
 
     async fn request(&self, method: &str, body: &str) -> Result<String> {
-        let request = Request::builder().method(method).uri(&self.url).body(Full::from(body.to_owned()))?;
-        let response = self.http.request(request).await?;
+        let request = || Request::builder().method(method).uri(&self.url).body(Full::from(body.to_owned()));
+        let response = match self.http.request(request()?).await {
+            Err(error) if is_closed_before_response(&error) => self.http.request(request()?).await?,
+            response => response?,
+        };
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         let body = String::from_utf8(body.into())?;
         ensure!(status.is_success(), "{method} is answered with {status} {body}");
         Ok(body)
     }
+}
+
+/// Whether the server closed an idle connection while the request was on its way. A browser sends such a request again.
+fn is_closed_before_response(error: &hyper_util::client::legacy::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<hyper::Error>());
+    source.is_some_and(hyper::Error::is_incomplete_message)
 }
