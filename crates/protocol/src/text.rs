@@ -3,7 +3,7 @@
 //!
 //! Ids must not contain such characters. Names and notices lose them, because nobody should be refused for a name.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer};
 
@@ -124,16 +124,27 @@ pub fn find_hidden(text: &str) -> Option<Hidden> {
 /// Replaces each hidden character. Joiners and variation selectors stay where scripts and emoji need them.
 pub fn replace_hidden(text: &str, replace: impl Fn(char, &mut String)) -> String {
     let mut clean = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let before = clean.chars().next_back();
-        if Hidden::find(character).is_none() || is_needed(character, before, characters.peek().copied()) {
+    let mut rest = text;
+    while let Some(start) = rest.bytes().position(|byte| !is_plain(byte)) {
+        // Whole runs of plain characters, because code consists of them and may be long.
+        clean.push_str(&rest[..start]);
+        let mut characters = rest[start..].chars();
+        let Some(character) = characters.next() else { break };
+        rest = characters.as_str();
+        let is_visible = Hidden::find(character).is_none();
+        if is_visible || is_needed(character, clean.chars().next_back(), characters.next()) {
             clean.push(character);
         } else {
             replace(character, &mut clean);
         }
     }
+    clean.push_str(rest);
     clean
+}
+
+/// Whether a byte is a visible ASCII character or a space.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
 }
 
 /// Whether a hidden character shapes the characters around it.
@@ -148,9 +159,13 @@ fn is_needed(character: char, before: Option<char>, after: Option<char>) -> bool
     is_in(VARIATION_SELECTORS, character) && (is_shaped(before) || matches!(before, '0'..='9' | '#' | '*'))
 }
 
+fn unify_line_ends(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() }
+}
+
 /// Cleans a text of one line. Line breaks and tabs become spaces.
 pub fn clean_line(text: &str) -> String {
-    replace_hidden(&text.replace("\r\n", "\n"), |character, clean| {
+    replace_hidden(&unify_line_ends(text), |character, clean| {
         if character.is_whitespace() {
             clean.push(' ');
         }
@@ -159,7 +174,7 @@ pub fn clean_line(text: &str) -> String {
 
 /// Cleans a text that may have lines and tabs.
 pub fn clean_lines(text: &str) -> String {
-    replace_hidden(&text.replace("\r\n", "\n"), |character, clean| match character {
+    replace_hidden(&unify_line_ends(text), |character, clean| match character {
         '\t' => clean.push('\t'),
         character if character.is_whitespace() => clean.push('\n'),
         _ => {}
