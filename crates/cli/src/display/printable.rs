@@ -9,9 +9,14 @@ pub(crate) fn printable(text: &str) -> String {
     text::replace_hidden(text, |character, printable| printable.extend(character.escape_unicode()))
 }
 
-/// Escapes such characters in each line of a text.
+/// Escapes such characters in a text that may have lines and tabs.
 pub(crate) fn printable_lines(text: &str) -> String {
-    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+    let is_layout = |character| matches!(character, '\n' | '\t');
+    let escape = |part: &str| match part.strip_suffix(is_layout) {
+        Some(words) => printable(words) + &part[words.len()..],
+        None => printable(part),
+    };
+    text.split_inclusive(is_layout).map(escape).collect()
 }
 
 /// Escapes all such characters in JSON, which stays the same JSON: it may hold them only in strings, in which a letter
