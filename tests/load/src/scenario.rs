@@ -60,7 +60,7 @@ pub async fn send_notices(api: Api, shared: Arc<Shared>, mut rng: Rng) -> Result
 async fn sleep_unless_stopped(shared: &Shared, duration: Duration) -> bool {
     tokio::select! {
         () = sleep(duration) => true,
-        () = shared.stop.cancelled() => false,
+        () = shared.stop_operators.cancelled() => false,
     }
 }
 

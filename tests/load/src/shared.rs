@@ -28,6 +28,9 @@ pub struct Shared {
     pub entry_permits: Semaphore,
     /// Cancelled when the run ends.
     pub stop: CancellationToken,
+    /// Ends the work of operators, who stop before the clients: thousands that leave at once keep the app busy for longer
+    /// than an operator waits.
+    pub stop_operators: CancellationToken,
 }
 
 impl Shared {
@@ -39,7 +42,8 @@ impl Shared {
         secrets: Arc<Secrets>,
         [mean_stay, silence]: [Duration; 2],
     ) -> Self {
-        let (entry_permits, stop) = (Semaphore::new(MAX_CONCURRENT_ENTRIES), CancellationToken::new());
-        Self { bridges, rooms, metrics, secrets, mean_stay, silence, entry_permits, stop }
+        let entry_permits = Semaphore::new(MAX_CONCURRENT_ENTRIES);
+        let (stop, stop_operators) = (CancellationToken::new(), CancellationToken::new());
+        Self { bridges, rooms, metrics, secrets, mean_stay, silence, entry_permits, stop, stop_operators }
     }
 }

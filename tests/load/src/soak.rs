@@ -115,11 +115,12 @@ impl Run {
         self.ramp_up(sockets).await?;
         let events_per_second = self.measure(length).await?;
 
-        println!("Stopping all clients.");
-        self.shared.stop.cancel();
+        self.shared.stop_operators.cancel();
         while let Some(outcome) = operators.join_next().await {
             outcome??;
         }
+        println!("Stopping all clients.");
+        self.shared.stop.cancel();
         users.join_all().await;
         self.check(sockets, events_per_second).await
     }
