@@ -115,7 +115,7 @@ impl Live {
     }
 
     /// The member of a current connection; none for an operator.
-    fn sender(&self, by: Option<(User, EntryId)>) -> Result<Option<Person>, ErrorCode> {
+    pub fn sender(&self, by: Option<(User, EntryId)>) -> Result<Option<Person>, ErrorCode> {
         let Some((user, entry)) = by else { return Ok(None) };
         let member = self.member(user).filter(|member| member.find_entry(entry).is_some());
         member.map(|member| Some(member.person)).ok_or(ErrorCode::NotInRoom)
@@ -207,7 +207,7 @@ impl Live {
         }
     }
 
-    fn muted_until(&self, user: User, now: Time) -> Option<Time> {
+    pub fn muted_until(&self, user: User, now: Time) -> Option<Time> {
         let end_at = self.terms.end_at;
         let until = self.muted.get(user).map(|until| until.map_or(Time::MAX, |until| until))?;
         (until > now).then_some(until.min(end_at))

@@ -9,6 +9,7 @@ use rollcall_protocol::ErrorCode;
 
 use crate::{
     chat::ChatReply,
+    code::CodeReply,
     event::{Change, Event, EventKind, Reason},
     join::JoinKind,
     service::{Action, Reply},
@@ -63,6 +64,17 @@ const EXPECTED: &[&str] = &[
     "read a part of the chat",
     "read messages",
     "repeated a message",
+    "snippet shared",
+    "snippet changed",
+    "snippet changed by another",
+    "snippet closed",
+    "snippet closed by an operator",
+    "repeated a snippet",
+    "read a snippet",
+    "listed snippets",
+    "conflict",
+    "NO_SUCH_SNIPPET",
+    "TOO_MANY_SNIPPETS",
     "MUTED",
     "SLOW_MODE",
     "NO_SUCH_MESSAGE",
@@ -153,6 +165,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Timer(_) => "timer",
         Action::Status(_) => "status",
         Action::Chat(_) => "chat",
+        Action::Code(_) => "code",
         Action::List { .. } => "list",
     }
 }
@@ -178,6 +191,15 @@ fn reply_outcome(reply: &Reply) -> Option<&'static str> {
         Reply::Chat(ChatReply::Done { .. }) => None,
         Reply::Chat(ChatReply::Read { more: true, .. }) => Some("read a part of the chat"),
         Reply::Chat(ChatReply::Read { items, .. }) => (!items.is_empty()).then_some("read messages"),
+        Reply::Code(CodeReply::Done { snippet: Some(_), is_repeated: true, .. }) => {
+            Some("repeated a snippet")
+        }
+        Reply::Code(CodeReply::Done { .. } | CodeReply::ClosedByOperator) => None,
+        Reply::Code(CodeReply::Conflict { .. }) => Some("conflict"),
+        Reply::Code(CodeReply::Content { .. }) => Some("read a snippet"),
+        Reply::Code(CodeReply::Listed { snippets, .. }) => {
+            (!snippets.is_empty()).then_some("listed snippets")
+        }
         Reply::Swept(swept) if swept.settled > 0 => Some("swept"),
         Reply::Listed(page) if page.next.is_some() => Some("listed a part"),
         Reply::Listed(page) if page.rooms.len() > 1 => Some("listed rooms"),
@@ -220,5 +242,12 @@ fn event_outcome(event: &Event, action: &Action) -> &'static str {
         EventKind::Muted { .. } => "muted",
         EventKind::Unmuted { .. } => "unmuted",
         EventKind::Slowed { .. } => "slow mode",
+        EventKind::SnippetShared { .. } => "snippet shared",
+        EventKind::SnippetUpdated { snippet, .. } if snippet.author.user != snippet.updated_by.user => {
+            "snippet changed by another"
+        }
+        EventKind::SnippetUpdated { .. } => "snippet changed",
+        EventKind::SnippetClosed { by: None, .. } => "snippet closed by an operator",
+        EventKind::SnippetClosed { .. } => "snippet closed",
     }
 }

@@ -4,6 +4,7 @@ use rollcall_protocol::timer::Timer;
 
 use crate::{
     chat::Message,
+    code::Snippet,
     ids::{EntryId, PublicId, Time, User},
     status::About,
 };
@@ -47,6 +48,9 @@ pub enum EventKind {
     MessageDeleted { number: u64, deletes: u64, by: Option<Person>, now: Time },
     Muted { user: PublicId, until: Option<Time>, by: Option<Person>, now: Time },
     Unmuted { user: PublicId, by: Option<Person>, now: Time },
+    SnippetShared { snippet: Snippet, now: Time },
+    SnippetUpdated { snippet: Snippet, now: Time },
+    SnippetClosed { number: u64, by: Option<Person>, now: Time },
     Slowed { interval: Time, by: Option<Person>, now: Time },
 }
 

@@ -3,6 +3,7 @@
 
 use fastrand::Rng;
 use rollcall_protocol::{
+    code::Editors,
     command::Feature,
     definition::{Duplicates, TimerBy},
     status::Status,
@@ -11,6 +12,7 @@ use rollcall_protocol::{
 
 use crate::{
     chat::{ChatAction, ChatCommand, Page},
+    code::{CodeAction, CodeCommand, Update},
     event::Person,
     ids::{
         CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, LONGEST_CALL, MINUTE, NODES, Node,
@@ -311,7 +313,7 @@ fn pick_command(world: &World, room: RoomNo, rng: &mut Rng) -> Action {
     let current: Vec<_> =
         live.iter().flat_map(|live| live.entries()).map(|(user, entry)| (user, entry.id)).collect();
     let current = rng.choice(current).filter(|_| rng.u32(..10) > 0);
-    let kind = rng.u32(..4);
+    let kind = rng.u32(..6);
     if kind == 0 {
         let by = current.unwrap_or_else(|| pick_entry(world, room, rng));
         return Action::Status(pick_status_command(room, by, id, rng));
@@ -319,6 +321,9 @@ fn pick_command(world: &World, room: RoomNo, rng: &mut Rng) -> Action {
     let by = current.or_else(|| rng.bool().then(|| pick_entry(world, room, rng)));
     if kind < 3 {
         return Action::Chat(pick_chat_command(room, by, id, live, rng));
+    }
+    if kind < 5 {
+        return Action::Code(pick_code_command(room, by, id, live, rng));
     }
     let state = live.and_then(|live| live.timer.as_ref()).map(|timer| timer.state);
     Action::Timer(TimerCommand { room, by, id, action: pick_timer_action(state, rng) })
@@ -356,6 +361,44 @@ fn pick_chat_command(
     // Most members may not moderate.
     let moderates = matches!(action, ChatAction::Mute(..) | ChatAction::Unmute(_) | ChatAction::Slow(_));
     ChatCommand { room, by: by.filter(|_| !moderates || rng.u32(..3) == 0), id, action }
+}
+
+const CODE: [&str; 3] = ["", "if a {\n\tb()\n}\n", "\"수학/\\\""];
+
+const TITLES: [&str; 2] = ["Sort", "정렬"];
+
+/// Picks a command to the shared code. Operators only close and read it.
+fn pick_code_command(
+    room: RoomNo,
+    by: Option<(User, EntryId)>,
+    id: CommandId,
+    live: Option<&Live>,
+    rng: &mut Rng,
+) -> CodeCommand {
+    let count = live.map_or(0, |live| live.snippet_count);
+    let snippets = live.map_or(&[][..], |live| &live.snippets);
+    let snippet = rng.choice(snippets).filter(|_| rng.u32(..8) > 0);
+    let position = match (snippet, live) {
+        (Some(snippet), Some(live)) => snippet.number - live.epoch,
+        _ => rng.u64(..count + 2),
+    };
+    let text = CODE[rng.usize(..CODE.len())];
+    let title = TITLES[rng.usize(..TITLES.len())];
+    let editors = if rng.u32(..3) > 0 { Editors::Everybody } else { Editors::Author };
+    let action = match rng.u32(..10) {
+        0..3 if by.is_some() => CodeAction::Share { text, title: rng.bool().then_some(title), editors },
+        0..7 if by.is_some() => CodeAction::Update(Update {
+            position,
+            version: snippet.map_or(1, |snippet| snippet.version - u64::from(rng.u32(..4) == 0)),
+            text: rng.bool().then_some(text),
+            title: rng.bool().then(|| rng.bool().then_some(title)),
+            editors: (rng.u32(..6) == 0).then_some(editors),
+        }),
+        0..8 => CodeAction::Close(position),
+        8 => CodeAction::Get(position),
+        _ => CodeAction::List,
+    };
+    CodeCommand { room, by, id, action }
 }
 
 fn pick_status_command(room: RoomNo, by: (User, EntryId), id: CommandId, rng: &mut Rng) -> StatusCommand {

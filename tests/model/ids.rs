@@ -87,6 +87,14 @@ pub const CHAT_INTERVAL: Time = 5 * SECOND;
 pub const CHAT_LIMIT: usize = 6;
 /// How many of the latest of them are searched for a message that is sent again.
 pub const LATEST: usize = 100;
+/// How often a user may change the code of a room at once.
+pub const CODE_BURST: u64 = 5;
+/// Time in which a user may do so once more after that.
+pub const CODE_INTERVAL: Time = 5 * SECOND;
+/// The most snippets of a room.
+pub const CODE_LIMIT: usize = 3;
+/// How many of them one user may share: a quarter, and at least one.
+pub const CODE_SHARE: usize = 1;
 /// How often a user may change the status or the goal in a room at once.
 pub const STATUS_BURST: u64 = 3;
 /// Time in which a user may change the status or the goal once more after that.

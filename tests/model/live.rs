@@ -11,6 +11,7 @@ use rollcall_protocol::{
 
 use crate::{
     chat::Item,
+    code::Snippet,
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
     ids::{
@@ -45,6 +46,10 @@ pub struct Live {
     pub chat: Vec<Item>,
     /// How many numbers of the chat have been given out.
     pub chat_count: u64,
+    /// In the order of numbers.
+    pub snippets: Vec<Snippet>,
+    /// How many numbers of snippets have been given out.
+    pub snippet_count: u64,
     /// Until when users may send nothing; none until the end. Muting another user removes old ones.
     pub muted: BTreeMap<User, Option<Time>>,
     /// The interval of slow mode.
@@ -66,6 +71,7 @@ pub enum Limited {
     Chat(User),
     /// Messages in slow mode.
     Slow(User),
+    Code(User),
 }
 
 impl std::fmt::Display for Limited {
@@ -76,6 +82,7 @@ impl std::fmt::Display for Limited {
             Self::Status(user) => write!(f, "status\t{user}"),
             Self::Chat(user) => write!(f, "chat\t{user}"),
             Self::Slow(user) => write!(f, "slow\t{user}"),
+            Self::Code(user) => write!(f, "code\t{user}"),
         }
     }
 }
@@ -165,6 +172,8 @@ impl Live {
             timer: None,
             chat: Vec::new(),
             chat_count: 0,
+            snippets: Vec::new(),
+            snippet_count: 0,
             muted: BTreeMap::new(),
             slow: None,
             commands: BTreeMap::new(),

@@ -85,6 +85,14 @@ local function add_room(id)
   scores('muted:' .. id, 'muted ' .. id)
   local chat = redis.call('HMGET', SHARD .. 'room:' .. id, 'chatCount', 'slowMs')
   add('chat', id, number(chat[1] or 0), number(chat[2]), redis.call('ZCARD', SHARD .. 'chat:' .. id))
+  add('code', id, number(redis.call('HGET', SHARD .. 'room:' .. id, 'snippetCount') or 0))
+  local numbers = redis.call('HKEYS', SHARD .. 'snippets:' .. id)
+  table.sort(numbers)
+  for _, field in ipairs(numbers) do
+    local snippet = cjson.decode(redis.call('HGET', SHARD .. 'snippets:' .. id, field))
+    add('snippet', id, field, number(snippet.number), number(snippet.version), snippet.editors,
+      redis.call('HGET', SHARD .. 'code:' .. id, field))
+  end
   scores('closed:' .. id, 'closed ' .. id)
   scores('attendees:' .. id, 'attended ' .. id)
   for _, node in ipairs(NODES) do

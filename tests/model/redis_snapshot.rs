@@ -1,9 +1,10 @@
 //! The content of Redis that the model expects, in the lines that redis_snapshot.lua returns.
 
-use rollcall_protocol::{command::Feature, definition::Duplicates, status::Status};
+use rollcall_protocol::{code::Editors, command::Feature, definition::Duplicates, status::Status};
 use serde_json::json;
 
 use crate::{
+    code::Snippet,
     ids::{NODES, PublicId, RETENTION, ROOMS, Time, User},
     live::{Admits, Entry, Live, Member},
     room::Room,
@@ -77,6 +78,12 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
     let (count, slow, kept) =
         room.live.as_ref().map_or((0, None, 0), |live| (live.chat_count, live.slow, live.chat.len()));
     lines.push(format!("chat {id} {count} {} {kept}", or_none(slow)));
+    lines.push(format!("code {id} {}", room.live.as_ref().map_or(0, |live| live.snippet_count)));
+    lines.extend(room.live.iter().flat_map(|live| &live.snippets).map(|snippet| {
+        let Snippet { number, version, text, editors, .. } = snippet;
+        let editors = if *editors == Editors::Author { "author" } else { "everybody" };
+        format!("snippet {id} {number} {number} {version} {editors} {text}")
+    }));
     let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
     let attended = room.history.attendees.iter();
@@ -190,6 +197,9 @@ fn keys(shard: &Shard) -> String {
         add(room.live.as_ref().is_some_and(|live| !live.rate.is_empty()), format!("rate:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.commands.is_empty()), format!("commands:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.chat.is_empty()), format!("chat:{id}"));
+        for kind in ["snippets", "code"] {
+            add(room.live.as_ref().is_some_and(|live| !live.snippets.is_empty()), format!("{kind}:{id}"));
+        }
         add(room.live.as_ref().is_some_and(|live| !live.muted.is_empty()), format!("muted:{id}"));
         for kind in ["attendees", "stays"] {
             add(!room.history.attendees.is_empty(), format!("{kind}:{id}"));

@@ -5,6 +5,7 @@ use rollcall_protocol::{ErrorCode, timer::Timer};
 use crate::{
     chat::{ChatCommand, ChatReply},
     clock::Clock,
+    code::{CodeCommand, CodeReply},
     event::{Change, EventKind, Reason, Recipients, Roster},
     history::{Attendee, History, Stay},
     ids::{EntryId, LONGEST_CALL, Node, PublicId, RoomNo, Time, User},
@@ -194,6 +195,14 @@ impl Room {
         let not_live = if command.by.is_some() { ErrorCode::NotInRoom } else { ErrorCode::NotLive };
         let live = self.live.as_mut().ok_or(not_live)?;
         live.command_chat(&mut self.history, command, context.now)
+    }
+
+    /// Applies a command to the shared code, or reads it.
+    pub fn command_code(&mut self, context: &Context, command: &CodeCommand) -> Result<CodeReply, ErrorCode> {
+        self.settle(context.leases, context.clock.paused, context.now);
+        let not_live = if command.by.is_some() { ErrorCode::NotInRoom } else { ErrorCode::NotLive };
+        let live = self.live.as_mut().ok_or(not_live)?;
+        live.command_code(&mut self.history, command, context.now)
     }
 
     /// Publishes an operator's text.

@@ -8,6 +8,7 @@ use rollcall_protocol::{
 
 use crate::{
     chat::{ChatCommand, ChatReply},
+    code::{CodeCommand, CodeReply},
     history::Attendee,
     ids::{EntryId, Node, PublicId, ROOMS, RoomNo, Time, User},
     join::{Ack, DefinitionNeeded, Join, Refusal},
@@ -64,6 +65,7 @@ pub enum Action {
     Timer(TimerCommand),
     Status(StatusCommand),
     Chat(ChatCommand),
+    Code(CodeCommand),
     /// Lists live rooms, from the one after the given room.
     List {
         after: Option<RoomNo>,
@@ -97,6 +99,7 @@ pub enum Reply {
     Timer(TimerAck),
     Status(StatusAck),
     Chat(ChatReply),
+    Code(CodeReply),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -236,6 +239,10 @@ impl Service {
             Action::Chat(command) => {
                 let (room, context) = self.shard.context(command.room, now);
                 room.command_chat(&context, command).map_or_else(Reply::Refused, Reply::Chat)
+            }
+            Action::Code(command) => {
+                let (room, context) = self.shard.context(command.room, now);
+                room.command_code(&context, command).map_or_else(Reply::Refused, Reply::Code)
             }
             Action::List { after, limit } => Reply::Listed(self.shard.list(*after, *limit, now)),
         }

@@ -7,9 +7,9 @@ use std::{
 
 use redis::aio::MultiplexedConnection;
 use rollcall_protocol::{
-    Keyspace, RoomId, UserId,
+    Keyspace, Refusal, RoomId, UserId,
     api::Notice,
-    chat,
+    chat, code,
     definition::StoredDefinition,
     event::{Heartbeat, NextDue},
     status::Status,
@@ -33,10 +33,11 @@ use tokio::{
 
 use crate::{
     chat::{ChatAction, ChatCommand},
+    code::{CodeAction, CodeCommand},
     ids::{
-        ATTENDANCE_LIMIT, CHAT_BURST, CHAT_INTERVAL, CHAT_LIMIT, CLOSED_ENTRY_TTL, ENTRY_BURST,
-        ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE,
-        STATUS_BURST, STATUS_INTERVAL, TIMER_BURST, TIMER_INTERVAL, Time,
+        ATTENDANCE_LIMIT, CHAT_BURST, CHAT_INTERVAL, CHAT_LIMIT, CLOSED_ENTRY_TTL, CODE_BURST, CODE_INTERVAL,
+        CODE_LIMIT, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD, RETENTION, ROOMS,
+        ROSTER_LIMIT, RoomNo, SLICE, STATUS_BURST, STATUS_INTERVAL, TIMER_BURST, TIMER_INTERVAL, Time,
     },
     join::Join,
     room::Membership,
@@ -253,6 +254,9 @@ impl Subject {
             chat_burst: CHAT_BURST,
             chat_interval_ms: CHAT_INTERVAL,
             chat_limit: CHAT_LIMIT as u64,
+            code_burst: CODE_BURST,
+            code_interval_ms: CODE_INTERVAL,
+            code_limit: CODE_LIMIT as u64,
             slice_members: SLICE as u64,
             shards: 1.into(),
             now: Some(now),
@@ -320,6 +324,7 @@ impl Subject {
                 reply(ack.map(|ack| json!(ack)))
             }
             Action::Chat(command) => self.command_chat(&rooms, command).await,
+            Action::Code(command) => self.command_code(&rooms, command).await,
             Action::List { after, limit } => {
                 let after = after.map(|room| wire::cursor(ROOMS[room]));
                 reply(rooms.list(after.as_deref(), *limit).await.map(|page| json!(page)))
@@ -362,6 +367,28 @@ impl Subject {
                 let action = wire::chat_action(action, epoch);
                 reply(rooms.operate_chat(&room_id, &command_id, &action).await.map(|ack| json!(ack)))
             }
+        }
+    }
+
+    async fn command_code(&self, rooms: &Rooms<RedisPort>, command: &CodeCommand) -> Value {
+        let CodeCommand { room, by, id, action } = *command;
+        let (room_id, command_id) = (wire::id(ROOMS[room]), wire::command_id(id));
+        let epoch = self.epoch_of(room).await;
+        match (by, action) {
+            (Some((user, entry)), action) => {
+                let membership = wire::membership(&Membership { room, user, entry });
+                let action = wire::code_action(action, epoch);
+                let command = code::CodeCommand { membership, command_id, action };
+                reply(rooms.command_code(&command).await.map(|ack| json!(ack)))
+            }
+            (None, CodeAction::Get(position)) => {
+                reply(rooms.snippet(&room_id, epoch + position).await.map(|content| json!(content)))
+            }
+            (None, CodeAction::Close(position)) => {
+                let closed = rooms.close_snippet(&room_id, &command_id, epoch + position).await;
+                reply(closed.map(|()| json!({})))
+            }
+            (None, _) => reply(rooms.snippets(&room_id).await.map(|snippets| json!(snippets))),
         }
     }
 
@@ -455,6 +482,10 @@ fn reply(result: Result<Value, Error>) -> Value {
 
 fn failure_reply(failure: Error) -> Value {
     match failure {
+        Error::Refused(Refusal { code, current: Some(current), .. }) => {
+            let current: Value = serde_json::from_str(current.get()).expect("JSON");
+            json!({ "code": code, "current": current })
+        }
         Error::Refused(refusal) => wire::refused(refusal.code),
         Error::Unavailable(reason) => json!({ "unavailable": reason }),
     }

@@ -5,6 +5,7 @@ use rollcall_protocol::{
     attendance::{self, Attendance},
     chat::{self, HistoryRequest, MessageText},
     client::Profile,
+    code::{self, Language, SnippetText, SnippetUpdate, Title},
     command::Feature,
     definition::{self, SessionDefinition},
     event,
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     chat::{self as chat_model, ChatAction, ChatReply, Item, Message},
+    code::{CodeAction, CodeReply, Snippet, Update},
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Attendee, Ending, Stay},
     ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
@@ -144,6 +146,74 @@ fn chat_reply(reply: &ChatReply) -> Value {
     }
 }
 
+/// An action, with the numbers that the model counts from the start of the session.
+pub fn code_action(action: CodeAction, epoch: u64) -> code::CodeAction {
+    let clean = |text| SnippetText::clean(text).expect("a short text");
+    let title = |text| Title::clean(text).expect("a short title");
+    match action {
+        CodeAction::Share { text, title: named, editors } => code::CodeAction::Share {
+            text: clean(text),
+            title: named.and_then(title),
+            language: None::<Language>,
+            editors,
+        },
+        CodeAction::Update(Update { position, version, text, title: named, editors }) => {
+            code::CodeAction::Update(SnippetUpdate {
+                number: epoch + position,
+                version,
+                text: text.map(clean),
+                title: named.map(|named| named.and_then(title)),
+                language: None,
+                editors,
+            })
+        }
+        CodeAction::Close(position) => code::CodeAction::Close { number: epoch + position },
+        CodeAction::Get(position) => code::CodeAction::Get { number: epoch + position },
+        CodeAction::List => code::CodeAction::List {},
+    }
+}
+
+fn snippet(snippet: &Snippet) -> Value {
+    let mut json = person(&snippet.author);
+    json["number"] = json!(snippet.number);
+    json["id"] = json!(command_id(snippet.id));
+    json["editors"] = json!(snippet.editors);
+    json["version"] = json!(snippet.version);
+    json["bytes"] = json!(snippet.text.len());
+    json["sharedAt"] = json!(snippet.shared_at);
+    json["updatedBy"] = person(&snippet.updated_by);
+    json["updatedAt"] = json!(snippet.updated_at);
+    if let Some(title) = snippet.title {
+        json["title"] = json!(title);
+    }
+    json
+}
+
+fn content(content: &Snippet, now: u64) -> Value {
+    json!({ "snippet": snippet(content), "text": content.text, "now": now })
+}
+
+fn code_reply(reply: &CodeReply) -> Value {
+    match reply {
+        CodeReply::Done { snippet: shown, epoch, seq, now, .. } => {
+            let mut json = json!({ "epoch": epoch, "seq": seq, "now": now });
+            if let Some(shown) = shown {
+                json["snippet"] = snippet(shown);
+            }
+            json
+        }
+        CodeReply::ClosedByOperator => json!({}),
+        CodeReply::Conflict { current, now } => {
+            json!({ "code": ErrorCode::VersionConflict, "current": content(current, *now) })
+        }
+        CodeReply::Content { snippet, now } => content(snippet, *now),
+        CodeReply::Listed { snippets, now } => {
+            let snippets: Vec<Value> = snippets.iter().map(snippet).collect();
+            json!({ "snippets": snippets, "now": now })
+        }
+    }
+}
+
 fn with_by(mut json: Value, by: &Option<Person>) -> Value {
     if let Some(by) = by {
         json["by"] = person(by);
@@ -198,6 +268,7 @@ pub fn reply(reply: &Reply) -> Value {
             json!({ "timer": timer, "epoch": epoch, "seq": seq, "now": now })
         }
         Reply::Chat(reply) => chat_reply(reply),
+        Reply::Code(reply) => code_reply(reply),
         Reply::Status(StatusAck { member, epoch, seq, now, .. }) => {
             let mut json = with_about(person(&member.person), member.about());
             json["epoch"] = json!(epoch);
@@ -378,6 +449,11 @@ fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
         }
         EventKind::Unmuted { user, by, now } => {
             ("room:unmuted", with_by(json!({ "userId": user, "now": now }), by))
+        }
+        EventKind::SnippetShared { snippet: shared, now } => ("code:shared", content(shared, *now)),
+        EventKind::SnippetUpdated { snippet: updated, now } => ("code:updated", content(updated, *now)),
+        EventKind::SnippetClosed { number, by, now } => {
+            ("code:closed", with_by(json!({ "number": number, "now": now }), by))
         }
         EventKind::Slowed { interval, by, now } => {
             ("chat:slowed", with_by(json!({ "slowMs": interval, "now": now }), by))

@@ -79,7 +79,9 @@ impl World {
             Action::Join { join, .. } | Action::AbandonJoin(join) => self.sent.push((self.now, *join)),
             // A copy that late would depend on when entries were closed, so the comparison starts again.
             Action::RepeatJoin(join) if !self.is_fresh(join) => self.unswept = self.service.clone(),
-            Action::Timer(_) | Action::Status(_) | Action::Chat(_) => self.commanded.push(action.clone()),
+            Action::Timer(_) | Action::Status(_) | Action::Chat(_) | Action::Code(_) => {
+                self.commanded.push(action.clone());
+            }
             _ => {}
         }
     }

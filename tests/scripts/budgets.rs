@@ -34,10 +34,13 @@ const COMMANDS: &[(&str, u64)] = &[
     ("message", 25),
     ("message that is sent again", 9),
     ("history", 9),
+    ("snippet", 28),
+    ("change of a snippet", 26),
+    ("snippet that is read", 9),
     ("heartbeat in one shard", 9),
     ("look for due shards", 34),
     ("sweep of a shard where nothing is due", 8),
-    ("change of the end", 52),
+    ("change of the end", 56),
     ("join of a listed user", 22),
     ("join of a user who is not listed", 8),
 ];
@@ -88,6 +91,9 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
     meter.count("message", room.write("lea/1#hello", "Hello")).await.unwrap();
     meter.count("message that is sent again", room.write("lea/1#hello", "Hello")).await.unwrap();
     meter.count("history", room.history("lea/1", HistoryRequest::default())).await.unwrap();
+    let snippet = meter.count("snippet", room.share("lea/1#share", "x")).await.unwrap();
+    meter.count("change of a snippet", room.change("lea/1#change", &snippet, "y")).await.unwrap();
+    meter.count("snippet that is read", room.read_snippet("lea/1", snippet.number)).await.unwrap();
     meter.count("heartbeat in one shard", room.heartbeat(false)).await;
     meter.count("look for due shards", room.find_due()).await;
     meter.count("sweep of a shard where nothing is due", room.sweep()).await;

@@ -7,6 +7,7 @@ mod changes;
 mod chat;
 mod clock;
 mod cluster;
+mod code;
 mod disconnect;
 mod due;
 mod duplicates;

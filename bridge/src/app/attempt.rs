@@ -75,7 +75,7 @@ pub(super) fn refused(status: StatusCode, refusal: Refusal) -> AttemptError {
     match refusal {
         refusal if status.is_server_error() => AttemptError::PartUnavailable(refusal),
         // The client has done nothing wrong and can do nothing about it.
-        Refusal { code: ErrorCode::SignatureInvalid, message } => AttemptError::Signature(message),
+        Refusal { code: ErrorCode::SignatureInvalid, message, .. } => AttemptError::Signature(message),
         refusal => AttemptError::Refused(refusal),
     }
 }

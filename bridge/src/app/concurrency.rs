@@ -38,7 +38,8 @@ impl Lane {
             | EventKind::Sweep
             | EventKind::Timer
             | EventKind::Status
-            | EventKind::Chat => Self::Shared,
+            | EventKind::Chat
+            | EventKind::Code => Self::Shared,
         }
     }
 }

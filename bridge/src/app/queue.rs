@@ -172,7 +172,8 @@ impl State {
             | EventKind::Disconnect
             | EventKind::Timer
             | EventKind::Status
-            | EventKind::Chat => MAX_EVENTS,
+            | EventKind::Chat
+            | EventKind::Code => MAX_EVENTS,
         }
     }
 }

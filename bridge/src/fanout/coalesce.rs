@@ -1,9 +1,9 @@
-//! Coalesces changes of members, and keeps messages in order with them. When a class begins, everybody enters within moments, and each entry comes with the
+//! Coalesces changes of members, and keeps what they write in order with them. When a class begins, everybody enters within moments, and each entry comes with the
 //! whole list of members: without coalescing, the bytes sent would grow with the square of the room.
 //!
 //! The first change after a quiet moment goes out at once. Changes that follow it closely are held for a window and go
-//! out together: neighbours of one type as one event, and the list of members only once. Messages
-//! wait with the changes before them. Any other event of the room flushes what is held first, so the order stays. The more
+//! out together: neighbours of one type as one event, and the list of members only once. What members write
+//! waits with the changes before it, and of several versions of a snippet the last goes out. Any other event of the room flushes what is held first, so the order stays. The more
 //! bytes went out, the longer the next window: whatever members do, the bytes per second of changes are bounded. Messages
 //! are bounded by the limit of each author.
 
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::fanout::merge::{
-        CHANGED, HOST_CHANGED, MEMBER_UPDATED, RECONNECTED, RECONNECTING, TIMER_CHANGED,
+        CHANGED, CODE_UPDATED, HOST_CHANGED, MEMBER_UPDATED, RECONNECTED, RECONNECTING, TIMER_CHANGED,
     };
 
     fn room() -> RoomId {
@@ -491,6 +491,32 @@ mod tests {
         assert_eq!(out[1], json!({ "seq": 4, "message": { "number": 4 } }));
         let lists: Vec<bool> = out.iter().map(|payload| payload.get("members").is_some()).collect();
         assert_eq!(lists, [false, false, false, true]);
+    }
+
+    #[test]
+    fn of_several_changes_of_a_snippet_in_a_window_the_last_goes_out() {
+        let (hub, mut now) = (Hub::default(), Instant::now());
+        let mut coalescer = Coalescer::new(&hub);
+        let code = |name, seq, number, version| {
+            event(name, seq, json!({ "snippet": { "number": number, "version": version }, "text": "x" }))
+        };
+        coalescer.push(&room(), entered(1), now);
+        for (name, seq, number, version) in [
+            ("code:shared", 2, 7, 1),
+            (CODE_UPDATED, 3, 7, 2),
+            (CODE_UPDATED, 4, 8, 5),
+            (CODE_UPDATED, 5, 7, 3),
+            ("code:closed", 6, 8, 5),
+        ] {
+            assert!(coalescer.push(&room(), code(name, seq, number, version), now).is_empty());
+        }
+        let out = end_window(&mut coalescer, &mut now);
+        let shown: Vec<_> =
+            out.iter().map(|event| (&event["snippet"]["number"], &event["snippet"]["version"])).collect();
+        let (seven, eight, versions) = (json!(7), json!(8), [json!(1), json!(5), json!(3)]);
+        let [one, five, three] = &versions;
+        assert_eq!(shown, [(&seven, one), (&eight, five), (&seven, three), (&eight, five)]);
+        assert_eq!(seqs(&out), [(2, 2), (3, 4), (5, 5), (6, 6)], "without a gap");
     }
 
     #[test]

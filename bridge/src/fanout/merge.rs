@@ -17,10 +17,11 @@ pub(super) const RECONNECTED: &str = "room:participantReconnected";
 pub(super) const HOST_CHANGED: &str = "room:hostChanged";
 pub(super) const TIMER_CHANGED: &str = "timer:changed";
 pub(super) const MEMBER_UPDATED: &str = "room:memberUpdated";
+pub(super) const CODE_UPDATED: &str = "code:updated";
 
 /// What members write, in the order in which it goes out. Nothing of it is merged. It waits with the changes before it,
 /// because otherwise each message would send the list of members.
-pub(super) const CHAT: [&str; 2] = ["chat:message", "chat:deleted"];
+const WRITTEN: [&str; 4] = ["chat:message", "chat:deleted", "code:shared", "code:closed"];
 
 /// An event's payload by field.
 type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;
@@ -47,6 +48,12 @@ struct User<'a> {
     user_id: &'a RawValue,
 }
 
+#[derive(Deserialize)]
+struct Snippet<'a> {
+    #[serde(borrow)]
+    number: &'a RawValue,
+}
+
 /// Whom neighbouring events are about.
 enum Members<'a> {
     /// Members who came or went: the field `change` names them.
@@ -55,8 +62,9 @@ enum Members<'a> {
     Named(Vec<Fields<'a>>),
     /// Nobody: each event goes out as it is.
     Alone,
-    /// Nobody in particular: only the latest event of this name counts, with the host or the timer as it is then.
-    Latest { is_latest: bool },
+    /// Nobody in particular: only the latest event about this subject counts, with the host, the timer or the snippet as it
+    /// is then. The subject is the number of a snippet, or empty.
+    Latest { subject: &'a str, is_latest: bool },
 }
 
 /// Neighbouring changes of one type, merged.
@@ -68,11 +76,12 @@ struct Run<'a> {
 }
 
 /// Whether an event only says that members came, went, dropped, returned, updated themselves or wrote, who is host after
-/// that, or how the timer is.
+/// that, or how the timer or a snippet is.
 pub(super) fn is_change(envelope: &Envelope) -> bool {
-    let names = [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED, MEMBER_UPDATED];
+    let names =
+        [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED, MEMBER_UPDATED, CODE_UPDATED];
     let name = envelope.event.as_str();
-    envelope.only.is_none() && !envelope.closes && (names.contains(&name) || CHAT.contains(&name))
+    envelope.only.is_none() && !envelope.closes && (names.contains(&name) || WRITTEN.contains(&name))
 }
 
 /// Whether an event has a list of members.
@@ -138,7 +147,7 @@ fn drop_repeated<'a>(changes: &mut [Run<'a>]) {
             Members::Named(named) => {
                 named.retain(|fields| seen.insert((event, fields.get("userId").map_or("", |id| id.get()))));
             }
-            Members::Latest { is_latest } => *is_latest = seen.insert((event, "")),
+            Members::Latest { subject, is_latest } => *is_latest = seen.insert((event, subject)),
             Members::Alone => {}
         }
     }
@@ -146,6 +155,12 @@ fn drop_repeated<'a>(changes: &mut [Run<'a>]) {
 
 fn id_of<'a>(user: &'a RawValue) -> &'a str {
     serde_json::from_str(user.get()).map_or(user.get(), |User { user_id }: User<'a>| user_id.get())
+}
+
+fn number_of_snippet<'a>(fields: &Fields<'a>) -> serde_json::Result<&'a str> {
+    let Snippet { number }: Snippet<'a> =
+        serde_json::from_str(fields.get("snippet").map_or("", |json| json.get()))?;
+    Ok(number.get())
 }
 
 fn read_fields(event: &EncodedEvent) -> serde_json::Result<Fields<'_>> {
@@ -157,8 +172,9 @@ impl<'a> Run<'a> {
         let fields = read_fields(event)?;
         let members = match (event.envelope.event.as_str(), fields.get("change")) {
             (CHANGED, Some(change)) => Members::Changed(serde_json::from_str(change.get())?),
-            (HOST_CHANGED | TIMER_CHANGED, _) => Members::Latest { is_latest: true },
-            (name, _) if CHAT.contains(&name) => Members::Alone,
+            (HOST_CHANGED | TIMER_CHANGED, _) => Members::Latest { subject: "", is_latest: true },
+            (CODE_UPDATED, _) => Members::Latest { subject: number_of_snippet(&fields)?, is_latest: true },
+            (name, _) if WRITTEN.contains(&name) => Members::Alone,
             _ => Members::Named(vec![about_member(&fields)]),
         };
         Ok(Self { first: event, last: event, fields, members })
@@ -168,7 +184,7 @@ impl<'a> Run<'a> {
         match &self.members {
             Members::Changed(change) => change.users.is_empty(),
             Members::Named(named) => named.is_empty(),
-            Members::Latest { is_latest } => !is_latest,
+            Members::Latest { is_latest, .. } => !is_latest,
             Members::Alone => false,
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct TransportArgs {
     #[arg(
         long,
         env = "ROLLCALL_MAX_PAYLOAD_BYTES",
-        default_value_t = 16_384,
+        default_value_t = 98_304,
         value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1_024..=16_777_216)
     )]

@@ -59,6 +59,9 @@ async fn handle_request(mut request: Request) -> Result<Response, Error> {
         (Resource::Timer(room), Method::POST) => live::command_timer(&room, &mut request).await,
         (Resource::Chat(room), Method::POST) => live::command_chat(&room, &mut request).await,
         (Resource::Messages(room), Method::GET) => live::history(&room, request.uri().query()).await,
+        (Resource::Snippets(room), Method::GET) => live::snippets(&room).await,
+        (Resource::Snippet(room, number), Method::GET) => live::snippet(&room, number).await,
+        (Resource::Snippet(room, number), Method::DELETE) => live::close_snippet(&room, number).await,
         (Resource::Attendance(room), Method::GET) => live::attendance(&room).await,
         _ => Ok(http::method_not_allowed(methods)),
     }

@@ -114,6 +114,27 @@ pub async fn history(room: &RoomId, query: Option<&str>) -> Result<Response, Err
     .await
 }
 
+pub async fn snippets(room: &RoomId) -> Result<Response, Error> {
+    respond_with(async { Ok(http::json(StatusCode::OK, &redis::rooms().await?.snippets(room).await?)) }).await
+}
+
+pub async fn snippet(room: &RoomId, number: u64) -> Result<Response, Error> {
+    respond_with(async {
+        Ok(http::json(StatusCode::OK, &redis::rooms().await?.snippet(room, number).await?))
+    })
+    .await
+}
+
+pub async fn close_snippet(room: &RoomId, number: u64) -> Result<Response, Error> {
+    let id = new_command_id()?;
+    respond_with(async {
+        features::ensure(Feature::Code).await?;
+        redis::rooms().await?.close_snippet(room, &id, number).await?;
+        Ok(http::empty(StatusCode::NO_CONTENT))
+    })
+    .await
+}
+
 async fn read_command<T: DeserializeOwned>(request: &mut Request) -> Result<T, Error> {
     let received = http::take_body(request)?;
     let body = http::read_body(request.headers(), received, MAX_COMMAND_BYTES).await?;

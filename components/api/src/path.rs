@@ -29,15 +29,23 @@ pub enum Resource {
     Chat(RoomId),
     /// `/rooms/{id}/messages`
     Messages(RoomId),
+    /// `/rooms/{id}/snippets`
+    Snippets(RoomId),
+    /// `/rooms/{id}/snippets/{number}`
+    Snippet(RoomId, u64),
 }
 
 impl Resource {
     /// The methods of the resource.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Description | Self::Rooms | Self::Members(_) | Self::Attendance(_) | Self::Messages(_) => {
-                "GET, OPTIONS"
-            }
+            Self::Description
+            | Self::Rooms
+            | Self::Members(_)
+            | Self::Attendance(_)
+            | Self::Messages(_)
+            | Self::Snippets(_) => "GET, OPTIONS",
+            Self::Snippet(..) => "GET, DELETE, OPTIONS",
             Self::Room(_) => "GET, PUT, PATCH, DELETE, OPTIONS",
             Self::Member(..) => "DELETE, OPTIONS",
             Self::End(_) | Self::Notices(_) | Self::Timer(_) | Self::Chat(_) => "POST, OPTIONS",
@@ -59,6 +67,8 @@ impl Resource {
             ["rooms", id, "timer"] => Self::Timer(parse(id)?),
             ["rooms", id, "chat"] => Self::Chat(parse(id)?),
             ["rooms", id, "messages"] => Self::Messages(parse(id)?),
+            ["rooms", id, "snippets"] => Self::Snippets(parse(id)?),
+            ["rooms", id, "snippets", number] => Self::Snippet(parse(id)?, parse(number)?),
             _ => return Err(ErrorCode::NoSuchPath.into()),
         })
     }

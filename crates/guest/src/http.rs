@@ -107,7 +107,7 @@ pub(crate) fn check_result(result: Result<(), Error>) -> Response {
 
 /// Responds with Problem Details (RFC 9457).
 pub fn problem(error: Error) -> Response {
-    let Refusal { code, message } = refuse(error);
+    let Refusal { code, message, .. } = refuse(error);
     let (title, status) = (code.message().to_owned(), code.status().as_u16());
     let problem = Problem { title, status, detail: message, code };
     typed(code.status(), "application/problem+json", &problem)

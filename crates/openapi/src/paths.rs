@@ -6,6 +6,7 @@ use rollcall_protocol::{
     api::{ChatRequest, LiveRooms, Notice, Problem, RoomMembers, SweepReport, TimerRequest},
     attendance::Attendance,
     chat::{ChatAck, History, HistoryRequest},
+    code::{SnippetContent, Snippets},
     definition::{DefinitionPatch, SessionDefinition},
     timer::TimerAck,
 };
@@ -51,6 +52,13 @@ struct Room {
     /// The room's id, percent-encoded
     #[param(min_length = 1, max_length = 128)]
     id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+struct SnippetNumber {
+    /// The number of the snippet
+    number: u64,
 }
 
 #[derive(IntoParams)]
@@ -172,6 +180,34 @@ pub fn command_chat() {}
             content_type = "application/problem+json"),
         Refusals))]
 pub fn history() {}
+
+/// Lists the snippets of a room that is live, or that keeps them
+#[utoipa::path(get, path = "/rooms/{id}/snippets", security(("operator" = [])), params(Room),
+    responses(
+        (status = 200, description = "The snippets, without their texts", body = Snippets),
+        (status = 404, description = "No session is live, and the room keeps no snippets", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals))]
+pub fn snippets() {}
+
+/// Reads a snippet with its text
+#[utoipa::path(get, path = "/rooms/{id}/snippets/{number}", security(("operator" = [])), params(Room, SnippetNumber),
+    responses(
+        (status = 200, description = "The snippet", body = SnippetContent),
+        (status = 404, description = "There is no such snippet, or no session is live and the room keeps no snippets",
+            body = Problem, content_type = "application/problem+json"),
+        Refusals))]
+pub fn snippet() {}
+
+/// Closes a snippet of a live room
+#[utoipa::path(delete, path = "/rooms/{id}/snippets/{number}", security(("operator" = [])),
+    params(Room, SnippetNumber),
+    responses(
+        (status = 204, description = "The snippet is closed"),
+        (status = 404, description = "No session is live, it shares no code, or there is no such snippet", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals))]
+pub fn close_snippet() {}
 
 /// Sets the timer of a room, or starts, stops or changes it
 #[utoipa::path(post, path = "/rooms/{id}/timer", security(("operator" = [])), params(Room), request_body = TimerRequest,

@@ -10,7 +10,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::{
     ErrorCode, EventId, EventJson, NodeId, Refusal, body,
     call::{self, CallError, MAX_BODY_BYTES, Secret},
-    client::Ack,
+    client::{Ack, AckFields},
+    error::Current,
     event::{AppEvent, EventKind},
     json,
 };
@@ -63,10 +64,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Outcome<T> {
             data: Option<T>,
             code: Option<ErrorCode>,
             message: Option<String>,
+            current: Option<Current>,
         }
 
-        let Wire { id, success, data, code, message } = Wire::<T>::deserialize(deserializer)?;
-        Ok(Self { id, ack: Ack::from_fields(success, data, code, message)? })
+        let Wire { id, success, data, code, message, current } = Wire::<T>::deserialize(deserializer)?;
+        let ack = AckFields { success, data, code, message, current }.into_ack()?;
+        Ok(Self { id, ack })
     }
 }
 

@@ -8,7 +8,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use crate::{ErrorCode, EventJson, NodeId, Refusal, body, event::AppEvent};
 
 /// The largest body of a call, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
+pub const MAX_BODY_BYTES: usize = 128 * 1024;
 
 const CE_SPECVERSION: &str = "ce-specversion";
 const CE_ID: &str = "ce-id";

@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::Serialize
 use serde_json::value::RawValue;
 
 use crate::{
-    ErrorCode, Refusal, RoomId, UserId, command::CommandName, definition::Grant, resume::ResumeToken, text,
+    ErrorCode, Refusal, RoomId, UserId, command::CommandName, definition::Grant, error::Current,
+    resume::ResumeToken, text,
 };
 
 /// The events that clients send.
@@ -94,7 +95,7 @@ pub struct Draining {
 }
 
 /// The form of a result on the wire, in the app's responses and the clients' acks: `{success: true, data}` or
-/// `{success: false, code, message}`. All other code handles the [`Result`].
+/// `{success: false, code, message, current?}`. All other code handles the [`Result`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack<T>(Result<T, Refusal>);
 
@@ -121,10 +122,14 @@ impl<T: Serialize> Serialize for Ack<T> {
                 ack.end()
             }
             Err(refusal) => {
-                let mut ack = serializer.serialize_struct("Ack", 3)?;
+                let mut ack = serializer.serialize_struct("Ack", 4)?;
                 ack.serialize_field("success", &false)?;
                 ack.serialize_field("code", &refusal.code)?;
                 ack.serialize_field("message", &refusal.message)?;
+                match &refusal.current {
+                    Some(current) => ack.serialize_field("current", current)?,
+                    None => ack.skip_field("current")?,
+                }
                 ack.end()
             }
         }
@@ -133,33 +138,28 @@ impl<T: Serialize> Serialize for Ack<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ack<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(bound = "T: Deserialize<'de>")]
-        struct Wire<T> {
-            success: bool,
-            data: Option<T>,
-            code: Option<ErrorCode>,
-            message: Option<String>,
-        }
-
-        let Wire { success, data, code, message } = Wire::<T>::deserialize(deserializer)?;
-        Self::from_fields(success, data, code, message)
+        AckFields::deserialize(deserializer)?.into_ack()
     }
 }
 
-impl<T> Ack<T> {
-    /// Reads the fields of an ack.
-    pub(crate) fn from_fields<E: de::Error>(
-        success: bool,
-        data: Option<T>,
-        code: Option<ErrorCode>,
-        message: Option<String>,
-    ) -> Result<Self, E> {
-        if success {
-            return data.map(|data| Self(Ok(data))).ok_or_else(|| de::Error::missing_field("data"));
+/// The fields of an ack on the wire.
+#[derive(Deserialize)]
+pub(crate) struct AckFields<T> {
+    pub(crate) success: bool,
+    pub(crate) data: Option<T>,
+    pub(crate) code: Option<ErrorCode>,
+    pub(crate) message: Option<String>,
+    pub(crate) current: Option<Current>,
+}
+
+impl<T> AckFields<T> {
+    pub(crate) fn into_ack<E: de::Error>(self) -> Result<Ack<T>, E> {
+        if self.success {
+            return self.data.map(|data| Ack(Ok(data))).ok_or_else(|| de::Error::missing_field("data"));
         }
-        let code = code.ok_or_else(|| de::Error::missing_field("code"))?;
-        Ok(Self(Err(Refusal { code, message: message.unwrap_or_default() })))
+        let code = self.code.ok_or_else(|| de::Error::missing_field("code"))?;
+        let refusal = Refusal::because(code, self.message.unwrap_or_default());
+        Ok(Ack(Err(refusal.with_current(self.current))))
     }
 }
 

@@ -20,11 +20,13 @@ pub enum Feature {
     Status,
     /// Messages of members.
     Chat,
+    /// Code that members share.
+    Code,
 }
 
 impl Feature {
     /// All features.
-    pub const ALL: &[Self] = &[Self::Timer, Self::Status, Self::Chat];
+    pub const ALL: &[Self] = &[Self::Timer, Self::Status, Self::Chat, Self::Code];
 
     /// The name, as in definitions and in the variable `features`.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Feature {
             Self::Timer => "timer",
             Self::Status => "status",
             Self::Chat => "chat",
+            Self::Code => "code",
         }
     }
 
@@ -65,6 +68,10 @@ const fn chat(name: &'static str) -> CommandName {
     CommandName { name, kind: EventKind::Chat }
 }
 
+const fn code(name: &'static str) -> CommandName {
+    CommandName { name, kind: EventKind::Code }
+}
+
 impl CommandName {
     /// All commands.
     pub const ALL: &[Self] = &[
@@ -81,6 +88,11 @@ impl CommandName {
         chat("chat:unmute"),
         chat("chat:slow"),
         chat("chat:history"),
+        code("code:share"),
+        code("code:update"),
+        code("code:close"),
+        code("code:get"),
+        code("code:list"),
     ];
 
     /// The name on the wire.

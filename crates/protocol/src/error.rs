@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 macro_rules! error_codes {
     ($($name:ident $code:literal $status:ident retry:$retry:literal $message:literal)*) => {
@@ -71,6 +72,9 @@ error_codes! {
     SlowMode "SLOW_MODE" TOO_MANY_REQUESTS retry:true "Slow mode is on: wait before you send again."
     MessageRefused "MESSAGE_REFUSED" FORBIDDEN retry:false "The platform does not accept this message."
     NoSuchMessage "NO_SUCH_MESSAGE" NOT_FOUND retry:false "There is no message of this number."
+    NoSuchSnippet "NO_SUCH_SNIPPET" NOT_FOUND retry:false "There is no snippet of this number."
+    TooManySnippets "TOO_MANY_SNIPPETS" CONFLICT retry:false "The room or the user shares as many snippets as are allowed; close one first."
+    VersionConflict "VERSION_CONFLICT" CONFLICT retry:false "Somebody has changed it since; start from the current version."
     EntryClosed "ENTRY_CLOSED" CONFLICT retry:false "The event is a late copy: what it began has ended since."
     SignatureInvalid "SIGNATURE_INVALID" UNAUTHORIZED retry:false "The call is unsigned, altered or stale."
     Unauthorized "UNAUTHORIZED" UNAUTHORIZED retry:false "An operator's token is needed."
@@ -89,6 +93,32 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// What a refused change is about, as it is now. The JSON is the script's own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Current(Box<RawValue>);
+
+impl From<Box<RawValue>> for Current {
+    fn from(json: Box<RawValue>) -> Self {
+        Self(json)
+    }
+}
+
+impl Current {
+    /// The JSON.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for Current {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Eq for Current {}
+
 /// A refusal: a code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -97,12 +127,20 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// The sentence, for people; not stable.
     pub message: String,
+    /// What the request was about, if it started from an earlier state of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Current>,
 }
 
 impl Refusal {
     /// A refusal with a sentence of its own instead of the code's.
     pub fn because(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), current: None }
+    }
+
+    /// The same refusal, with the current state of what it is about.
+    pub fn with_current(self, current: Option<Current>) -> Self {
+        Self { current, ..self }
     }
 }
 

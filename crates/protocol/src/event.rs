@@ -257,6 +257,8 @@ pub enum EventKind {
     Status,
     /// [`ChatCommand`](crate::chat::ChatCommand)
     Chat,
+    /// [`CodeCommand`](crate::code::CodeCommand)
+    Code,
 }
 
 impl EventKind {
@@ -272,6 +274,7 @@ impl EventKind {
         Self::Timer,
         Self::Status,
         Self::Chat,
+        Self::Code,
     ];
 
     /// The name in bodies, logs and metrics.
@@ -287,6 +290,7 @@ impl EventKind {
             Self::Timer => "timer",
             Self::Status => "status",
             Self::Chat => "chat",
+            Self::Code => "code",
         }
     }
 
@@ -303,6 +307,7 @@ impl EventKind {
             Self::Timer => "/events/timer",
             Self::Status => "/events/status",
             Self::Chat => "/events/chat",
+            Self::Code => "/events/code",
         }
     }
 
@@ -319,6 +324,7 @@ impl EventKind {
             Self::Timer => "rollcall.timer",
             Self::Status => "rollcall.status",
             Self::Chat => "rollcall.chat",
+            Self::Code => "rollcall.code",
         }
     }
 
@@ -328,6 +334,7 @@ impl EventKind {
             Self::Timer => Some(Feature::Timer),
             Self::Status => Some(Feature::Status),
             Self::Chat => Some(Feature::Chat),
+            Self::Code => Some(Feature::Code),
             Self::Connect
             | Self::Join
             | Self::Leave

@@ -8,6 +8,7 @@
 //! | [`timer`] | the timer that the members of a room share |
 //! | [`status`] | what members say about themselves |
 //! | [`chat`] | the chat of a room |
+//! | [`code`] | the code that the members of a room share |
 //! | [`hook`] | the call that asks the platform about a message |
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
@@ -35,6 +36,7 @@ pub mod chat;
 pub mod check;
 pub mod client;
 pub mod close;
+pub mod code;
 pub mod command;
 pub mod definition;
 pub mod error;

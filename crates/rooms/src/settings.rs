@@ -35,6 +35,12 @@ const CHAT_BURST: u64 = 10;
 /// In which time a user may write once more after that.
 const CHAT_INTERVAL_MS: u64 = 1000;
 
+/// How often a user may share, change and close code in a room at once. Each change goes to the whole room.
+const CODE_BURST: u64 = 10;
+
+/// In which time a user may do so once more after that.
+const CODE_INTERVAL_MS: u64 = 1000;
+
 /// Settling a member takes about 30 µs, and a script may take several steps.
 const SLICE_MEMBERS: u64 = 100;
 
@@ -83,6 +89,14 @@ pub struct Settings {
     pub chat_limit: u64,
     /// How long Redis keeps messages after the end; 0 for not at all.
     pub chat_ms: u64,
+    /// How often a user may share, change and close code in one room at once.
+    pub code_burst: u64,
+    /// In which time a user may do so once more after that.
+    pub code_interval_ms: u64,
+    /// The most snippets that a room holds, a quarter of them of one user.
+    pub code_limit: u64,
+    /// How long Redis keeps snippets after the end; 0 for not at all.
+    pub code_ms: u64,
     /// The most members whom one step of a script settles, so that a script does not block Redis.
     pub slice_members: u64,
     /// The time of the call, in milliseconds since 1970; without it, the scripts use Redis's clock.
@@ -168,6 +182,8 @@ impl FromStr for Settings {
             attendance_ms: take("attendance_ms", 60_000..=400 * DAY_MS)?,
             chat_limit: take("chat_limit", 1..=10_000)?,
             chat_ms: take("chat_ms", 0..=400 * DAY_MS)?,
+            code_limit: take("code_limit", 1..=100)?,
+            code_ms: take("code_ms", 0..=400 * DAY_MS)?,
             ..Self::default()
         };
         match values.into_keys().next() {
@@ -212,6 +228,10 @@ impl Default for Settings {
             chat_interval_ms: CHAT_INTERVAL_MS,
             chat_limit: 1000,
             chat_ms: 0,
+            code_burst: CODE_BURST,
+            code_interval_ms: CODE_INTERVAL_MS,
+            code_limit: 20,
+            code_ms: 0,
             slice_members: SLICE_MEMBERS,
             now: None,
             is_cluster: false,
@@ -228,7 +248,7 @@ mod tests {
 
     const DEFAULTS: &str = "grace_ms=30000 lease_ms=15000 reminder_lead_ms=600000 roster_limit=256 \
         retention_ms=3600000 shards=16 attendance_limit=10000 attendance_ms=604800000 \
-        chat_limit=1000 chat_ms=0";
+        chat_limit=1000 chat_ms=0 code_limit=20 code_ms=0";
 
     fn error(list: &str) -> String {
         list.parse::<Settings>().unwrap_err().to_string()

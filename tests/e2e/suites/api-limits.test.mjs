@@ -80,7 +80,7 @@ describe("limits of the app's own address", { timeout: 900_000 }, () => {
       body,
     });
     assert.equal((await response.json()).code, 'PAYLOAD_TOO_LARGE');
-    const { status, answer } = await make(harness.appUrl, signedCall('leave', 'x'.repeat(65 * 1024)));
+    const { status, answer } = await make(harness.appUrl, signedCall('leave', 'x'.repeat(129 * 1024)));
     assert.deepEqual([status, answer.code], [413, 'PAYLOAD_TOO_LARGE']);
   });
 

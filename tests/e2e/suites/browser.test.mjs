@@ -27,7 +27,7 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
       '--ping-timeout-ms',
       '2000',
     ];
-    const variables = { SPIN_VARIABLE_FEATURES: 'timer status chat' };
+    const variables = { SPIN_VARIABLE_FEATURES: 'timer status chat code' };
     [harness, browser] = await Promise.all([Harness.start({ flags, variables }), launch()]);
   });
   afterEach(async () => {
@@ -94,7 +94,7 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
       await lea.next('room:participantsChanged', changed('left', 'kim'));
     });
 
-    test(`a page over ${way} shares the timer, the status and the chat of a room`, async () => {
+    test(`a page over ${way} shares the timer, the status, the chat and the code of a room`, async () => {
       const room = await harness.room();
       const lea = await harness.webSocket('lea');
       await lea.enter(room);
@@ -111,6 +111,12 @@ describe('pages in a browser', { timeout: 900_000 }, () => {
       assert.deepEqual((await lea.next('chat:message')).message, data.message);
       await lea.request('chat:send', { text: 'Hi' });
       await tab.until(() => received.some(({ data }) => data.message?.text === 'Hi'));
+      const { snippet } = (await tab.call('request', 'code:share', { text: 'x', editors: 'everybody' })).data;
+      const update = { number: snippet.number, version: 1, text: '</script>\t가\n' };
+      assert.equal((await lea.request('code:update', update)).success, true);
+      await tab.until(() => received.some(({ data }) => data.text === '</script>\t가\n'));
+      const conflict = await tab.call('request', 'code:update', update);
+      assert.deepEqual([conflict.code, conflict.current.snippet.version], ['VERSION_CONFLICT', 2]);
       const history = await tab.call('request', 'chat:history', { after: data.message.number });
       assert.deepEqual(
         history.data.messages.map(({ text }) => text),

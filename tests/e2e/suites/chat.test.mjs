@@ -3,18 +3,12 @@ import { after, afterEach, before, describe, test } from 'node:test';
 
 import { loseFirstResponse, passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
 import { Bridge } from '../harness/bridge.mjs';
+import { command } from '../harness/command.mjs';
 import { Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { Platform } from '../harness/platform.mjs';
 import { until } from '../harness/wait.mjs';
 
 const FEATURES = { SPIN_VARIABLE_FEATURES: 'chat' };
-
-/** Sends a command and expects success; returns the ack's data. */
-async function command(member, event, payload) {
-  const ack = await member.request(event, payload);
-  assert.equal(ack.success, true, `${event}: ${JSON.stringify(ack)}`);
-  return ack.data;
-}
 
 /** Reads all that came after a number, page by page. */
 async function readAfter(member, after, limit = 3) {

@@ -15,7 +15,7 @@ const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`;
 describe('the command line', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start({ variables: { SPIN_VARIABLE_FEATURES: 'status chat' } });
+    harness = await Harness.start({ variables: { SPIN_VARIABLE_FEATURES: 'status chat code' } });
   });
   after(() => harness?.stop());
 
@@ -208,6 +208,18 @@ describe('the command line', { timeout: 900_000 }, () => {
       messages.map(({ userId }) => userId),
       ['lea'],
     );
+  });
+
+  test('shared code is listed and printed', async () => {
+    const { id, lea } = await liveRoom();
+    assert.equal(await room('code', id), 'Nobody shares code.\n');
+    const text = 'if a:\n\tprint("가")';
+    const { data } = await lea.request('code:share', { text, title: 'Sort', language: 'python' });
+    const { number } = data.snippet;
+    const row = `^${number} +Sort +python +${nameOf('lea')} +1 +${Buffer.byteLength(text)} +${TIME}$`;
+    assert.match((await room('code', id)).split('\n')[1], new RegExp(row));
+    assert.equal(await room('code', id, `${number}`), `${text}\n`);
+    assert.deepEqual((await json('code', id)).snippets, [data.snippet]);
   });
 
   test('live rooms are listed', async () => {

@@ -101,8 +101,8 @@ describe('signed calls', { timeout: 900_000 }, () => {
       await refused(without(call(), 'ce-specversion'), 400, 'MALFORMED');
     });
 
-    test(`a ${kind} of more than 64 KiB is refused, signed or not, and changes nothing`, async () => {
-      const big = JSON.stringify(eventOf(kind, 'mallory', randomUUID())) + ' '.repeat(64 * 1024);
+    test(`a ${kind} of more than 128 KiB is refused, signed or not, and changes nothing`, async () => {
+      const big = JSON.stringify(eventOf(kind, 'mallory', randomUUID())) + ' '.repeat(128 * 1024);
       await refused(signedCall(kind, big), 413, 'PAYLOAD_TOO_LARGE');
       // Nothing of this body is read.
       await refused(without(signedCall(kind, big), 'webhook-signature'), 401, 'SIGNATURE_INVALID');
@@ -269,7 +269,7 @@ describe('signed calls', { timeout: 900_000 }, () => {
         signedBatch(
           'disconnect',
           disconnects,
-          second((event) => ({ ...event, x: 'x'.repeat(64 * 1024) })),
+          second((event) => ({ ...event, x: 'x'.repeat(128 * 1024) })),
         ),
       ],
     ];

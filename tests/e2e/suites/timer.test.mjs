@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { loseFirstResponse, passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
 import { Bridge } from '../harness/bridge.mjs';
+import { command } from '../harness/command.mjs';
 import { Harness, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -23,13 +24,6 @@ describe('timer', { timeout: 900_000 }, () => {
     await harness?.stop();
     await proxy?.stop();
   });
-
-  /** Sends a command and expects success; returns the ack's data. */
-  async function command(member, event, payload) {
-    const ack = await member.request(event, payload);
-    assert.equal(ack.success, true, `${event}: ${JSON.stringify(ack)}`);
-    return ack.data;
-  }
 
   for (const transport of TRANSPORTS) {
     test(`the host sets a timer, and everybody counts the same time from Redis (${transport})`, async () => {

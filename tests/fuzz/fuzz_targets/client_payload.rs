@@ -5,8 +5,9 @@ use libfuzzer_sys::fuzz_target;
 use rollcall_protocol::{
     RoomId,
     api::Notice,
-    client::{JoinRequest, RefreshRequest},
     chat::{ChatAction, MessageText},
+    client::{JoinRequest, RefreshRequest},
+    code::{CodeAction, SnippetText},
     command::CommandPayload,
     status::{Goal, StatusAction, StatusUpdate},
     text,
@@ -33,6 +34,14 @@ fuzz_target!(|text: &str| {
     if let Ok(action) = serde_json::from_str::<ChatAction>(text) {
         let json = serde_json::to_string(&action).expect("what is read can be written");
         assert_eq!(serde_json::from_str::<ChatAction>(&json).expect("and read again"), action);
+    }
+    if let Ok(action) = serde_json::from_str::<CodeAction>(text) {
+        let json = serde_json::to_string(&action).expect("what is read can be written");
+        assert_eq!(serde_json::from_str::<CodeAction>(&json).expect("and read again"), action);
+    }
+    if let Ok(snippet) = SnippetText::clean(text) {
+        assert_eq!(SnippetText::clean(snippet.as_str()), Ok(snippet.clone()));
+        assert!(!snippet.as_str().contains(|character| is_never_in_names(character) && !"\n\t".contains(character)));
     }
     let _ = rollcall_protocol::hook::Answer::read(text.as_bytes());
     if let Ok(message) = MessageText::clean(text) {

@@ -6,6 +6,7 @@ mod messages;
 mod printable;
 mod rooms;
 mod roster;
+mod snippets;
 mod table;
 
 pub(crate) use self::{
@@ -15,6 +16,7 @@ pub(crate) use self::{
     printable::{printable, printable_json, printable_lines},
     rooms::rooms,
     roster::roster,
+    snippets::{snippet, snippets},
 };
 
 /// Stands for a value that is missing.

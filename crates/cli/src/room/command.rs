@@ -138,6 +138,22 @@ Examples:
         id: RoomId,
     },
 
+    /// Lists the code that the members of a room share, or prints the text of a snippet.
+    ///
+    /// The room has to be live, or to keep its snippets.
+    #[command(after_long_help = "\
+Examples:
+  rollcall room code algebra
+  rollcall room code algebra 1795456800001 > sort.py")]
+    Code {
+        /// The room.
+        #[arg(value_name = "ROOM")]
+        id: RoomId,
+
+        /// The number of a snippet.
+        number: Option<u64>,
+    },
+
     /// Shows who was in a room, and for how long.
     ///
     /// The time does not include what a user missed while the connection was lost. The JSON lists each stay.

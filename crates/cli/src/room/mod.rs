@@ -89,6 +89,13 @@ fn call(api: &Api, command: RoomCommand) -> anyhow::Result<Output> {
             let json = api.get(&path(&id, &format!("/messages?limit={MAX_HISTORY}")))?;
             Ok(Output::parse(json, display::messages))
         }
+        RoomCommand::Code { id, number: None } => {
+            Ok(Output::parse(api.get(&path(&id, "/snippets"))?, display::snippets))
+        }
+        RoomCommand::Code { id, number: Some(number) } => {
+            let json = api.get(&path(&id, &format!("/snippets/{number}")))?;
+            Ok(Output::parse(json, display::snippet))
+        }
         RoomCommand::Attendance { id } => {
             Ok(Output::parse(api.get(&path(&id, "/attendance"))?, display::attendance))
         }

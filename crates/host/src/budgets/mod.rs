@@ -23,6 +23,7 @@ use rollcall_protocol::{
     call,
     chat::{ChatAction, ChatCommand, MessageText},
     client::Profile,
+    code::{CodeAction, CodeCommand, Editors, SnippetText},
     event::{
         AppEvent, Connect, Disconnect, EntryRef, EventKind, Heartbeat, Join, Leave, Membership, Read, Sweep,
     },
@@ -50,8 +51,10 @@ timer, new instance         252  monotonic-clock.wait-for, redis.connection.exec
 timer                       191  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 status, new instance        253  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 status                      194  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-chat, new instance          281  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 9 variables.get, wall-clock.now
-chat                        219  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+chat, new instance          279  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 9 variables.get, wall-clock.now
+chat                        207  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+code, new instance          606  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+code                        536  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 disconnect, new instance    217  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  158  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 leave, new instance         216  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
@@ -72,8 +75,19 @@ const ROUTED_HTTP: &str = "types.fields.copy-all, types.fields.from-list, types.
                            types.request.get-path-with-query, types.request.get-scheme, types.response.new, \
                            types.response.set-status-code";
 
-const COMPONENTS: &[&str] =
-    &["connect", "join", "read", "timer", "status", "chat", "disconnect", "leave", "heartbeat", "sweep-http"];
+const COMPONENTS: &[&str] = &[
+    "connect",
+    "join",
+    "read",
+    "timer",
+    "status",
+    "chat",
+    "code",
+    "disconnect",
+    "leave",
+    "heartbeat",
+    "sweep-http",
+];
 
 /// How far the instructions may be from the table, in percent.
 const MARGIN: u64 = 8;
@@ -88,7 +102,7 @@ fn variables(redis: &RedisServer) -> BTreeMap<String, String> {
         ("bridge_secrets", BRIDGE_SECRET.to_owned()),
         ("jwt_keys", format!(r#"{{"keys":[{{"kty":"oct","alg":"HS256","k":"{key}"}}]}}"#)),
         ("operator_tokens", "operator-token-of-the-tests".to_owned()),
-        ("features", "timer status chat".to_owned()),
+        ("features", "timer status chat code".to_owned()),
         // Longer than the test.
         ("grace_ms", "300000".to_owned()),
         ("lease_ms", "300000".to_owned()),
@@ -138,6 +152,15 @@ fn chat_command(number: usize) -> ChatCommand {
         membership: membership(0),
         command_id: format!("command-{number}").parse().unwrap(),
         action: ChatAction::Send { text: MessageText::clean(&"Hello ".repeat(20)).unwrap() },
+    }
+}
+
+fn code_command(number: usize) -> CodeCommand {
+    let text = SnippetText::clean(&"let x = \"y\";\n".repeat(80)).unwrap();
+    CodeCommand {
+        membership: membership(0),
+        command_id: format!("command-{number}").parse().unwrap(),
+        action: CodeAction::Share { text, title: None, language: None, editors: Editors::Author },
     }
 }
 
@@ -302,6 +325,8 @@ async fn each_event_costs_what_the_table_says() {
     meter.measure("status", in_turn(["status, new instance", "status"], &status)).await;
     let chat = |number| sign(&chat_command(number));
     meter.measure("chat", in_turn(["chat, new instance", "chat"], &chat)).await;
+    let code = |number| sign(&code_command(number));
+    meter.measure("code", in_turn(["code, new instance", "code"], &code)).await;
     let disconnect = |number| sign(&Disconnect(membership(number)));
     meter.measure("disconnect", in_turn(["disconnect, new instance", "disconnect"], &disconnect)).await;
     let leave = |number| sign(&Leave(membership(number)));

@@ -70,7 +70,7 @@ fn sweep(redis: &RedisServer, wasm: &str, allowed: &str) -> String {
         "[[trigger.cron]]\ncron_expression = '* * * * * *'\ncomponent = 'sweep'\n\
          [component.sweep]\nsource = '{wasm}'\nallowed_outbound_hosts = ['{allowed}']\n\
          [component.sweep.variables]\nredis_url = '{}'\nredis_prefix = 'rollcall'\nredis_database = '0'\nredis_nodes = 'none:0'\nredis_timeout_ms = '2000'\nsettings = 'grace_ms=30000 lease_ms=15000 reminder_lead_ms=600000 \
-         roster_limit=256 retention_ms=3600000 shards=4 attendance_limit=10 attendance_ms=60000 chat_limit=10 chat_ms=0'\n",
+         roster_limit=256 retention_ms=3600000 shards=4 attendance_limit=10 attendance_ms=60000 chat_limit=10 chat_ms=0 code_limit=10 code_ms=0'\n",
         redis.url()
     )
 }

@@ -80,7 +80,7 @@ async fn a_sweep_gives_up_on_a_redis_that_does_not_answer() {
          [component.sweep]\nsource = '{}'\nallowed_outbound_hosts = ['{url}']\n\
          [component.sweep.variables]\nredis_url = '{url}'\nredis_prefix = 'rollcall'\nredis_database = '0'\nredis_nodes = 'none:0'\nredis_timeout_ms = '200'\nsettings = 'grace_ms=30000 \
          lease_ms=15000 reminder_lead_ms=600000 roster_limit=256 retention_ms=3600000 shards=16 attendance_limit=10 \
-         attendance_ms=60000 chat_limit=10 chat_ms=0'\n",
+         attendance_ms=60000 chat_limit=10 chat_ms=0 code_limit=10 code_ms=0'\n",
         wasm("sweep"),
         url = server.url()
     );

@@ -8,12 +8,14 @@
 //! | `timer` | commands to the timer of a room |
 //! | `status` | what members say about themselves |
 //! | `chat` | messages |
+//! | `code` | code that members share |
 //! | `sweep` | what is overdue happens although no call arrives |
 //! | `call` | runs of a script, until the room is settled and nothing is left to do |
 //! | `reply` | replies of scripts |
 
 mod call;
 mod chat;
+mod code;
 mod command;
 mod join;
 mod operators;

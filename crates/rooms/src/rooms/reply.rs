@@ -1,7 +1,8 @@
 //! Replies of scripts.
 
-use rollcall_protocol::ErrorCode;
+use rollcall_protocol::{ErrorCode, Refusal};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::{Error, script::Script};
 
@@ -42,6 +43,12 @@ pub fn parse<T: DeserializeOwned>(script: &Script, reply: &[Vec<u8>]) -> Result<
             .map(Reply::DefinitionNeeded)
             .map_err(|error| unreadable(script, &error)),
         [code] => Err(refusal_code(code).map_err(|error| unreadable(script, &error))?.into()),
+        [code, json] => {
+            let code = refusal_code(code).map_err(|error| unreadable(script, &error))?;
+            let current: Box<RawValue> =
+                serde_json::from_slice(json).map_err(|error| unreadable(script, &error))?;
+            Err(Refusal::from(code).with_current(Some(current.into())).into())
+        }
         _ => Err(unreadable(script, &"neither a result nor a code")),
     }
 }

@@ -37,7 +37,7 @@ local function add(room, item)
   local json = encode_json(item)
   redis.call('ZADD', room.chat, item.number, json)
   if given == 1 then
-    set_chat_ttl(room)
+    set_kept_ttl(room, 'chat')
   end
   return json
 end

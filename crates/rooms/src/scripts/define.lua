@@ -78,7 +78,9 @@ local function apply_definition(room)
     local data = { groupId = room.public_id, endAt = room.end_at, remainMs = room.end_at - now }
     publish(room, 'room:rescheduled', data, {})
     set_ttl(room)
-    set_chat_ttl(room)
+    for kind in pairs(KEPT_KINDS) do
+      set_kept_ttl(room, kind)
+    end
   end
   return true
 end

@@ -18,6 +18,7 @@
 
 --- @include "chat"
 --- @include "layout"
+--- @include "publish"
 --- @include "settled"
 
 -- About the most bytes of a page, so that a batch of replies fits into one response.
@@ -46,11 +47,6 @@ local function cut_page(found)
     table.insert(items, call.data.after and #items + 1 or 1, item)
   end
   return items, #items < #found / 2
-end
-
--- cjson would encode an empty list as an object.
-local function encode_list(list)
-  return '[' .. table.concat(list, ',') .. ']'
 end
 
 local function build_page(room)

@@ -18,6 +18,11 @@ local function describe_caller(room)
   return member and { userId = member.userId, userName = member.userName }
 end
 
+-- Whether the caller wrote a message or a snippet.
+local function is_author(item)
+  return get_text(item.userId) == call.userId
+end
+
 -- features: names separated by spaces, or * for all; a session of an earlier version of Rollcall has none
 local function has_feature(features, name)
   return not features or features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ')

@@ -23,3 +23,8 @@ local function encode_json(object)
   end
   return (string.gsub(json, '("%a*[iI]d":)"\\u0001(-?%d+)"', '%1%2'))
 end
+
+-- Encodes a list of values that are JSON already. cjson would encode an empty list as an object.
+local function encode_list(list)
+  return '[' .. table.concat(list, ',') .. ']'
+end

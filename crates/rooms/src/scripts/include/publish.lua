@@ -58,7 +58,7 @@ end
 
 -- Publishes an event to the whole room.
 -- options: except (an entry that does not get the event), closes (whether the bridge closes the sockets afterwards),
--- members (the member list as JSON), timer (the timer as JSON), message (a message as JSON)
+-- members (the member list as JSON), timer (the timer as JSON), message (a message as JSON), snippet (a snippet as JSON)
 local function publish(room, event, data, options)
   room.seq = redis.call('HINCRBY', room.key, 'seq', 1)
   data.epoch, data.seq = room.epoch, room.seq
@@ -70,6 +70,7 @@ local function publish(room, event, data, options)
     closes = options.closes or false,
   }
   local json = add_field(encode_with(data, 'timer', options.timer), 'message', options.message)
+  json = add_field(json, 'snippet', options.snippet)
   publish_envelope(room, envelope, add_field(json, 'members', options.members))
 end
 

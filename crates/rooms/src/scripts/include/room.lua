@@ -16,6 +16,9 @@ local ROOMS = SHARD .. 'rooms'
 local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'rate', 'listed', 'commands',
   'muted' }
 
+-- Kinds of keys that outlast the session by these times: what members have written.
+local KEPT_KINDS = { chat = settings.chatMs, snippets = settings.codeMs, code = settings.codeMs }
+
 -- The kind comes before the id, so that no room id can imitate a key of another room.
 local function build_key(kind, id)
   return SHARD .. kind .. ':' .. id
@@ -41,6 +44,8 @@ local function load_room(id)
     commands = build_key('commands', id),
     muted = build_key('muted', id),
     chat = build_key('chat', id),
+    snippets = build_key('snippets', id),
+    code = build_key('code', id),
     closed = build_key('closed', id),
     stays = build_key('stays', id),
     attendees = build_key('attendees', id),
@@ -120,9 +125,9 @@ local function set_attendance_ttl(room, ended_at)
   prolong_ttl({ room.stays, room.attendees }, ended_at + settings.attendanceMs)
 end
 
--- Makes the chat expire if no script ever ends the session.
-local function set_chat_ttl(room)
-  prolong_ttl({ room.chat }, room.end_at + math.max(settings.retentionMs, settings.chatMs))
+-- Makes a kept key expire if no script ever ends the session.
+local function set_kept_ttl(room, kind)
+  prolong_ttl({ build_key(kind, room.id) }, room.end_at + math.max(settings.retentionMs, KEPT_KINDS[kind]))
 end
 
 -- Makes the room's keys expire some time after the session's end, even if no script ever deletes them.

@@ -2,6 +2,7 @@
 
 --- @include "chat"
 --- @include "command"
+--- @include "publish"
 --- @include "rate_limit"
 
 -- How many of the latest entries are searched for a message that is sent again.
@@ -9,10 +10,6 @@ local LATEST = 100
 
 local function build_ack(room, message)
   return { 'OK', add_field(encode_json({ epoch = room.epoch, seq = room.seq, now = now }), 'message', message) }
-end
-
-local function is_author(message)
-  return get_text(message.userId) == call.userId
 end
 
 -- Finds the message of a command that is sent again.

@@ -19,10 +19,12 @@ local function end_stays(room)
   for _, kind in ipairs(LIVE_KINDS) do
     redis.call('DEL', build_key(kind, room.id))
   end
-  if settings.chatMs == 0 then
-    redis.call('DEL', room.chat)
-  else
-    redis.call('PEXPIREAT', room.chat, math.min(room.ended_at, room.end_at) + settings.chatMs)
+  for kind, kept_ms in pairs(KEPT_KINDS) do
+    if kept_ms == 0 then
+      redis.call('DEL', build_key(kind, room.id))
+    else
+      redis.call('PEXPIREAT', build_key(kind, room.id), math.min(room.ended_at, room.end_at) + kept_ms)
+    end
   end
   unlist(room.id)
   -- The same call may start the next session in this room, and elects its host anew.

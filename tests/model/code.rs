@@ -1,0 +1,227 @@
+//! The rules of the code that members share.
+
+use rollcall_protocol::{ErrorCode, code::Editors, command::Feature};
+
+use crate::{
+    event::{EventKind, Person, Recipients},
+    history::History,
+    ids::{CODE_BURST, CODE_INTERVAL, CODE_LIMIT, CODE_SHARE, EntryId, RoomNo, Time, User},
+    live::{CommandId, Limited, Live},
+};
+
+/// A command to the code of a room.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CodeCommand {
+    pub room: RoomNo,
+    /// The member who sends it, and the connection; none for an operator.
+    pub by: Option<(User, EntryId)>,
+    pub id: CommandId,
+    pub action: CodeAction,
+}
+
+/// Snippets are named by their numbers, counted from the start of the session.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CodeAction {
+    Share { text: &'static str, title: Option<&'static str>, editors: Editors },
+    Update(Update),
+    Close(u64),
+    Get(u64),
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    pub position: u64,
+    pub version: u64,
+    pub text: Option<&'static str>,
+    pub title: Option<Option<&'static str>>,
+    pub editors: Option<Editors>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Snippet {
+    pub number: u64,
+    pub id: CommandId,
+    pub title: Option<&'static str>,
+    pub editors: Editors,
+    pub version: u64,
+    pub text: &'static str,
+    pub author: Person,
+    pub shared_at: Time,
+    pub updated_by: Person,
+    pub updated_at: Time,
+}
+
+/// The reply to a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CodeReply {
+    Done { snippet: Option<Snippet>, epoch: u64, seq: u64, now: Time, is_repeated: bool },
+    ClosedByOperator,
+    Conflict { current: Snippet, now: Time },
+    Content { snippet: Snippet, now: Time },
+    Listed { snippets: Vec<Snippet>, now: Time },
+}
+
+impl Live {
+    pub fn command_code(
+        &mut self,
+        history: &mut History,
+        command: &CodeCommand,
+        now: Time,
+    ) -> Result<CodeReply, ErrorCode> {
+        let by = self.sender(command.by)?;
+        let is_read = matches!(command.action, CodeAction::Get(_) | CodeAction::List);
+        let is_operators_read = is_read && by.is_none();
+        if !is_operators_read && !self.terms.features.contains(&Feature::Code) {
+            return Err(ErrorCode::FeatureOff);
+        }
+        if is_read {
+            return self.read_code(command.action, now);
+        }
+        let user = by.map(|by| by.user);
+        if self.has_applied(user, command.id) {
+            if by.is_none() {
+                return Ok(CodeReply::ClosedByOperator);
+            }
+            let snippet = self.find_repeated(command, user);
+            return Ok(self.code_done(snippet, now, true));
+        }
+        if let CodeAction::Update(update) = command.action
+            && let Some(current) = self.check_update(update, user, now)?
+        {
+            return Ok(CodeReply::Conflict { current, now });
+        }
+        self.check_other(command.action, user, now)?;
+        if let Some(user) = user {
+            self.limit(Limited::Code(user), now, CODE_BURST, CODE_INTERVAL)?;
+        }
+        let snippet = self.apply_code(history, command, by, now)?;
+        self.remember(user, command.id, now);
+        if by.is_none() {
+            return Ok(CodeReply::ClosedByOperator);
+        }
+        Ok(self.code_done(snippet, now, false))
+    }
+
+    /// Checks a change. Returns the snippet if the change starts from another version.
+    fn check_update(
+        &self,
+        update: Update,
+        user: Option<User>,
+        now: Time,
+    ) -> Result<Option<Snippet>, ErrorCode> {
+        let user = user.ok_or(ErrorCode::Malformed)?;
+        if self.muted_until(user, now).is_some() {
+            return Err(ErrorCode::Muted);
+        }
+        let snippet = self.find_snippet(update.position).ok_or(ErrorCode::NoSuchSnippet)?;
+        let is_open = snippet.editors == Editors::Everybody && update.editors.is_none();
+        if snippet.author.user != user && !is_open {
+            return Err(ErrorCode::NotAllowed);
+        }
+        Ok((snippet.version != update.version).then_some(snippet))
+    }
+
+    fn check_other(&self, action: CodeAction, user: Option<User>, now: Time) -> Result<(), ErrorCode> {
+        match action {
+            CodeAction::Share { .. } => {
+                let user = user.ok_or(ErrorCode::Malformed)?;
+                if self.muted_until(user, now).is_some() {
+                    return Err(ErrorCode::Muted);
+                }
+                let own = self.snippets.iter().filter(|snippet| snippet.author.user == user).count();
+                let is_full = self.snippets.len() >= CODE_LIMIT || own >= CODE_SHARE;
+                if is_full { Err(ErrorCode::TooManySnippets) } else { Ok(()) }
+            }
+            CodeAction::Close(position) => {
+                let snippet = self.find_snippet(position).ok_or(ErrorCode::NoSuchSnippet)?;
+                let may = user.is_none_or(|user| self.leader() == Some(user) || snippet.author.user == user);
+                if may { Ok(()) } else { Err(ErrorCode::NotAllowed) }
+            }
+            CodeAction::Update(_) | CodeAction::Get(_) | CodeAction::List => Ok(()),
+        }
+    }
+
+    fn apply_code(
+        &mut self,
+        history: &mut History,
+        command: &CodeCommand,
+        by: Option<Person>,
+        now: Time,
+    ) -> Result<Option<Snippet>, ErrorCode> {
+        let (kind, snippet) = match command.action {
+            CodeAction::Share { text, title, editors } => {
+                let author = by.ok_or(ErrorCode::Malformed)?;
+                self.snippet_count += 1;
+                let snippet = Snippet {
+                    number: self.epoch + self.snippet_count,
+                    id: command.id,
+                    title,
+                    editors,
+                    version: 1,
+                    text,
+                    author,
+                    shared_at: now,
+                    updated_by: author,
+                    updated_at: now,
+                };
+                self.snippets.push(snippet);
+                (EventKind::SnippetShared { snippet, now }, Some(snippet))
+            }
+            CodeAction::Update(Update { position, text, title, editors, .. }) => {
+                let number = self.epoch + position;
+                let snippet = self.snippets.iter_mut().find(|snippet| snippet.number == number);
+                let snippet = snippet.ok_or(ErrorCode::NoSuchSnippet)?;
+                *snippet = Snippet {
+                    version: snippet.version + 1,
+                    text: text.unwrap_or(snippet.text),
+                    title: title.unwrap_or(snippet.title),
+                    editors: editors.unwrap_or(snippet.editors),
+                    updated_by: by.ok_or(ErrorCode::Malformed)?,
+                    updated_at: now,
+                    ..*snippet
+                };
+                (EventKind::SnippetUpdated { snippet: *snippet, now }, Some(*snippet))
+            }
+            CodeAction::Close(position) => {
+                let number = self.epoch + position;
+                self.snippets.retain(|snippet| snippet.number != number);
+                (EventKind::SnippetClosed { number, by, now }, None)
+            }
+            CodeAction::Get(_) | CodeAction::List => return Err(ErrorCode::Malformed),
+        };
+        self.publish(history, Recipients::Everybody, kind);
+        Ok(snippet)
+    }
+
+    fn read_code(&self, action: CodeAction, now: Time) -> Result<CodeReply, ErrorCode> {
+        match action {
+            CodeAction::Get(position) => {
+                let snippet = self.find_snippet(position).ok_or(ErrorCode::NoSuchSnippet)?;
+                Ok(CodeReply::Content { snippet, now })
+            }
+            _ => Ok(CodeReply::Listed { snippets: self.snippets.clone(), now }),
+        }
+    }
+
+    fn find_snippet(&self, position: u64) -> Option<Snippet> {
+        self.snippets.iter().find(|snippet| snippet.number == self.epoch + position).copied()
+    }
+
+    fn find_repeated(&self, command: &CodeCommand, user: Option<User>) -> Option<Snippet> {
+        match command.action {
+            CodeAction::Update(Update { position, .. }) | CodeAction::Close(position) => {
+                self.find_snippet(position)
+            }
+            _ => self
+                .snippets
+                .iter()
+                .find(|snippet| snippet.id == command.id && Some(snippet.author.user) == user)
+                .copied(),
+        }
+    }
+
+    fn code_done(&self, snippet: Option<Snippet>, now: Time, is_repeated: bool) -> CodeReply {
+        CodeReply::Done { snippet, epoch: self.epoch, seq: self.seq, now, is_repeated }
+    }
+}
