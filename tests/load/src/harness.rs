@@ -196,7 +196,7 @@ impl Launch<'_> {
         Ok((process, url))
     }
 
-    fn variables(&self) -> [(&'static str, String); 5] {
+    fn variables(&self) -> [(&'static str, String); 7] {
         let Secrets { bridge_secret, jwt_keys, operator_token, .. } = self.secrets;
         [
             ("SPIN_VARIABLE_BRIDGE_SECRETS", bridge_secret.clone()),
@@ -204,6 +204,8 @@ impl Launch<'_> {
             ("SPIN_VARIABLE_OPERATOR_TOKENS", operator_token.clone()),
             ("SPIN_VARIABLE_REDIS_ADDRESS", self.redis.clone()),
             ("SPIN_VARIABLE_GRACE_MS", self.settings.grace.as_millis().to_string()),
+            ("SPIN_VARIABLE_FEATURES", "timer status chat code lobby".to_owned()),
+            ("SPIN_VARIABLE_CODE_LIMIT", "100".to_owned()),
         ]
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rollcall_load::{
-    bench::{Effort, Metric, Variant, compare},
+    bench::{Command, Effort, Metric, Variant, compare},
     harness::{AppPlace, debug_binary},
 };
 
@@ -16,7 +16,7 @@ fn lacks(variant: Variant, metric: Metric) -> bool {
     match metric {
         Metric::WebSocketSocket => variant == Variant::Reference,
         Metric::SocketIoSocket => variant == Variant::Colyseus,
-        Metric::GatewayCpu | Metric::AppCpu => true,
+        Metric::GatewayCpu | Metric::AppCpu | Metric::AckP99 => true,
         _ => false,
     }
 }
@@ -31,12 +31,19 @@ async fn every_figure_of_every_variant_is_measured() {
     let variants = [Variant::Reference, Variant::Colyseus, Variant::Rollcall(AppPlace::InBridge)];
     let folder = tempfile::tempdir().unwrap();
     let results = compare(&variants, EFFORT, debug_binary(), folder.path().to_owned()).await.unwrap();
-    for (variant, values) in results {
+    for (variant, measured) in results {
+        let values = measured.values;
         for metric in Metric::ALL {
             assert_eq!(values.contains_key(&metric), !lacks(variant, metric), "{variant:?} {metric:?}");
         }
         for metric in NEVER_ZERO {
             assert!(values[&metric] > 0.0, "{variant:?} {metric:?}: {values:?}");
+        }
+        for command in Command::ALL.into_iter().filter(|_| matches!(variant, Variant::Rollcall(_))) {
+            let costs = &measured.costs[&command];
+            for metric in [Metric::Commands, Metric::Bytes, Metric::AckP99] {
+                assert!(costs[&metric] > 0.0, "{command:?} {metric:?}: {costs:?}");
+            }
         }
     }
 }

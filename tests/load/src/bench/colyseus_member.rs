@@ -85,6 +85,7 @@ impl ColyseusMember {
                 self.join(room, received).await
             }
             Step::Leave => self.leave(received).await,
+            Step::Command(..) => bail!("the service has no commands"),
         }
     }
 

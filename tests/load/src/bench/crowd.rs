@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use super::{
-    colyseus_member::ColyseusMember, service::Service, socket_member::SocketMember, variant::ClientKind,
+    colyseus_member::ColyseusMember, commands::Command, service::Service, socket_member::SocketMember,
+    variant::ClientKind,
 };
 use crate::{connection::Connection, latencies::Latencies, wire::Transport};
 
@@ -38,6 +39,8 @@ pub enum Step {
     Join(Arc<str>),
     /// Leaves the room.
     Leave,
+    /// Sends a command, for the nth time counted from 0.
+    Command(Command, usize),
 }
 
 /// Members on sockets of their own. Dropping the crowd drops the connections.

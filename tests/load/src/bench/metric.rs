@@ -38,6 +38,8 @@ pub enum Metric {
     WebSocketSocket,
     /// From the kill of the process with the sockets until a client is in the room again, in milliseconds.
     Back,
+    /// The 99th percentile of the time until an ack, while everybody sends a command at once, in milliseconds.
+    AckP99,
     /// CPU time of the load generator for an event, in milliseconds.
     ClientCpu,
 }
@@ -53,7 +55,7 @@ pub enum Better {
 
 impl Metric {
     /// All figures, in the order of the table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ServerCpu,
         Self::GatewayCpu,
         Self::AppCpu,
@@ -69,6 +71,7 @@ impl Metric {
         Self::SocketIoSocket,
         Self::WebSocketSocket,
         Self::Back,
+        Self::AckP99,
         Self::ClientCpu,
     ];
 
@@ -90,6 +93,7 @@ impl Metric {
             Self::SocketIoSocket => "memory per joined socket, Socket.IO, KiB",
             Self::WebSocketSocket => "memory per joined socket, WebSocket, KiB",
             Self::Back => "from SIGKILL until the first client is back, ms",
+            Self::AckP99 => "ack p99, all at once, ms",
             Self::ClientCpu => "CPU of the load generator per event, ms",
         }
     }
@@ -112,12 +116,17 @@ impl Metric {
 
     /// Formats a value, with how many times better it is than the reference's value.
     pub fn format(self, value: f64, reference: Option<f64>) -> String {
-        let text = format!("{value:.*}", self.decimals());
+        let text = self.format_alone(value);
         match reference.and_then(|reference| self.ratio(value, reference)) {
             Some(ratio) if ratio < 1.0 => format!("{text} ({ratio:.2}×)"),
             Some(ratio) => format!("{text} ({ratio:.1}×)"),
             None => text,
         }
+    }
+
+    /// Formats a value that is compared with no other.
+    pub fn format_alone(self, value: f64) -> String {
+        format!("{value:.*}", self.decimals())
     }
 
     /// How many times better a value is than another. None if there is no such number.

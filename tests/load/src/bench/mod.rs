@@ -4,12 +4,13 @@
 //! |---|---|
 //! | `variant`, `node_service`, `service` | runs what is compared |
 //! | `crowd`, `socket_member`, `colyseus_member`, `rooms`, `probe` | the clients |
-//! | `usage`, `capacity`, `ceiling`, `round` | measures |
+//! | `usage`, `capacity`, `commands`, `ceiling`, `round` | measures |
 //! | `metric`, `document` | compares, and formats the results |
 
 mod capacity;
 mod ceiling;
 mod colyseus_member;
+mod commands;
 mod crowd;
 mod document;
 mod metric;
@@ -29,12 +30,12 @@ use clap::Args;
 use tokio::time::Instant;
 
 pub use self::{
+    commands::Command,
     metric::{Metric, Values},
-    round::Effort,
+    round::{Effort, Measured},
     variant::Variant,
 };
 
-use self::metric::medians;
 use crate::{
     harness::{AppPlace, Settings},
     limits,
@@ -85,7 +86,8 @@ pub async fn run(options: &Options, binary: PathBuf, folder: PathBuf) -> Result<
     let results = compare(&variants, effort, binary, folder).await?;
     let scripts_per_second = ceiling::measure(CEILING_LENGTH).await?;
     let description = describe(options, effort, &machine, scripts_per_second);
-    let report = format!("{}\n\n{description}", document::format_table(&results));
+    let (events, commands) = (document::format_table(&results), document::format_commands(&results));
+    let report = format!("{events}\n\n{description}\n\n{commands}");
     println!("\n{report}");
     match &options.write {
         Some(file) => document::write(file, &report),
@@ -99,7 +101,7 @@ pub async fn compare(
     effort: Effort,
     binary: PathBuf,
     folder: PathBuf,
-) -> Result<Vec<(Variant, Values)>> {
+) -> Result<Vec<(Variant, Measured)>> {
     let app = AppPlace::InBridge;
     let settings = Settings { binary, folder, app, bridges: 1, grace: GRACE, ping: PING };
     let began = Instant::now();
@@ -111,7 +113,7 @@ pub async fn compare(
             rounds.push(round::measure(*variant, &settings, effort).await?);
         }
     }
-    Ok(variants.iter().copied().zip(rounds.iter().map(|rounds| medians(rounds))).collect())
+    Ok(variants.iter().copied().zip(rounds.iter().map(|rounds| round::medians(rounds))).collect())
 }
 
 fn describe(options: &Options, effort: Effort, machine: &str, scripts_per_second: f64) -> String {

@@ -34,7 +34,7 @@ impl Rooms {
             .collect();
         let calls = rooms.iter().enumerate().map(|(number, room)| {
             let leader = user_id(number * MEMBERS_PER_ROOM);
-            api.define(room, json!({"endAt": end_at, "leaderId": leader}))
+            api.define(room, json!({"endAt": end_at, "leaderId": leader, "timerBy": "anyone"}))
         });
         stream::iter(calls).buffer_unordered(CONCURRENT_CALLS).try_collect::<Vec<()>>().await?;
         Ok(Self(rooms))

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::{
     capacity,
+    commands::{self, Command, Costs},
     crowd::{Crowd, Step},
-    metric::{Metric, Values},
+    metric::{self, Metric, Values},
     probe::Probe,
     rooms::Rooms,
     service::Service,
@@ -35,9 +36,29 @@ pub struct Effort {
 /// How many members come and go before memory is measured.
 const FIRST_MEMBERS: usize = 100;
 
+/// What a round has measured of a variant.
+#[derive(Debug, Clone, Default)]
+pub struct Measured {
+    /// All figures of joins, leaves and memory.
+    pub values: Values,
+    /// What commands cost; nothing of services that have none.
+    pub costs: Costs,
+}
+
+/// The medians of several rounds.
+pub fn medians(rounds: &[Measured]) -> Measured {
+    let values: Vec<Values> = rounds.iter().map(|round| round.values.clone()).collect();
+    let of = |command| {
+        let costs: Vec<Values> =
+            rounds.iter().filter_map(|round| round.costs.get(&command).cloned()).collect();
+        (!costs.is_empty()).then(|| (command, metric::medians(&costs)))
+    };
+    Measured { values: metric::medians(&values), costs: Command::ALL.into_iter().filter_map(of).collect() }
+}
+
 /// Starts a variant with a Redis of its own, and measures it.
-pub async fn measure(variant: Variant, settings: &Settings, effort: Effort) -> Result<Values> {
-    let mut values = Values::new();
+pub async fn measure(variant: Variant, settings: &Settings, effort: Effort) -> Result<Measured> {
+    let Measured { mut values, mut costs } = Measured::default();
     let mut service = Service::start(variant, settings).await?;
     let rooms = Rooms::define(service.api(), "room", effort.members).await?;
     let client = variant.main_client();
@@ -55,6 +76,9 @@ pub async fn measure(variant: Variant, settings: &Settings, effort: Effort) -> R
     }
     values.extend(measure_cycles(&service, &mut crowd, &rooms, effort.cycles).await?);
     values.insert(Metric::Capacity, capacity::find(&mut crowd, &service, effort.trial).await?);
+    if matches!(variant, Variant::Rollcall(_)) {
+        costs = commands::measure(&service, &mut crowd, &rooms).await?;
+    }
 
     // The client that comes back was in the room when the process died.
     let _connection = probe.enter().await?;
@@ -75,7 +99,7 @@ pub async fn measure(variant: Variant, settings: &Settings, effort: Effort) -> R
         let (_, per_socket) = fill(&service, &rooms, client, effort.members).await?;
         values.insert(client.memory_metric(), per_socket);
     }
-    Ok(values)
+    Ok(Measured { values, costs })
 }
 
 /// Lets all members join. Returns the memory of each, in KiB. A few come and go before, so that what a service allocates
@@ -133,6 +157,6 @@ async fn join_and_leave(crowd: &mut Crowd, rooms: &Rooms) -> Result<(Latencies, 
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
-fn to_f64(count: u64) -> f64 {
+pub(super) fn to_f64(count: u64) -> f64 {
     count as f64
 }

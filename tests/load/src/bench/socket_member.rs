@@ -71,6 +71,7 @@ impl SocketMember {
         let (event, payload) = match &step {
             Step::Join(room) => ("room:join", json!({"groupId": &**room})),
             Step::Leave => ("room:leave", json!({})),
+            Step::Command(command, repeat) => (command.event(), command.payload(*repeat)),
         };
         let request = self.connection.send_request(event, &payload).await.map_err(lost)?;
         self.pending = Some(Pending { step, due, request, retry_at: None });
