@@ -1,7 +1,8 @@
 //! Limits how many calls to the app run at the same time. A call counts once, however many events it carries.
 //!
 //! Joins have a lower limit of their own within the limit of all calls, so that a rush of joins leaves room for leaves
-//! and connects. Two calls are exempt: the heartbeat, because the app would take every connection for lost without it,
+//! and connects. So have calls with messages, because the app may ask the platform about each, and a platform that does
+//! not answer must not hold up everything else. Two calls are exempt: the heartbeat, because the app would take every connection for lost without it,
 //! and one call that reports disconnects. A bridge never makes more than one heartbeat at the same time.
 
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) enum Lane {
     Shared,
     /// A join permit, then a call permit.
     Join,
+    /// A chat permit, then a call permit.
+    Chat,
 }
 
 impl Lane {
@@ -32,13 +35,13 @@ impl Lane {
             EventKind::Heartbeat => Self::Exempt,
             EventKind::Disconnect => Self::Disconnect,
             EventKind::Join => Self::Join,
+            EventKind::Chat => Self::Chat,
             EventKind::Connect
             | EventKind::Leave
             | EventKind::Read
             | EventKind::Sweep
             | EventKind::Timer
             | EventKind::Status
-            | EventKind::Chat
             | EventKind::Code => Self::Shared,
         }
     }
@@ -48,6 +51,7 @@ impl Lane {
 pub(super) struct ConcurrencyLimit {
     calls: Arc<Semaphore>,
     joins: Arc<Semaphore>,
+    chats: Arc<Semaphore>,
     disconnects: Arc<Semaphore>,
 }
 
@@ -55,16 +59,18 @@ pub(super) struct ConcurrencyLimit {
 #[derive(Debug, Default)]
 pub(super) struct CallPermit {
     _call: Option<OwnedSemaphorePermit>,
-    _join: Option<OwnedSemaphorePermit>,
+    _lane: Option<OwnedSemaphorePermit>,
 }
 
 impl ConcurrencyLimit {
-    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins.
+    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins and a quarter with
+    /// messages.
     pub(super) fn new(max_calls: usize, max_joins: usize) -> Self {
         let permits = |count| Arc::new(Semaphore::new(count));
         Self {
             calls: permits(max_calls.saturating_sub(EXEMPT_CALLS)),
             joins: permits(max_joins),
+            chats: permits((max_calls / 4).max(1)),
             disconnects: permits(1),
         }
     }
@@ -79,14 +85,18 @@ impl ConcurrencyLimit {
                     reserved = acquire(&self.disconnects) => reserved,
                     call = acquire(&self.calls) => call,
                 };
-                CallPermit { _call: call, _join: None }
+                CallPermit { _call: call, _lane: None }
             }
-            Lane::Shared => CallPermit { _call: acquire(&self.calls).await, _join: None },
-            Lane::Join => {
-                let join = acquire(&self.joins).await;
-                CallPermit { _call: acquire(&self.calls).await, _join: join }
-            }
+            Lane::Shared => CallPermit { _call: acquire(&self.calls).await, _lane: None },
+            Lane::Join => self.acquire_after(&self.joins).await,
+            Lane::Chat => self.acquire_after(&self.chats).await,
         }
+    }
+
+    /// Waits for a permit of a lane, and then for a call permit.
+    async fn acquire_after(&self, lane: &Arc<Semaphore>) -> CallPermit {
+        let lane = acquire(lane).await;
+        CallPermit { _call: acquire(&self.calls).await, _lane: lane }
     }
 }
 
@@ -133,6 +143,17 @@ mod tests {
         drop(permits);
         next.await;
         drop(reserved);
+    }
+
+    #[tokio::test]
+    async fn messages_leave_room_for_other_calls() {
+        let limit = ConcurrencyLimit::new(8, 1);
+        let messages = (limit.acquire(Lane::Chat).await, limit.acquire(Lane::Chat).await);
+        let mut next = Box::pin(limit.acquire(Lane::Chat));
+        assert!(next.as_mut().now_or_never().is_none());
+        let others: Vec<_> = (0..4).map(|_| limit.acquire(Lane::Shared).now_or_never().unwrap()).collect();
+        drop((messages, others));
+        next.await;
     }
 
     #[tokio::test]
