@@ -4,7 +4,7 @@
 //! Imports run in one direction, and a test holds them to it:
 //!
 //! ```text
-//! lifecycle ─► config ─► transport ─► session ─► {disconnects, fanout} ─► app ─► telemetry ─► {health, clock}
+//! lifecycle ─► config ─► transport ─► session ─► {disconnects, fanout, lobby} ─► app ─► telemetry ─► {health, clock}
 //!                 └────► listener ─► {limits, telemetry}
 //! ```
 //!
@@ -17,6 +17,7 @@
 //! | [`transport`] | translates between sockets and sessions: Socket.IO and plain WebSockets |
 //! | [`session`] | what one socket may do and when, whatever its transport |
 //! | [`disconnects`] | reports lost connections to the app |
+//! | [`lobby`] | tells clients how many are in which room |
 //! | [`fanout`] | brings the events of rooms from Redis to sessions |
 //! | [`app`] | calls the app: over HTTP, or in this process |
 //! | [`limits`] | permits, and rate limits per key |
@@ -38,6 +39,7 @@ mod health;
 mod lifecycle;
 mod limits;
 mod listener;
+mod lobby;
 mod session;
 mod telemetry;
 mod transport;

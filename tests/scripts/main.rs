@@ -24,6 +24,7 @@ mod late;
 mod layout;
 mod lease;
 mod leave;
+mod lobby;
 mod operators;
 mod pauses;
 mod rate_limit;

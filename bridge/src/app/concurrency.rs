@@ -42,7 +42,8 @@ impl Lane {
             | EventKind::Sweep
             | EventKind::Timer
             | EventKind::Status
-            | EventKind::Code => Self::Shared,
+            | EventKind::Code
+            | EventKind::Lobby => Self::Shared,
         }
     }
 }

@@ -173,7 +173,8 @@ impl State {
             | EventKind::Timer
             | EventKind::Status
             | EventKind::Chat
-            | EventKind::Code => MAX_EVENTS,
+            | EventKind::Code
+            | EventKind::Lobby => MAX_EVENTS,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::{
         ListenerArgs, ListenerOptions,
         file_limit::{self, FileBudget},
     },
+    lobby::args::LobbyArgs,
     session::args::SessionArgs,
     telemetry::TelemetryArgs,
     transport::{SocketLimits, TransportArgs},
@@ -48,6 +49,9 @@ pub(crate) struct BridgeArgs {
     session: SessionArgs,
 
     #[command(flatten)]
+    lobby: LobbyArgs,
+
+    #[command(flatten)]
     app: AppArgs,
 
     /// Time between two heartbeats to the app, in milliseconds: a third of the app's lease_ms or less.
@@ -73,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) namespace: String,
     pub(crate) socket_limits: SocketLimits,
     pub(crate) session: SessionArgs,
+    pub(crate) lobby_interval: Duration,
     pub(crate) app: AppLocation,
     pub(crate) calls: CallLimits,
     pub(crate) secret: Secret,
@@ -105,6 +110,7 @@ impl Config {
             socket_limits: args.transport.limits(listener.connection_limits.handshake)?,
             listener,
             session: args.session,
+            lobby_interval: args.lobby.interval(),
             calls: args.app.call_limits()?,
             redis,
             keyspace,

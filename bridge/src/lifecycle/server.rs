@@ -37,6 +37,7 @@ use crate::{
         origin,
         tls::Tls,
     },
+    lobby::Lobby,
     session::{Context, Shutdown},
     telemetry::metrics_server,
     transport::{self, Sockets, socketio},
@@ -121,6 +122,7 @@ impl Bridge {
             disconnects: Disconnects::new(Arc::clone(&app)),
             hub: Arc::clone(&hub),
             resync: Arc::clone(&resync),
+            lobby: Arc::new(Lobby::new(Arc::clone(&app), config.lobby_interval)),
             // A join waits for the subscription first and for the app after it.
             subscribe_timeout: config.calls.timeout / 2,
             lease_losses: lease_losses.clone(),
@@ -201,6 +203,7 @@ impl Bridge {
         services.spawn(self.sweeper.run());
         services.spawn(self.subscriber.run());
         services.spawn(self.resync.run());
+        services.spawn(Arc::clone(&context.lobby).run());
         for &kind in EventKind::ALL {
             services.spawn(Arc::clone(&context.app).dispatch(kind));
         }

@@ -12,6 +12,7 @@ use crate::{
     disconnects::Disconnects,
     fanout::{Hub, resync::ResyncQueue},
     limits::permits::Permits,
+    lobby::Lobby,
 };
 
 /// What all sessions of this bridge share.
@@ -21,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) disconnects: Disconnects,
     pub(crate) hub: Arc<Hub>,
     pub(crate) resync: Arc<ResyncQueue>,
+    pub(crate) lobby: Arc<Lobby>,
     /// How long a join waits until its room is subscribed.
     pub(crate) subscribe_timeout: Duration,
     /// Rises when the app has taken all connections of this bridge for lost.

@@ -16,6 +16,7 @@
 //! | [`join`], [`rejoin`], [`leave`] | entering a room, entering it again after a lost lease, and leaving it |
 //! | [`repeated_join`] | a join of the room that the session is in |
 //! | [`room_command`] | commands to the room that the session is in |
+//! | [`lobby`] | how many are in which room |
 //! | [`updates`], [`filter`] | hands room updates to the client, each once |
 //! | [`expiry`], [`refresh`] | when a token expires, and a new token in time |
 //! | [`outbound`] | the way to the client |
@@ -28,6 +29,7 @@ mod expiry;
 mod filter;
 mod join;
 mod leave;
+mod lobby;
 mod membership;
 mod outbound;
 mod rate_limit;
@@ -43,6 +45,7 @@ use rollcall_protocol::{
     UserId,
     client::{ClientEvent, DRAINING, Draining, EXPIRING, Identity},
     close::CloseReason,
+    lobby::LOBBY_CHANGED,
 };
 use rollcall_sockets::queue::TooSlow;
 use tokio::{
@@ -64,6 +67,7 @@ pub(crate) use self::{
 };
 use crate::{
     limits::permits::Permit,
+    lobby::Watch,
     telemetry::{
         metrics::{self, Queue},
         trace::{Activity, ClientTrace},
@@ -86,6 +90,8 @@ pub(crate) struct Session<O> {
     rate_limit: Arc<SocketRateLimit>,
     lease_losses: watch::Receiver<u64>,
     room: RoomState,
+    /// The rooms whose counts the client watches.
+    watch: Option<Box<Watch>>,
     /// When the session ends because the bridge drains.
     drain_at: Option<Instant>,
 }
@@ -113,6 +119,7 @@ impl<O: Outbound> Session<O> {
             outbound,
             inbox,
             room: RoomState::Outside,
+            watch: None,
             drain_at: None,
         };
         tasks.spawn(session.run());
@@ -170,6 +177,10 @@ impl<O: Outbound> Session<O> {
                 }
                 () = sleep_until_some(self.room.rejoin_at()) => Box::pin(self.rejoin()).await,
                 update = updates::next(&mut self.room), if !is_full => self.forward(update),
+                counts = lobby::next(&mut self.watch), if !is_full => {
+                    self.outbound.emit(LOBBY_CHANGED, &counts);
+                    Ok(())
+                }
             };
             if let Err(reason) = step {
                 return reason;
@@ -193,6 +204,9 @@ impl<O: Outbound> Session<O> {
             ClientEvent::Leave => encode_ack(Some(event), self.traced(event, Self::leave).await),
             ClientEvent::Refresh => {
                 encode_ack(Some(event), self.traced(event, async |it| it.refresh(&payload).await).await)
+            }
+            ClientEvent::Watch => {
+                encode_ack(Some(event), self.traced(event, async |it| it.watch(&payload).await).await)
             }
             ClientEvent::Command(name) => {
                 encode_ack(Some(event), self.traced(event, async |it| it.command(name, &payload).await).await)

@@ -39,7 +39,7 @@ async fn respond(request: Request) -> Response {
 }
 
 async fn handle_request(mut request: Request) -> Result<Response, Error> {
-    let resource = Resource::parse(request.uri().path())?;
+    let resource = Resource::parse(request.uri().path(), request.uri().query())?;
     let method = request.method().clone();
     if let (Resource::Description, &Method::GET) = (&resource, &method) {
         return Ok(http::text(StatusCode::OK, "application/json", DESCRIPTION));
@@ -48,6 +48,7 @@ async fn handle_request(mut request: Request) -> Result<Response, Error> {
     let methods = resource.methods();
     match (resource, method) {
         (Resource::Rooms, Method::GET) => live::list(request.uri().query()).await,
+        (Resource::Counts, Method::GET) => live::counts(request.uri().query()).await,
         (Resource::Room(room), Method::GET) => definitions::get(&room, request.headers()).await,
         (Resource::Room(room), Method::PUT) => definitions::put(&room, &mut request).await,
         (Resource::Room(room), Method::PATCH) => definitions::patch(&room, &mut request).await,

@@ -15,7 +15,7 @@ use rollcall_protocol::{
 use rollcall_rooms::Error;
 use serde::{Deserialize, de::DeserializeOwned};
 use spin_sdk::{
-    http::{Request, StatusCode},
+    http::{HeaderValue, Request, StatusCode},
     wasip3::random::random::get_random_u64,
 };
 
@@ -110,6 +110,27 @@ pub async fn history(room: &RoomId, query: Option<&str>) -> Result<Response, Err
     let request: HistoryRequest = path::query(query)?;
     respond_with(async {
         Ok(http::json(StatusCode::OK, &redis::rooms().await?.history(room, &request).await?))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CountsQuery {
+    ids: String,
+}
+
+/// How long a page may keep counts, which depend on its token.
+const COUNTS_CACHE: &str = "private, max-age=3";
+
+pub async fn counts(query: Option<&str>) -> Result<Response, Error> {
+    let CountsQuery { ids } = path::query(query)?;
+    let ids = ids.split(',').map(str::parse).collect::<Result<Vec<RoomId>, _>>().map_err(malformed)?;
+    respond_with(async {
+        features::ensure(Feature::Lobby).await?;
+        let mut response = http::json(StatusCode::OK, &redis::rooms().await?.counts(&ids).await?);
+        response.headers_mut().insert("cache-control", HeaderValue::from_static(COUNTS_CACHE));
+        Ok(response)
     })
     .await
 }

@@ -11,6 +11,8 @@ pub enum Resource {
     Description,
     /// `/rooms`
     Rooms,
+    /// `/rooms/counts?ids=…`
+    Counts,
     /// `/rooms/{id}`
     Room(RoomId),
     /// `/rooms/{id}/members`
@@ -41,6 +43,7 @@ impl Resource {
         match self {
             Self::Description
             | Self::Rooms
+            | Self::Counts
             | Self::Members(_)
             | Self::Attendance(_)
             | Self::Messages(_)
@@ -52,12 +55,13 @@ impl Resource {
         }
     }
 
-    /// Parses a path. Ids are percent-encoded.
-    pub fn parse(path: &str) -> Result<Self, Refusal> {
+    /// Parses a path. Ids are percent-encoded. A room may have the id `counts`, and no request about it has `ids`.
+    pub fn parse(path: &str, query: Option<&str>) -> Result<Self, Refusal> {
         let segments: Vec<_> = path.split('/').skip(1).collect();
         Ok(match segments.as_slice() {
             ["openapi.json"] => Self::Description,
             ["rooms"] => Self::Rooms,
+            ["rooms", "counts"] if query.is_some_and(|query| query.starts_with("ids=")) => Self::Counts,
             ["rooms", id] => Self::Room(parse(id)?),
             ["rooms", id, "members"] => Self::Members(parse(id)?),
             ["rooms", id, "members", user] => Self::Member(parse(id)?, parse(user)?),

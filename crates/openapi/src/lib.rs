@@ -29,6 +29,7 @@ pub fn document() -> String {
     ),
     paths(
         paths::list,
+        paths::counts,
         paths::get,
         paths::put,
         paths::patch,

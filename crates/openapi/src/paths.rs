@@ -8,6 +8,7 @@ use rollcall_protocol::{
     chat::{ChatAck, History, HistoryRequest},
     code::{SnippetContent, Snippets},
     definition::{DefinitionPatch, SessionDefinition},
+    lobby::RoomCounts,
     timer::TimerAck,
 };
 use utoipa::{IntoParams, IntoResponses};
@@ -52,6 +53,14 @@ struct Room {
     /// The room's id, percent-encoded
     #[param(min_length = 1, max_length = 128)]
     id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RoomIds {
+    /// The ids of up to 100 rooms, separated by commas
+    #[param(min_length = 1)]
+    ids: String,
 }
 
 #[derive(IntoParams)]
@@ -180,6 +189,15 @@ pub fn command_chat() {}
             content_type = "application/problem+json"),
         Refusals))]
 pub fn history() {}
+
+/// Counts the members of rooms
+#[utoipa::path(get, path = "/rooms/counts", security(("operator" = []), ("user" = [])), params(RoomIds),
+    responses(
+        (status = 200, description = "The counts, for three seconds", body = RoomCounts),
+        (status = 404, description = "The deployment does without the lobby", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals))]
+pub fn counts() {}
 
 /// Lists the snippets of a room that is live, or that keeps them
 #[utoipa::path(get, path = "/rooms/{id}/snippets", security(("operator" = [])), params(Room),

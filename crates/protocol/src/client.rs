@@ -17,6 +17,8 @@ pub enum ClientEvent {
     Leave,
     /// Present a new token before the old token expires.
     Refresh,
+    /// Watch how many are in which room.
+    Watch,
     /// Change something in the room that the member is in.
     Command(CommandName),
 }
@@ -25,7 +27,7 @@ impl ClientEvent {
     /// All events.
     pub fn all() -> impl Iterator<Item = Self> {
         let commands = CommandName::ALL.iter().copied().map(Self::Command);
-        [Self::Join, Self::Leave, Self::Refresh].into_iter().chain(commands)
+        [Self::Join, Self::Leave, Self::Refresh, Self::Watch].into_iter().chain(commands)
     }
 
     /// The event of a name.
@@ -39,6 +41,7 @@ impl ClientEvent {
             Self::Join => "room:join",
             Self::Leave => "room:leave",
             Self::Refresh => "auth:refresh",
+            Self::Watch => "lobby:watch",
             Self::Command(command) => command.as_str(),
         }
     }

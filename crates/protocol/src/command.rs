@@ -22,11 +22,13 @@ pub enum Feature {
     Chat,
     /// Code that members share.
     Code,
+    /// How many are in which room, for those who are outside.
+    Lobby,
 }
 
 impl Feature {
     /// All features.
-    pub const ALL: &[Self] = &[Self::Timer, Self::Status, Self::Chat, Self::Code];
+    pub const ALL: &[Self] = &[Self::Timer, Self::Status, Self::Chat, Self::Code, Self::Lobby];
 
     /// The name, as in definitions and in the variable `features`.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Feature {
             Self::Status => "status",
             Self::Chat => "chat",
             Self::Code => "code",
+            Self::Lobby => "lobby",
         }
     }
 

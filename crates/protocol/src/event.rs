@@ -259,6 +259,8 @@ pub enum EventKind {
     Chat,
     /// [`CodeCommand`](crate::code::CodeCommand)
     Code,
+    /// [`CountRooms`](crate::lobby::CountRooms)
+    Lobby,
 }
 
 impl EventKind {
@@ -275,6 +277,7 @@ impl EventKind {
         Self::Status,
         Self::Chat,
         Self::Code,
+        Self::Lobby,
     ];
 
     /// The name in bodies, logs and metrics.
@@ -291,6 +294,7 @@ impl EventKind {
             Self::Status => "status",
             Self::Chat => "chat",
             Self::Code => "code",
+            Self::Lobby => "lobby",
         }
     }
 
@@ -308,6 +312,7 @@ impl EventKind {
             Self::Status => "/events/status",
             Self::Chat => "/events/chat",
             Self::Code => "/events/code",
+            Self::Lobby => "/events/lobby",
         }
     }
 
@@ -325,6 +330,7 @@ impl EventKind {
             Self::Status => "rollcall.status",
             Self::Chat => "rollcall.chat",
             Self::Code => "rollcall.code",
+            Self::Lobby => "rollcall.lobby",
         }
     }
 
@@ -335,6 +341,7 @@ impl EventKind {
             Self::Status => Some(Feature::Status),
             Self::Chat => Some(Feature::Chat),
             Self::Code => Some(Feature::Code),
+            Self::Lobby => Some(Feature::Lobby),
             Self::Connect
             | Self::Join
             | Self::Leave

@@ -10,6 +10,7 @@
 //! | [`chat`] | the chat of a room |
 //! | [`code`] | the code that the members of a room share |
 //! | [`hook`] | the call that asks the platform about a message |
+//! | [`lobby`] | how many are in which room |
 //! | [`close`] | why a bridge closes a socket |
 //! | [`event`] | events that a bridge sends to the app |
 //! | [`call`] | the call that delivers one event: a signed CloudEvent over HTTP |
@@ -46,6 +47,7 @@ pub mod hook;
 pub mod id;
 pub mod json;
 pub mod keyspace;
+pub mod lobby;
 pub mod origin;
 pub mod resume;
 pub mod shard;

@@ -115,13 +115,13 @@ describe('readiness at the start', { timeout: 900_000 }, () => {
     [
       'a time without unit',
       { SPIN_VARIABLE_GRACE_MS: '30s' },
-      ['join', 'leave', 'disconnect', 'heartbeat', 'read', 'sweep', 'timer', 'status', 'chat', 'code'],
+      ['join', 'leave', 'disconnect', 'heartbeat', 'read', 'sweep', 'timer', 'status', 'chat', 'code', 'lobby'],
       /grace_ms/,
     ],
     [
       'a prefix with a colon',
       { SPIN_VARIABLE_REDIS_PREFIX: 'a:b' },
-      ['join', 'leave', 'disconnect', 'heartbeat', 'read', 'sweep', 'timer', 'status', 'chat', 'code'],
+      ['join', 'leave', 'disconnect', 'heartbeat', 'read', 'sweep', 'timer', 'status', 'chat', 'code', 'lobby'],
       /misconfigured: the variable redis_prefix must be 1 to 32 letters/,
     ],
     [
@@ -222,7 +222,7 @@ describe('readiness at the start', { timeout: 900_000 }, () => {
       app.appUrl,
     );
     try {
-      await until(() => reasons(bridge).length === 11, 'the bridge logs the reasons');
+      await until(() => reasons(bridge).length === 12, 'the bridge logs the reasons');
       assert.ok(reasons(bridge).every((line) => /does not accept this bridge's signature/.test(line)));
       await becomesAt(bridge.address, ['app']);
       await becomesAt(app.address, []);

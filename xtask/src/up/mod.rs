@@ -197,7 +197,7 @@ fn variables(redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 8] {
         ("SPIN_VARIABLE_REDIS_CREDENTIALS", credentials),
         ("SPIN_VARIABLE_REDIS_ADDRESS", address),
         ("SPIN_VARIABLE_REDIS_DATABASE", redis.database().to_owned()),
-        (FEATURES, std::env::var(FEATURES).unwrap_or_else(|_| "timer status chat code".to_owned())),
+        (FEATURES, std::env::var(FEATURES).unwrap_or_else(|_| "timer status chat code lobby".to_owned())),
         ("SPIN_VARIABLE_BRIDGE_SECRETS", secrets.bridge_secret.clone()),
         ("SPIN_VARIABLE_JWT_KEYS", secrets.jwt_keys()),
         ("SPIN_VARIABLE_OPERATOR_TOKENS", secrets.operator_token.clone()),

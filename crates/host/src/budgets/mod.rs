@@ -27,6 +27,7 @@ use rollcall_protocol::{
     event::{
         AppEvent, Connect, Disconnect, EntryRef, EventKind, Heartbeat, Join, Leave, Membership, Read, Sweep,
     },
+    lobby::CountRooms,
     status::{Goal, Status, StatusAction, StatusCommand, StatusUpdate},
     timer::{TimerAction, TimerCommand, TimerPlan},
 };
@@ -55,6 +56,8 @@ chat, new instance          279  monotonic-clock.wait-for, redis.connection.exec
 chat                        207  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 code, new instance          606  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 code                        536  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+lobby, new instance         542  monotonic-clock.wait-for, 13 redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+lobby, twenty rooms         467  monotonic-clock.wait-for, 13 redis.connection.execute, wall-clock.now
 disconnect, new instance    217  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  158  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 leave, new instance         216  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
@@ -83,6 +86,7 @@ const COMPONENTS: &[&str] = &[
     "status",
     "chat",
     "code",
+    "lobby",
     "disconnect",
     "leave",
     "heartbeat",
@@ -102,7 +106,7 @@ fn variables(redis: &RedisServer) -> BTreeMap<String, String> {
         ("bridge_secrets", BRIDGE_SECRET.to_owned()),
         ("jwt_keys", format!(r#"{{"keys":[{{"kty":"oct","alg":"HS256","k":"{key}"}}]}}"#)),
         ("operator_tokens", "operator-token-of-the-tests".to_owned()),
-        ("features", "timer status chat code".to_owned()),
+        ("features", "timer status chat code lobby".to_owned()),
         // Longer than the test.
         ("grace_ms", "300000".to_owned()),
         ("lease_ms", "300000".to_owned()),
@@ -327,6 +331,11 @@ async fn each_event_costs_what_the_table_says() {
     meter.measure("chat", in_turn(["chat, new instance", "chat"], &chat)).await;
     let code = |number| sign(&code_command(number));
     meter.measure("code", in_turn(["code, new instance", "code"], &code)).await;
+    let lobby = |_| {
+        let ids = (0..20).map(|number| format!("room-{number}").parse().unwrap());
+        sign(&CountRooms { ids: ids.collect() })
+    };
+    meter.measure("lobby", in_turn(["lobby, new instance", "lobby, twenty rooms"], &lobby)).await;
     let disconnect = |number| sign(&Disconnect(membership(number)));
     meter.measure("disconnect", in_turn(["disconnect, new instance", "disconnect"], &disconnect)).await;
     let leave = |number| sign(&Leave(membership(number)));

@@ -9,6 +9,7 @@
 //! | `status` | what members say about themselves |
 //! | `chat` | messages |
 //! | `code` | code that members share |
+//! | `lobby` | how many are in which room |
 //! | `sweep` | what is overdue happens although no call arrives |
 //! | `call` | runs of a script, until the room is settled and nothing is left to do |
 //! | `reply` | replies of scripts |
@@ -18,6 +19,7 @@ mod chat;
 mod code;
 mod command;
 mod join;
+mod lobby;
 mod operators;
 pub(crate) mod reply;
 mod status;

@@ -1,6 +1,7 @@
--- Who calls: a member over a connection, or an operator, and what the session lets them use.
+-- Who calls: a member over a connection, or an operator.
 
 --- @include "entry"
+--- @include "features"
 --- @include "member"
 
 -- Whether the command comes from a connection in the room, or from an operator.
@@ -21,9 +22,4 @@ end
 -- Whether the caller wrote a message or a snippet.
 local function is_author(item)
   return get_text(item.userId) == call.userId
-end
-
--- features: names separated by spaces, or * for all; a session of an earlier version of Rollcall has none
-local function has_feature(features, name)
-  return not features or features == '*' or string.find(' ' .. features .. ' ', ' ' .. name .. ' ')
 end

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+
+import { passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
+import { command } from '../harness/command.mjs';
+import { Harness, TRANSPORTS } from '../harness/harness.mjs';
+import { PASS } from '../harness/proxy.mjs';
+import { tokenFor } from '../harness/tokens.mjs';
+import { until } from '../harness/wait.mjs';
+
+const INTERVAL = { ROLLCALL_LOBBY_INTERVAL_MS: '200' };
+const FEATURES = { SPIN_VARIABLE_FEATURES: 'lobby', ...INTERVAL };
+
+const countsOf = ({ rooms }) => rooms.map(({ id, count }) => [id, count]);
+
+describe('lobby', { timeout: 900_000 }, () => {
+  let [harness, proxy] = [];
+  before(async () => {
+    [harness, proxy] = await startBehindProxy({ persistent: true, variables: FEATURES });
+  });
+  afterEach(() => passAgain(proxy));
+  after(async () => {
+    await harness?.stop();
+    await proxy?.stop();
+  });
+
+  /** Waits until a watcher is told a count of a room. */
+  const hears = (watcher, room, count) =>
+    watcher.next('lobby:changed', ({ rooms }) => rooms.some((row) => row.id === room && row.count === count));
+
+  for (const transport of TRANSPORTS) {
+    test(`a client in no room learns how many are where (${transport})`, async () => {
+      const [first, second, idle] = [await harness.room(), await harness.room(), await harness.room()];
+      const lea = await harness.socketIo('lea');
+      await lea.enter(first);
+      const watcher = await harness.connect(transport, 'max', { bridge: 1 });
+      const counts = await command(watcher, 'lobby:watch', { ids: [first, second, idle, 'nowhere', first] });
+      assert.deepEqual(countsOf(counts), [
+        [first, 1],
+        [second, 0],
+        [idle, 0],
+        ['nowhere', 0],
+      ]);
+      assert.ok(counts.rooms[0].endAt > counts.now);
+      assert.deepEqual(Object.keys(counts.rooms[1]), ['id', 'count']);
+
+      const kim = await harness.webSocket('kim');
+      await kim.enter(second);
+      const change = await hears(watcher, second, 1);
+      assert.deepEqual(countsOf(change), [[second, 1]], 'only what has changed');
+      await kim.request('room:leave', {});
+      await hears(watcher, second, 0);
+      assert.equal((await harness.api('POST', `/rooms/${first}/end`)).status, 204);
+      const ended = await hears(watcher, first, 0);
+      assert.equal(ended.rooms[0].endAt, undefined);
+
+      assert.deepEqual(await command(watcher, 'lobby:watch', { ids: [] }), { rooms: [] });
+      const other = await harness.connect(transport, 'ben', { bridge: 1 });
+      await command(other, 'lobby:watch', { ids: [idle] });
+      const told = watcher.count('lobby:changed');
+      const eva = await harness.socketIo('eva');
+      await eva.enter(idle);
+      await hears(other, idle, 1);
+      assert.deepEqual(countsOf(await command(watcher, 'lobby:watch', { ids: [idle] })), [[idle, 1]]);
+      assert.equal(watcher.count('lobby:changed'), told, 'who watches nothing is told nothing');
+    });
+
+    test(`refusals say what to do and change nothing (${transport})`, async () => {
+      const room = await harness.room();
+      const watcher = await harness.connect(transport, 'max');
+      await command(watcher, 'lobby:watch', { ids: [room] });
+      for (const [payload, reason] of [
+        [{}, /ids/],
+        [[room], /object/],
+        [{ ids: room }, /sequence/],
+        [{ ids: [''] }, /empty|128/],
+        [{ ids: [{ id: room }] }, /id/],
+        [{ ids: Array.from({ length: 101 }, (_, number) => `${number}`) }, /at most 100/],
+      ]) {
+        const ack = await watcher.request('lobby:watch', payload);
+        assert.equal(ack.code, 'MALFORMED', `${JSON.stringify(payload)}: ${JSON.stringify(ack)}`);
+        assert.match(ack.message, reason);
+      }
+      const lea = await harness.socketIo('lea');
+      await lea.enter(room);
+      await hears(watcher, room, 1);
+    });
+  }
+
+  test('counts name rooms as the client does', async () => {
+    assert.equal((await harness.api('PUT', '/rooms/4711', { endAt: Date.now() + 3_600_000 })).status, 201);
+    const [one, other] = [await harness.socketIo('max'), await harness.webSocket('ben', { bridge: 1 })];
+    assert.deepEqual(countsOf(await command(one, 'lobby:watch', { ids: [4711] })), [[4711, 0]]);
+    assert.deepEqual(countsOf(await command(other, 'lobby:watch', { ids: ['4711'] })), [['4711', 0]]);
+    const lea = await harness.socketIo('lea');
+    await lea.enter(4711);
+    await hears(one, 4711, 1);
+    await hears(other, '4711', 1);
+  });
+
+  test('many watchers of the same rooms cost as many calls as one', async () => {
+    const rooms = [await harness.room(), await harness.room()];
+    let calls = 0;
+    proxy.does = ({ path, body }) => {
+      calls += path === '/events/lobby' && JSON.stringify(body).includes(`"${rooms[0]}"`) ? 1 : 0;
+      return PASS;
+    };
+    const first = await harness.webSocket('max', { bridge: 1 });
+    await command(first, 'lobby:watch', { ids: rooms });
+    await until(() => calls >= 2, 'the bridge asks by itself');
+    const before = calls;
+    const watchers = [];
+    for (let number = 0; number < 20; number += 1) {
+      const watcher = await harness.webSocket(`max-${number}`, { bridge: 1 });
+      await command(watcher, 'lobby:watch', { ids: number % 2 ? rooms : rooms.toReversed() });
+      watchers.push(watcher);
+    }
+    assert.ok(calls - before <= 10, `${calls - before} calls for 20 watchers`);
+    const lea = await harness.socketIo('lea');
+    await lea.enter(rooms[1]);
+    await Promise.all(watchers.map((watcher) => hears(watcher, rooms[1], 1)));
+    for (const watcher of [first, ...watchers]) watcher.terminate();
+    await until(async () => {
+      const seen = calls;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      return calls === seen;
+    }, 'nobody watches, so the bridge asks no more');
+  });
+
+  test('counts are right again after Redis was away', async () => {
+    const room = await harness.room();
+    const [lea, watcher] = [await harness.socketIo('lea'), await harness.webSocket('max', { bridge: 1 })];
+    await command(watcher, 'lobby:watch', { ids: [room] });
+    await harness.redis.crash();
+    await harness.redis.restart();
+    await until(async () => (await lea.join(room)).success, 'lea is in the room');
+    await hears(watcher, room, 1);
+  });
+
+  test('a page asks for counts with the token of a member, and may keep them for a moment', async () => {
+    const room = await harness.room({ members: ['lea'] });
+    const lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    const ask = async (query, token) =>
+      fetch(`${harness.appUrl}/rooms/counts${query}`, { headers: { authorization: `Bearer ${token}` } });
+    const token = await tokenFor('somebody');
+    const response = await ask(`?ids=${room},nowhere`, token);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('cache-control'), 'private, max-age=3');
+    const counts = await response.json();
+    assert.deepEqual(countsOf(counts), [
+      [room, 1],
+      ['nowhere', 0],
+    ]);
+    const query = `?${new URLSearchParams({ ids: [room, '수학'].join(',') })}`;
+    assert.deepEqual(countsOf(await (await ask(query, token)).json())[0], [room, 1]);
+    assert.deepEqual(countsOf(await (await harness.api('GET', `/rooms/counts?ids=${room}`)).json()), [[room, 1]]);
+    assert.equal((await ask(`?ids=${room}`, 'x.y.z')).status, 401);
+    assert.equal((await ask(`?ids=${room}`, '')).status, 401);
+    assert.equal((await ask('?ids=', token)).status, 400);
+    const many = Array.from({ length: 101 }, (_, number) => number).join(',');
+    assert.equal((await ask(`?ids=${many}`, token)).status, 400);
+    const method = await fetch(`${harness.appUrl}/rooms/counts?ids=${room}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${token}` },
+    });
+    assert.equal(method.status, 405);
+  });
+
+  test('a room may have the id counts', async () => {
+    const put = await harness.api('PUT', '/rooms/counts', { endAt: Date.now() + 3_600_000 });
+    assert.equal(put.status, 201);
+    assert.equal(typeof (await (await harness.api('GET', '/rooms/counts')).json()).endAt, 'number');
+    assert.equal((await harness.api('DELETE', '/rooms/counts')).status, 204);
+  });
+});
+
+test('a deployment without the lobby says so', { timeout: 300_000 }, async () => {
+  const harness = await Harness.start({ variables: { SPIN_VARIABLE_FEATURES: 'chat' } });
+  try {
+    const [room, watcher] = [await harness.room(), await harness.webSocket('max')];
+    assert.equal((await watcher.request('lobby:watch', { ids: [room] })).code, 'FEATURE_OFF');
+    const response = await harness.api('GET', `/rooms/counts?ids=${room}`);
+    assert.equal((await response.json()).code, 'FEATURE_OFF');
+  } finally {
+    await harness.stop();
+  }
+});
