@@ -97,8 +97,7 @@ impl Live {
         if self.has_applied(user, command.id) {
             let latest = self.chat.iter().rev().take(LATEST).filter_map(Item::as_message);
             let sent = latest.filter(|message| message.id == command.id && Some(message.author.user) == user);
-            let sent = sent.copied().next().filter(|_| matches!(command.action, ChatAction::Send(_)));
-            return Ok(self.chat_done(sent, now, true));
+            return Ok(self.chat_done(sent.copied().next(), now, true));
         }
         let is_moderator = user.is_none_or(|user| self.leader() == Some(user));
         let is_for_all = matches!(command.action, ChatAction::Send(_) | ChatAction::Delete(_));

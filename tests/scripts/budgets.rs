@@ -32,6 +32,7 @@ const COMMANDS: &[(&str, u64)] = &[
     ("status", 20),
     ("status as it was", 9),
     ("message", 25),
+    ("further message", 23),
     ("message that is sent again", 9),
     ("history", 9),
     ("snippet", 28),
@@ -89,6 +90,7 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
     meter.count("status", room.say("lea/1#away", Status::Away)).await.unwrap();
     meter.count("status as it was", room.say("lea/1#still", Status::Away)).await.unwrap();
     meter.count("message", room.write("lea/1#hello", "Hello")).await.unwrap();
+    meter.count("further message", room.write("lea/1#more", "Hello")).await.unwrap();
     meter.count("message that is sent again", room.write("lea/1#hello", "Hello")).await.unwrap();
     meter.count("history", room.history("lea/1", HistoryRequest::default())).await.unwrap();
     let snippet = meter.count("snippet", room.share("lea/1#share", "x")).await.unwrap();

@@ -29,6 +29,15 @@ impl Fixture {
         Ok(serde_json::from_str(ack.map_err(expect_refusal)?.get()).unwrap())
     }
 
+    /// Checks whether a member may send a message. Returns the ack if it was sent before.
+    pub async fn check_message(&self, who: &str) -> Result<Option<ChatAck>, ErrorCode> {
+        let (entry, id) = who.split_once('#').unwrap();
+        let membership = self.membership(entry);
+        let command = ChatCommand { membership, command_id: id.parse().unwrap(), action: send("Hello") };
+        let checked = self.rooms().check_message(&command).await.map_err(expect_refusal)?;
+        Ok(checked.map(|ack| serde_json::from_str(ack.get()).unwrap()))
+    }
+
     /// Reads a page as a member.
     pub async fn history(&self, entry: &str, request: HistoryRequest) -> Result<History, ErrorCode> {
         let action = ChatAction::History(request);
@@ -146,33 +155,23 @@ async fn a_message_that_is_sent_again_after_a_hundred_others_is_sent_once_and_no
 async fn a_check_before_a_message_says_what_sending_it_would_and_changes_nothing() {
     let mut room = room().await;
     room.settings.chat_burst = 2;
-    let check = async |room: &Fixture, who: &str| {
-        let (entry, id) = who.split_once('#').unwrap();
-        let command = ChatCommand {
-            membership: room.membership(entry),
-            command_id: id.parse().unwrap(),
-            action: send("Hello"),
-        };
-        let checked = room.rooms().check_message(&command).await.map_err(expect_refusal)?;
-        Ok(checked.map(|ack| serde_json::from_str::<ChatAck>(ack.get()).unwrap()))
-    };
     for _ in 0..5 {
-        assert_eq!(check(&room, "kim/1#1").await, Ok(None));
+        assert_eq!(room.check_message("kim/1#1").await, Ok(None));
     }
-    assert_eq!(check(&room, "kim/2#1").await, Err(ErrorCode::NotInRoom));
+    assert_eq!(room.check_message("kim/2#1").await, Err(ErrorCode::NotInRoom));
     let sent = room.write("kim/1#1", "Hello").await.unwrap();
-    assert_eq!(check(&room, "kim/1#1").await, Ok(Some(sent)));
+    assert_eq!(room.check_message("kim/1#1").await, Ok(Some(sent)));
     room.write("kim/1#2", "Hello").await.unwrap();
-    assert_eq!(check(&room, "kim/1#3").await, Err(ErrorCode::RateLimited));
+    assert_eq!(room.check_message("kim/1#3").await, Err(ErrorCode::RateLimited));
     room.chat("lea/1#1", slow(10_000)).await.unwrap();
     room.at(5000).write("kim/1#4", "Hello").await.unwrap();
-    assert_eq!(check(&room, "kim/1#5").await, Err(ErrorCode::SlowMode));
+    assert_eq!(room.check_message("kim/1#5").await, Err(ErrorCode::SlowMode));
     room.chat("lea/1#2", mute("kim", None)).await.unwrap();
-    assert_eq!(check(&room, "kim/1#6").await, Err(ErrorCode::Muted));
+    assert_eq!(room.check_message("kim/1#6").await, Err(ErrorCode::Muted));
     room.define(SessionDefinition { features: Some(vec![]), ..definition() }).await;
-    assert_eq!(check(&room, "kim/1#7").await, Err(ErrorCode::FeatureOff));
+    assert_eq!(room.check_message("kim/1#7").await, Err(ErrorCode::FeatureOff));
     room.at(61 * MINUTE);
-    assert_eq!(check(&room, "kim/1#8").await, Err(ErrorCode::NotInRoom));
+    assert_eq!(room.check_message("kim/1#8").await, Err(ErrorCode::NotInRoom));
 }
 
 #[tokio::test]
@@ -264,6 +263,32 @@ async fn a_muted_user_sends_nothing_until_the_time_is_over_also_after_coming_bac
 }
 
 #[tokio::test]
+async fn a_room_forgets_mutes_that_are_over_when_somebody_is_muted() {
+    let mut room = room().await;
+    for (id, user, for_ms) in [("1", "ali", 1000), ("2", "ben", 1001)] {
+        room.operate_chat(id, mute(user, Some(for_ms))).await.unwrap();
+    }
+    room.at(1000).operate_chat("3", mute("kim", None)).await.unwrap();
+    let muted = room.shard_key("muted:algebra");
+    let users: Vec<String> =
+        redis::cmd("ZRANGE").arg(muted).arg(0).arg(-1).query_async(&mut room.redis.clone()).await.unwrap();
+    assert_eq!(users, ["ben", "kim"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_neither_stops_writers_nor_ends_their_limit() {
+    let mut room = room().await;
+    let burst = room.settings.chat_burst;
+    for number in 0..burst {
+        room.at(MINUTE).write(&format!("kim/1#before-{number}"), "Hello").await.unwrap();
+    }
+    for number in 0..burst {
+        room.at(0).write(&format!("kim/1#{number}"), "Hello").await.unwrap();
+    }
+    assert_eq!(room.write("kim/1#next", "Hello").await, Err(ErrorCode::RateLimited));
+}
+
+#[tokio::test]
 async fn who_is_muted_without_a_time_is_so_until_the_end_wherever_the_end_moves() {
     let mut room = room().await;
     room.operate_chat("1", mute("kim", None)).await.unwrap();
@@ -272,7 +297,10 @@ async fn who_is_muted_without_a_time_is_so_until_the_end_wherever_the_end_moves(
     room.at(75 * MINUTE);
     assert_eq!(room.write("kim/1#1", "Hello").await, Err(ErrorCode::Muted));
     assert_eq!(room.history("kim/1", latest(1)).await.unwrap().muted_until, Some(END + 30 * MINUTE));
+    room.events().await;
     room.operate_chat("2", unmute("kim")).await.unwrap();
+    let unmuted = room.events().await.remove(0);
+    assert_eq!((unmuted.name.as_str(), &unmuted.data["userId"]), ("room:unmuted", &json!("kim")));
     room.write("kim/1#2", "Hello").await.unwrap();
     room.events().await;
     room.operate_chat("3", unmute("kim")).await.unwrap();
@@ -300,6 +328,8 @@ async fn in_slow_mode_each_user_sends_once_in_the_interval_and_the_leader_as_eve
     assert!(room.events().await.is_empty());
     room.chat("lea/1#shorter", slow(1000)).await.unwrap();
     room.at(11_000).write("kim/1#6", "in the shorter interval").await.unwrap();
+    room.chat("lea/1#shortest", slow(1)).await.unwrap();
+    assert_eq!(room.history("kim/1", latest(1)).await.unwrap().slow_ms, Some(1));
     room.chat("lea/1#off", slow(0)).await.unwrap();
     assert_eq!(room.events().await.last().unwrap().data["slowMs"], 0);
     room.write("kim/1#7", "7").await.unwrap();
@@ -358,6 +388,17 @@ async fn a_user_who_writes_too_often_is_refused_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn a_leader_who_moderates_too_often_is_refused_and_an_operator_is_not() {
+    let room = room().await;
+    for number in 0..room.settings.chat_burst {
+        room.chat(&format!("lea/1#{number}"), slow(number + 1)).await.unwrap();
+    }
+    assert_eq!(room.chat("lea/1#next", slow(0)).await, Err(ErrorCode::RateLimited));
+    assert_eq!(room.write("lea/1#message", "Hello").await, Err(ErrorCode::RateLimited), "one limit for both");
+    room.operate_chat("next", slow(0)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_room_keeps_so_many_messages_and_a_page_so_many_bytes() {
     let mut room = room().await;
     (room.settings.chat_limit, room.settings.chat_burst) = (30, 1000);
@@ -373,6 +414,25 @@ async fn a_room_keeps_so_many_messages_and_a_page_so_many_bytes() {
         (read, pages) = (read + page.messages.len(), pages + 1);
     }
     assert_eq!((read, pages), (30, 3));
+}
+
+#[tokio::test]
+async fn a_page_has_the_messages_that_fit_into_64_kib() {
+    for (bytes, expected) in [(1024, 64), (1025, 63)] {
+        let mut room = room().await;
+        room.settings.chat_burst = 1000;
+        let write = async |room: &Fixture, number: usize, text: &str| {
+            let sent = room.write(&format!("kim/1#{number:03}"), text).await.unwrap();
+            json!(sent.message).to_string().len()
+        };
+        let overhead = write(&room, 0, "x").await - 1;
+        let text = "x".repeat(bytes - overhead);
+        for number in 1..=70 {
+            assert_eq!(write(&room, number, &text).await, bytes);
+        }
+        let page = room.history("lea/1", latest(100)).await.unwrap();
+        assert_eq!((page.messages.len(), page.more), (expected, true), "{bytes}");
+    }
 }
 
 #[tokio::test]

@@ -148,6 +148,12 @@ async fn a_change_makes_the_next_version_of_what_it_names() {
         (third.title.as_deref(), third.language.as_deref(), third.version),
         (Some("Sort"), Some("rust"), 3)
     );
+    let same = room.change("kim/1#same", &third, "two").await.unwrap();
+    assert_eq!(
+        (same.title.as_deref(), same.language.as_deref(), same.version),
+        (Some("Sort"), Some("rust"), 4)
+    );
+    let third = same;
     let unnamed = SnippetUpdate { title: Some(None), language: Some(None), ..update(&third) };
     let fourth = room.code("kim/1#4", CodeAction::Update(unnamed)).await.unwrap().snippet.unwrap();
     assert_eq!((&fourth.title, &fourth.language), (&None, &None));
@@ -156,9 +162,15 @@ async fn a_change_makes_the_next_version_of_what_it_names() {
     let (one, two) = (json!("one"), json!("two"));
     assert_eq!(
         seen,
-        [("code:shared", &one), ("code:updated", &two), ("code:updated", &two), ("code:updated", &two)]
+        [
+            ("code:shared", &one),
+            ("code:updated", &two),
+            ("code:updated", &two),
+            ("code:updated", &two),
+            ("code:updated", &two)
+        ]
     );
-    assert_eq!(events[3].data["snippet"], json!(fourth));
+    assert_eq!(events[4].data["snippet"], json!(fourth));
     assert_eq!(room.read_snippet("lea/1", first.number).await.unwrap().text, "two");
 }
 
@@ -309,6 +321,11 @@ async fn a_room_holds_so_many_snippets_and_a_user_a_quarter_of_them() {
     assert_eq!(room.share("eva/1#1", "x").await, Err(ErrorCode::TooManySnippets));
     room.close("kim/1#4", of_kim[0]).await.unwrap();
     room.share("eva/1#1", "x").await.unwrap();
+    room.settings.code_limit = 7;
+    room.in_room("zoology").join("kim/8").await.unwrap();
+    room.home = "zoology".parse().unwrap();
+    room.share("kim/8#1", "a part of a place is none").await.unwrap();
+    assert_eq!(room.share("kim/8#2", "x").await, Err(ErrorCode::TooManySnippets));
     room.settings.code_limit = 1;
     room.in_room("botany").join("kim/9").await.unwrap();
     room.home = "botany".parse().unwrap();

@@ -4,7 +4,9 @@ use rollcall_protocol::{
     ErrorCode, RoomId,
     api::Notice,
     attendance::Ending,
+    chat::HistoryRequest,
     definition::{SessionDefinition, StoredDefinition},
+    status::Status,
     timer::{TimerAction, TimerPlan},
 };
 use rollcall_rooms::{
@@ -260,6 +262,25 @@ async fn a_timer_is_set_where_the_room_lies() {
         room.settings.shards = calls;
         room.command("lea/1#1", TimerAction::Set(TimerPlan::Stopwatch {})).await.unwrap();
         assert_eq!(read(&room).await["timer"]["state"], "idle");
+    }
+}
+
+#[tokio::test]
+async fn members_write_and_share_where_the_room_lies() {
+    for (starts, calls) in [(before(), during()), (during(), before())] {
+        let mut room = start().await;
+        room.settings.shards = starts;
+        room.join("lea/1").await.unwrap();
+        room.settings.shards = calls;
+        let written = room.write("lea/1#1", "Hello").await.unwrap().message.unwrap();
+        let ack = room.check_message("lea/1#1").await.unwrap().unwrap();
+        assert_eq!(ack.message.as_ref(), Some(&written));
+        assert_eq!(room.check_message("lea/1#5").await.unwrap(), None);
+        assert_eq!(room.history("lea/1", HistoryRequest::default()).await.unwrap().messages, [written]);
+        room.say("lea/1#2", Status::Away).await.unwrap();
+        let snippet = room.share("lea/1#3", "x").await.unwrap();
+        let changed = room.change("lea/1#4", &snippet, "y").await.unwrap();
+        assert_eq!(room.read_snippet("lea/1", snippet.number).await.unwrap().snippet, changed);
     }
 }
 

@@ -10,7 +10,7 @@ use rollcall_protocol::{
 use crate::fixture::{END, Fixture, MINUTE, START, definition, expect_refusal};
 
 impl Fixture {
-    async fn counts(&self, ids: &[&str]) -> Vec<(String, u32, Option<u64>)> {
+    pub async fn counts(&self, ids: &[&str]) -> Vec<(String, u32, Option<u64>)> {
         let ids: Vec<RoomId> = ids.iter().map(|id| id.parse().unwrap()).collect();
         let counts = self.rooms().counts(&ids).await.unwrap();
         let flat = |RoomCount { id, count, end_at }: RoomCount| (id.to_string(), count, end_at);

@@ -223,6 +223,7 @@ async fn a_session_that_an_operator_ends_ends_once_also_if_the_caller_dies() {
         assert!(matches!(died, Err(Error::Unavailable(_))), "{died:?}");
         assert_eq!(room.event_names().await, ["room:ended"]);
         assert_eq!(room.rooms().list(None, 10).await.unwrap().rooms, [], "the session is over");
+        assert_eq!(room.counts(&["algebra"]).await[0].1, 0);
         let mut recorded = redis::cmd("HLEN");
         recorded.arg(room.shard_key("stays:algebra"));
         let recorded: u64 = recorded.query_async(&mut room.redis).await.unwrap();

@@ -92,7 +92,7 @@ local ACTIONS = {
       return { 'NOT_ALLOWED' }
     end
     -- The deletion comes first, because a key that becomes empty would lose its expiry.
-    local deletion = { deletes = message.number, by = describe_caller(room) }
+    local deletion = { deletes = message.number }
     add(room, deletion)
     redis.call('ZREMRANGEBYSCORE', room.chat, number, number)
     publish_moderation(room, 'chat:deleted', { number = deletion.number, deletes = message.number })
@@ -144,7 +144,7 @@ local function handle(room)
     return { 'FEATURE_OFF' }
   end
   if is_repeated(room) then
-    return build_ack(room, call.command == 'chat:send' and find_sent(room))
+    return build_ack(room, find_sent(room))
   end
   if not is_allowed(room) then
     return { 'NOT_ALLOWED' }

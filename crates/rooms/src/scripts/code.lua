@@ -144,7 +144,7 @@ local function handle(room)
   end
   local snippet = call.data.number and load_snippet(room, call.data.number)
   if is_repeated(room) then
-    return build_ack(room, snippet or call.command == 'code:share' and find_shared(room))
+    return build_ack(room, snippet or find_shared(room))
   end
   local refusal = CHECKS[call.command](room, snippet)
   if refusal then

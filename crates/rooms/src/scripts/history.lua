@@ -21,7 +21,7 @@
 --- @include "publish"
 --- @include "settled"
 
--- About the most bytes of a page, so that a batch of replies fits into one response.
+-- The most bytes of the items of a page, so that a batch of replies fits into one response. Each item is much smaller.
 local MAX_BYTES = 64 * 1024
 
 -- Returns items in the direction of the request, with their numbers, and one more than the limit if there are more.
@@ -40,7 +40,7 @@ local function cut_page(found)
   local items, bytes = {}, 0
   for index = 1, math.min(#found, 2 * call.data.limit), 2 do
     bytes = bytes + string.len(found[index])
-    if #items > 0 and bytes > MAX_BYTES then
+    if bytes > MAX_BYTES then
       break
     end
     local item = { json = found[index], number = tonumber(found[index + 1]) }

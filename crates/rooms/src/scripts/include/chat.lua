@@ -3,7 +3,7 @@
 --
 -- What a room stores:
 -- chat     sorted set: number → JSON of a message {number, id, userId, userName, text, sentAt} or of a deletion
---          {number, deletes, by?}
+--          {number, deletes}
 -- in the room's hash: chatCount (how many numbers the session has given out), slowMs? (the interval of slow mode)
 
 --- @include "mute"
