@@ -276,6 +276,18 @@ async fn a_room_forgets_mutes_that_are_over_when_somebody_is_muted() {
 }
 
 #[tokio::test]
+async fn a_user_who_is_not_in_the_room_is_muted_under_the_id_that_the_caller_gives() {
+    let mut room = room().await;
+    for (id, user, seen) in
+        [("1", "\"zoe\"", json!("zoe")), ("2", "7", json!(7)), ("3", "\"kim\"", json!("kim"))]
+    {
+        let user_id = serde_json::from_str(user).unwrap();
+        room.operate_chat(id, ChatAction::Mute { user_id, for_ms: None }).await.unwrap();
+        assert_eq!(room.events().await[0].data["userId"], seen);
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_steps_back_neither_stops_writers_nor_ends_their_limit() {
     let mut room = room().await;
     let burst = room.settings.chat_burst;

@@ -54,7 +54,7 @@ local function build_page(room)
   local messages, deleted = {}, {}
   for _, item in ipairs(items) do
     local deletes = cjson.decode(item.json).deletes
-    table.insert(deletes and deleted or messages, deletes and string.format('%.0f', deletes) or item.json)
+    table.insert(deletes and deleted or messages, deletes or item.json)
   end
   local page = { more = more, now = now }
   if #items > 0 then
