@@ -1,9 +1,10 @@
 //! Limits how many calls to the app run at the same time. A call counts once, however many events it carries.
 //!
 //! Joins have a lower limit of their own within the limit of all calls, so that a rush of joins leaves room for leaves
-//! and connects. So have calls with messages, because the app may ask the platform about each, and a platform that does
-//! not answer must not hold up everything else. Two calls are exempt: the heartbeat, because the app would take every connection for lost without it,
-//! and one call that reports disconnects. A bridge never makes more than one heartbeat at the same time.
+//! and connects. So have calls of the chat, because the app may ask the platform about each message, and a platform that
+//! does not answer must not hold up everything else. Two calls are exempt: the heartbeat, because the app would take
+//! every connection for lost without it, and one call that reports disconnects. A bridge never makes more than one
+//! heartbeat at the same time.
 
 use std::sync::Arc;
 
@@ -64,8 +65,8 @@ pub(super) struct CallPermit {
 }
 
 impl ConcurrencyLimit {
-    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins and a quarter with
-    /// messages.
+    /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins and a quarter of
+    /// the chat.
     pub(super) fn new(max_calls: usize, max_joins: usize) -> Self {
         let permits = |count| Arc::new(Semaphore::new(count));
         Self {

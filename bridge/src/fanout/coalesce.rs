@@ -1,11 +1,12 @@
-//! Coalesces changes of members, and keeps what they write in order with them. When a class begins, everybody enters within moments, and each entry comes with the
-//! whole list of members: without coalescing, the bytes sent would grow with the square of the room.
+//! Coalesces changes of members, and keeps what they write in order with them. When a class begins, everybody enters
+//! within moments, and each entry comes with the whole list of members: without coalescing, the bytes sent would grow
+//! with the square of the room.
 //!
 //! The first change after a quiet moment goes out at once. Changes that follow it closely are held for a window and go
-//! out together: neighbours of one type as one event, and the list of members only once. What members write
-//! waits with the changes before it, and of several versions of a snippet the last goes out. Any other event of the room flushes what is held first, so the order stays. The more
-//! bytes went out, the longer the next window: whatever members do, the bytes per second of changes are bounded. Messages
-//! are bounded by the limit of each author.
+//! out together: neighbours of one type as one event, and the list of members only once. What members write waits with
+//! the changes before it, and of several versions of a snippet the last goes out. Any other event of the room flushes
+//! what is held first, so the order stays. The more bytes went out, the longer the next window: whatever members do, the
+//! bytes per second of changes are bounded. Messages are bounded by the limit of each author.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rollcall_protocol::{
@@ -40,6 +43,8 @@ pub(super) struct Board {
     /// Wakes who waits until somebody watches a room.
     begun: Notify,
     counts: watch::Sender<Arc<Counts>>,
+    /// Whether a count looks different of which clients have not heard.
+    is_news: AtomicBool,
 }
 
 impl Board {
@@ -89,6 +94,14 @@ impl Board {
 
     /// Replaces older counts, and wakes the clients if one looks different. Forgets rooms that nobody watches.
     pub(super) fn publish(&self, found: Counts) {
+        self.replace(found);
+        let is_news = self.is_news.swap(false, Ordering::Relaxed);
+        self.counts.send_if_modified(|_| is_news);
+    }
+
+    /// Replaces older counts, of which clients hear with the next that are published: one client that watches ever other
+    /// rooms must not wake all of them each time.
+    pub(super) fn replace(&self, found: Counts) {
         self.counts.send_if_modified(|shown| {
             let mut counts = Counts::clone(shown);
             let mut is_changed = false;
@@ -103,7 +116,8 @@ impl Board {
             let watched = self.lock();
             counts.retain(|id, _| watched.contains_key(id));
             *shown = Arc::new(counts);
-            is_changed
+            self.is_news.fetch_or(is_changed, Ordering::Relaxed);
+            false
         });
     }
 
@@ -151,6 +165,20 @@ mod tests {
         assert_eq!(board.add(&ids(MAX_WATCHED..MAX_WATCHED + 1)).unwrap_err().code, ErrorCode::Overloaded);
         board.remove(&ids(100..101));
         board.add(&ids(MAX_WATCHED..MAX_WATCHED + 1)).unwrap();
+    }
+
+    #[test]
+    fn counts_that_one_client_asks_for_wake_the_others_only_with_the_next_that_are_published() {
+        let board = Board::default();
+        board.add(&ids(0..1)).unwrap();
+        let mut counts = board.subscribe();
+        board.replace(Counts::from([(ids(0..1).remove(0), Counted { count: 1, end_at: None, at: 10 })]));
+        assert_eq!(counts.borrow().len(), 1);
+        assert!(counts.changed().now_or_never().is_none());
+        board.publish(Counts::new());
+        assert!(counts.changed().now_or_never().is_some());
+        board.publish(Counts::new());
+        assert!(counts.changed().now_or_never().is_none());
     }
 
     #[test]

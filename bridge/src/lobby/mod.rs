@@ -43,7 +43,7 @@ impl Lobby {
             Some(counts) => counts,
             None => {
                 let counts = self.ask(watch.ids()).await?;
-                self.board.publish(read(&counts).collect());
+                self.board.replace(read(&counts).collect());
                 counts
             }
         };

@@ -120,7 +120,7 @@ struct CountsQuery {
     ids: String,
 }
 
-/// How long a page may keep counts, which depend on its token.
+/// How long a page may keep counts. Caches that pages share must not: only who has a token sees counts.
 const COUNTS_CACHE: &str = "private, max-age=3";
 
 pub async fn counts(query: Option<&str>) -> Result<Response, Error> {
