@@ -62,7 +62,7 @@ pub struct Member {
 
 impl Event {
     pub fn read(payload: &str, received_at: u64) -> Self {
-        let Envelope { event, epoch, seq, except, only, closes, data } =
+        let Envelope { event, epoch, seq, except, only, document: _, closes, data } =
             serde_json::from_str(payload).expect("an envelope");
         let data: Value = serde_json::from_str(data.get()).expect("JSON");
         if only.is_none() {

@@ -5,7 +5,10 @@ use rollcall_protocol::{ErrorCode, code::Editors, command::Feature};
 use crate::{
     event::{EventKind, Person, Recipients},
     history::History,
-    ids::{CODE_BURST, CODE_INTERVAL, CODE_LIMIT, CODE_SHARE, EntryId, RoomNo, Time, User},
+    ids::{
+        CODE_BURST, CODE_INTERVAL, CODE_LIMIT, CODE_READ_BURST, CODE_READ_INTERVAL, CODE_SHARE, EntryId,
+        RoomNo, Time, User,
+    },
     live::{CommandId, Limited, Live},
 };
 
@@ -76,7 +79,7 @@ impl Live {
             return Err(ErrorCode::FeatureOff);
         }
         if is_read {
-            return self.read_code(command.action, now);
+            return self.read_code(command.action, by.map(|by| by.user), now);
         }
         let user = by.map(|by| by.user);
         if self.has_applied(user, command.id) {
@@ -89,6 +92,7 @@ impl Live {
         if let CodeAction::Update(update) = command.action
             && let Some(current) = self.check_update(update, user, now)?
         {
+            self.limit_reads(user, now)?;
             return Ok(CodeReply::Conflict { current, now });
         }
         self.check_other(command.action, user, now)?;
@@ -194,9 +198,21 @@ impl Live {
         Ok(snippet)
     }
 
-    fn read_code(&self, action: CodeAction, now: Time) -> Result<CodeReply, ErrorCode> {
+    fn limit_reads(&mut self, user: Option<User>, now: Time) -> Result<(), ErrorCode> {
+        user.map_or(Ok(()), |user| {
+            self.limit(Limited::CodeRead(user), now, CODE_READ_BURST, CODE_READ_INTERVAL)
+        })
+    }
+
+    fn read_code(
+        &mut self,
+        action: CodeAction,
+        user: Option<User>,
+        now: Time,
+    ) -> Result<CodeReply, ErrorCode> {
         match action {
             CodeAction::Get(position) => {
+                self.limit_reads(user, now)?;
                 let snippet = self.find_snippet(position).ok_or(ErrorCode::NoSuchSnippet)?;
                 Ok(CodeReply::Content { snippet, now })
             }

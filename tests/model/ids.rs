@@ -91,6 +91,10 @@ pub const LATEST: usize = 100;
 pub const CODE_BURST: u64 = 5;
 /// Time in which a user may do so once more after that.
 pub const CODE_INTERVAL: Time = 5 * SECOND;
+/// How often a user may read a snippet with its text at once.
+pub const CODE_READ_BURST: u64 = 4;
+/// Time in which a user may do so once more after that.
+pub const CODE_READ_INTERVAL: Time = 5 * SECOND;
 /// The most snippets of a room.
 pub const CODE_LIMIT: usize = 3;
 /// How many of them one user may share: a quarter, and at least one.

@@ -72,6 +72,7 @@ pub enum Limited {
     /// Messages in slow mode.
     Slow(User),
     Code(User),
+    CodeRead(User),
 }
 
 impl std::fmt::Display for Limited {
@@ -83,6 +84,7 @@ impl std::fmt::Display for Limited {
             Self::Chat(user) => write!(f, "chat\t{user}"),
             Self::Slow(user) => write!(f, "slow\t{user}"),
             Self::Code(user) => write!(f, "code\t{user}"),
+            Self::CodeRead(user) => write!(f, "code reads\t{user}"),
         }
     }
 }

@@ -10,6 +10,7 @@ use rollcall_protocol::{
     timer::{TimerAction, TimerPlan},
 };
 
+use crate::document::first_update;
 use crate::fixture::{END, Fixture, MINUTE, definition};
 
 /// Members of the room before the call.
@@ -37,11 +38,14 @@ const COMMANDS: &[(&str, u64)] = &[
     ("history", 9),
     ("snippet", 28),
     ("change of a snippet", 26),
-    ("snippet that is read", 9),
+    ("snippet that is read", 13),
+    ("document", 31),
+    ("update of a document", 24),
+    ("document that is opened", 14),
     ("heartbeat in one shard", 9),
     ("look for due shards", 34),
     ("sweep of a shard where nothing is due", 8),
-    ("change of the end", 56),
+    ("change of the end", 58),
     ("join of a listed user", 22),
     ("join of a user who is not listed", 8),
 ];
@@ -96,6 +100,10 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
     let snippet = meter.count("snippet", room.share("lea/1#share", "x")).await.unwrap();
     meter.count("change of a snippet", room.change("lea/1#change", &snippet, "y")).await.unwrap();
     meter.count("snippet that is read", room.read_snippet("lea/1", snippet.number)).await.unwrap();
+    let document = meter.count("document", room.share_together("lea/1#together", "x")).await;
+    let update = first_update();
+    meter.count("update of a document", room.edit("lea/1", document.number, &update)).await.unwrap();
+    meter.count("document that is opened", room.open("lea/1", document.number)).await.unwrap();
     meter.count("heartbeat in one shard", room.heartbeat(false)).await;
     meter.count("look for due shards", room.find_due()).await;
     meter.count("sweep of a shard where nothing is due", room.sweep()).await;

@@ -17,7 +17,7 @@ use crate::fixture::{END, Fixture, MINUTE, START, definition, expect_refusal};
 
 impl Fixture {
     /// Sends a member's command. The id of the command is what follows `#` in `kim/1#2`.
-    async fn try_code(&self, who: &str, action: CodeAction) -> Result<String, Error> {
+    pub async fn try_code(&self, who: &str, action: CodeAction) -> Result<String, Error> {
         let (entry, id) = who.split_once('#').unwrap();
         let command =
             CodeCommand { membership: self.membership(entry), command_id: id.parse().unwrap(), action };
@@ -35,7 +35,7 @@ impl Fixture {
         Ok(self.code(who, share(text, Editors::Author)).await?.snippet.unwrap())
     }
 
-    async fn share_with_all(&self, who: &str, text: &str) -> Snippet {
+    pub async fn share_with_all(&self, who: &str, text: &str) -> Snippet {
         self.code(who, share(text, Editors::Everybody)).await.unwrap().snippet.unwrap()
     }
 
@@ -44,7 +44,7 @@ impl Fixture {
         Ok(self.code(who, CodeAction::Update(update)).await?.snippet.unwrap())
     }
 
-    async fn close(&self, who: &str, number: u64) -> Result<CodeAck, ErrorCode> {
+    pub async fn close(&self, who: &str, number: u64) -> Result<CodeAck, ErrorCode> {
         self.code(who, CodeAction::Close { number }).await
     }
 
@@ -59,7 +59,7 @@ impl Fixture {
         Ok(snippets)
     }
 
-    async fn read_as_operator(&self, number: u64) -> Result<String, ErrorCode> {
+    pub async fn read_as_operator(&self, number: u64) -> Result<String, ErrorCode> {
         let content = self.rooms().snippet(&self.home, number).await;
         content.map(|content| content.text).map_err(expect_refusal)
     }
@@ -69,7 +69,7 @@ impl Fixture {
     }
 }
 
-fn clean(text: &str) -> SnippetText {
+pub fn clean(text: &str) -> SnippetText {
     SnippetText::clean(text).unwrap()
 }
 
@@ -81,18 +81,18 @@ fn language(name: &str) -> Option<Language> {
     Some(name.parse().unwrap())
 }
 
-fn share(text: &str, editors: Editors) -> CodeAction {
+pub fn share(text: &str, editors: Editors) -> CodeAction {
     CodeAction::Share { text: clean(text), title: None, language: None, editors }
 }
 
 /// A change of nothing.
-fn update(from: &Snippet) -> SnippetUpdate {
+pub fn update(from: &Snippet) -> SnippetUpdate {
     let Snippet { number, version, .. } = *from;
     SnippetUpdate { number, version, text: None, title: None, language: None, editors: None }
 }
 
 /// A room with Lea, the leader, Kim and Ali.
-async fn room() -> Fixture {
+pub async fn room() -> Fixture {
     let mut room = Fixture::start().await;
     for entry in ["lea/1", "kim/1", "ali/1"] {
         room.join(entry).await.unwrap();

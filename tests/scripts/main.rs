@@ -9,6 +9,7 @@ mod clock;
 mod cluster;
 mod code;
 mod disconnect;
+mod document;
 mod due;
 mod duplicates;
 mod end;

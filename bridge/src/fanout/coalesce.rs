@@ -70,10 +70,11 @@ impl<'a> Coalescer<'a> {
     /// Takes an event of a room. Returns the updates that go out now.
     pub(super) fn push(&mut self, room: &RoomId, envelope: Envelope, now: Instant) -> Vec<RoomUpdate> {
         let is_change = merge::is_change(&envelope);
-        // An event for one connection closes that connection and has no place in the order of the others.
-        let is_for_one = envelope.only.is_some();
+        // An event for one connection closes that connection and has no place in the order of the others. What happens in
+        // a document has none either, because a document counts its updates itself.
+        let is_for_some = envelope.only.is_some() || envelope.document.is_some();
         let event = Arc::new(EncodedEvent::new(envelope));
-        let window = self.windows.get_mut(room).filter(|_| !is_for_one);
+        let window = self.windows.get_mut(room).filter(|_| !is_for_some);
         let Some(Window { held, .. }) = window else {
             let updates = vec![RoomUpdate::Event(event)];
             if is_change {

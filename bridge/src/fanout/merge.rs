@@ -81,7 +81,10 @@ pub(super) fn is_change(envelope: &Envelope) -> bool {
     let names =
         [CHANGED, RECONNECTING, RECONNECTED, HOST_CHANGED, TIMER_CHANGED, MEMBER_UPDATED, CODE_UPDATED];
     let name = envelope.event.as_str();
-    envelope.only.is_none() && !envelope.closes && (names.contains(&name) || WRITTEN.contains(&name))
+    envelope.only.is_none()
+        && envelope.document.is_none()
+        && !envelope.closes
+        && (names.contains(&name) || WRITTEN.contains(&name))
 }
 
 /// Whether an event has a list of members.
@@ -93,13 +96,14 @@ pub(super) fn has_list(event: &EncodedEvent) -> serde_json::Result<bool> {
 pub(super) fn without_list(event: &EncodedEvent) -> serde_json::Result<EncodedEvent> {
     let mut fields = read_fields(event)?;
     fields.remove(LIST);
-    let Envelope { event: name, epoch, seq, except, only, closes, .. } = &event.envelope;
+    let Envelope { event: name, epoch, seq, except, only, document, closes, .. } = &event.envelope;
     let envelope = Envelope {
         event: name.clone(),
         epoch: *epoch,
         seq: *seq,
         except: except.clone(),
         only: only.clone(),
+        document: *document,
         closes: *closes,
         data: to_raw_value(&fields)?,
     };
@@ -232,6 +236,7 @@ impl<'a> Run<'a> {
             seq: *seq,
             except: None,
             only: None,
+            document: None,
             closes: false,
             data,
         };

@@ -137,7 +137,16 @@ fn state_event(data: Box<RawValue>) -> anyhow::Result<EncodedEvent> {
 
     let Position { epoch, seq } = serde_json::from_str(data.get()).context("a room's state")?;
     let event = "room:state".to_owned();
-    Ok(EncodedEvent::new(Envelope { event, epoch, seq, except: None, only: None, closes: false, data }))
+    Ok(EncodedEvent::new(Envelope {
+        event,
+        epoch,
+        seq,
+        except: None,
+        only: None,
+        document: None,
+        closes: false,
+        data,
+    }))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     Outbound, Session,
+    documents::OpenDocuments,
     filter::Filter,
     membership::{RoomMembership, RoomState, UnconfirmedJoin},
 };
@@ -89,6 +90,7 @@ impl<O: Outbound> Session<O> {
             grant: join.grant,
             refreshes: 0,
             postponed: None,
+            documents: OpenDocuments::default(),
         });
         self.announce_entry();
         JoinAck { joined, resume_token }

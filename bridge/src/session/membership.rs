@@ -5,7 +5,7 @@ use std::mem;
 use rollcall_protocol::{EntryId, RoomId, UserId, definition::Grant, event::Membership, resume::ResumeToken};
 use tokio::time::Instant;
 
-use super::filter::Filter;
+use super::{documents::OpenDocuments, filter::Filter};
 use crate::{
     disconnects::CancelHandle,
     fanout::{Attachment, RoomUpdate},
@@ -50,6 +50,7 @@ pub(super) struct RoomMembership {
     pub(super) refreshes: u32,
     /// An update that the client gets before those in the feed.
     pub(super) postponed: Option<RoomUpdate>,
+    pub(super) documents: OpenDocuments,
 }
 
 impl RoomState {

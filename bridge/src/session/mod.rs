@@ -16,6 +16,7 @@
 //! | [`join`], [`rejoin`], [`leave`] | entering a room, entering it again after a lost lease, and leaving it |
 //! | [`repeated_join`] | a join of the room that the session is in |
 //! | [`room_command`] | commands to the room that the session is in |
+//! | [`documents`] | the documents that the client has open |
 //! | [`lobby`] | how many are in which room |
 //! | [`updates`], [`filter`] | hands room updates to the client, each once |
 //! | [`expiry`], [`refresh`] | when a token expires, and a new token in time |
@@ -25,6 +26,7 @@ pub(crate) mod args;
 pub(crate) mod auth;
 mod command;
 mod context;
+mod documents;
 mod expiry;
 mod filter;
 mod join;
@@ -45,6 +47,7 @@ use rollcall_protocol::{
     UserId,
     client::{ClientEvent, DRAINING, Draining, EXPIRING, Identity},
     close::CloseReason,
+    command::DOCUMENT_OPEN,
     lobby::LOBBY_CHANGED,
 };
 use rollcall_sockets::queue::TooSlow;
@@ -207,6 +210,13 @@ impl<O: Outbound> Session<O> {
             }
             ClientEvent::Watch => {
                 encode_ack(Some(event), self.traced(event, async |it| it.watch(&payload).await).await)
+            }
+            ClientEvent::CloseDocument => encode_ack(Some(event), self.close_document(&payload)),
+            ClientEvent::Command(DOCUMENT_OPEN) => {
+                let open = async |it: &mut Self| {
+                    it.open_document(&payload, async |it| it.command(DOCUMENT_OPEN, &payload).await).await
+                };
+                encode_ack(Some(event), self.traced(event, open).await)
             }
             ClientEvent::Command(name) => {
                 encode_ack(Some(event), self.traced(event, async |it| it.command(name, &payload).await).await)

@@ -108,6 +108,7 @@ fn room_ended(room: &RoomId) -> Option<EncodedEvent> {
         seq: 0,
         except: None,
         only: None,
+        document: None,
         closes: true,
         data,
     }))

@@ -52,9 +52,12 @@ impl<O: Outbound> Session<O> {
     fn forward_event(&mut self, event: &EncodedEvent) -> Result<(), CloseReason> {
         let Some(membership) = self.room.membership_mut() else { return Ok(()) };
         let envelope = &event.envelope;
-        let is_for_client = match &envelope.only {
-            Some(entry) => *entry == membership.entry,
-            None => membership.filter.admits(envelope, membership.attachment.generation()),
+        let is_for_client = match (&envelope.only, envelope.document) {
+            (Some(entry), _) => *entry == membership.entry,
+            (None, Some(number)) => {
+                membership.documents.contains(number) && envelope.except.as_ref() != Some(&membership.entry)
+            }
+            (None, None) => membership.filter.admits(envelope, membership.attachment.generation()),
         };
         if membership.filter.has_gap() {
             self.context.resync.request([membership.room().clone()]);
@@ -97,6 +100,7 @@ impl<O: Outbound> Session<O> {
                 self.outbound.broadcast(state);
             }
         }
+        self.announce_missed_updates();
         if is_gone {
             self.schedule_rejoin();
         }

@@ -19,6 +19,8 @@ pub enum ClientEvent {
     Refresh,
     /// Watch how many are in which room.
     Watch,
+    /// Get no more of what happens in a document.
+    CloseDocument,
     /// Change something in the room that the member is in.
     Command(CommandName),
 }
@@ -27,7 +29,7 @@ impl ClientEvent {
     /// All events.
     pub fn all() -> impl Iterator<Item = Self> {
         let commands = CommandName::ALL.iter().copied().map(Self::Command);
-        [Self::Join, Self::Leave, Self::Refresh, Self::Watch].into_iter().chain(commands)
+        [Self::Join, Self::Leave, Self::Refresh, Self::Watch, Self::CloseDocument].into_iter().chain(commands)
     }
 
     /// The event of a name.
@@ -42,6 +44,7 @@ impl ClientEvent {
             Self::Leave => "room:leave",
             Self::Refresh => "auth:refresh",
             Self::Watch => "lobby:watch",
+            Self::CloseDocument => "document:close",
             Self::Command(command) => command.as_str(),
         }
     }
@@ -253,6 +256,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn every_event_is_found_by_its_name() {
+        for name in ["room:join", "room:leave", "auth:refresh", "lobby:watch", "document:close", "chat:send"]
+        {
+            assert_eq!(ClientEvent::named(name).map(ClientEvent::as_str), Some(name));
+        }
+        assert_eq!(ClientEvent::named("room:burn"), None);
+    }
 
     #[test]
     fn acks_have_the_two_documented_shapes() {

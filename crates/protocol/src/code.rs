@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     CommandId, UserId,
     command::{Action, MemberCommand},
+    document::{AwarenessUpdate, DocumentUpdate},
     event::EventKind,
     text,
 };
@@ -102,8 +103,10 @@ pub enum Editors {
     /// Only the author.
     #[default]
     Author,
-    /// Everybody in the room.
+    /// Everybody in the room, one version after the other.
     Everybody,
+    /// Everybody in the room at the same time: the snippet is a [document](crate::document).
+    Together,
 }
 
 /// A snippet without its text, as clients see it.
@@ -126,7 +129,7 @@ pub struct Snippet {
     pub editors: Editors,
     /// Rises by one with each change, from 1.
     pub version: u64,
-    /// The length of the text in bytes.
+    /// The length of the text in bytes. In a document, the length when its updates were last merged.
     pub bytes: u64,
     /// The author.
     pub user_id: UserId,
@@ -230,6 +233,28 @@ pub enum CodeAction {
     /// List the snippets, without their texts.
     #[serde(rename = "code:list")]
     List {},
+    /// Read a document. The bridge passes on what happens in it from then on.
+    #[serde(rename = "document:open")]
+    Open {
+        /// The number of the snippet.
+        number: u64,
+    },
+    /// Change a document.
+    #[serde(rename = "document:update")]
+    Edit {
+        /// The number of the snippet.
+        number: u64,
+        /// What changes.
+        update: DocumentUpdate,
+    },
+    /// Show the others where a user is in a document.
+    #[serde(rename = "document:awareness")]
+    Awareness {
+        /// The number of the snippet.
+        number: u64,
+        /// What the editor shows of its user.
+        update: AwarenessUpdate,
+    },
 }
 
 fn deserialize_new_title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Title>, D::Error> {
@@ -314,6 +339,16 @@ mod tests {
     }
 
     #[test]
+    fn a_title_is_one_line() {
+        let clean = |text: &str| Title::clean(text).unwrap().map(|title| title.as_str().to_owned());
+        assert_eq!(clean(" Quick\nsort "), Some("Quick sort".to_owned()));
+        assert_eq!(clean(" \u{200b}"), None);
+        let longest = "가".repeat(MAX_TITLE_CHARS);
+        assert_eq!(clean(&longest), Some(longest.clone()));
+        assert_eq!(Title::clean(&(longest + "가")), Err(TitleTooLong));
+    }
+
+    #[test]
     fn a_snippet_is_the_authors_and_has_no_title_and_no_language_unless_it_says_so() {
         let text = SnippetText::clean("x").unwrap();
         let plain = CodeAction::Share { text, title: None, language: None, editors: Editors::Author };
@@ -354,6 +389,8 @@ mod tests {
             ("code:update", r#"{"number":1,"version":"1"}"#, "u64"),
             ("code:close", r#"{"number":-1}"#, "u64"),
             ("code:get", "{}", "number"),
+            ("document:update", r#"{"number":1,"update":"?"}"#, "Base64"),
+            ("document:awareness", r#"{"number":1}"#, "update"),
             ("code:run", "{}", "code:share"),
         ] {
             let error = action(command, data).unwrap_err();

@@ -1,5 +1,5 @@
 //! Commands: events of members that change something in their room, beside who is in it. A bridge knows no command by
-//! name. The table says which events are commands, and which component handles each.
+//! name, apart from the one that opens a document. The table says which events are commands, and which component handles each.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -75,6 +75,9 @@ const fn code(name: &'static str) -> CommandName {
     CommandName { name, kind: EventKind::Code }
 }
 
+/// The command after which a connection gets what happens in a document.
+pub const DOCUMENT_OPEN: CommandName = code("document:open");
+
 impl CommandName {
     /// All commands.
     pub const ALL: &[Self] = &[
@@ -96,6 +99,9 @@ impl CommandName {
         code("code:close"),
         code("code:get"),
         code("code:list"),
+        DOCUMENT_OPEN,
+        code("document:update"),
+        code("document:awareness"),
     ];
 
     /// The name on the wire.

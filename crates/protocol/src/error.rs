@@ -75,6 +75,10 @@ error_codes! {
     NoSuchSnippet "NO_SUCH_SNIPPET" NOT_FOUND retry:false "There is no snippet of this number."
     TooManySnippets "TOO_MANY_SNIPPETS" CONFLICT retry:false "The room or the user shares as many snippets as are allowed; close one first."
     VersionConflict "VERSION_CONFLICT" CONFLICT retry:false "Somebody has changed it since; start from the current version."
+    NotTogether "NOT_TOGETHER" CONFLICT retry:false "The members do not edit this snippet together; change it with code:update."
+    EditedTogether "EDITED_TOGETHER" CONFLICT retry:false "The members edit this snippet together; change its text with document:update."
+    DocumentFull "DOCUMENT_FULL" CONFLICT retry:false "The document is as large as is allowed; share its text anew."
+    TooManyDocuments "TOO_MANY_DOCUMENTS" CONFLICT retry:false "This connection has as many documents open as are allowed; close one first."
     EntryClosed "ENTRY_CLOSED" CONFLICT retry:false "The event is a late copy: what it began has ended since."
     SignatureInvalid "SIGNATURE_INVALID" UNAUTHORIZED retry:false "The call is unsigned, altered or stale."
     Unauthorized "UNAUTHORIZED" UNAUTHORIZED retry:false "An operator's token is needed."
@@ -163,6 +167,17 @@ mod tests {
             assert_eq!(json, format!("\"{code}\""));
             assert_eq!(serde_json::from_str::<ErrorCode>(&json).unwrap(), code);
         }
+    }
+
+    #[test]
+    fn a_refusal_carries_what_it_is_about() {
+        let current = |json: &str| Some(Current::from(RawValue::from_string(json.to_owned()).unwrap()));
+        let refusal = Refusal::from(ErrorCode::VersionConflict).with_current(current(r#"{"version":2}"#));
+        let json = serde_json::to_value(&refusal).unwrap();
+        assert_eq!(json["current"]["version"], 2);
+        assert_eq!(serde_json::from_value::<Refusal>(json).unwrap(), refusal);
+        assert_ne!(refusal, refusal.clone().with_current(current(r#"{"version":3}"#)));
+        assert_eq!(refusal.current.unwrap().get(), r#"{"version":2}"#);
     }
 
     #[test]

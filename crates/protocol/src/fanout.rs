@@ -21,9 +21,13 @@ pub struct Envelope {
     /// The only connection that gets the event, whatever `seq`, because the event concerns that connection alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<EntryId>,
+    /// The document of which the event tells. Only the connections that have it open get the event, whatever `seq`,
+    /// because documents count their updates themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<u64>,
     /// Whether a bridge closes the sockets after the event.
     #[serde(default)]
     pub closes: bool,
-    /// The payload, unchanged. The payload holds `epoch` and `seq` too.
+    /// The payload, unchanged. The payload of an event that counts holds `epoch` and `seq` too.
     pub data: Box<RawValue>,
 }

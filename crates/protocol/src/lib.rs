@@ -9,6 +9,7 @@
 //! | [`status`] | what members say about themselves |
 //! | [`chat`] | the chat of a room |
 //! | [`code`] | the code that the members of a room share |
+//! | [`document`] | snippets that several members edit at the same time |
 //! | [`hook`] | the call that asks the platform about a message |
 //! | [`lobby`] | how many are in which room |
 //! | [`close`] | why a bridge closes a socket |
@@ -40,6 +41,7 @@ pub mod close;
 pub mod code;
 pub mod command;
 pub mod definition;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod fanout;

@@ -7,6 +7,7 @@
 //! | [`token`] | verification of clients' tokens |
 //! | [`settings`] | durations and limits of a deployment |
 //! | [`rooms`] | use cases: join, leave, disconnect, read, heartbeat, sweep, operators' calls |
+//! | `document` | what Yjs makes of a document |
 //! | [`attendance`] | sums of attendance |
 //! | [`script`] | the Lua scripts, each of which changes a room in one atomic step |
 //! | [`shard`] | the assignment of rooms to shards |
@@ -14,6 +15,7 @@
 
 pub mod attendance;
 pub mod definitions;
+mod document;
 pub mod error;
 pub mod redis;
 pub mod rooms;

@@ -41,6 +41,19 @@ const CODE_BURST: u64 = 10;
 /// In which time a user may do so once more after that.
 const CODE_INTERVAL_MS: u64 = 1000;
 
+/// How often a user may read snippets with their texts in a room at once, also in refusals: all that a room can hold.
+const CODE_READ_BURST: u64 = 100;
+
+/// In which time a user may read one more after that. A snippet may be large, and a document has to be merged.
+const CODE_READ_INTERVAL_MS: u64 = 500;
+
+/// How often a user may change documents in a room, or show a position in one, at once.
+const DOCUMENT_BURST: u64 = 20;
+
+/// In which time a user may do so once more after that. Each change goes to all who have the document open, so an editor
+/// sends what is typed meanwhile together.
+const DOCUMENT_INTERVAL_MS: u64 = 100;
+
 /// Settling a member takes about 30 µs, and a script may take several steps.
 const SLICE_MEMBERS: u64 = 100;
 
@@ -93,6 +106,14 @@ pub struct Settings {
     pub code_burst: u64,
     /// In which time a user may do so once more after that.
     pub code_interval_ms: u64,
+    /// How often a user may read snippets with their texts in one room at once.
+    pub code_read_burst: u64,
+    /// In which time a user may read one more after that.
+    pub code_read_interval_ms: u64,
+    /// How often a user may change documents in one room, or show a position in one, at once.
+    pub document_burst: u64,
+    /// In which time a user may do so once more after that.
+    pub document_interval_ms: u64,
     /// The most snippets that a room holds, a quarter of them of one user.
     pub code_limit: u64,
     /// How long Redis keeps snippets after the end; 0 for not at all.
@@ -230,6 +251,10 @@ impl Default for Settings {
             chat_ms: 0,
             code_burst: CODE_BURST,
             code_interval_ms: CODE_INTERVAL_MS,
+            code_read_burst: CODE_READ_BURST,
+            code_read_interval_ms: CODE_READ_INTERVAL_MS,
+            document_burst: DOCUMENT_BURST,
+            document_interval_ms: DOCUMENT_INTERVAL_MS,
             code_limit: 20,
             code_ms: 0,
             slice_members: SLICE_MEMBERS,

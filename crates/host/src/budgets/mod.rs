@@ -22,8 +22,9 @@ use rollcall_protocol::{
     batch::Batch,
     call,
     chat::{ChatAction, ChatCommand, MessageText},
-    client::Profile,
-    code::{CodeAction, CodeCommand, Editors, SnippetText},
+    client::{Ack, Profile},
+    code::{CodeAck, CodeAction, CodeCommand, Editors, SnippetText},
+    document::DocumentUpdate,
     event::{
         AppEvent, Connect, Disconnect, EntryRef, EventKind, Heartbeat, Join, Leave, Membership, Read, Sweep,
     },
@@ -56,6 +57,8 @@ chat, new instance          279  monotonic-clock.wait-for, redis.connection.exec
 chat                        207  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 code, new instance          606  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 code                        536  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
+document, new instance      273  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+document                    198  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 lobby, new instance         542  monotonic-clock.wait-for, 13 redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 lobby, twenty rooms         467  monotonic-clock.wait-for, 13 redis.connection.execute, wall-clock.now
 disconnect, new instance    217  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
@@ -92,6 +95,9 @@ const COMPONENTS: &[&str] = &[
     "heartbeat",
     "sweep-http",
 ];
+
+/// An update of Yjs: the editor 11 types a letter.
+const EDIT: &[u8] = b"\x01\x01\x0b\x00\x04\x01\x04text\x01a\x00";
 
 /// How far the instructions may be from the table, in percent.
 const MARGIN: u64 = 8;
@@ -166,6 +172,17 @@ fn code_command(number: usize) -> CodeCommand {
         command_id: format!("command-{number}").parse().unwrap(),
         action: CodeAction::Share { text, title: None, language: None, editors: Editors::Author },
     }
+}
+
+fn share_document() -> CodeCommand {
+    let text = SnippetText::clean("let x").unwrap();
+    let action = CodeAction::Share { text, title: None, language: None, editors: Editors::Together };
+    CodeCommand { command_id: "document".parse().unwrap(), action, ..code_command(0) }
+}
+
+fn edit_document(number: u64) -> CodeCommand {
+    let update = DocumentUpdate::new(EDIT.to_vec()).unwrap();
+    CodeCommand { action: CodeAction::Edit { number, update }, ..code_command(0) }
 }
 
 fn status_command(number: usize) -> StatusCommand {
@@ -250,9 +267,11 @@ impl Meter {
     }
 }
 
-async fn respond(instance: &mut Instance, request: Request<Bytes>) {
+/// Returns the body of the response.
+async fn respond(instance: &mut Instance, request: Request<Bytes>) -> Bytes {
     let response = instance.handle(request).await;
     assert_eq!(response.status(), StatusCode::OK, "{:?}", response.body());
+    response.into_body()
 }
 
 fn describe(calls: &Calls) -> String {
@@ -331,6 +350,11 @@ async fn each_event_costs_what_the_table_says() {
     meter.measure("chat", in_turn(["chat, new instance", "chat"], &chat)).await;
     let code = |number| sign(&code_command(number));
     meter.measure("code", in_turn(["code, new instance", "code"], &code)).await;
+    let shared = respond(&mut meter.app.start("code").await, sign(&share_document())).await;
+    let shared: Ack<CodeAck> = serde_json::from_slice(&shared).unwrap();
+    let number = shared.into_result().unwrap().snippet.unwrap().number;
+    let document = |_| sign(&edit_document(number));
+    meter.measure("code", in_turn(["document, new instance", "document"], &document)).await;
     let lobby = |_| {
         let ids = (0..20).map(|number| format!("room-{number}").parse().unwrap());
         sign(&CountRooms { ids: ids.collect() })

@@ -9,6 +9,7 @@
 //! | `status` | what members say about themselves |
 //! | `chat` | messages |
 //! | `code` | code that members share |
+//! | `document` | snippets that several members edit at the same time |
 //! | `lobby` | how many are in which room |
 //! | `sweep` | what is overdue happens although no call arrives |
 //! | `call` | runs of a script, until the room is settled and nothing is left to do |
@@ -18,6 +19,7 @@ mod call;
 mod chat;
 mod code;
 mod command;
+mod document;
 mod join;
 mod lobby;
 mod operators;
@@ -35,6 +37,7 @@ use rollcall_protocol::{
     id,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 pub(crate) use self::join::Terms;
 pub use self::sweep::{DueShards, ShardSweep};
@@ -180,6 +183,13 @@ impl<R: Redis> Rooms<R> {
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::Unavailable(format!("cannot be written as JSON: {error}")))
+    serde_json::to_string(value).map_err(unwritable)
+}
+
+fn to_raw(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
+    to_raw_value(value).map_err(unwritable)
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::Unavailable(format!("cannot be written as JSON: {error}"))
 }

@@ -2,10 +2,11 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, codeBurst, codeIntervalMs,
---          codeLimit, codeMs
+--          codeReadBurst, codeReadIntervalMs, codeLimit, codeMs
 -- ARGV[2]  call: roomId; userId?, entryId? (a member's connection; an operator has none); commandId; command and data:
---          code:share {text, title?, language?, editors}; code:update {number, version, text?, title?, language?,
---          editors?}, where null removes a title or a language; code:close {number}
+--          code:share {text, title?, language?, editors, document?}; code:update {number, version, text?, title?,
+--          language?, editors?, document?}, where null removes a title or a language; code:close {number}. document: the
+--          first state of the document, in Base64, if members edit the snippet together from now on; text is there then
 --
 -- Returns  {'OK', JSON {snippet?, epoch, seq, now}}  also for a command that was applied before; snippet: as it is now, if
 --                                    it is not closed; seq: the last event that the ack includes
@@ -16,7 +17,8 @@
 --          {'NO_SUCH_SNIPPET'}        there is no snippet of this number
 --          {'NOT_ALLOWED'}            only others may do this
 --          {'TOO_MANY_SNIPPETS'}      the room or the user shares as many snippets as are allowed
---          {'VERSION_CONFLICT', JSON {snippet, text, now}}  the snippet has another version: this one
+--          {'EDITED_TOGETHER'}        the snippet is a document: only its title and its language can be changed so
+--          {'VERSION_CONFLICT', JSON {snippet, text?, now}}  the snippet has another version: this one; text: not of a document
 --          {'RATE_LIMITED'}           the user does this too often
 --          {'SETTLE'}                 something is overdue
 --          {'HANDED_OVER', JSON {shards, announced, epoch}}  the room lies in another shard
@@ -26,10 +28,9 @@
 --          code:closed    somebody has closed a snippet
 
 --- @include "command"
+--- @include "document"
 --- @include "layout"
---- @include "rate_limit"
 --- @include "settled"
---- @include "snippet"
 
 -- The longest text in an event, in bytes. Everybody gets the event, and those who look at the snippet ask for a longer one.
 local MAX_EVENT_TEXT = 4096
@@ -43,6 +44,15 @@ local function is_full(room)
     own = own + (is_author(snippet) and 1 or 0)
   end
   return #snippets >= settings.codeLimit or own >= math.max(1, math.floor(settings.codeLimit * USER_SHARE))
+end
+
+-- Why a change of a document is refused, or nothing. Its text changes with document:update, and it stays a document.
+local function find_document_refusal(snippet)
+  if call.data.text or call.data.editors then
+    return { 'EDITED_TOGETHER' }
+  end
+  local is_stale = snippet.version ~= call.data.version
+  return is_stale and { 'VERSION_CONFLICT', encode_with({ now = now }, 'snippet', encode_snippet(snippet)) }
 end
 
 -- Why a command is refused, or nothing. snippet: the one that the command names, if there is one
@@ -63,7 +73,13 @@ local CHECKS = {
     if not is_author(snippet) and (snippet.editors ~= 'everybody' or call.data.editors) then
       return { 'NOT_ALLOWED' }
     end
-    return snippet.version ~= call.data.version and { 'VERSION_CONFLICT', encode_content(room, snippet) }
+    if is_document(snippet) then
+      return find_document_refusal(snippet)
+    end
+    if snippet.version == call.data.version then
+      return nil
+    end
+    return count_read(room) and { 'VERSION_CONFLICT', encode_content(room, snippet) } or { 'RATE_LIMITED' }
   end,
   ['code:close'] = function(room, snippet)
     if not snippet then
@@ -73,15 +89,27 @@ local CHECKS = {
   end,
 }
 
--- Stores a version of the caller, and tells the room.
-local function save_version(room, event, snippet, text)
-  snippet.updatedBy, snippet.updatedAt, snippet.bytes = describe_caller(room), now, string.len(text)
-  local json, field = encode_snippet(snippet), get_field(snippet.number)
-  redis.call('HSET', room.snippets, field, json)
-  redis.call('HSET', room.code, field, text)
-  set_kept_ttl(room, 'snippets')
+-- Stores the text of a snippet, or what begins its document.
+local function save_text(room, snippet, text)
+  snippet.bytes = string.len(text)
+  if is_document(snippet) then
+    redis.call('HDEL', room.code, get_field(snippet.number))
+    return create_document(room, snippet.number, call.data.document)
+  end
+  redis.call('HSET', room.code, get_field(snippet.number), text)
   set_kept_ttl(room, 'code')
-  publish(room, event, { now = now, text = string.len(text) <= MAX_EVENT_TEXT and text or nil }, { snippet = json })
+end
+
+-- Stores a version of the caller, and tells the room. text: the new text, if it changes
+local function save_version(room, event, snippet, text)
+  snippet.updatedBy, snippet.updatedAt = describe_caller(room), now
+  if text then
+    save_text(room, snippet, text)
+  end
+  local json = save_snippet(room, snippet)
+  local shown = not is_document(snippet) and (text or load_text(room, snippet))
+  local is_short = shown and string.len(shown) <= MAX_EVENT_TEXT
+  publish(room, event, { now = now, text = is_short and shown or nil }, { snippet = json })
   return snippet
 end
 
@@ -109,12 +137,15 @@ local ACTIONS = {
     snippet.title = pick(data.title, snippet.title)
     snippet.language = pick(data.language, snippet.language)
     snippet.editors = data.editors or snippet.editors
-    return save_version(room, 'code:updated', snippet, data.text or load_text(room, snippet))
+    return save_version(room, 'code:updated', snippet, data.text)
   end,
   ['code:close'] = function(room, snippet)
     local field = get_field(snippet.number)
     redis.call('HDEL', room.snippets, field)
     redis.call('HDEL', room.code, field)
+    if is_document(snippet) then
+      delete_document(room, snippet.number)
+    end
     publish(room, 'code:closed', { number = snippet.number, by = describe_caller(room), now = now }, {})
   end,
 }

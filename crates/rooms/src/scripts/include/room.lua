@@ -17,7 +17,8 @@ local LIVE_KINDS = { 'room', 'members', 'entries', 'order', 'grace', 'nodes', 'r
   'muted' }
 
 -- Kinds of keys that outlast the session by these times: what members have written.
-local KEPT_KINDS = { chat = settings.chatMs, snippets = settings.codeMs, code = settings.codeMs }
+local KEPT_KINDS = { chat = settings.chatMs, snippets = settings.codeMs, code = settings.codeMs,
+  documents = settings.codeMs }
 
 -- The kind comes before the id, so that no room id can imitate a key of another room.
 local function build_key(kind, id)
@@ -46,6 +47,7 @@ local function load_room(id)
     chat = build_key('chat', id),
     snippets = build_key('snippets', id),
     code = build_key('code', id),
+    documents = build_key('documents', id),
     closed = build_key('closed', id),
     stays = build_key('stays', id),
     attendees = build_key('attendees', id),

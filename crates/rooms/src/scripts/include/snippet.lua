@@ -1,16 +1,22 @@
 -- The code that members share: snippets, each with a number and a version.
 --
 -- What a room stores:
--- snippets  hash: number → JSON {number, id, title?, language?, editors (author or everybody), version, bytes, userId,
+-- snippets  hash: number → JSON {number, id, title?, language?, editors (author, everybody or together), version, bytes, userId,
 --           userName, sharedAt, updatedBy: {userId, userName}, updatedAt}
--- code      hash: number → text
+-- code      hash: number → text, of each snippet that is no document
 -- in the room's hash: snippetCount (how many numbers the session has given out)
 
 --- @include "mute"
 --- @include "publish"
+--- @include "rate_limit"
 
 local function has_code(room)
   return has_feature(redis.call('HGET', room.key, 'features'), 'code')
+end
+
+-- Counts one more snippet with its text for the user who reads it. Returns whether the limit allows it.
+local function count_read(room)
+  return count(room, 'code reads\t' .. call.userId, settings.codeReadBurst, settings.codeReadIntervalMs)
 end
 
 -- The field of a snippet in both hashes.
@@ -27,6 +33,14 @@ local function encode_snippet(snippet)
   mark_id(snippet)
   mark_id(snippet.updatedBy)
   return encode_json(snippet)
+end
+
+-- Stores a snippet. Returns its JSON.
+local function save_snippet(room, snippet)
+  local json = encode_snippet(snippet)
+  redis.call('HSET', room.snippets, get_field(snippet.number), json)
+  set_kept_ttl(room, 'snippets')
+  return json
 end
 
 -- Returns a snippet, or nothing if there is none of this number.
