@@ -104,6 +104,7 @@ mod tests {
             (event.kind(), json),
             (EventKind::Leave, r#"{"type":"leave","roomId":"r","userId":"u","entryId":"e"}"#)
         );
+        assert_eq!(event.byte_len(), json.len());
         assert_eq!(read::<Leave>(json.as_bytes()), Ok(Leave(membership())));
     }
 

@@ -250,6 +250,55 @@ mod tests {
     }
 
     #[test]
+    fn a_call_with_a_signature_of_any_kind_counts_as_signed() {
+        let mut call = call_at(now_s());
+        assert!(is_signed(call.headers()));
+        call.headers_mut().insert(HEADER_WEBHOOK_SIGNATURE, "x".parse().unwrap());
+        assert!(is_signed(call.headers()));
+        call.headers_mut().remove(HEADER_WEBHOOK_SIGNATURE);
+        assert!(!is_signed(call.headers()));
+    }
+
+    #[test]
+    fn a_call_that_is_no_cloud_event_is_refused() {
+        for (name, wrong) in [
+            (CE_SPECVERSION, Some("0.3")),
+            (CE_TYPE, Some("rollcall.leave")),
+            (CE_ID, Some("event-2")),
+            (CE_SOURCE, Some("")),
+            (CE_SPECVERSION, None),
+            (CE_TYPE, None),
+            (CE_ID, None),
+            (CE_SOURCE, None),
+        ] {
+            let mut call = call_at(now_s());
+            let headers = call.headers_mut();
+            match wrong {
+                Some(value) => drop(headers.insert(name, value.parse().unwrap())),
+                None => drop(headers.remove(name)),
+            }
+            assert_eq!(verify_call(&call, OLD), Err(ErrorCode::Malformed), "{name}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_largest_body_is_read_before_its_signature_counts() {
+        let check = |length| {
+            let refused = check_signature(&HeaderMap::new(), &vec![0; length], &[]).unwrap_err();
+            refused.code
+        };
+        assert_eq!(check(MAX_BODY_BYTES), ErrorCode::SignatureInvalid);
+        assert_eq!(check(MAX_BODY_BYTES + 1), ErrorCode::PayloadTooLarge);
+    }
+
+    #[test]
+    fn a_secret_does_not_show_in_debug_output() {
+        let secret: Secret = OLD.parse().unwrap();
+        let text = format!("{secret:?}");
+        assert!(text.contains("Secret") && !text.contains(&OLD[6..]), "{text}");
+    }
+
+    #[test]
     fn a_stale_call_is_refused() {
         assert_eq!(verify_call(&call_at(now_s() - 301), OLD), Err(ErrorCode::SignatureInvalid));
         assert_eq!(verify_call(&call_at(now_s() + 302), OLD), Err(ErrorCode::SignatureInvalid));

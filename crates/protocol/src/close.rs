@@ -138,6 +138,29 @@ mod tests {
     }
 
     #[test]
+    fn the_code_tells_what_a_client_should_do() {
+        let refused = |code: ErrorCode| CloseReason::Refused(code.into()).code();
+        assert_eq!(refused(ErrorCode::TokenInvalid), 4401, "get a new token");
+        assert_eq!(refused(ErrorCode::Unavailable), 4503, "come back later");
+        assert_eq!(refused(ErrorCode::TooManySockets), 4429, "close another connection");
+        let rejoin_refused = |code: ErrorCode| CloseReason::RejoinRefused(code.into()).code();
+        assert_eq!(rejoin_refused(ErrorCode::Overloaded), 4503);
+        assert_eq!(rejoin_refused(ErrorCode::NotAMember), 4409);
+    }
+
+    #[test]
+    fn the_reason_and_the_refusal_name_the_same_code() {
+        for reason in all() {
+            if let Some(refusal) = reason.refusal() {
+                assert_eq!(reason.reason(), refusal.code.as_str(), "{reason:?}");
+            }
+        }
+        let without: Vec<_> = all().into_iter().filter(|reason| reason.refusal().is_none()).collect();
+        let reasons: Vec<_> = without.iter().map(CloseReason::reason).collect();
+        assert_eq!(reasons, ["shutting down", "no answer to a ping", "room:ended", "too slow"]);
+    }
+
+    #[test]
     fn every_label_is_listed() {
         for reason in all() {
             assert!(CloseReason::LABELS.contains(&reason.label()), "{reason:?}");

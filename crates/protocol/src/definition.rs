@@ -245,6 +245,31 @@ mod tests {
     }
 
     #[test]
+    fn a_definition_has_limits() {
+        let with_members = |count| SessionDefinition {
+            members: Some((0..count).map(|number| user(&format!("u{number}"))).collect()),
+            ..definition(r#"{"endAt":1790000000000}"#)
+        };
+        assert_eq!(with_members(MAX_MEMBERS - 1).validate(), Ok(()));
+        assert_eq!(with_members(MAX_MEMBERS).validate(), Ok(()));
+        assert_eq!(with_members(MAX_MEMBERS + 1).validate(), Err(InvalidDefinition::TooManyMembers));
+        let with_capacity = |capacity| SessionDefinition {
+            capacity: Some(capacity),
+            ..definition(r#"{"endAt":1790000000000}"#)
+        };
+        assert_eq!(with_capacity(0).validate(), Err(InvalidDefinition::Capacity));
+        assert_eq!(with_capacity(1).validate(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_usual_is_not_written() {
+        let written = |json| serde_json::to_value(definition(json)).unwrap();
+        let usual = written(r#"{"endAt":1790000000000,"timerBy":"host"}"#);
+        assert_eq!(usual.get("timerBy"), None, "{usual}");
+        assert_eq!(written(r#"{"endAt":1790000000000,"timerBy":"leader"}"#)["timerBy"], "leader");
+    }
+
+    #[test]
     fn null_differs_from_an_absent_member_in_both_directions() {
         let patch = |json| serde_json::from_str::<DefinitionPatch>(json).unwrap();
         assert_eq!(patch("{}").capacity, None);
