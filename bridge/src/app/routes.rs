@@ -11,13 +11,14 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use rollcall_host::Host;
 use rollcall_protocol::{
     ErrorCode,
     api::Problem,
     call::{self, Secret},
+    lobby,
 };
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
@@ -34,6 +35,10 @@ const STRANGERS_AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Requests with one operator's token.
 const OPERATORS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
+
+/// The most requests that one for counts counts as: it costs a script for each shard in which its rooms lie. There are
+/// more shards only where Redis has room for them.
+const MAX_WEIGHT: u32 = 16;
 
 /// Value of `Retry-After` for a caller that is too fast.
 const RETRY_AFTER_S: &str = "1";
@@ -89,12 +94,14 @@ impl Callers {
         known.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
     }
 
-    fn admits(&self, caller: &Caller, network: IpAddr) -> bool {
-        match caller {
-            Caller::Bridge => true,
-            Caller::Operator(token) => token.limit.check().is_ok(),
-            Caller::Stranger => self.strangers.check_key(&network).is_ok(),
-        }
+    /// Counts a request as so many as its weight, if the caller may make it.
+    fn admits(&self, caller: &Caller, network: IpAddr, weight: NonZeroU32) -> bool {
+        let outcome = match caller {
+            Caller::Bridge => return true,
+            Caller::Operator(token) => token.limit.check_n(weight),
+            Caller::Stranger => self.strangers.check_key_n(&network, weight),
+        };
+        outcome.is_ok_and(|admitted| admitted.is_ok())
     }
 }
 
@@ -120,6 +127,7 @@ async fn handle(State(routes): State<Routes>, request: Request) -> Response {
     let connection = request.extensions().get::<Carrier>().cloned();
     let (head, body) = request.into_parts();
     let is_event = head.uri.path().starts_with("/events/");
+    let weight = weight_of(&head.uri);
     let token = routes.callers.find_token(&head.headers);
     // One byte more than the app takes, so that the app refuses what is longer. A caller who may not send a body is
     // refused by the app for its head.
@@ -136,7 +144,7 @@ async fn handle(State(routes): State<Routes>, request: Request) -> Response {
     let body = match body {
         Ok(Ok(body)) => body,
         incomplete => {
-            if !routes.callers.admits(&token.map_or(Caller::Stranger, Caller::Operator), network) {
+            if !routes.callers.admits(&token.map_or(Caller::Stranger, Caller::Operator), network, weight) {
                 return refuse(ErrorCode::RateLimited);
             }
             let refusal = match incomplete {
@@ -153,10 +161,20 @@ async fn handle(State(routes): State<Routes>, request: Request) -> Response {
         Some(token) => Caller::Operator(token),
         None => Caller::Stranger,
     };
-    if !routes.callers.admits(&caller, network) {
+    if !routes.callers.admits(&caller, network, weight) {
         return refuse(ErrorCode::RateLimited);
     }
     routes.host.handle(Request::from_parts(head, body)).await.map(Body::from)
+}
+
+/// How many requests a request counts as: one for counts as many as it names rooms.
+fn weight_of(uri: &Uri) -> NonZeroU32 {
+    let ids = lobby::ids_in_query(uri.query()).filter(|_| uri.path() == lobby::COUNTS_PATH);
+    let rooms = ids.map_or(1, |ids| ids.split(',').count());
+    u32::try_from(rooms)
+        .ok()
+        .and_then(|rooms| NonZeroU32::new(rooms.min(MAX_WEIGHT)))
+        .unwrap_or(NonZeroU32::MIN)
 }
 
 /// Reads a body up to a limit, and nothing of what is longer.
@@ -199,6 +217,26 @@ mod tests {
             assert_eq!(find(text), None, "{text}");
         }
         assert!(callers.find_token(&HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn a_request_for_counts_counts_as_many_times_as_it_names_rooms() {
+        let counts = |rooms: usize| format!("/rooms/counts?x=1&ids={}", vec!["a"; rooms].join(","));
+        for (uri, weight) in [
+            (counts(1), 1),
+            (counts(5), 5),
+            (counts(100), 16),
+            ("/rooms/counts?ids=a%2Cb".to_owned(), 2),
+            ("/rooms/counts".to_owned(), 1),
+            ("/rooms?ids=a,b".to_owned(), 1),
+        ] {
+            assert_eq!(weight_of(&uri.parse().unwrap()).get(), weight, "{uri}");
+        }
+        let callers = Callers::new(&BTreeMap::new());
+        let weight = weight_of(&counts(100).parse().unwrap());
+        let admits = || callers.admits(&Caller::Stranger, [192, 0, 2, 1].into(), weight);
+        let admitted = (0..1000).take_while(|_| admits()).count();
+        assert!((62..100).contains(&admitted), "{admitted} requests at once");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Paths and queries.
 
-use rollcall_protocol::{ErrorCode, Refusal, RoomId, UserId};
+use rollcall_protocol::{ErrorCode, Refusal, RoomId, UserId, lobby};
 use serde::de::DeserializeOwned;
 
 use crate::malformed;
@@ -61,7 +61,7 @@ impl Resource {
         Ok(match segments.as_slice() {
             ["openapi.json"] => Self::Description,
             ["rooms"] => Self::Rooms,
-            ["rooms", "counts"] if query.is_some_and(|query| query.starts_with("ids=")) => Self::Counts,
+            ["rooms", "counts"] if lobby::ids_in_query(query).is_some() => Self::Counts,
             ["rooms", id] => Self::Room(parse(id)?),
             ["rooms", id, "members"] => Self::Members(parse(id)?),
             ["rooms", id, "members", user] => Self::Member(parse(id)?, parse(user)?),

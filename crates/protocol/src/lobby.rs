@@ -1,11 +1,16 @@
 //! How many are in which room, for those who are in none of them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     RoomId,
     event::{AppEvent, EventKind},
 };
+
+/// The path that pages without a socket ask for counts.
+pub const COUNTS_PATH: &str = "/rooms/counts";
 
 /// The most rooms whose counts a client watches or asks for at once.
 pub const MAX_ROOMS: usize = 100;
@@ -55,6 +60,12 @@ pub fn check_rooms(ids: &[RoomId]) -> Result<(), TooManyRooms> {
     (ids.len() <= MAX_ROOMS).then_some(()).ok_or(TooManyRooms)
 }
 
+/// The `ids` in the query of a request for [`COUNTS_PATH`]. Without them, the request is about the room `counts`.
+pub fn ids_in_query(query: Option<&str>) -> Option<Cow<'_, str>> {
+    let mut pairs = url::form_urlencoded::parse(query?.as_bytes());
+    pairs.find_map(|(key, ids)| (key == "ids").then_some(ids))
+}
+
 /// A bridge asks how many are in which room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountRooms {
@@ -79,6 +90,21 @@ mod tests {
             json!({ "rooms": [{ "id": 7, "count": 2, "endAt": 9 }, { "id": "7", "count": 0 }], "now": 1 });
         let read: RoomCounts = serde_json::from_value(counts.clone()).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), counts);
+    }
+
+    #[test]
+    fn the_query_of_a_request_for_counts_has_ids_wherever_they_stand() {
+        for (query, ids) in [
+            ("ids=a,b", Some("a,b")),
+            ("x=1&ids=a%2Cb", Some("a,b")),
+            ("%69ds=a", Some("a")),
+            ("ids", Some("")),
+            ("x=ids=a", None),
+            ("", None),
+        ] {
+            assert_eq!(ids_in_query(Some(query)).as_deref(), ids, "{query}");
+        }
+        assert_eq!(ids_in_query(None), None);
     }
 
     #[test]

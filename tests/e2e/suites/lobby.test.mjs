@@ -174,6 +174,12 @@ describe('lobby', { timeout: 900_000 }, () => {
     const put = await harness.api('PUT', '/rooms/counts', { endAt: Date.now() + 3_600_000 });
     assert.equal(put.status, 201);
     assert.equal(typeof (await (await harness.api('GET', '/rooms/counts')).json()).endAt, 'number');
+    assert.equal(
+      (await harness.api('GET', '/rooms/counts?x=1&ids=a')).status,
+      400,
+      'no request about the room has ids',
+    );
+    assert.equal((await harness.api('GET', '/rooms/counts?%69ds=a')).status, 200);
     assert.equal((await harness.api('DELETE', '/rooms/counts')).status, 204);
   });
 });
