@@ -3,7 +3,7 @@
 use rollcall_guest::{
     features,
     http::{self, Response},
-    redis, variables,
+    lobby, redis, variables,
 };
 use rollcall_protocol::{
     CommandId, Refusal, RoomId, UserId,
@@ -126,13 +126,9 @@ const COUNTS_CACHE: &str = "private, max-age=3";
 pub async fn counts(query: Option<&str>) -> Result<Response, Error> {
     let CountsQuery { ids } = path::query(query)?;
     let ids = ids.split(',').map(str::parse).collect::<Result<Vec<RoomId>, _>>().map_err(malformed)?;
-    respond_with(async {
-        features::ensure(Feature::Lobby).await?;
-        let mut response = http::json(StatusCode::OK, &redis::rooms().await?.counts(&ids).await?);
-        response.headers_mut().insert("cache-control", HeaderValue::from_static(COUNTS_CACHE));
-        Ok(response)
-    })
-    .await
+    let mut response = http::json(StatusCode::OK, &lobby::counts(&ids).await?);
+    response.headers_mut().insert("cache-control", HeaderValue::from_static(COUNTS_CACHE));
+    Ok(response)
 }
 
 pub async fn snippets(room: &RoomId) -> Result<Response, Error> {

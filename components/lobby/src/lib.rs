@@ -4,26 +4,23 @@ use rollcall_guest::{
     events::{self, Call},
     features,
     http::Response,
-    redis,
+    lobby, redis,
 };
-use rollcall_protocol::{
-    command::Feature,
-    lobby::{CountRooms, RoomCounts},
-};
+use rollcall_protocol::lobby::{CountRooms, RoomCounts};
 use rollcall_rooms::Error;
 
 rollcall_guest::export_events!(handle);
 
+/// The counts that come in time are worth an answer, so each event has a time limit of its own.
 async fn handle(call: Call) -> Response {
-    events::handle(call, count, check).await
+    events::handle_without_limit(call, count, check).await
 }
 
 async fn count(CountRooms { ids }: CountRooms) -> Result<RoomCounts, Error> {
-    features::ensure(Feature::Lobby).await?;
-    redis::rooms().await?.counts(&ids).await
+    lobby::counts(&ids).await
 }
 
 async fn check() -> Result<(), Error> {
     features::check().await?;
-    redis::check().await
+    events::within_time_limit(redis::check()).await
 }

@@ -8,6 +8,7 @@
 //! | [`definitions`] | Spin's key-value store and PostgreSQL interface to sources of definitions |
 //! | [`events`] | an HTTP request to an event of a bridge, and its result to the response |
 //! | [`features`] | the variable `features` |
+//! | [`lobby`] | counts of rooms to those that come in time |
 //! | [`bearer`] | bearer tokens to permissions |
 //! | [`identity`] | a client's token to its user |
 //! | `jwks` | the address that publishes the keys of tokens |
@@ -41,6 +42,8 @@ pub mod identity;
 pub mod instance;
 #[cfg(feature = "http")]
 mod jwks;
+#[cfg(all(feature = "http", feature = "redis"))]
+pub mod lobby;
 pub mod log;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -36,7 +36,7 @@ pub struct RoomCount {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomCounts {
-    /// The rooms, in the order of the request.
+    /// The rooms, in the order of the request. Rooms whose counts are not known at the moment are left out.
     pub rooms: Vec<RoomCount>,
     /// The time of Redis, in milliseconds since 1970; none without rooms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
