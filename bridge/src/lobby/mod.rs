@@ -4,24 +4,32 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`args`] | the flag |
-//! | [`board`] | which rooms clients watch, and how many are in each |
+//! | [`watched`] | which rooms clients watch, and how many they may be |
+//! | [`board`] | how many are in each of them |
 //! | [`watch`] | what one client watches, and knows |
+//! | [`watcher`] | one client of the lobby |
 
 pub(crate) mod args;
 mod board;
 mod watch;
+mod watched;
+mod watcher;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, stream};
 use rollcall_protocol::{
-    Refusal, RoomId,
-    lobby::{CountRooms, MAX_ROOMS, RoomCounts},
+    ErrorCode, Refusal, RoomId, UserId,
+    lobby::{CountRooms, MAX_ROOMS},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use self::board::{Board, Counts, read};
-pub(crate) use self::watch::Watch;
+pub(crate) use self::watcher::Watcher;
+use self::board::Board;
 use crate::app::{App, new_event_id};
+
+/// How many requests of one look may be under way, so that one that takes long does not hold up all others.
+const REQUESTS_AT_ONCE: usize = 4;
 
 /// The rooms that clients of this bridge watch.
 pub(crate) struct Lobby {
@@ -33,41 +41,60 @@ pub(crate) struct Lobby {
 impl Lobby {
     /// Asks the app at this interval.
     pub(crate) fn new(app: Arc<App>, interval: Duration) -> Self {
-        Self { app, interval, board: Arc::default() }
+        // A look may take some time, too.
+        let board = Arc::new(Board::new(2 * interval));
+        Self { app, interval, board }
     }
 
-    /// Watches rooms for a client. Returns the watch, and the counts to begin with.
-    pub(crate) async fn watch(&self, ids: Vec<RoomId>) -> Result<(Watch, RoomCounts), Refusal> {
-        let mut watch = Watch::begin(Arc::clone(&self.board), ids)?;
-        let counts = match watch.latest() {
-            Some(counts) => counts,
-            None => {
-                let counts = self.ask(watch.ids()).await?;
-                self.board.replace(read(&counts).collect());
-                counts
-            }
-        };
-        watch.learn(&counts);
-        Ok((watch, counts))
+    /// A client that watches nothing yet.
+    pub(crate) fn watcher(self: &Arc<Self>, user: UserId) -> Watcher {
+        Watcher::new(Arc::clone(self), user)
     }
 
-    /// Asks for the counts of the watched rooms until the future is dropped. While the app does not answer, the earlier
-    /// counts stay.
+    /// Asks for the counts of the watched rooms until the future is dropped. Announces what has changed once in an interval at
+    /// most. A look that takes longer holds up nothing that it has found.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
-            let mut found = Counts::new();
-            for ids in self.board.watched().await.chunks(MAX_ROOMS) {
-                match self.ask(ids).await {
-                    Ok(counts) => found.extend(read(&counts)),
-                    Err(refusal) => tracing::debug!(%refusal, "lobby.not_counted"),
-                }
-            }
-            self.board.publish(found);
+            self.board.begun().await;
             sleep(self.interval).await;
+            let mut look = pin!(self.look());
+            let mut is_late = false;
+            while timeout(self.interval, &mut look).await.is_err() {
+                self.board.announce();
+                is_late = true;
+            }
+            if !is_late {
+                self.board.announce();
+            }
         }
     }
 
-    async fn ask(&self, ids: &[RoomId]) -> Result<RoomCounts, Refusal> {
-        Ok(self.app.call(&CountRooms { ids: ids.to_vec() }, &new_event_id()).await?)
+    /// Asks for the counts of all watched rooms once.
+    async fn look(&self) {
+        let rooms = self.board.rooms();
+        let requests = stream::iter(rooms.chunks(MAX_ROOMS));
+        let ask = async |ids: &[RoomId]| {
+            if let Err(refusal) = self.ask(ids.to_vec()).await {
+                tracing::debug!(%refusal, "lobby.not_counted");
+            }
+        };
+        requests.for_each_concurrent(REQUESTS_AT_ONCE, ask).await;
+    }
+
+    /// Asks for the counts of some rooms, and enters them on the board.
+    async fn ask(&self, ids: Vec<RoomId>) -> Result<(), Refusal> {
+        let request = self.board.begin_request();
+        let event = CountRooms { ids };
+        let answer = self.app.call(&event, &new_event_id()).await.map_err(Refusal::from);
+        self.board.enter(request, &event.ids, answer.as_ref().ok());
+        match answer {
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                if refusal.code == ErrorCode::FeatureOff {
+                    self.board.clear();
+                }
+                Err(refusal)
+            }
+        }
     }
 }

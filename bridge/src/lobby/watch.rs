@@ -3,69 +3,71 @@
 use std::{collections::HashSet, sync::Arc};
 
 use rollcall_protocol::{
-    Refusal, RoomId,
+    Refusal, RoomId, UserId,
     lobby::{RoomCount, RoomCounts},
 };
 use tokio::sync::watch;
 
-use super::board::{Board, Counted, Counts, read};
+use super::board::{Board, Counted, Shown};
 
 /// The rooms that a client watches, and the counts that the client knows. Dropping it ends the watch.
-pub(crate) struct Watch {
+pub(super) struct Watch {
     board: Arc<Board>,
+    user: UserId,
     /// As the client names them.
-    ids: Vec<RoomId>,
-    known: Vec<Counted>,
-    counts: watch::Receiver<Arc<Counts>>,
+    ids: Vec<Arc<RoomId>>,
+    /// None for a room whose count the client does not know yet.
+    known: Vec<Option<Shown>>,
+    news: watch::Receiver<()>,
 }
 
 impl Watch {
-    pub(super) fn begin(board: Arc<Board>, mut ids: Vec<RoomId>) -> Result<Self, Refusal> {
+    /// Watches each of the rooms once. The watch that it replaces has to be dropped afterwards.
+    pub(super) fn begin(
+        board: &Arc<Board>,
+        user: &UserId,
+        ids: Vec<RoomId>,
+        replaced: Option<&Self>,
+    ) -> Result<Self, Refusal> {
         let mut seen = HashSet::new();
-        ids.retain(|id| seen.insert(id.clone()));
-        board.add(&ids)?;
-        Ok(Self { known: vec![Counted::default(); ids.len()], ids, counts: board.subscribe(), board })
+        let ids: Vec<_> = ids.into_iter().map(Arc::new).filter(|id| seen.insert(Arc::clone(id))).collect();
+        board.add(user, &ids, replaced.map(|replaced| replaced.ids.as_slice()).unwrap_or_default())?;
+        Ok(Self {
+            known: vec![None; ids.len()],
+            ids,
+            news: board.subscribe(),
+            board: Arc::clone(board),
+            user: user.clone(),
+        })
     }
 
-    pub(super) fn ids(&self) -> &[RoomId] {
-        &self.ids
-    }
-
-    /// The latest counts, if the board has those of all rooms.
-    pub(super) fn latest(&mut self) -> Option<RoomCounts> {
-        let counts = Arc::clone(&self.counts.borrow_and_update());
-        let rooms: Option<Vec<_>> = self.ids.iter().map(|id| Some((id, counts.get(id)?))).collect();
-        rooms.map(|rooms| describe(&rooms))
-    }
-
-    /// Remembers counts that the client gets, in the order of the rooms.
-    pub(super) fn learn(&mut self, counts: &RoomCounts) {
-        for (known, (_, counted)) in self.known.iter_mut().zip(read(counts)) {
-            *known = counted;
-        }
+    /// The rooms about which the app has to be asked before the client gets an answer.
+    pub(super) fn find_missing(&self) -> Vec<RoomId> {
+        self.board.find_missing(&self.ids)
     }
 
     /// Waits until counts have changed, and returns those.
-    pub(crate) async fn changed(&mut self) -> RoomCounts {
+    pub(super) async fn changed(&mut self) -> RoomCounts {
         loop {
             // The board, which this watch holds, has the sender.
-            let _ = self.counts.changed().await;
-            let counts = Arc::clone(&self.counts.borrow_and_update());
-            let changed = self.take_changed(&counts);
+            let _ = self.news.changed().await;
+            let changed = self.take_changed();
             if !changed.rooms.is_empty() {
                 return changed;
             }
         }
     }
 
-    fn take_changed(&mut self, counts: &Counts) -> RoomCounts {
+    /// The counts that the client does not know yet, which are all counts in the beginning.
+    pub(super) fn take_changed(&mut self) -> RoomCounts {
+        let counts = self.board.counts();
         let mut changed = Vec::new();
         for (id, known) in self.ids.iter().zip(&mut self.known) {
-            let Some(counted) = counts.get(id) else { continue };
-            if !counted.looks_like(known) {
+            let Some(counted) = counts.get(&**id) else { continue };
+            if *known != Some(counted.shown) {
                 changed.push((id, counted));
+                *known = Some(counted.shown);
             }
-            *known = *counted;
         }
         describe(&changed)
     }
@@ -73,50 +75,62 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.board.remove(&self.ids);
+        self.board.remove(&self.user, &self.ids);
     }
 }
 
-fn describe(rooms: &[(&RoomId, &Counted)]) -> RoomCounts {
-    let now = rooms.iter().map(|(_, counted)| counted.at).max();
-    let describe = |(id, counted): &(&RoomId, &Counted)| RoomCount {
-        id: (*id).clone(),
-        count: counted.count,
-        end_at: counted.end_at,
+fn describe(rooms: &[(&Arc<RoomId>, &Counted)]) -> RoomCounts {
+    let latest = rooms.iter().map(|(_, counted)| counted).max_by_key(|counted| counted.order());
+    let describe = |(id, counted): &(&Arc<RoomId>, &Counted)| RoomCount {
+        id: RoomId::clone(id),
+        count: counted.shown.count,
+        end_at: counted.shown.end_at,
     };
-    RoomCounts { rooms: rooms.iter().map(describe).collect(), now }
+    RoomCounts { rooms: rooms.iter().map(describe).collect(), now: latest.and_then(|latest| latest.now) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::FutureExt;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn counts(now: u64, rooms: serde_json::Value) -> RoomCounts {
+    fn board() -> Arc<Board> {
+        Arc::new(Board::new(Duration::from_secs(6)))
+    }
+
+    fn begin(board: &Arc<Board>, ids: Value) -> Watch {
+        Watch::begin(board, &"kim".parse().unwrap(), serde_json::from_value(ids).unwrap(), None).unwrap()
+    }
+
+    fn counts(now: u64, rooms: Value) -> RoomCounts {
         serde_json::from_value(json!({ "now": now, "rooms": rooms })).unwrap()
     }
 
-    fn publish(board: &Board, now: u64, rooms: serde_json::Value) {
-        board.publish(read(&counts(now, rooms)).collect());
+    /// Enters an answer, and announces it.
+    fn publish(board: &Board, now: u64, rooms: Value) {
+        let answer = counts(now, rooms);
+        let ids: Vec<_> = answer.rooms.iter().map(|room| room.id.clone()).collect();
+        board.enter(board.begin_request(), &ids, Some(&answer));
+        board.announce();
     }
 
     #[test]
     fn a_client_gets_what_has_changed_under_the_names_that_it_uses() {
-        let board = Arc::new(Board::default());
-        let ids = serde_json::from_value(json!([7, "a", "7", "b"])).unwrap();
-        let mut watch = Watch::begin(Arc::clone(&board), ids).unwrap();
-        assert_eq!(watch.ids().len(), 3, "each room once");
-        assert_eq!(watch.latest(), None);
+        let board = board();
+        let mut watch = begin(&board, json!([7, "a", "7", "b"]));
+        assert_eq!(watch.find_missing().len(), 3, "each room once");
         publish(
             &board,
             10,
             json!([{ "id": "7", "count": 1 }, { "id": "a", "count": 2 }, { "id": "b", "count": 0 }]),
         );
-        let latest = watch.latest().unwrap();
-        assert_eq!(serde_json::to_value(&latest.rooms[0]).unwrap(), json!({ "id": 7, "count": 1 }));
-        watch.learn(&latest);
+        let first = watch.take_changed();
+        assert_eq!(serde_json::to_value(&first.rooms[0]).unwrap(), json!({ "id": 7, "count": 1 }));
+        assert_eq!(first.rooms.len(), 3);
         publish(&board, 20, json!([{ "id": "7", "count": 3, "endAt": 99 }, { "id": "a", "count": 2 }]));
         let changed = watch.changed().now_or_never().unwrap();
         assert_eq!(changed, counts(20, json!([{ "id": 7, "count": 3, "endAt": 99 }])));
@@ -124,22 +138,32 @@ mod tests {
     }
 
     #[test]
-    fn newer_counts_that_came_before_the_answer_to_the_client_are_told_after_it() {
-        let board = Arc::new(Board::default());
-        let mut watch = Watch::begin(Arc::clone(&board), vec!["a".parse().unwrap()]).unwrap();
-        assert_eq!(watch.latest(), None);
-        publish(&board, 25, json!([{ "id": "a", "count": 1 }]));
-        publish(&board, 20, json!([{ "id": "a", "count": 2 }]));
-        watch.learn(&counts(20, json!([{ "id": "a", "count": 2 }])));
-        assert_eq!(watch.changed().now_or_never(), Some(counts(25, json!([{ "id": "a", "count": 1 }]))));
+    fn a_count_that_was_not_known_at_first_is_told_later_even_if_nobody_is_there() {
+        let board = board();
+        let mut watch = begin(&board, json!(["a", "b"]));
+        publish(&board, 10, json!([{ "id": "a", "count": 1 }]));
+        assert_eq!(watch.take_changed(), counts(10, json!([{ "id": "a", "count": 1 }])));
+        publish(&board, 20, json!([{ "id": "b", "count": 0 }]));
+        assert_eq!(watch.changed().now_or_never(), Some(counts(20, json!([{ "id": "b", "count": 0 }]))));
+    }
+
+    #[test]
+    fn the_time_of_counts_is_that_of_the_latest_even_if_the_clock_of_redis_steps_back() {
+        let board = board();
+        let mut watch = begin(&board, json!(["a", "b"]));
+        publish(&board, 20, json!([{ "id": "a", "count": 1 }]));
+        publish(&board, 10, json!([{ "id": "b", "count": 2 }]));
+        assert_eq!(watch.take_changed().now, Some(10));
+        publish(&board, 9, json!([{ "id": "a", "count": 3 }]));
+        assert_eq!(watch.changed().now_or_never(), Some(counts(9, json!([{ "id": "a", "count": 3 }]))));
     }
 
     #[test]
     fn a_dropped_watch_ends() {
-        let board = Arc::new(Board::default());
-        let watch = Watch::begin(Arc::clone(&board), vec!["a".parse().unwrap()]).unwrap();
-        assert!(board.watched().now_or_never().is_some());
+        let board = board();
+        let watch = begin(&board, json!(["a"]));
+        assert_eq!(board.rooms().len(), 1);
         drop(watch);
-        assert!(board.watched().now_or_never().is_none());
+        assert!(board.rooms().is_empty());
     }
 }

@@ -9,7 +9,7 @@ use rollcall_protocol::{
 use serde_json::value::RawValue;
 
 use super::{Outbound, Session};
-use crate::lobby::Watch;
+use crate::lobby::Watcher;
 
 impl<O: Outbound> Session<O> {
     /// Watches rooms from now on, instead of those before. Returns how many are in each.
@@ -21,19 +21,19 @@ impl<O: Outbound> Session<O> {
         let WatchRequest { ids } = json::from_object_str(payload.get()).map_err(|error| malformed(&error))?;
         lobby::check_rooms(&ids).map_err(|error| malformed(&error))?;
         if ids.is_empty() {
-            self.watch = None;
+            self.watcher.iter_mut().for_each(|watcher| watcher.end());
             return Ok(RoomCounts { rooms: Vec::new(), now: None });
         }
-        let (watch, counts) = self.context.lobby.watch(ids).await?;
-        self.watch = Some(Box::new(watch));
-        Ok(counts)
+        let user = &self.identity.profile.user_id;
+        let watcher = self.watcher.get_or_insert_with(|| Box::new(self.context.lobby.watcher(user.clone())));
+        watcher.watch(ids).await
     }
 }
 
 /// Waits for changed counts of the rooms that a session watches.
-pub(super) async fn next(watch: &mut Option<Box<Watch>>) -> RoomCounts {
-    match watch {
-        Some(watch) => watch.changed().await,
+pub(super) async fn next(watcher: &mut Option<Box<Watcher>>) -> RoomCounts {
+    match watcher {
+        Some(watcher) => watcher.changed().await,
         None => future::pending().await,
     }
 }

@@ -70,7 +70,7 @@ pub(crate) use self::{
 };
 use crate::{
     limits::permits::Permit,
-    lobby::Watch,
+    lobby::Watcher,
     telemetry::{
         metrics::{self, Queue},
         trace::{Activity, ClientTrace},
@@ -93,8 +93,8 @@ pub(crate) struct Session<O> {
     rate_limit: Arc<SocketRateLimit>,
     lease_losses: watch::Receiver<u64>,
     room: RoomState,
-    /// The rooms whose counts the client watches.
-    watch: Option<Box<Watch>>,
+    /// What the client does in the lobby, since it first watched rooms.
+    watcher: Option<Box<Watcher>>,
     /// When the session ends because the bridge drains.
     drain_at: Option<Instant>,
 }
@@ -122,7 +122,7 @@ impl<O: Outbound> Session<O> {
             outbound,
             inbox,
             room: RoomState::Outside,
-            watch: None,
+            watcher: None,
             drain_at: None,
         };
         tasks.spawn(session.run());
@@ -180,7 +180,7 @@ impl<O: Outbound> Session<O> {
                 }
                 () = sleep_until_some(self.room.rejoin_at()) => Box::pin(self.rejoin()).await,
                 update = updates::next(&mut self.room), if !is_full => self.forward(update),
-                counts = lobby::next(&mut self.watch), if !is_full => {
+                counts = lobby::next(&mut self.watcher), if !is_full => {
                     self.outbound.emit(LOBBY_CHANGED, &counts);
                     Ok(())
                 }

@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { passAgain, startBehindProxy } from '../harness/behind-proxy.mjs';
 import { command } from '../harness/command.mjs';
 import { Harness, TRANSPORTS } from '../harness/harness.mjs';
-import { PASS } from '../harness/proxy.mjs';
+import { HOLD, PASS, refuse } from '../harness/proxy.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -27,6 +27,11 @@ describe('lobby', { timeout: 900_000 }, () => {
   /** Waits until a watcher is told a count of a room. */
   const hears = (watcher, room, count) =>
     watcher.next('lobby:changed', ({ rooms }) => rooms.some((row) => row.id === room && row.count === count));
+
+  /** Decides about calls for counts from now on, by their text. */
+  function interceptCounts(does) {
+    proxy.does = ({ path, body }) => (path === '/events/lobby' ? does(JSON.stringify(body)) : PASS);
+  }
 
   for (const transport of TRANSPORTS) {
     test(`a client in no room learns how many are where (${transport})`, async () => {
@@ -123,11 +128,72 @@ describe('lobby', { timeout: 900_000 }, () => {
     await lea.enter(rooms[1]);
     await Promise.all(watchers.map((watcher) => hears(watcher, rooms[1], 1)));
     for (const watcher of [first, ...watchers]) watcher.terminate();
-    await until(async () => {
-      const seen = calls;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      return calls === seen;
+    // The calls of another watcher show that the bridge has asked since.
+    const other = await harness.webSocket('ben', { bridge: 1 });
+    await command(other, 'lobby:watch', { ids: ['another'] });
+    const others = () => proxy.to('/events/lobby').length - calls;
+    await until(() => {
+      const [seen, elsewhere] = [calls, others()];
+      return until(() => others() >= elsewhere + 3, 'the bridge asks for the other room').then(() => calls === seen);
     }, 'nobody watches, so the bridge asks no more');
+    other.terminate();
+  });
+
+  test('a user has a share of the rooms that a bridge watches, and may replace them', async () => {
+    const ids = (group) => Array.from({ length: 100 }, (_, number) => `share-${group}-${number}`);
+    const tabs = [];
+    for (let group = 0; group < 6; group += 1) tabs.push(await harness.webSocket('kim-of-many', { bridge: 1 }));
+    for (const [group, tab] of tabs.slice(0, 5).entries()) await command(tab, 'lobby:watch', { ids: ids(group) });
+    assert.equal((await tabs[5].request('lobby:watch', { ids: ids(5) })).code, 'OVERLOADED');
+    await command(tabs[5], 'lobby:watch', { ids: ids(4) });
+    await command(tabs[0], 'lobby:watch', { ids: ids(6) });
+    await command(await harness.webSocket('lea', { bridge: 1 }), 'lobby:watch', { ids: ids(5) });
+    for (const tab of tabs) tab.terminate();
+  });
+
+  for (const [code, status] of [
+    ['UNAVAILABLE', 503],
+    ['FEATURE_OFF', 404],
+  ]) {
+    test(`no count outlives an app that answers ${code}`, async () => {
+      const room = await harness.room();
+      const [watcher, other] = [
+        await harness.webSocket('max', { bridge: 1 }),
+        await harness.webSocket('ben', { bridge: 1 }),
+      ];
+      await command(watcher, 'lobby:watch', { ids: [room] });
+      let calls = 0;
+      interceptCounts((body) => {
+        calls += body.includes(`"${room}"`) ? 1 : 0;
+        return refuse(code, status);
+      });
+      // The bridge tries each call three times at most.
+      await until(() => calls > 3, 'the bridge has heard the answer');
+      assert.equal((await other.request('lobby:watch', { ids: [room] })).code, code);
+      passAgain(proxy);
+      const lea = await harness.socketIo('lea');
+      await lea.enter(room);
+      await hears(watcher, room, 1);
+    });
+  }
+
+  test('a call that takes long holds up no other count', async () => {
+    const room = await harness.room();
+    const watchers = [await harness.webSocket('max', { bridge: 1 }), await harness.webSocket('ben', { bridge: 1 })];
+    const ids = (group) => Array.from({ length: 99 }, (_, number) => `slow-${group}-${number}`);
+    await command(watchers[0], 'lobby:watch', { ids: [room, ...ids(0)] });
+    await command(watchers[1], 'lobby:watch', { ids: [room, ...ids(1)] });
+    let held = 0;
+    interceptCounts((body) => {
+      if (body.includes(`"${room}"`)) return PASS;
+      held += 1;
+      return HOLD;
+    });
+    await until(() => held > 0, 'a call is held');
+    const lea = await harness.socketIo('lea');
+    await lea.enter(room);
+    await Promise.all(watchers.map((watcher) => hears(watcher, room, 1)));
+    for (const watcher of watchers) watcher.terminate();
   });
 
   test('counts are right again after Redis was away', async () => {
