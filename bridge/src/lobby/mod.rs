@@ -8,9 +8,11 @@
 //! | [`board`] | how many are in each of them |
 //! | [`watch`] | what one client watches, and knows |
 //! | [`watcher`] | one client of the lobby |
+//! | [`rate_limit`] | limits how often clients may make the bridge ask the app |
 
 pub(crate) mod args;
 mod board;
+mod rate_limit;
 mod watch;
 mod watched;
 mod watcher;
@@ -25,7 +27,7 @@ use rollcall_protocol::{
 use tokio::time::{sleep, timeout};
 
 pub(crate) use self::watcher::Watcher;
-use self::board::Board;
+use self::{board::Board, rate_limit::RateLimits};
 use crate::app::{App, new_event_id};
 
 /// How many requests of one look may be under way, so that one that takes long does not hold up all others.
@@ -36,6 +38,7 @@ pub(crate) struct Lobby {
     app: Arc<App>,
     interval: Duration,
     board: Arc<Board>,
+    rate_limits: Arc<RateLimits>,
 }
 
 impl Lobby {
@@ -43,7 +46,7 @@ impl Lobby {
     pub(crate) fn new(app: Arc<App>, interval: Duration) -> Self {
         // A look may take some time, too.
         let board = Arc::new(Board::new(2 * interval));
-        Self { app, interval, board }
+        Self { app, interval, board, rate_limits: Arc::default() }
     }
 
     /// A client that watches nothing yet.
@@ -51,9 +54,13 @@ impl Lobby {
         Watcher::new(Arc::clone(self), user)
     }
 
-    /// Asks for the counts of the watched rooms until the future is dropped. Announces what has changed once in an interval at
-    /// most. A look that takes longer holds up nothing that it has found.
+    /// Asks for the counts of the watched rooms until the future is dropped.
     pub(crate) async fn run(self: Arc<Self>) {
+        tokio::join!(self.look_repeatedly(), self.rate_limits.evict_idle());
+    }
+
+    /// Announces what has changed once in an interval at most. A look that takes longer holds up nothing that it has found.
+    async fn look_repeatedly(&self) {
         loop {
             self.board.begun().await;
             sleep(self.interval).await;

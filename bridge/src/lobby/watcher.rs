@@ -4,18 +4,20 @@ use std::{future, sync::Arc};
 
 use rollcall_protocol::{Refusal, RoomId, UserId, lobby::RoomCounts};
 
-use super::{Lobby, watch::Watch};
+use super::{Lobby, rate_limit::SocketRateLimit, watch::Watch};
 
-/// One client of the lobby: what it watches.
+/// One client of the lobby: what it watches, and how often the app may be asked for it.
 pub(crate) struct Watcher {
     lobby: Arc<Lobby>,
     user: UserId,
+    rate_limit: SocketRateLimit,
     watch: Option<Watch>,
 }
 
 impl Watcher {
     pub(super) fn new(lobby: Arc<Lobby>, user: UserId) -> Self {
-        Self { lobby, user, watch: None }
+        let rate_limit = lobby.rate_limits.for_socket(user.clone());
+        Self { lobby, user, rate_limit, watch: None }
     }
 
     /// Watches rooms from now on, instead of those before. Returns the counts to begin with. After a refusal, the client goes
@@ -24,6 +26,7 @@ impl Watcher {
         let mut watch = Watch::begin(&self.lobby.board, &self.user, ids, self.watch.as_ref())?;
         let missing = watch.find_missing();
         if !missing.is_empty() {
+            self.rate_limit.check()?;
             self.lobby.ask(missing).await?;
         }
         let counts = watch.take_changed();

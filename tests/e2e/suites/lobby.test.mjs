@@ -28,6 +28,15 @@ describe('lobby', { timeout: 900_000 }, () => {
   const hears = (watcher, room, count) =>
     watcher.next('lobby:changed', ({ rooms }) => rooms.some((row) => row.id === room && row.count === count));
 
+  /** Watches the counts of other rooms each time, until the answer is no success. Returns the answer and the attempts. */
+  async function watchUntilRefused(watcher, prefix) {
+    for (let attempt = 1; ; attempt += 1) {
+      const ack = await watcher.request('lobby:watch', { ids: [`${prefix}-${attempt}`] });
+      if (!ack.success) return [ack, attempt];
+      assert.ok(attempt < 30, 'no watch was refused');
+    }
+  }
+
   /** Decides about calls for counts from now on, by their text. */
   function interceptCounts(does) {
     proxy.does = ({ path, body }) => (path === '/events/lobby' ? does(JSON.stringify(body)) : PASS);
@@ -137,6 +146,31 @@ describe('lobby', { timeout: 900_000 }, () => {
       return until(() => others() >= elsewhere + 3, 'the bridge asks for the other room').then(() => calls === seen);
     }, 'nobody watches, so the bridge asks no more');
     other.terminate();
+  });
+
+  test('a client that watches ever other rooms is refused, and one that watches known rooms is not', async () => {
+    const room = await harness.room();
+    const [watcher, other] = [
+      await harness.webSocket('max', { bridge: 1 }),
+      await harness.webSocket('ben', { bridge: 1 }),
+    ];
+    await command(other, 'lobby:watch', { ids: [room] });
+    const [ack, attempts] = await watchUntilRefused(watcher, 'other');
+    assert.equal(ack.code, 'RATE_LIMITED');
+    assert.ok(attempts > 10, `refused after ${attempts} attempts`);
+    await command(watcher, 'lobby:watch', { ids: [room] });
+    await command(watcher, 'lobby:watch', { ids: [] });
+    await command(await harness.webSocket('eva', { bridge: 1 }), 'lobby:watch', { ids: ['other-user'] });
+  });
+
+  test('all sockets of a user share a limit', async () => {
+    const refusals = [];
+    for (let socket = 0; socket < 4; socket += 1) {
+      const watcher = await harness.webSocket('max-of-many', { bridge: 1 });
+      refusals.push(await watchUntilRefused(watcher, `tab-${socket}`));
+    }
+    assert.deepEqual(refusals.at(-1)[0].code, 'RATE_LIMITED');
+    assert.ok(refusals.at(-1)[1] <= 10, 'the last socket was refused earlier than it would be alone');
   });
 
   test('a user has a share of the rooms that a bridge watches, and may replace them', async () => {
