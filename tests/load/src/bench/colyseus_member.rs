@@ -85,7 +85,7 @@ impl ColyseusMember {
                 self.join(room, received).await
             }
             Step::Leave => self.leave(received).await,
-            Step::Command(..) => bail!("the service has no commands"),
+            Step::Command { .. } | Step::EndWatch => bail!("the service has no commands"),
         }
     }
 

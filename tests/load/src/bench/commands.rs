@@ -21,6 +21,9 @@ pub type Costs = BTreeMap<Command, Values>;
 /// How often every member sends each command. A user may send ten at once.
 const REPEATS: usize = 3;
 
+/// How many rooms a member watches. Those of all members are fewer than a bridge watches at most.
+const WATCHED_ROOMS: usize = 5;
+
 /// A command, in the order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Command {
@@ -58,8 +61,8 @@ impl Command {
         }
     }
 
-    /// The payload of the nth time, counted from 0.
-    pub fn payload(self, repeat: usize) -> Value {
+    /// The payload of a member the nth time, both counted from 0.
+    pub fn payload(self, member: usize, repeat: usize) -> Value {
         match self {
             Self::Timer => json!({ "mode": "countdown", "durationMs": 60_000 * (repeat + 1) }),
             Self::Status => json!({ "status": "focusing", "goal": format!("Chapter {repeat}") }),
@@ -68,7 +71,9 @@ impl Command {
             Self::Snippet => json!({ "text": "let mut sum = 0;\n".repeat(60), "language": "rust" }),
             Self::Snippets => json!({}),
             Self::Watch => {
-                let ids: Vec<String> = (0..20).map(|room| format!("room-{room}")).collect();
+                // Nobody else watches these rooms, so the bridge has to ask for each of them.
+                let ids = (0..WATCHED_ROOMS).map(|room| format!("watched-{member}-{repeat}-{room}"));
+                let ids: Vec<String> = ids.collect();
                 json!({ "ids": ids })
             }
         }
@@ -85,7 +90,7 @@ pub async fn measure(service: &Service, crowd: &mut Crowd, rooms: &Rooms) -> Res
         let before = Usage::read(service, &mut redis, crowd).await?;
         let (mut latencies, mut sent) = (Latencies::new()?, 0.0);
         for repeat in 0..REPEATS {
-            let acks = crowd.step_together(|_| Step::Command(command, repeat)).await?;
+            let acks = crowd.step_together(|member| Step::Command { command, member, repeat }).await?;
             latencies.add(&acks)?;
             crowd.settle().await;
             sent += to_f64(acks.count());
@@ -94,6 +99,7 @@ pub async fn measure(service: &Service, crowd: &mut Crowd, rooms: &Rooms) -> Res
         values.insert(Metric::AckP99, latencies.quantile_ms(0.99));
         costs.insert(command, values);
     }
+    crowd.step_in_groups(|_| Step::EndWatch).await?;
     crowd.step_in_groups(|_| Step::Leave).await?;
     crowd.settle().await;
     Ok(costs)

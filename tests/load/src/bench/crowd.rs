@@ -39,8 +39,17 @@ pub enum Step {
     Join(Arc<str>),
     /// Leaves the room.
     Leave,
-    /// Sends a command, for the nth time counted from 0.
-    Command(Command, usize),
+    /// Sends a command.
+    Command {
+        /// The command.
+        command: Command,
+        /// The number of the member, counted from 0.
+        member: usize,
+        /// How often the member has sent the command before.
+        repeat: usize,
+    },
+    /// Watches the counts of rooms no longer.
+    EndWatch,
 }
 
 /// Members on sockets of their own. Dropping the crowd drops the connections.

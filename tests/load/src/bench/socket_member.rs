@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::crowd::{Orders, Received, Step};
+use super::{
+    commands::Command,
+    crowd::{Orders, Received, Step},
+};
 use crate::{
     connection::{Connection, Disconnect},
     wire::Incoming,
@@ -71,7 +74,8 @@ impl SocketMember {
         let (event, payload) = match &step {
             Step::Join(room) => ("room:join", json!({"groupId": &**room})),
             Step::Leave => ("room:leave", json!({})),
-            Step::Command(command, repeat) => (command.event(), command.payload(*repeat)),
+            Step::Command { command, member, repeat } => (command.event(), command.payload(*member, *repeat)),
+            Step::EndWatch => (Command::Watch.event(), json!({"ids": []})),
         };
         let request = self.connection.send_request(event, &payload).await.map_err(lost)?;
         self.pending = Some(Pending { step, due, request, retry_at: None });
