@@ -59,8 +59,8 @@ code, new instance          606  monotonic-clock.wait-for, redis.connection.exec
 code                        536  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 document, new instance      273  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
 document                    198  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
-lobby, new instance         542  monotonic-clock.wait-for, 13 redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
-lobby, twenty rooms         467  monotonic-clock.wait-for, 13 redis.connection.execute, wall-clock.now
+lobby, new instance         676  monotonic-clock.wait-for, 13 redis.connection.execute, redis.connection.open, 8 variables.get, wall-clock.now
+lobby, twenty rooms         603  monotonic-clock.wait-for, 13 redis.connection.execute, wall-clock.now
 disconnect, new instance    217  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
 disconnect                  158  monotonic-clock.wait-for, redis.connection.execute, wall-clock.now
 leave, new instance         216  monotonic-clock.wait-for, redis.connection.execute, redis.connection.open, 7 variables.get, wall-clock.now
