@@ -36,8 +36,8 @@ const STRANGERS_AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 /// Requests with one operator's token.
 const OPERATORS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
-/// The most requests that one for counts counts as: it costs a script for each shard in which its rooms lie. There are
-/// more shards only where Redis has room for them.
+/// The most requests that one for counts counts as: it costs a script for each shard in which its rooms lie, and there are
+/// 16 shards by default.
 const MAX_WEIGHT: u32 = 16;
 
 /// Value of `Retry-After` for a caller that is too fast.
