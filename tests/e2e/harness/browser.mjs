@@ -37,12 +37,12 @@ const FILES = {
   '/page.js': ['text/javascript', await readFile(new URL('page.js', import.meta.url))],
 };
 
-/** An origin with one page. */
+/** An origin with one page. `files` lists type, content and headers of each path. */
 export class Site {
-  static async start() {
+  static async start(files = FILES) {
     const site = new Site();
     site.server = createServer(({ url }, response) => {
-      const [type, content, headers] = FILES[url] ?? [];
+      const [type, content, headers] = files[url] ?? [];
       if (type) response.writeHead(200, { 'content-type': type, ...headers }).end(content);
       else response.writeHead(404).end();
     });

@@ -19,7 +19,7 @@ export class Child {
 
   constructor(command, args, options = {}) {
     this.name = command.split('/').at(-1);
-    this.process = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     running.add(this.process);
     // 'close' follows the last line, and a failed start.
     this.ended = new Promise((resolve) => {
