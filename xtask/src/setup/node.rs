@@ -1,4 +1,5 @@
-//! Node.js, and the npm packages of the end-to-end tests and of the services that the benchmark compares with.
+//! Node.js, and the npm packages of the end-to-end tests, of the Yjs provider, and of the services that the benchmark
+//! compares with.
 
 use std::{path::Path, process::Command};
 
@@ -9,6 +10,9 @@ use crate::shell;
 /// Where the suites that run in Node.js lie.
 pub const SUITES: &str = "tests/e2e";
 
+/// The Yjs provider for clients.
+pub const PROVIDER: &str = "clients/yjs";
+
 /// The services that the benchmark compares Rollcall with. Tests run them, too.
 pub const COMPARED: [&str; 2] = ["tests/bench/reference", "tests/bench/colyseus"];
 
@@ -17,13 +21,18 @@ const OLDEST: u32 = 20;
 /// Makes sure of Node.js and all packages.
 pub fn ensure() -> Result<()> {
     ensure_for_bench()?;
-    ensure_packages(SUITES)
+    [SUITES, PROVIDER].into_iter().try_for_each(ensure_packages)
 }
 
 /// Makes sure of what the benchmark needs.
 pub fn ensure_for_bench() -> Result<()> {
     ensure_node()?;
     COMPARED.into_iter().try_for_each(ensure_packages)
+}
+
+/// Compiles the provider, which checks its types, too.
+pub fn compile_provider() -> Result<()> {
+    shell::run_quietly(Command::new("npm").args(["run", "build"]).current_dir(PROVIDER))
 }
 
 fn ensure_node() -> Result<()> {

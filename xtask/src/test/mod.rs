@@ -10,7 +10,7 @@ mod output;
 mod step;
 mod summary;
 
-use std::{process::Command, thread, time::Instant};
+use std::{path::PathBuf, process::Command, thread, time::Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -27,7 +27,8 @@ const FUZZ_SECONDS: u32 = 5;
 /// The step that runs the scripts in Valkey.
 const VALKEY: &str = "Valkey";
 
-const SUITES: &str = "tests/e2e/suites";
+/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the Yjs provider.
+const NODE_TESTS: [&str; 2] = ["tests/e2e/suites", "clients/yjs/tests"];
 
 /// Files of suites that run at once. The suites mostly wait, so even two cores have time for more.
 const SUITES_AT_ONCE: &str = "--test-concurrency=3";
@@ -57,12 +58,13 @@ fn valkey_tests() -> Result<Command> {
 }
 
 fn node_tests() -> Result<Command> {
-    let mut suites: Vec<_> = std::fs::read_dir(SUITES)
-        .with_context(|| format!("{SUITES} cannot be read"))?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
-        .collect();
+    setup::node::compile_provider()?;
+    let mut suites: Vec<PathBuf> = Vec::new();
+    for folder in NODE_TESTS {
+        let entries = std::fs::read_dir(folder).with_context(|| format!("{folder} cannot be read"))?;
+        suites.extend(entries.flatten().map(|entry| entry.path()));
+    }
+    suites.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
     suites.sort();
     let faketime = setup::faketime_library().context("libfaketime is missing")?;
     let mut node = Command::new("node");
