@@ -5,7 +5,7 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -13,7 +13,7 @@ use rollcall_sockets::{
     engineio::{Closed, EncodedText, Handler, Server, Settings, Socket},
     heartbeat::Timing,
     queue::QueueLimits,
-    websocket::Message,
+    websocket::{MAX_STRANGER_BYTES, Message},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,12 +28,12 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 const SETTINGS: Settings = Settings {
     timing: Timing { interval: Duration::from_secs(600), timeout: Duration::from_secs(600) },
-    max_payload_bytes: 1000,
+    max_payload_bytes: 2 * MAX_STRANGER_BYTES,
     body_timeout: DEADLINE,
-    queue: QueueLimits { max_bytes: 10_000, max_age: DEADLINE },
+    queue: QueueLimits { max_bytes: 1_000_000, max_age: DEADLINE },
 };
 
-/// Sends every text back, closes the session after "bye", and reports the end of each session.
+/// Sends every text back, knows the client after "hello", closes the session after "bye", and reports the end of each session.
 struct Echo {
     closed: UnboundedSender<Closed>,
 }
@@ -47,8 +47,10 @@ impl Handler for Echo {
 
     fn text(self: &Arc<Self>, socket: &Arc<Socket<()>>, text: &str) {
         socket.send(&EncodedText::concat(&[text]), None);
-        if text == "bye" {
-            socket.close();
+        match text {
+            "hello" => socket.set_known(),
+            "bye" => socket.close(),
+            _ => {}
         }
     }
 
@@ -243,6 +245,32 @@ async fn a_client_that_closes_its_websocket_gets_the_close_frame_back() {
 async fn a_body_that_is_too_large_is_refused_and_the_session_goes_on() {
     let server = Running::start().await;
     let path = server.open().await;
-    assert_eq!(server.ask(&format!("POST {path}"), &"4".repeat(1001)).await.0, 413);
-    assert_eq!(server.ask(&format!("POST {path}"), "3").await.0, 200);
+    let post = format!("POST {path}");
+    let body = |bytes: usize| format!("4{}", "x".repeat(bytes - 1));
+    assert_eq!(server.ask(&post, &body(MAX_STRANGER_BYTES)).await.0, 200);
+    assert_eq!(server.ask(&post, &body(MAX_STRANGER_BYTES + 1)).await.0, 413, "the client is a stranger");
+    assert_eq!(server.ask(&post, "4hello").await.0, 200);
+    assert_eq!(server.ask(&post, &body(MAX_STRANGER_BYTES + 1)).await.0, 200);
+    assert_eq!(server.ask(&post, &body(SETTINGS.max_payload_bytes + 1)).await.0, 413);
+    assert_eq!(server.ask(&post, "3").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_stranger_sends_little_over_a_websocket_and_a_known_client_as_much_as_is_allowed() {
+    let mut server = Running::start().await;
+    let large = format!("4{}", "x".repeat(MAX_STRANGER_BYTES + 1));
+    for parts in [1, 9] {
+        let mut stranger = server.open_websocket("/engine.io/?EIO=4&transport=websocket").await;
+        for part in large.as_bytes().chunks(large.len().div_ceil(parts)) {
+            let part = format!("4{}", String::from_utf8_lossy(part));
+            let _ = stranger.send(Message::text(part)).await;
+        }
+        assert_eq!(server.next_closed().await, Closed::Violation("a message that is too large"), "{parts}");
+    }
+    let mut known = server.open_websocket("/engine.io/?EIO=4&transport=websocket").await;
+    known.send(Message::text("4hello")).await.unwrap();
+    assert!(matches!(known.next().await, Some(Ok(Message::Text(open))) if open.starts_with('0')));
+    assert_eq!(known.next().await.unwrap().unwrap(), Message::text("4hello"));
+    known.send(Message::text(&large)).await.unwrap();
+    assert_eq!(known.next().await.unwrap().unwrap(), Message::text(&large));
 }

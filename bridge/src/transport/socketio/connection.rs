@@ -238,6 +238,7 @@ async fn authenticate(
     match outcome.and_then(|authenticated| Ok((authenticated, new_session_id()?))) {
         Ok((authenticated, id)) => {
             // The answer is queued before the session begins, so no event of the session overtakes it.
+            socket.set_known();
             send(socket, &server.namespace.connected(&id));
             progress.session += 1;
             let emitter = server.emitter(socket, progress.session);

@@ -18,6 +18,7 @@ use super::{
     response::{self, HttpResponse, WrongRequest},
     socket::{Closed, Polling, Socket, State, Transport},
 };
+use crate::websocket::MAX_STRANGER_BYTES;
 
 /// Answers a poll as soon as there is something to receive.
 pub(super) async fn poll<H: Handler>(handler: &H, socket: &Socket<H::Data>) -> HttpResponse {
@@ -42,7 +43,8 @@ pub(super) async fn post<H: Handler>(
         Ok(request) => request,
         Err(wrong) => return wrong.into(),
     };
-    let body = Limited::new(body, settings.max_payload_bytes).collect();
+    let limit = if socket.known().get() { usize::MAX } else { MAX_STRANGER_BYTES };
+    let body = Limited::new(body, settings.max_payload_bytes.min(limit)).collect();
     let body = match timeout(settings.body_timeout, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {

@@ -10,6 +10,7 @@ use crate::{
     flood::FloodLimit,
     heartbeat::Heartbeat,
     queue::{Outgoing, Queue, QueueLimits, TooSlow},
+    websocket::Known,
 };
 
 /// Why a session has ended.
@@ -39,6 +40,7 @@ pub struct Socket<D> {
     pub(super) queue: Queue,
     pub(super) heartbeat: Heartbeat,
     needless: FloodLimit,
+    known: Known,
     state: Mutex<State>,
     /// Notified when the last packets of an ended session have been polled.
     pub(super) last_poll: Notify,
@@ -79,6 +81,7 @@ impl<D> Socket<D> {
             queue: Queue::new(limits),
             heartbeat: Heartbeat::default(),
             needless: FloodLimit::default(),
+            known: Known::default(),
             state: Mutex::new(State { transport, closed: None }),
             last_poll: Notify::new(),
             evicted: Notify::new(),
@@ -89,6 +92,15 @@ impl<D> Socket<D> {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The client is no stranger from now on, so it may send messages as large as allowed.
+    pub fn set_known(&self) {
+        self.known.set();
+    }
+
+    pub(super) fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What the handler keeps for this client.

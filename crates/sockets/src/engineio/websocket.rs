@@ -25,6 +25,7 @@ pub(super) async fn serve<H: Handler>(
     socket: &Arc<Socket<H::Data>>,
     mut websocket: WebSocket,
 ) {
+    websocket.limit_until(socket.known().clone());
     tokio::select! {
         biased;
         () = socket.evicted.notified() => {}
@@ -88,6 +89,7 @@ pub(super) async fn upgrade<D>(socket: &Socket<D>, upgrade: Upgrade) -> Option<W
         socket.end_upgrade();
         return None;
     };
+    websocket.limit_until(socket.known().clone());
     let moved = tokio::select! {
         moved = timeout(UPGRADE_LIMIT, probe(socket, &mut websocket)) => moved.ok().flatten(),
         () = socket.queue.closed() => None,

@@ -1,5 +1,6 @@
 //! WebSockets on the server's side: the upgrade of a request, and reading and writing frames in one task.
 
+mod connection;
 mod stream;
 mod upgrade;
 
@@ -7,6 +8,7 @@ pub use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 pub use self::{
+    connection::{Known, MAX_STRANGER_BYTES},
     stream::{End, Frame, WebSocket},
     upgrade::{Refused, Upgrade, is_upgrade},
 };

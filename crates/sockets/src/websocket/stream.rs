@@ -10,14 +10,13 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{Error, Message, Utf8Bytes, error::CapacityError},
 };
 
+use super::connection::{Connection, Known};
 use crate::queue::Queue;
 
 /// How long client and server may take to close.
@@ -41,7 +40,7 @@ pub enum End {
     Gone,
     /// The queue was closed, and everything in it has been written.
     QueueClosed,
-    /// A message is larger than allowed.
+    /// A message is larger than allowed, or a stranger sends more than allowed.
     TooLarge,
     /// The client violates the protocol of WebSockets.
     Invalid(Error),
@@ -49,7 +48,7 @@ pub enum End {
 
 /// A WebSocket. Reading a frame also writes what waits in the outgoing queue.
 pub struct WebSocket {
-    stream: WebSocketStream<TokioIo<Upgraded>>,
+    stream: WebSocketStream<Connection>,
     /// Whether frames may wait in the write buffer.
     is_dirty: bool,
     /// Arrival times of the events that were written and not flushed yet.
@@ -57,8 +56,14 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    pub(super) fn new(stream: WebSocketStream<TokioIo<Upgraded>>) -> Self {
+    pub(super) fn new(stream: WebSocketStream<Connection>) -> Self {
         Self { stream, is_dirty: false, unflushed: Vec::new() }
+    }
+
+    /// Reads at most [`MAX_STRANGER_BYTES`](super::MAX_STRANGER_BYTES) from now on until the client is known. More is
+    /// [`End::TooLarge`].
+    pub fn limit_until(&mut self, known: Known) {
+        self.stream.get_mut().limit_until(known);
     }
 
     /// Waits for the next frame and meanwhile writes what waits in the queue. While the queue is full, nothing is read:
@@ -161,6 +166,7 @@ impl End {
     fn of(error: Error) -> Self {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLarge,
+            Error::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => Self::TooLarge,
             Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => Self::Gone,
             Error::ConnectionClosed | Error::AlreadyClosed => Self::Gone,
             error => Self::Invalid(error),

@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::upgrade::{OnUpgrade, on};
-use hyper_util::rt::TokioIo;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -11,7 +10,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::WebSocket;
+use super::{WebSocket, connection::Connection};
 
 /// Size of the read buffer, which each socket holds. Most messages of clients are shorter, and for a longer one the buffer
 /// grows. The library's default is 128 KiB.
@@ -73,7 +72,7 @@ impl Upgrade {
     ///
     /// The connection broke before.
     pub async fn complete(self) -> hyper::Result<WebSocket> {
-        let connection = TokioIo::new(self.connection.await?);
+        let connection = Connection::new(self.connection.await?);
         Ok(WebSocket::new(
             WebSocketStream::from_raw_socket(connection, Role::Server, Some(self.config)).await,
         ))
