@@ -68,7 +68,7 @@ error_codes! {
     FeatureOff "FEATURE_OFF" NOT_FOUND retry:false "The session or the deployment does without this."
     NoTimer "NO_TIMER" NOT_FOUND retry:false "No timer is set in this room; set one first."
     TimerState "TIMER_STATE" CONFLICT retry:false "The timer is not in a state in which it can do this."
-    Muted "MUTED" FORBIDDEN retry:true "The leader or an operator lets this user send nothing at the moment."
+    Muted "MUTED" FORBIDDEN retry:true "The leader or an operator lets this user write nothing at the moment."
     SlowMode "SLOW_MODE" TOO_MANY_REQUESTS retry:true "Slow mode is on: wait before you send again."
     MessageRefused "MESSAGE_REFUSED" FORBIDDEN retry:false "The platform does not accept this message."
     NoSuchMessage "NO_SUCH_MESSAGE" NOT_FOUND retry:false "There is no message of this number."

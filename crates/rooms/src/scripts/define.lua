@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, reminderLeadMs, rosterLimit, retentionMs, closedEntryMs,
---          attendanceLimit, attendanceMs, sliceMembers, chatMs
+--          attendanceLimit, attendanceMs, sliceMembers, chatMs, codeMs
 -- ARGV[2]  call: roomId; terms {revision, endAt, leaderId?, duplicates, capacity?, members?}
 --
 -- Returns  {'OK', '{}'}  also when nothing changes

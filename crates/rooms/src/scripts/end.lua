@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs, sliceMembers, chatMs
+--          attendanceMs, sliceMembers, chatMs, codeMs
 -- ARGV[2]  call: roomId; revision, of the deletion
 --
 -- Returns  {'OK', '{}'}  also when nothing changes

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs, sliceMembers, chatMs
+--          attendanceMs, sliceMembers, chatMs, codeMs
 -- ARGV[2]  call of the script that found something overdue: roomId; nodeId?: a node that needs a lease, so that a lease
 --          of the node that has ended is expired in the whole shard
 --

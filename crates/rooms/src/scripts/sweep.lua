@@ -4,7 +4,7 @@
 --
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs, attendanceLimit,
---          attendanceMs, sliceMembers, chatMs
+--          attendanceMs, sliceMembers, chatMs, codeMs
 -- ARGV[2]  call: limit (most rooms to settle)
 --
 -- Returns  {'OK', JSON {settled, lateMs, more, nextDue, dueInMs?}}  settled: number of rooms that were due; lateMs: how
