@@ -6,7 +6,7 @@
 use rollcall_protocol::{
     chat::HistoryRequest,
     definition::SessionDefinition,
-    status::Status,
+    status::{Goal, Status, StatusUpdate},
     timer::{TimerAction, TimerPlan},
 };
 
@@ -32,6 +32,7 @@ const COMMANDS: &[(&str, u64)] = &[
     ("timer that is sent again", 8),
     ("status", 20),
     ("status as it was", 9),
+    ("goal", 19),
     ("message", 25),
     ("further message", 23),
     ("message that is sent again", 9),
@@ -93,6 +94,8 @@ async fn measure(size: usize) -> Vec<(&'static str, u64)> {
         .unwrap();
     meter.count("status", room.say("lea/1#away", Status::Away)).await.unwrap();
     meter.count("status as it was", room.say("lea/1#still", Status::Away)).await.unwrap();
+    let goal = StatusUpdate { status: None, goal: Some(Goal::clean("Chapter 3").unwrap()) };
+    meter.count("goal", room.update("lea/1#goal", goal)).await.unwrap();
     meter.count("message", room.write("lea/1#hello", "Hello")).await.unwrap();
     meter.count("further message", room.write("lea/1#more", "Hello")).await.unwrap();
     meter.count("message that is sent again", room.write("lea/1#hello", "Hello")).await.unwrap();

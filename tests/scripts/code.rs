@@ -175,6 +175,17 @@ async fn a_change_makes_the_next_version_of_what_it_names() {
 }
 
 #[tokio::test]
+async fn a_list_has_the_order_in_which_snippets_were_shared() {
+    let mut room = room().await;
+    (room.settings.code_limit, room.settings.code_burst) = (100, 100);
+    let mut shared = Vec::new();
+    for number in 0..20 {
+        shared.push(room.share(&format!("kim/1#{number}"), &"x".repeat(number)).await.unwrap());
+    }
+    assert_eq!(room.list("ali/1").await.unwrap(), shared);
+}
+
+#[tokio::test]
 async fn a_change_of_another_version_is_refused_with_the_current_one() {
     let mut room = room().await;
     let first = room.share_with_all("kim/1#1", "one").await;

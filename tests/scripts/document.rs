@@ -9,7 +9,7 @@ use rollcall_protocol::{
     definition::SessionDefinition,
     document::{DocumentUpdate, EditAck, OpenedDocument, TEXT},
 };
-use rollcall_rooms::Error;
+use rollcall_rooms::{Error, Settings, script};
 use serde_json::{Value, json};
 use yrs::{Doc, GetString, Text, Transact, Update, updates::decoder::Decode};
 
@@ -41,6 +41,39 @@ impl Fixture {
         let update = BASE64_STANDARD.encode([&AWARENESS[..], b"l"].concat()).parse().unwrap();
         let ack = self.try_code(&format!("{entry}#show"), CodeAction::Awareness { number, update }).await;
         Ok(serde_json::from_str(&ack.map_err(expect_refusal)?).unwrap())
+    }
+
+    /// Sets how many updates a document has had and has merged, and their lengths.
+    async fn set_document(&self, number: u64, state: Value) {
+        let key = self.shard_key(&format!("documents:{}", self.home));
+        let mut set = redis::cmd("HSET");
+        let () = set
+            .arg(key)
+            .arg(number)
+            .arg(state.to_string())
+            .query_async(&mut self.redis.clone())
+            .await
+            .unwrap();
+    }
+
+    /// Runs the script that merges.
+    async fn merge(&self, data: &Value) -> Vec<String> {
+        let settings = Settings { now: Some(self.now()), ..self.settings.clone() };
+        redis::Script::new(script::MERGE.text())
+            .key(self.shard_key("deadlines"))
+            .arg(json!(settings).to_string())
+            .arg(json!({ "roomId": self.home, "data": data }).to_string())
+            .invoke_async(&mut self.redis.clone())
+            .await
+            .unwrap()
+    }
+
+    /// How many updates a document has had and has merged, and their lengths.
+    async fn document(&self, number: u64) -> Value {
+        let key = self.shard_key(&format!("documents:{}", self.home));
+        let mut get = redis::cmd("HGET");
+        let json: String = get.arg(key).arg(number).query_async(&mut self.redis.clone()).await.unwrap();
+        serde_json::from_str(&json).unwrap()
     }
 
     /// The number of fields that Redis keeps of all documents in the room.
@@ -181,6 +214,71 @@ async fn updates_are_merged_beside_new_ones_and_none_is_lost() {
         room.events().await.iter().map(|event| event.data["edit"].as_u64().unwrap()).collect();
     edits.sort_unstable();
     assert_eq!(edits, (1..=500).collect::<Vec<_>>());
+}
+
+/// An update of so many bytes.
+fn update_of(bytes: usize) -> Vec<u8> {
+    let text = 2 * bytes - Editor(Doc::with_client_id(11)).append(&"x".repeat(bytes)).len();
+    let update = Editor(Doc::with_client_id(11)).append(&"x".repeat(text));
+    assert_eq!(update.len(), bytes);
+    update
+}
+
+#[tokio::test]
+async fn every_so_many_updates_are_merged() {
+    let mut room = room().await;
+    room.settings.document_burst = 1000;
+    let snippet = room.share_together("kim/1#1", "").await;
+    let editor = Editor::new(11, &room.open("kim/1", snippet.number).await.unwrap());
+    for edit in 1..=130 {
+        room.edit("kim/1", snippet.number, &editor.append("x")).await.unwrap();
+        assert_eq!(room.count_parts().await, 2 + edit % 64, "{edit}");
+    }
+    let large = Editor::new(12, &room.open("kim/1", snippet.number).await.unwrap());
+    room.edit("kim/1", snippet.number, &large.append(&"x".repeat(49_152))).await.unwrap();
+    assert_eq!(room.count_parts().await, 2);
+    for edit in 1..=66 {
+        room.edit("kim/1", snippet.number, &editor.append("x")).await.unwrap();
+        assert_eq!(room.count_parts().await, 2 + edit % 64, "{edit} since the last merge");
+    }
+}
+
+#[tokio::test]
+async fn so_many_bytes_of_updates_are_merged() {
+    let room = room().await;
+    for (number, sizes, parts) in
+        [(1, &[49_152][..], 2), (2, &[49_149], 3), (3, &[30_000, 30_000], 2), (4, &[20_000, 20_000], 4)]
+    {
+        let snippet = room.share_together(&format!("kim/1#{number}"), "").await;
+        for size in sizes {
+            room.edit("kim/1", snippet.number, &update_of(*size)).await.unwrap();
+        }
+        assert_eq!(room.count_parts().await, parts, "{sizes:?}");
+        room.close(&format!("kim/1#{number}-close"), snippet.number).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_document_has_a_greatest_length_and_a_greatest_number_of_updates_that_are_not_merged() {
+    let mut room = room().await;
+    room.settings.document_burst = 1000;
+    let snippet = room.share_together("kim/1#1", "").await;
+    let update = first_update();
+    let length = BASE64_STANDARD.encode(&update).len();
+    let full = 384 * 1024 - length;
+    for (state_bytes, log_bytes, edit, merged, expected) in [
+        (full - 100, 100, 9, 8, Ok(10)),
+        (full - 99, 100, 9, 8, Err(ErrorCode::DocumentFull)),
+        (100, 100, 3999, 0, Ok(4000)),
+        (100, 100, 4000, 0, Err(ErrorCode::DocumentFull)),
+        (100, 100, 4009, 10, Ok(4010)),
+    ] {
+        let state =
+            json!({ "edit": edit, "merged": merged, "stateBytes": state_bytes, "logBytes": log_bytes });
+        room.set_document(snippet.number, state.clone()).await;
+        let ack = room.edit("kim/1", snippet.number, &update).await;
+        assert_eq!(ack.map(|ack| ack.edit), expected, "{state}");
+    }
 }
 
 #[tokio::test]
@@ -345,6 +443,74 @@ async fn a_user_who_edits_or_reads_too_often_is_refused_and_others_are_not() {
     assert_eq!(room.open("kim/1", document.number).await.unwrap_err(), ErrorCode::RateLimited);
     room.open("ali/1", document.number).await.unwrap();
     room.at(2 * interval).open("kim/1", document.number).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_others_do_shortens_the_wait_of_nobody() {
+    let mut room = room().await;
+    room.settings.document_burst = 1;
+    let interval = room.settings.document_interval_ms;
+    let document = room.share_together("kim/1#1", "").await;
+    room.edit("kim/1", document.number, &first_update()).await.unwrap();
+    room.at(interval - 1).edit("ali/1", document.number, &first_update()).await.unwrap();
+    assert_eq!(room.edit("kim/1", document.number, &first_update()).await, Err(ErrorCode::RateLimited));
+    room.at(interval).edit("kim/1", document.number, &first_update()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_lengths_of_a_document_are_kept_with_it() {
+    let mut room = room().await;
+    room.settings.document_burst = 1000;
+    let snippet = room.share_together("kim/1#1", "").await;
+    let opened = room.open("kim/1", snippet.number).await.unwrap();
+    let state = opened.document.len() as u64;
+    let lengths = |edit: u64, merged: u64, state: u64, log: u64| json!({ "edit": edit, "merged": merged, "stateBytes": state, "logBytes": log });
+    assert_eq!(room.document(snippet.number).await, lengths(0, 0, state, 0));
+    let editor = Editor::new(11, &opened);
+    let update = editor.append("x");
+    let length = BASE64_STANDARD.encode(&update).len() as u64;
+    room.edit("kim/1", snippet.number, &update).await.unwrap();
+    assert_eq!(room.document(snippet.number).await, lengths(1, 0, state, length));
+    for _ in 2..=64 {
+        room.edit("kim/1", snippet.number, &update).await.unwrap();
+    }
+    let merged = room.open("kim/1", snippet.number).await.unwrap();
+    assert_eq!(room.document(snippet.number).await, lengths(64, 64, merged.document.len() as u64, 0));
+    assert_eq!(merged.snippet.bytes, 1);
+}
+
+#[tokio::test]
+async fn of_two_merges_of_the_same_updates_one_counts() {
+    let mut room = room().await;
+    let snippet = room.share_together("kim/1#1", "").await;
+    let editor = Editor::new(11, &room.open("kim/1", snippet.number).await.unwrap());
+    for text in ["a", "b", "c"] {
+        room.edit("kim/1", snippet.number, &editor.append(text)).await.unwrap();
+    }
+    let (before, document) =
+        (room.document(snippet.number).await, room.open("kim/1", snippet.number).await.unwrap().document);
+    let merge = json!({
+        "number": snippet.number, "merged": 0, "edit": 2, "logBytes": 1, "state": document, "bytes": 7
+    });
+    assert_eq!(room.merge(&merge).await, ["OK", "{}"]);
+    let after = room.document(snippet.number).await;
+    let log = before["logBytes"].as_u64().unwrap() - 1;
+    assert_eq!(after, json!({ "edit": 3, "merged": 2, "stateBytes": document.len(), "logBytes": log }));
+    assert_eq!(room.count_parts().await, 3, "the third update stays");
+    let late = json!({
+        "number": snippet.number, "merged": 0, "edit": 3, "logBytes": 1, "state": "", "bytes": 8
+    });
+    assert_eq!(room.merge(&late).await, ["OK", "{}"]);
+    assert_eq!((room.document(snippet.number).await, room.count_parts().await), (after, 3));
+    let content = room.read_snippet("kim/1", snippet.number).await.unwrap();
+    assert_eq!((content.text.as_str(), content.snippet.bytes), ("abc", 7));
+    room.close("kim/1#2", snippet.number).await.unwrap();
+    assert_eq!(room.merge(&late).await, ["OK", "{}"]);
+    assert_eq!(room.count_parts().await, 0, "nothing of a closed snippet comes back");
+    room.at(61 * MINUTE);
+    assert_eq!(room.merge(&late).await, ["SETTLE"]);
+    room.sweep().await;
+    assert_eq!(room.merge(&late).await, ["OK", "{}"]);
 }
 
 #[tokio::test]

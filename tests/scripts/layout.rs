@@ -17,6 +17,7 @@ use rollcall_rooms::{
 
 use serde_json::Value;
 
+use crate::document::first_update;
 use crate::fixture::{END, Fixture, MINUTE, START, definition, expect_refusal, heartbeat, member_ids};
 
 const FEW: u64 = 3;
@@ -281,6 +282,14 @@ async fn members_write_and_share_where_the_room_lies() {
         let snippet = room.share("lea/1#3", "x").await.unwrap();
         let changed = room.change("lea/1#4", &snippet, "y").await.unwrap();
         assert_eq!(room.read_snippet("lea/1", snippet.number).await.unwrap().snippet, changed);
+        room.settings.document_burst = 64;
+        let document = room.share_together("lea/1#6", "").await;
+        for edit in 1..=64 {
+            let ack = room.edit("lea/1", document.number, &first_update()).await.unwrap();
+            assert_eq!(ack.edit, edit);
+        }
+        let opened = room.open("lea/1", document.number).await.unwrap();
+        assert_eq!((opened.edit, opened.snippet.bytes), (64, 1), "merged where the room lies");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::fixture::{Fixture, MINUTE, START, definition, expect_refusal};
 
 impl Fixture {
     /// Sends a member's change. The id of the command is what follows `#` in `kim/1#2`.
-    async fn update(&self, who: &str, update: StatusUpdate) -> Result<StatusAck, ErrorCode> {
+    pub async fn update(&self, who: &str, update: StatusUpdate) -> Result<StatusAck, ErrorCode> {
         let (entry, id) = who.split_once('#').unwrap();
         let command = StatusCommand {
             membership: self.membership(entry),
@@ -225,6 +225,25 @@ async fn the_time_of_a_status_ends_with_the_session_and_is_kept_when_stays_are_m
     let expected = times([(Status::Break, 2000 + end - 6000), (Status::Away, 1000)]);
     assert_eq!((kim.stays.len(), &kim.stays[0].status_ms), (1, &expected));
     assert_eq!(kim.study_ms, kim.present_ms - expected.values().sum::<u64>());
+}
+
+#[tokio::test]
+async fn stays_with_different_statuses_or_with_none_are_merged_with_the_times_of_both() {
+    let mut room = room().await;
+    room.at(1000).leave("kim/1").await;
+    room.at(2000).join("kim/2").await.unwrap();
+    room.at(3000).say("kim/2#1", Status::Break).await.unwrap();
+    room.at(5000).leave("kim/2").await;
+    assert_eq!(room.attendee("kim").await.stays[0].status_ms, times([(Status::Break, 2000)]));
+    room.at(6000).join("kim/3").await.unwrap();
+    room.at(6000).say("kim/3#2", Status::Away).await.unwrap();
+    room.at(9000).leave("kim/3").await;
+    let both = times([(Status::Break, 2000), (Status::Away, 3000)]);
+    let kim = room.attendee("kim").await;
+    assert_eq!((kim.stays.len(), &kim.stays[0].status_ms), (1, &both));
+    room.at(10_000).join("kim/4").await.unwrap();
+    room.at(11_000).leave("kim/4").await;
+    assert_eq!(room.attendee("kim").await.stays[0].status_ms, both);
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ struct Edited {
     #[serde(flatten)]
     ack: EditAck,
     /// Whether so many updates are not merged yet that they should be.
+    #[serde(default)]
     merge: bool,
 }
 
@@ -120,8 +121,12 @@ impl<R: Redis> Rooms<R> {
     /// calls that merge the same updates, one has an effect.
     async fn merge_document(&self, membership: &Membership, number: u64) -> Result<(), Error> {
         let StoredSnippet { updates, edit, .. } = self.read_snippet(membership, number, false).await?;
-        let document::Merged { state, text } = document::merge(&updates);
         let log = updates.get(1..).unwrap_or_default();
+        if log.is_empty() {
+            // Another call has merged them meanwhile.
+            return Ok(());
+        }
+        let document::Merged { state, text } = document::merge(&updates);
         let data = MergedUpdates {
             number,
             merged: edit.saturating_sub(log.len() as u64),

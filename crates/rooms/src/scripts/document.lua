@@ -5,7 +5,7 @@
 -- ARGV[2]  call: roomId, userId, entryId; command and data: document:update {number, update};
 --          document:awareness {number, update}. Updates are Base64
 --
--- Returns  {'OK', JSON {edit, now, merge}}  edit: how many updates the document has had; merge: whether so many of them
+-- Returns  {'OK', JSON {edit, now, merge?}}  edit: how many updates the document has had; merge: whether so many of them
 --                                    are not merged that they should be. The same update has no second effect in the
 --                                    editors, so a command that comes again is added again
 --          {'NOT_IN_ROOM'}            the entry is not current
@@ -52,7 +52,7 @@ end
 -- Whether one update more calls for a merge. Only every so many updates do, because a call may be merging already.
 local function calls_for_merge(document, bytes)
   local has_many = (document.edit - document.merged) % MERGE_EDITS == 0
-  return has_many or math.floor(document.logBytes / MERGE_BYTES) > math.floor((document.logBytes - bytes) / MERGE_BYTES)
+  return has_many or math.floor(document.logBytes / MERGE_BYTES) > (document.logBytes - bytes) / MERGE_BYTES
 end
 
 local function acknowledge(document, merge)
@@ -76,7 +76,7 @@ local ACTIONS = {
   end,
   ['document:awareness'] = function(room, snippet)
     publish_to_editors(room, 'document:awareness', {})
-    return acknowledge(load_document(room, snippet.number), false)
+    return acknowledge(load_document(room, snippet.number))
   end,
 }
 

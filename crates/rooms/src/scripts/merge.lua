@@ -3,7 +3,7 @@
 -- KEYS[1]  the shard's deadlines
 -- ARGV[1]  settings: now?, graceMs, leaseMs, retentionMs, codeMs
 -- ARGV[2]  call: roomId; data {number, merged, edit, logBytes, state, bytes}. merged: how many updates were in the state
---          before; edit: how many are now; logBytes: the length of the updates in between; state: all together, in Base64;
+--          before; edit: how many are now, at least one more; logBytes: the length of the updates in between; state: all together, in Base64;
 --          bytes: the length of the text
 --
 -- Returns  {'OK', '{}'}                also if the document is gone, or another call has merged these updates
@@ -20,9 +20,7 @@ local function merge(room, snippet, document)
   local number = snippet.number
   local parts = list_log(number, { merged = document.merged, edit = call.data.edit })
   redis.call('HSET', room.documents, get_part(number, 'state'), call.data.state)
-  if #parts > 0 then
-    redis.call('HDEL', room.documents, unpack(parts))
-  end
+  redis.call('HDEL', room.documents, unpack(parts))
   document.merged, document.stateBytes = call.data.edit, string.len(call.data.state)
   document.logBytes = document.logBytes - call.data.logBytes
   save_document(room, number, document)
@@ -32,11 +30,8 @@ end
 
 local function handle(room)
   local snippet = load_snippet(room, call.data.number)
-  if not snippet or not is_document(snippet) then
-    return
-  end
-  local document = load_document(room, snippet.number)
-  if document.merged == call.data.merged then
+  local document = snippet and load_document(room, snippet.number)
+  if document and document.merged == call.data.merged then
     merge(room, snippet, document)
   end
 end

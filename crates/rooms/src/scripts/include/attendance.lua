@@ -13,9 +13,7 @@ local MAX_STAYS = 100
 -- ending: left, graceExpired, removed or ended; none while the member is in the room
 local function build_stay(room, presence, ending, until_ms)
   local left_at = presence.lostAt or until_ms
-  if not presence.lostAt then
-    count_status(presence, left_at)
-  end
+  count_status(presence, left_at)
   return {
     epoch = room.epoch,
     enteredAt = presence.joinedAt,

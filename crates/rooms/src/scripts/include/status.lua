@@ -16,5 +16,5 @@ end
 -- Gives the member another status from now on, or none.
 local function set_status(presence, status)
   count_status(presence, now)
-  presence.status, presence.statusAt = status, status and now
+  presence.status, presence.statusAt = status, now
 end
