@@ -191,6 +191,12 @@ export class RollcallProvider extends Emitter<ProviderEvents> {
     }
   };
 
+  #onClosed(): void {
+    // A connection has few documents open at once, and one that is gone counts until it is closed.
+    this.#sendLast('document:close', {});
+    this.#fail({ code: NO_SUCH_SNIPPET, message: 'The snippet is closed.' });
+  }
+
   readonly #onMembers = ({ change }: { change: { type: string; users: { userId: unknown }[] } }) => {
     if (!GONE.includes(change.type)) return;
     for (const { userId } of change.users) this.#presence.removeUser(userId);
@@ -212,7 +218,7 @@ export class RollcallProvider extends Emitter<ProviderEvents> {
     ['document:updated', this.#forDocument(({ edit, update }) => this.#exchange?.receive(edit, fromBase64(update)))],
     ['document:awareness', this.#forDocument(this.#onAwareness)],
     ['document:missed', this.#forDocument(() => this.#exchange?.reopen())],
-    ['code:closed', this.#forDocument(() => this.#fail({ code: NO_SUCH_SNIPPET, message: 'The snippet is closed.' }))],
+    ['code:closed', this.#forDocument(() => this.#onClosed())],
     ['room:participantsChanged', this.#onMembers],
     ['room:unmuted', () => this.#session?.notify('unmuted')],
     ['disconnect', () => this.#stop('disconnected')],
