@@ -3,6 +3,7 @@
 use rollcall_protocol::{ErrorCode, code::Editors, command::Feature};
 
 use crate::{
+    document::{Document, Word},
     event::{EventKind, Person, Recipients},
     history::History,
     ids::{
@@ -30,6 +31,9 @@ pub enum CodeAction {
     Close(u64),
     Get(u64),
     List,
+    Open(u64),
+    Edit(u64, Word),
+    Show(u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +52,10 @@ pub struct Snippet {
     pub title: Option<&'static str>,
     pub editors: Editors,
     pub version: u64,
+    /// The text, or what the document began with.
     pub text: &'static str,
+    /// The length of the text, or of that of the document when its updates were merged last.
+    pub bytes: usize,
     pub author: Person,
     pub shared_at: Time,
     pub updated_by: Person,
@@ -58,11 +65,39 @@ pub struct Snippet {
 /// The reply to a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CodeReply {
-    Done { snippet: Option<Snippet>, epoch: u64, seq: u64, now: Time, is_repeated: bool },
+    Done {
+        snippet: Option<Snippet>,
+        epoch: u64,
+        seq: u64,
+        now: Time,
+        is_repeated: bool,
+    },
     ClosedByOperator,
-    Conflict { current: Snippet, now: Time },
-    Content { snippet: Snippet, now: Time },
-    Listed { snippets: Vec<Snippet>, now: Time },
+    /// The text is that of the snippet, unless it is a document.
+    Conflict {
+        current: Snippet,
+        text: Option<String>,
+        now: Time,
+    },
+    Content {
+        snippet: Snippet,
+        text: String,
+        now: Time,
+    },
+    Listed {
+        snippets: Vec<Snippet>,
+        now: Time,
+    },
+    Opened {
+        snippet: Snippet,
+        text: String,
+        edit: u64,
+        now: Time,
+    },
+    Edited {
+        edit: u64,
+        now: Time,
+    },
 }
 
 impl Live {
@@ -73,7 +108,7 @@ impl Live {
         now: Time,
     ) -> Result<CodeReply, ErrorCode> {
         let by = self.sender(command.by)?;
-        let is_read = matches!(command.action, CodeAction::Get(_) | CodeAction::List);
+        let is_read = matches!(command.action, CodeAction::Get(_) | CodeAction::List | CodeAction::Open(_));
         let is_operators_read = is_read && by.is_none();
         if !is_operators_read && !self.terms.features.contains(&Feature::Code) {
             return Err(ErrorCode::FeatureOff);
@@ -82,6 +117,18 @@ impl Live {
             return self.read_code(command.action, by.map(|by| by.user), now);
         }
         let user = by.map(|by| by.user);
+        if let CodeAction::Edit(position, word) = command.action {
+            return self.edit(history, command, position, Some(word), now);
+        }
+        if let CodeAction::Show(position) = command.action {
+            return self.edit(history, command, position, None, now);
+        }
+        if let CodeAction::Update(Update { position, text: None, editors: Some(Editors::Together), .. }) =
+            command.action
+        {
+            let snippet = self.read_snippet(position, user, now)?;
+            self.check_text_for_document(snippet)?;
+        }
         if self.has_applied(user, command.id) {
             if by.is_none() {
                 return Ok(CodeReply::ClosedByOperator);
@@ -92,8 +139,11 @@ impl Live {
         if let CodeAction::Update(update) = command.action
             && let Some(current) = self.check_update(update, user, now)?
         {
+            if current.editors == Editors::Together {
+                return Ok(CodeReply::Conflict { current, text: None, now });
+            }
             self.limit_reads(user, now)?;
-            return Ok(CodeReply::Conflict { current, now });
+            return Ok(CodeReply::Conflict { current, text: Some(current.text.to_owned()), now });
         }
         self.check_other(command.action, user, now)?;
         if let Some(user) = user {
@@ -123,6 +173,10 @@ impl Live {
         if snippet.author.user != user && !is_open {
             return Err(ErrorCode::NotAllowed);
         }
+        let keeps_text = update.text.is_none() && update.editors.is_none();
+        if snippet.editors == Editors::Together && !keeps_text {
+            return Err(ErrorCode::EditedTogether);
+        }
         Ok((snippet.version != update.version).then_some(snippet))
     }
 
@@ -142,7 +196,7 @@ impl Live {
                 let may = user.is_none_or(|user| self.leader() == Some(user) || snippet.author.user == user);
                 if may { Ok(()) } else { Err(ErrorCode::NotAllowed) }
             }
-            CodeAction::Update(_) | CodeAction::Get(_) | CodeAction::List => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -164,35 +218,44 @@ impl Live {
                     editors,
                     version: 1,
                     text,
+                    bytes: text.len(),
                     author,
                     shared_at: now,
                     updated_by: author,
                     updated_at: now,
                 };
                 self.snippets.push(snippet);
+                self.begin_document(snippet);
                 (EventKind::SnippetShared { snippet, now }, Some(snippet))
             }
             CodeAction::Update(Update { position, text, title, editors, .. }) => {
                 let number = self.epoch + position;
                 let snippet = self.snippets.iter_mut().find(|snippet| snippet.number == number);
                 let snippet = snippet.ok_or(ErrorCode::NoSuchSnippet)?;
+                let becomes_document = editors == Some(Editors::Together);
                 *snippet = Snippet {
                     version: snippet.version + 1,
                     text: text.unwrap_or(snippet.text),
+                    bytes: text.map_or(snippet.bytes, str::len),
                     title: title.unwrap_or(snippet.title),
                     editors: editors.unwrap_or(snippet.editors),
                     updated_by: by.ok_or(ErrorCode::Malformed)?,
                     updated_at: now,
                     ..*snippet
                 };
-                (EventKind::SnippetUpdated { snippet: *snippet, now }, Some(*snippet))
+                let snippet = *snippet;
+                if becomes_document {
+                    self.begin_document(snippet);
+                }
+                (EventKind::SnippetUpdated { snippet, now }, Some(snippet))
             }
             CodeAction::Close(position) => {
                 let number = self.epoch + position;
                 self.snippets.retain(|snippet| snippet.number != number);
+                self.documents.remove(&number);
                 (EventKind::SnippetClosed { number, by, now }, None)
             }
-            CodeAction::Get(_) | CodeAction::List => return Err(ErrorCode::Malformed),
+            _ => return Err(ErrorCode::Malformed),
         };
         self.publish(history, Recipients::Everybody, kind);
         Ok(snippet)
@@ -212,11 +275,42 @@ impl Live {
     ) -> Result<CodeReply, ErrorCode> {
         match action {
             CodeAction::Get(position) => {
-                self.limit_reads(user, now)?;
-                let snippet = self.find_snippet(position).ok_or(ErrorCode::NoSuchSnippet)?;
-                Ok(CodeReply::Content { snippet, now })
+                let snippet = self.read_snippet(position, user, now)?;
+                Ok(CodeReply::Content { snippet, text: self.text_of(snippet), now })
+            }
+            CodeAction::Open(position) => {
+                let snippet = self.read_snippet(position, user, now)?;
+                self.open_document(snippet, now)
             }
             _ => Ok(CodeReply::Listed { snippets: self.snippets.clone(), now }),
+        }
+    }
+
+    fn read_snippet(&mut self, position: u64, user: Option<User>, now: Time) -> Result<Snippet, ErrorCode> {
+        self.limit_reads(user, now)?;
+        self.find_snippet(position).ok_or(ErrorCode::NoSuchSnippet)
+    }
+
+    fn edit(
+        &mut self,
+        history: &mut History,
+        command: &CodeCommand,
+        position: u64,
+        word: Option<Word>,
+        now: Time,
+    ) -> Result<CodeReply, ErrorCode> {
+        let (user, entry) = command.by.ok_or(ErrorCode::Malformed)?;
+        if self.muted_until(user, now).is_some() {
+            return Err(ErrorCode::Muted);
+        }
+        let snippet = self.find_snippet(position).ok_or(ErrorCode::NoSuchSnippet)?;
+        let by = self.member(user).ok_or(ErrorCode::NotInRoom)?.person;
+        self.edit_document(history, snippet, word, (by, entry), now)
+    }
+
+    fn begin_document(&mut self, snippet: Snippet) {
+        if snippet.editors == Editors::Together {
+            self.documents.insert(snippet.number, Document::new(snippet.text));
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use rollcall_protocol::ErrorCode;
+use rollcall_protocol::{ErrorCode, code::Editors};
 
 use crate::{
     chat::ChatReply,
@@ -73,6 +73,14 @@ const EXPECTED: &[&str] = &[
     "read a snippet",
     "listed snippets",
     "conflict",
+    "began a document",
+    "opened a document",
+    "document changed",
+    "document merged",
+    "awareness shown",
+    "read a document",
+    "EDITED_TOGETHER",
+    "NOT_TOGETHER",
     "NO_SUCH_SNIPPET",
     "TOO_MANY_SNIPPETS",
     "MUTED",
@@ -196,7 +204,12 @@ fn reply_outcome(reply: &Reply) -> Option<&'static str> {
         }
         Reply::Code(CodeReply::Done { .. } | CodeReply::ClosedByOperator) => None,
         Reply::Code(CodeReply::Conflict { .. }) => Some("conflict"),
+        Reply::Code(CodeReply::Content { snippet, .. }) if snippet.editors == Editors::Together => {
+            Some("read a document")
+        }
         Reply::Code(CodeReply::Content { .. }) => Some("read a snippet"),
+        Reply::Code(CodeReply::Opened { .. }) => Some("opened a document"),
+        Reply::Code(CodeReply::Edited { .. }) => None,
         Reply::Code(CodeReply::Listed { snippets, .. }) => {
             (!snippets.is_empty()).then_some("listed snippets")
         }
@@ -242,6 +255,12 @@ fn event_outcome(event: &Event, action: &Action) -> &'static str {
         EventKind::Muted { .. } => "muted",
         EventKind::Unmuted { .. } => "unmuted",
         EventKind::Slowed { .. } => "slow mode",
+        EventKind::DocumentUpdated { word, .. } if word.is_long() => "document merged",
+        EventKind::DocumentUpdated { .. } => "document changed",
+        EventKind::DocumentAwareness { .. } => "awareness shown",
+        EventKind::SnippetShared { snippet, .. } if snippet.editors == Editors::Together => {
+            "began a document"
+        }
         EventKind::SnippetShared { .. } => "snippet shared",
         EventKind::SnippetUpdated { snippet, .. } if snippet.author.user != snippet.updated_by.user => {
             "snippet changed by another"

@@ -5,6 +5,7 @@ use rollcall_protocol::timer::Timer;
 use crate::{
     chat::Message,
     code::Snippet,
+    document::Word,
     ids::{EntryId, PublicId, Time, User},
     status::About,
 };
@@ -51,6 +52,8 @@ pub enum EventKind {
     SnippetShared { snippet: Snippet, now: Time },
     SnippetUpdated { snippet: Snippet, now: Time },
     SnippetClosed { number: u64, by: Option<Person>, now: Time },
+    DocumentUpdated { number: u64, word: Word, user: PublicId, edit: u64, now: Time },
+    DocumentAwareness { number: u64, user: PublicId, now: Time },
     Slowed { interval: Time, by: Option<Person>, now: Time },
 }
 
@@ -97,6 +100,14 @@ pub struct Listed {
 }
 
 impl EventKind {
+    /// The document whose editors get the event, if others do not.
+    pub fn document(&self) -> Option<u64> {
+        match self {
+            Self::DocumentUpdated { number, .. } | Self::DocumentAwareness { number, .. } => Some(*number),
+            _ => None,
+        }
+    }
+
     /// Whether the bridge closes the sockets that get the event.
     pub fn closes(&self) -> bool {
         matches!(self, Self::Ended(_) | Self::Replaced | Self::Removed)

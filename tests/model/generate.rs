@@ -13,6 +13,7 @@ use rollcall_protocol::{
 use crate::{
     chat::{ChatAction, ChatCommand, Page},
     code::{CodeAction, CodeCommand, Update},
+    document::Word,
     event::Person,
     ids::{
         CLOSED_ENTRY_TTL, ENTRY_BURST, ENTRY_INTERVAL, EntryId, LEASE, LONGEST_CALL, MINUTE, NODES, Node,
@@ -363,6 +364,31 @@ fn pick_chat_command(
     ChatCommand { room, by: by.filter(|_| !moderates || rng.u32(..3) == 0), id, action }
 }
 
+/// Picks what an editor of a document does. Sometimes the same word is typed again.
+fn pick_edit(position: u64, live: Option<&Live>, CommandId(id): CommandId, rng: &mut Rng) -> CodeAction {
+    let document = live.and_then(|live| live.documents.get(&(live.epoch + position)));
+    let words = || document.into_iter().flat_map(|document| document.words.iter().copied());
+    // With more of them, the document would be full.
+    let has_space = words().filter(|word| word.is_long()).count() < 2;
+    let earlier = rng.choice(words().collect::<Vec<_>>()).filter(|_| rng.u32(..6) == 0);
+    match rng.u32(..10) {
+        0 => CodeAction::Show(position),
+        1..3 => CodeAction::Open(position),
+        _ => CodeAction::Edit(
+            position,
+            earlier.unwrap_or_else(|| Word::new(id.into(), has_space && rng.u32(..4) == 0)),
+        ),
+    }
+}
+
+fn pick_editors(rng: &mut Rng) -> Editors {
+    match rng.u32(..6) {
+        0..2 => Editors::Author,
+        2..4 => Editors::Everybody,
+        _ => Editors::Together,
+    }
+}
+
 const CODE: [&str; 3] = ["", "if a {\n\tb()\n}\n", "\"수학/\\\""];
 
 const TITLES: [&str; 2] = ["Sort", "정렬"];
@@ -384,9 +410,14 @@ fn pick_code_command(
     };
     let text = CODE[rng.usize(..CODE.len())];
     let title = TITLES[rng.usize(..TITLES.len())];
-    let editors = if rng.u32(..3) > 0 { Editors::Everybody } else { Editors::Author };
+    let editors = pick_editors(rng);
+    let share = CodeAction::Share { text, title: rng.bool().then_some(title), editors };
+    let is_edited = snippet.is_some_and(|snippet| snippet.editors == Editors::Together);
     let action = match rng.u32(..10) {
-        0..3 if by.is_some() => CodeAction::Share { text, title: rng.bool().then_some(title), editors },
+        0..5 if by.is_some() && is_edited => pick_edit(position, live, id, rng),
+        0..8 if by.is_some() && snippet.is_none() => share,
+        0 if by.is_some() => pick_edit(position, live, id, rng),
+        1 if by.is_some() => share,
         0..7 if by.is_some() => CodeAction::Update(Update {
             position,
             version: snippet.map_or(1, |snippet| snippet.version - u64::from(rng.u32(..4) == 0)),

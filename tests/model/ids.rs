@@ -95,6 +95,10 @@ pub const CODE_INTERVAL: Time = 5 * SECOND;
 pub const CODE_READ_BURST: u64 = 4;
 /// Time in which a user may do so once more after that.
 pub const CODE_READ_INTERVAL: Time = 5 * SECOND;
+/// How often a user may change documents of a room, or show a position in one, at once.
+pub const DOCUMENT_BURST: u64 = 6;
+/// Time in which a user may do so once more after that.
+pub const DOCUMENT_INTERVAL: Time = 3 * SECOND;
 /// The most snippets of a room.
 pub const CODE_LIMIT: usize = 3;
 /// How many of them one user may share: a quarter, and at least one.

@@ -12,6 +12,7 @@ use rollcall_protocol::{
 use crate::{
     chat::Item,
     code::Snippet,
+    document::Document,
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Ending, History},
     ids::{
@@ -50,6 +51,8 @@ pub struct Live {
     pub snippets: Vec<Snippet>,
     /// How many numbers of snippets have been given out.
     pub snippet_count: u64,
+    /// Those of the snippets that members edit together, by number.
+    pub documents: BTreeMap<u64, Document>,
     /// Until when users may send nothing; none until the end. Muting another user removes old ones.
     pub muted: BTreeMap<User, Option<Time>>,
     /// The interval of slow mode.
@@ -73,6 +76,7 @@ pub enum Limited {
     Slow(User),
     Code(User),
     CodeRead(User),
+    Document(User),
 }
 
 impl std::fmt::Display for Limited {
@@ -85,6 +89,7 @@ impl std::fmt::Display for Limited {
             Self::Slow(user) => write!(f, "slow\t{user}"),
             Self::Code(user) => write!(f, "code\t{user}"),
             Self::CodeRead(user) => write!(f, "code reads\t{user}"),
+            Self::Document(user) => write!(f, "document\t{user}"),
         }
     }
 }
@@ -176,6 +181,7 @@ impl Live {
             chat_count: 0,
             snippets: Vec::new(),
             snippet_count: 0,
+            documents: BTreeMap::new(),
             muted: BTreeMap::new(),
             slow: None,
             commands: BTreeMap::new(),

@@ -4,7 +4,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `ids` | users, nodes, rooms and limits |
-//! | `live`, `room`, `join`, `timer`, `status`, `chat`, `code`, `history` | the model of one room: its session, its rules, the rules of joins, of the timer, of statuses, of the chat and of shared code, state that outlives sessions |
+//! | `live`, `room`, `join`, `timer`, `status`, `chat`, `code`, `document`, `history` | the model of one room: its session, its rules, the rules of joins, of the timer, of statuses, of the chat, of shared code and of documents, state that outlives sessions |
 //! | `lease`, `clock`, `shard` | the model of nodes, of pauses, and of rooms that share them |
 //! | `event` | events |
 //! | `service` | calls of the service |
@@ -21,6 +21,7 @@ mod chat;
 mod clock;
 mod code;
 mod counts;
+mod document;
 mod event;
 mod generate;
 mod history;

@@ -90,9 +90,13 @@ local function add_room(id)
   table.sort(numbers)
   for _, field in ipairs(numbers) do
     local snippet = cjson.decode(redis.call('HGET', SHARD .. 'snippets:' .. id, field))
+    local text = redis.call('HGET', SHARD .. 'code:' .. id, field)
+    local json = redis.call('HGET', SHARD .. 'documents:' .. id, field)
+    local document = json and cjson.decode(json)
     add('snippet', id, field, number(snippet.number), number(snippet.version), snippet.editors,
-      redis.call('HGET', SHARD .. 'code:' .. id, field))
+      text or table.concat({ number(document.edit), number(document.merged), number(document.logBytes) }, ' '))
   end
+  add('documents', id, redis.call('HLEN', SHARD .. 'documents:' .. id))
   scores('closed:' .. id, 'closed ' .. id)
   scores('attendees:' .. id, 'attended ' .. id)
   for _, node in ipairs(NODES) do

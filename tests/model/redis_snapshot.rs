@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     code::Snippet,
+    document::Document,
     ids::{NODES, PublicId, RETENTION, ROOMS, Time, User},
     live::{Admits, Entry, Live, Member},
     room::Room,
@@ -79,11 +80,22 @@ fn snapshot_room(lines: &mut Vec<String>, id: &str, room: &Room) {
         room.live.as_ref().map_or((0, None, 0), |live| (live.chat_count, live.slow, live.chat.len()));
     lines.push(format!("chat {id} {count} {} {kept}", or_none(slow)));
     lines.push(format!("code {id} {}", room.live.as_ref().map_or(0, |live| live.snippet_count)));
+    let documents = room.live.as_ref().map(|live| &live.documents);
     lines.extend(room.live.iter().flat_map(|live| &live.snippets).map(|snippet| {
         let Snippet { number, version, text, editors, .. } = snippet;
-        let editors = if *editors == Editors::Author { "author" } else { "everybody" };
+        let editors = json!(editors);
+        let editors = editors.as_str().unwrap_or_default();
+        let document = documents.and_then(|documents| documents.get(number));
+        let text = document.map_or_else(
+            || (*text).to_owned(),
+            |Document { edit, merged, log_bytes, .. }| format!("{edit} {merged} {log_bytes}"),
+        );
         format!("snippet {id} {number} {number} {version} {editors} {text}")
     }));
+    // How many updates a document has, its state, and the updates that are not merged.
+    let parts = documents.iter().flat_map(|documents| documents.values());
+    let parts: u64 = parts.map(|document| 2 + document.edit - document.merged).sum();
+    lines.push(format!("documents {id} {parts}"));
     let closed = room.history.closed.iter().map(|(entry, at)| (*at, entry.to_string()));
     lines.extend(scores(&format!("closed {id}"), closed));
     let attended = room.history.attendees.iter();
@@ -197,9 +209,12 @@ fn keys(shard: &Shard) -> String {
         add(room.live.as_ref().is_some_and(|live| !live.rate.is_empty()), format!("rate:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.commands.is_empty()), format!("commands:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.chat.is_empty()), format!("chat:{id}"));
-        for kind in ["snippets", "code"] {
-            add(room.live.as_ref().is_some_and(|live| !live.snippets.is_empty()), format!("{kind}:{id}"));
-        }
+        let has_snippet = |test: fn(&Snippet) -> bool| {
+            room.live.as_ref().is_some_and(|live| live.snippets.iter().any(test))
+        };
+        add(has_snippet(|_| true), format!("snippets:{id}"));
+        add(has_snippet(|snippet| snippet.editors != Editors::Together), format!("code:{id}"));
+        add(has_snippet(|snippet| snippet.editors == Editors::Together), format!("documents:{id}"));
         add(room.live.as_ref().is_some_and(|live| !live.muted.is_empty()), format!("muted:{id}"));
         for kind in ["attendees", "stays"] {
             add(!room.history.attendees.is_empty(), format!("{kind}:{id}"));

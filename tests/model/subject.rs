@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use redis::aio::MultiplexedConnection;
 use rollcall_protocol::{
     Keyspace, Refusal, RoomId, UserId,
@@ -34,11 +35,12 @@ use tokio::{
 use crate::{
     chat::{ChatAction, ChatCommand},
     code::{CodeAction, CodeCommand},
+    document,
     ids::{
         ATTENDANCE_LIMIT, CHAT_BURST, CHAT_INTERVAL, CHAT_LIMIT, CLOSED_ENTRY_TTL, CODE_BURST, CODE_INTERVAL,
-        CODE_LIMIT, CODE_READ_BURST, CODE_READ_INTERVAL, ENTRY_BURST, ENTRY_INTERVAL, GRACE, LEASE, NOTICE,
-        REMINDER_LEAD, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE, STATUS_BURST, STATUS_INTERVAL,
-        TIMER_BURST, TIMER_INTERVAL, Time,
+        CODE_LIMIT, CODE_READ_BURST, CODE_READ_INTERVAL, DOCUMENT_BURST, DOCUMENT_INTERVAL, ENTRY_BURST,
+        ENTRY_INTERVAL, GRACE, LEASE, NOTICE, REMINDER_LEAD, RETENTION, ROOMS, ROSTER_LIMIT, RoomNo, SLICE,
+        STATUS_BURST, STATUS_INTERVAL, TIMER_BURST, TIMER_INTERVAL, Time,
     },
     join::Join,
     room::Membership,
@@ -260,6 +262,8 @@ impl Subject {
             code_read_burst: CODE_READ_BURST,
             code_read_interval_ms: CODE_READ_INTERVAL,
             code_limit: CODE_LIMIT as u64,
+            document_burst: DOCUMENT_BURST,
+            document_interval_ms: DOCUMENT_INTERVAL,
             slice_members: SLICE as u64,
             shards: 1.into(),
             now: Some(now),
@@ -382,7 +386,7 @@ impl Subject {
                 let membership = wire::membership(&Membership { room, user, entry });
                 let action = wire::code_action(action, epoch);
                 let command = code::CodeCommand { membership, command_id, action };
-                reply(rooms.command_code(&command).await.map(|ack| json!(ack)))
+                reply(rooms.command_code(&command).await.map(|ack| read_document(json!(ack))))
             }
             (None, CodeAction::Get(position)) => {
                 reply(rooms.snippet(&room_id, epoch + position).await.map(|content| json!(content)))
@@ -481,6 +485,14 @@ impl Subject {
 
 fn reply(result: Result<Value, Error>) -> Value {
     result.unwrap_or_else(failure_reply)
+}
+
+/// Puts the text of a document in the place of its updates, which are different each time.
+fn read_document(mut ack: Value) -> Value {
+    if let Some(update) = ack.get("document").and_then(Value::as_str) {
+        ack["document"] = json!(document::read_text(&BASE64_STANDARD.decode(update).expect("Base64")));
+    }
+    ack
 }
 
 fn failure_reply(failure: Error) -> Value {

@@ -5,9 +5,10 @@ use rollcall_protocol::{
     attendance::{self, Attendance},
     chat::{self, HistoryRequest, MessageText},
     client::Profile,
-    code::{self, Language, SnippetText, SnippetUpdate, Title},
+    code::{self, Editors, Language, SnippetText, SnippetUpdate, Title},
     command::Feature,
     definition::{self, SessionDefinition},
+    document::{AwarenessUpdate, DocumentUpdate},
     event,
     status::{self, Goal, Status, StatusAction, StatusUpdate},
 };
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::{self as chat_model, ChatAction, ChatReply, Item, Message},
     code::{CodeAction, CodeReply, Snippet, Update},
+    document::Word,
     event::{Change, Event, EventKind, Listed, Person, Reason, Recipients, Roster},
     history::{Attendee, Ending, Stay},
     ids::{EntryId, NOTICE, PublicId, ROOMS, RoomNo, User},
@@ -170,7 +172,23 @@ pub fn code_action(action: CodeAction, epoch: u64) -> code::CodeAction {
         CodeAction::Close(position) => code::CodeAction::Close { number: epoch + position },
         CodeAction::Get(position) => code::CodeAction::Get { number: epoch + position },
         CodeAction::List => code::CodeAction::List {},
+        CodeAction::Open(position) => code::CodeAction::Open { number: epoch + position },
+        CodeAction::Edit(position, word) => {
+            code::CodeAction::Edit { number: epoch + position, update: edit(word) }
+        }
+        CodeAction::Show(position) => {
+            code::CodeAction::Awareness { number: epoch + position, update: awareness() }
+        }
     }
+}
+
+fn edit(word: Word) -> DocumentUpdate {
+    DocumentUpdate::new(word.update()).expect("a short update")
+}
+
+/// What an editor shows who has no cursor.
+fn awareness() -> AwarenessUpdate {
+    AwarenessUpdate::new([&[1, 11, 1, 4], &b"null"[..]].concat()).expect("a short update")
 }
 
 fn snippet(snippet: &Snippet) -> Value {
@@ -179,7 +197,7 @@ fn snippet(snippet: &Snippet) -> Value {
     json["id"] = json!(command_id(snippet.id));
     json["editors"] = json!(snippet.editors);
     json["version"] = json!(snippet.version);
-    json["bytes"] = json!(snippet.text.len());
+    json["bytes"] = json!(snippet.bytes);
     json["sharedAt"] = json!(snippet.shared_at);
     json["updatedBy"] = person(&snippet.updated_by);
     json["updatedAt"] = json!(snippet.updated_at);
@@ -189,8 +207,18 @@ fn snippet(snippet: &Snippet) -> Value {
     json
 }
 
-fn content(content: &Snippet, now: u64) -> Value {
-    json!({ "snippet": snippet(content), "text": content.text, "now": now })
+/// A snippet with its text. That of a document is shown only to those who ask for it.
+fn content(content: &Snippet, text: Option<&str>, now: u64) -> Value {
+    let mut json = json!({ "snippet": snippet(content), "now": now });
+    if let Some(text) = text {
+        json["text"] = json!(text);
+    }
+    json
+}
+
+/// A snippet as events show it.
+fn shown(shown: &Snippet, now: u64) -> Value {
+    content(shown, (shown.editors != Editors::Together).then_some(shown.text), now)
 }
 
 fn code_reply(reply: &CodeReply) -> Value {
@@ -203,10 +231,15 @@ fn code_reply(reply: &CodeReply) -> Value {
             json
         }
         CodeReply::ClosedByOperator => json!({}),
-        CodeReply::Conflict { current, now } => {
-            json!({ "code": ErrorCode::VersionConflict, "current": content(current, *now) })
+        CodeReply::Conflict { current, text, now } => {
+            let current = content(current, text.as_deref(), *now);
+            json!({ "code": ErrorCode::VersionConflict, "current": current })
         }
-        CodeReply::Content { snippet, now } => content(snippet, *now),
+        CodeReply::Content { snippet, text, now } => content(snippet, Some(text), *now),
+        CodeReply::Opened { snippet: opened, text, edit, now } => {
+            json!({ "snippet": snippet(opened), "document": text, "edit": edit, "now": now })
+        }
+        CodeReply::Edited { edit, now } => json!({ "edit": edit, "now": now }),
         CodeReply::Listed { snippets, now } => {
             let snippets: Vec<Value> = snippets.iter().map(snippet).collect();
             json!({ "snippets": snippets, "now": now })
@@ -367,13 +400,17 @@ fn stay(stay: &Stay) -> attendance::Stay {
 pub fn event(event: &Event) -> Value {
     let Event { epoch, seq, room, to, kind } = event;
     let (name, mut data) = payload(kind, *room);
-    let mut json = json!({ "event": name, "epoch": epoch, "seq": seq, "closes": kind.closes() });
+    let mut json = json!({ "event": name, "epoch": epoch, "seq": seq });
+    match kind.document() {
+        Some(number) => json["document"] = json!(number),
+        None => json["closes"] = json!(kind.closes()),
+    }
     match to {
         Recipients::Everybody => {}
         Recipients::AllBut(entry) => json["except"] = json!(entry.to_string()),
         Recipients::Only(entry) => json["only"] = json!(entry.to_string()),
     }
-    if !matches!(to, Recipients::Only(_)) {
+    if !matches!(to, Recipients::Only(_)) && kind.document().is_none() {
         data["epoch"] = json!(epoch);
         data["seq"] = json!(seq);
     }
@@ -450,10 +487,19 @@ fn payload(kind: &EventKind, group: PublicId) -> (&'static str, Value) {
         EventKind::Unmuted { user, by, now } => {
             ("room:unmuted", with_by(json!({ "userId": user, "now": now }), by))
         }
-        EventKind::SnippetShared { snippet: shared, now } => ("code:shared", content(shared, *now)),
-        EventKind::SnippetUpdated { snippet: updated, now } => ("code:updated", content(updated, *now)),
+        EventKind::SnippetShared { snippet: shared, now } => ("code:shared", shown(shared, *now)),
+        EventKind::SnippetUpdated { snippet: updated, now } => ("code:updated", shown(updated, *now)),
         EventKind::SnippetClosed { number, by, now } => {
             ("code:closed", with_by(json!({ "number": number, "now": now }), by))
+        }
+        EventKind::DocumentUpdated { number, word, user, edit: made, now } => {
+            let data =
+                json!({ "number": number, "update": edit(*word), "userId": user, "edit": made, "now": now });
+            ("document:updated", data)
+        }
+        EventKind::DocumentAwareness { number, user, now } => {
+            let data = json!({ "number": number, "update": awareness(), "userId": user, "now": now });
+            ("document:awareness", data)
         }
         EventKind::Slowed { interval, by, now } => {
             ("chat:slowed", with_by(json!({ "slowMs": interval, "now": now }), by))

@@ -85,7 +85,9 @@ impl ColyseusMember {
                 self.join(room, received).await
             }
             Step::Leave => self.leave(received).await,
-            Step::Command { .. } | Step::EndWatch => bail!("the service has no commands"),
+            Step::Command { .. } | Step::ShareDocument | Step::OpenDocument | Step::EndWatch => {
+                bail!("the service has no commands")
+            }
         }
     }
 

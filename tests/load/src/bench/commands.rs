@@ -24,6 +24,9 @@ const REPEATS: usize = 3;
 /// How many rooms a member watches. Those of all members are fewer than a bridge watches at most.
 const WATCHED_ROOMS: usize = 5;
 
+/// What an editor sends when its user types a letter.
+const TYPED_LETTER: &str = "AQELAAQBBHRleHQBeAA=";
+
 /// A command, in the order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Command {
@@ -39,14 +42,24 @@ pub enum Command {
     Snippet,
     /// Lists the snippets.
     Snippets,
+    /// Changes the document that all members of the room have open.
+    Edit,
     /// Watches the counts of rooms.
     Watch,
 }
 
 impl Command {
     /// All commands, in the order of the table.
-    pub const ALL: [Self; 7] =
-        [Self::Timer, Self::Status, Self::Message, Self::History, Self::Snippet, Self::Snippets, Self::Watch];
+    pub const ALL: [Self; 8] = [
+        Self::Timer,
+        Self::Status,
+        Self::Message,
+        Self::History,
+        Self::Snippet,
+        Self::Snippets,
+        Self::Edit,
+        Self::Watch,
+    ];
 
     /// The event that clients send.
     pub fn event(self) -> &'static str {
@@ -57,12 +70,13 @@ impl Command {
             Self::History => "chat:history",
             Self::Snippet => "code:share",
             Self::Snippets => "code:list",
+            Self::Edit => "document:update",
             Self::Watch => "lobby:watch",
         }
     }
 
     /// The payload of a member the nth time, both counted from 0.
-    pub fn payload(self, member: usize, repeat: usize) -> Value {
+    pub fn payload(self, member: usize, repeat: usize, document: u64) -> Value {
         match self {
             Self::Timer => json!({ "mode": "countdown", "durationMs": 60_000 * (repeat + 1) }),
             Self::Status => json!({ "status": "focusing", "goal": format!("Chapter {repeat}") }),
@@ -70,6 +84,7 @@ impl Command {
             Self::History => json!({ "limit": 20 }),
             Self::Snippet => json!({ "text": "let mut sum = 0;\n".repeat(60), "language": "rust" }),
             Self::Snippets => json!({}),
+            Self::Edit => json!({ "number": document, "update": TYPED_LETTER }),
             Self::Watch => {
                 // Nobody else watches these rooms, so the bridge has to ask for each of them.
                 let ids = (0..WATCHED_ROOMS).map(|room| format!("watched-{member}-{repeat}-{room}"));
@@ -80,10 +95,13 @@ impl Command {
     }
 }
 
-/// All members join, send each command at once a few times, and leave.
+/// All members join, open a document of their room, send each command at once a few times, and leave.
 pub async fn measure(service: &Service, crowd: &mut Crowd, rooms: &Rooms) -> Result<Costs> {
     crowd.step_in_groups(|member| Step::Join(Arc::clone(rooms.of(member)))).await?;
     crowd.settle().await;
+    crowd.step_in_groups(|_| Step::ShareDocument).await?;
+    crowd.settle().await;
+    crowd.step_in_groups(|_| Step::OpenDocument).await?;
     let mut costs = Costs::new();
     let mut redis = service.redis().await;
     for command in Command::ALL {

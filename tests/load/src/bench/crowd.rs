@@ -48,6 +48,10 @@ pub enum Step {
         /// How often the member has sent the command before.
         repeat: usize,
     },
+    /// Shares a document with the room.
+    ShareDocument,
+    /// Opens the last document that was shared in the room.
+    OpenDocument,
     /// Watches the counts of rooms no longer.
     EndWatch,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -26,12 +26,27 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 pub struct SocketMember {
     connection: Connection,
     pending: Option<Pending>,
+    /// The number of the last document that was shared in the room.
+    document: u64,
 }
 
 #[derive(Deserialize)]
 struct Ack {
     success: bool,
     code: Option<String>,
+    data: Option<Shows>,
+}
+
+/// What shows a snippet.
+#[derive(Deserialize)]
+struct Shows {
+    snippet: Option<Snippet>,
+}
+
+#[derive(Deserialize)]
+struct Snippet {
+    number: u64,
+    editors: String,
 }
 
 /// A step whose ack has not come.
@@ -45,7 +60,7 @@ struct Pending {
 
 impl SocketMember {
     pub fn new(connection: Connection) -> Self {
-        Self { connection, pending: None }
+        Self { connection, pending: None, document: 0 }
     }
 
     /// Does the steps, and receives all messages.
@@ -60,7 +75,7 @@ impl SocketMember {
                 () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
                     self.send_again().await.map(|()| None)
                 }
-                incoming = self.receive(&orders.received) => incoming.and_then(|incoming| self.find_ack(incoming)),
+                incoming = self.receive(&orders.received) => incoming.and_then(|incoming| self.handle(incoming)),
             };
             let Some(ack) = ack.transpose() else { continue };
             let has_failed = ack.is_err();
@@ -74,7 +89,11 @@ impl SocketMember {
         let (event, payload) = match &step {
             Step::Join(room) => ("room:join", json!({"groupId": &**room})),
             Step::Leave => ("room:leave", json!({})),
-            Step::Command { command, member, repeat } => (command.event(), command.payload(*member, *repeat)),
+            Step::Command { command, member, repeat } => {
+                (command.event(), command.payload(*member, *repeat, self.document))
+            }
+            Step::ShareDocument => ("code:share", json!({"text": "", "editors": "together"})),
+            Step::OpenDocument => ("document:open", json!({"number": self.document})),
             Step::EndWatch => (Command::Watch.event(), json!({"ids": []})),
         };
         let request = self.connection.send_request(event, &payload).await.map_err(lost)?;
@@ -97,12 +116,30 @@ impl SocketMember {
     }
 
     /// Returns how long the pending step took if this is its ack and the service has not refused it for now.
-    fn find_ack(&mut self, incoming: Incoming) -> Result<Option<Duration>> {
-        let Incoming::Ack { id, data } = incoming else { return Ok(None) };
+    fn handle(&mut self, incoming: Incoming) -> Result<Option<Duration>> {
+        match incoming {
+            Incoming::Event { name, data } if name == "code:shared" => {
+                self.remember_document(serde_json::from_str(data.get())?);
+                Ok(None)
+            }
+            Incoming::Ack { id, data } => self.handle_ack(id, &data),
+            _ => Ok(None),
+        }
+    }
+
+    fn remember_document(&mut self, shows: Shows) {
+        if let Some(Snippet { number, editors }) = shows.snippet
+            && editors == "together"
+        {
+            self.document = self.document.max(number);
+        }
+    }
+
+    fn handle_ack(&mut self, id: u64, data: &RawValue) -> Result<Option<Duration>> {
         let Some(pending) = self.pending.as_mut().filter(|pending| pending.request == id) else {
             return Ok(None);
         };
-        let Ack { success, code } = serde_json::from_str(data.get())?;
+        let Ack { success, code, data: shows } = serde_json::from_str(data.get())?;
         if !success {
             let may_retry = code.is_some_and(|code| TEMPORARY.contains(&code.as_str()));
             ensure!(may_retry, "a step is refused: {data}");
@@ -110,6 +147,7 @@ impl SocketMember {
             return Ok(None);
         }
         let latency = pending.due.elapsed();
+        shows.into_iter().for_each(|shows| self.remember_document(shows));
         self.pending = None;
         Ok(Some(latency))
     }
