@@ -3,12 +3,14 @@
 use rollcall_protocol::{
     ErrorCode, Refusal,
     client::Done,
+    code::CODE_CLOSED,
     document::{DOCUMENT_MISSED, DocumentName, MAX_OPEN_DOCUMENTS},
     json,
 };
 use serde_json::value::RawValue;
 
 use super::{Outbound, Session};
+use crate::fanout::EncodedEvent;
 
 /// The numbers of the documents that a client has open.
 #[derive(Default)]
@@ -65,6 +67,15 @@ impl<O: Outbound> Session<O> {
         let documents = self.room.membership().map(|membership| &membership.documents.0);
         for &number in documents.into_iter().flatten() {
             self.outbound.emit(DOCUMENT_MISSED, &DocumentName { number });
+        }
+    }
+
+    /// Closes the document of a snippet that is gone. Later events of it would not come, but it would count as open.
+    pub(super) fn close_gone_document(&mut self, event: &EncodedEvent) {
+        if event.envelope.event == CODE_CLOSED
+            && let Ok(DocumentName { number }) = serde_json::from_str(event.envelope.data.get())
+        {
+            self.forget_document(number);
         }
     }
 

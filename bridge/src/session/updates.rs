@@ -65,7 +65,7 @@ impl<O: Outbound> Session<O> {
         if !is_for_client {
             return Ok(());
         }
-        self.outbound.broadcast(event);
+        self.broadcast(event);
         if envelope.closes {
             return Err(self.close_after(envelope));
         }
@@ -81,10 +81,15 @@ impl<O: Outbound> Session<O> {
             if membership.filter.has_gap() {
                 self.context.resync.request([membership.room().clone()]);
             }
-            coalesced.merge_last(events.len()).iter().for_each(|event| self.outbound.broadcast(event));
+            coalesced.merge_last(events.len()).iter().for_each(|event| self.broadcast(event));
             return Ok(());
         }
         events.iter().try_for_each(|event| self.forward_event(event))
+    }
+
+    fn broadcast(&mut self, event: &EncodedEvent) {
+        self.outbound.broadcast(event);
+        self.close_gone_document(event);
     }
 
     fn forward_snapshot(&mut self, snapshot: &RoomSnapshot) {

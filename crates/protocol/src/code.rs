@@ -19,6 +19,9 @@ pub const MAX_TITLE_CHARS: usize = 100;
 /// The longest name of a language, in bytes.
 pub const MAX_LANGUAGE_BYTES: usize = 32;
 
+/// The event that tells a room that a snippet is gone. Its payload has the number of the snippet.
+pub const CODE_CLOSED: &str = "code:closed";
+
 /// The text of a snippet, which has lines and tabs and may be empty. Hidden characters are removed: a bidirectional
 /// control could make code look like other code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

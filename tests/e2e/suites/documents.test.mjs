@@ -245,6 +245,21 @@ describe('documents', { timeout: 900_000 }, () => {
     assert.equal(textOf((await open(kim, last)).doc), `${OPEN_DOCUMENTS}`);
   });
 
+  test('documents of snippets that are gone do not count as open', async () => {
+    const [, lea, kim, ali] = await members('WebSocket', 'lea', 'kim', 'ali');
+    const openAll = async () => {
+      const numbers = [];
+      for (let count = 0; count < OPEN_DOCUMENTS; count += 1)
+        numbers.push(await share(count % 2 ? kim : ali, `${count}`));
+      for (const number of numbers) await open(kim, number);
+      return numbers;
+    };
+    const numbers = await openAll();
+    await Promise.all(numbers.map((number) => command(lea, 'code:close', { number })));
+    await until(() => kim.count('code:closed') === numbers.length, 'kim knows that all are gone');
+    await openAll();
+  });
+
   test('a document holds 256 KiB, and refuses what is more', async () => {
     const [, kim, ali] = await members('WebSocket', 'kim', 'ali');
     const number = await share(kim);
