@@ -4,11 +4,15 @@ use rollcall_protocol::{
     ErrorCode, RoomId, UserId,
     api::Notice,
     client::Joined,
+    code::CodeAction,
     definition::{Duplicates, SessionDefinition},
 };
 use serde_json::{Value, json};
 
-use crate::fixture::{END, Fixture, MINUTE, definition};
+use crate::{
+    document::first_update,
+    fixture::{END, Fixture, MINUTE, definition},
+};
 
 /// The largest integer that a JavaScript client reads without losing digits.
 const MAX: u64 = 9_007_199_254_740_991;
@@ -38,6 +42,12 @@ fn ids_of<'a>(data: &'a Value, found: &mut Vec<&'a Value>) {
         Value::Array(items) => items.iter().for_each(|item| ids_of(item, found)),
         _ => {}
     }
+}
+
+fn ids_in(data: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    ids_of(data, &mut found);
+    found.into_iter().cloned().collect()
 }
 
 #[tokio::test]
@@ -79,8 +89,7 @@ async fn every_id_in_acks_and_events_is_a_number_where_the_platform_uses_numbers
         ]
     );
     for event in &events {
-        let mut ids = Vec::new();
-        ids_of(&event.data, &mut ids);
+        let ids = ids_in(&event.data);
         let known = [json!(7), json!(12), json!(MAX), json!(-8)];
         assert!(!ids.is_empty() && ids.iter().all(|id| known.contains(id)), "{}: {}", event.name, event.data);
     }
@@ -89,6 +98,30 @@ async fn every_id_in_acks_and_events_is_a_number_where_the_platform_uses_numbers
     assert_eq!((&started["leaderId"], &started["hostId"]), (&json!(MAX), &json!(7)));
     assert_eq!((&entered["leaderId"], &entered["hostId"]), (&json!(MAX), &json!(MAX)));
     assert_eq!((&back["members"][0]["userId"], &back["members"][1]["userId"]), (&json!(7), &json!(MAX)));
+}
+
+#[tokio::test]
+async fn authors_and_editors_of_snippets_are_numbers_where_the_platform_uses_numbers() {
+    let mut room = numbered_room().await;
+    let max = format!("{MAX}/1");
+    room.join_as("7", "7/1").await.unwrap();
+    room.join_as(&MAX.to_string(), &max).await.unwrap();
+    room.events().await;
+    let snippet = room.share_with_all(&format!("{max}#1"), "a").await;
+    room.change("7/1#2", &snippet, "b").await.unwrap();
+    let document = room.share_together("7/1#3", "a").await.number;
+    room.edit(&max, document, &first_update()).await.unwrap();
+    let list = room.try_code("7/1#4", CodeAction::List {}).await.unwrap();
+    let ids = ids_in(&serde_json::from_str(&list).unwrap());
+    assert_eq!(
+        ids,
+        [json!(7), json!(MAX), json!(MAX), json!(7)],
+        "editors and authors, in the order of fields"
+    );
+    for event in room.events().await {
+        let ids = ids_in(&event.data);
+        assert!(ids.iter().all(|id| [json!(7), json!(MAX)].contains(id)), "{}: {}", event.name, event.data);
+    }
 }
 
 #[tokio::test]
