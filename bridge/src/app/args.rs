@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use http::Uri;
 
-use super::concurrency::EXEMPT_CALLS;
+use super::concurrency::RESERVED_CALLS;
 
 /// Flags for the app.
 #[derive(Args)]
@@ -105,9 +105,9 @@ impl AppArgs {
     /// Checks the limits of calls.
     pub(crate) fn call_limits(&self) -> anyhow::Result<CallLimits> {
         ensure!(
-            usize::from(self.max_joins) + EXEMPT_CALLS < self.max_calls.into(),
+            usize::from(self.max_joins) + RESERVED_CALLS <= self.max_calls.into(),
             "--max-joins must be at least {} below --max-calls, or a rush of joins leaves no room for others",
-            EXEMPT_CALLS + 1,
+            RESERVED_CALLS,
         );
         Ok(CallLimits {
             timeout: Duration::from_millis(self.app_timeout_ms),

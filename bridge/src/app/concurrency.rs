@@ -14,6 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Number of calls that are exempt from the limit: one heartbeat and one call that reports disconnects.
 pub(super) const EXEMPT_CALLS: usize = 2;
 
+/// The fewest calls that may be no joins: those that are exempt, one for the chat and one for everything else.
+pub(super) const RESERVED_CALLS: usize = EXEMPT_CALLS + 2;
+
 /// Which permits a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
@@ -66,13 +69,14 @@ pub(super) struct CallPermit {
 
 impl ConcurrencyLimit {
     /// Allows `max_calls` at the same time, [`EXEMPT_CALLS`] included, and among them `max_joins` joins and a quarter of
-    /// the chat.
+    /// the chat. Joins and chat together leave a call for others, if there are [`RESERVED_CALLS`] beside the joins.
     pub(super) fn new(max_calls: usize, max_joins: usize) -> Self {
         let permits = |count| Arc::new(Semaphore::new(count));
+        let beside_joins = max_calls.saturating_sub(max_joins + RESERVED_CALLS - 1);
         Self {
             calls: permits(max_calls.saturating_sub(EXEMPT_CALLS)),
             joins: permits(max_joins),
-            chats: permits((max_calls / 4).max(1)),
+            chats: permits((max_calls / 4).min(beside_joins).max(1)),
             disconnects: permits(1),
         }
     }
@@ -156,6 +160,18 @@ mod tests {
         let others: Vec<_> = (0..4).map(|_| limit.acquire(Lane::Shared).now_or_never().unwrap()).collect();
         drop((messages, others));
         next.await;
+    }
+
+    #[tokio::test]
+    async fn joins_and_messages_together_leave_room_for_other_calls() {
+        for (max_calls, max_joins) in [(5, 1), (16, 9), (40, 40 - RESERVED_CALLS)] {
+            let limit = ConcurrencyLimit::new(max_calls, max_joins);
+            let mut taken = Vec::new();
+            for lane in [Lane::Join, Lane::Chat] {
+                taken.extend(std::iter::from_fn(|| limit.acquire(lane).now_or_never()));
+            }
+            assert!(limit.acquire(Lane::Shared).now_or_never().is_some(), "{max_calls} {max_joins}");
+        }
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ const BATCH = 'application/cloudevents-batch+json';
 const MEMBERS = 20;
 const ROOMS = 25;
 /** Three of them carry disconnects: two with a permit, and one that is exempt. */
-const MAX_CALLS = 4;
+const MAX_CALLS = 5;
 
 describe('batched disconnects', { timeout: 900_000 }, () => {
   let [harness, proxy] = [];
