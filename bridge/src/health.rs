@@ -45,9 +45,8 @@ struct Subscription {
 }
 
 /// A reason for which the bridge is not ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Missing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
     /// Subscriptions to rooms are not in place.
     Redis,
     /// The app has not answered a heartbeat for too long, or one of its components could not handle an event.
@@ -56,6 +55,18 @@ enum Missing {
     Events,
     /// The bridge is stopping and admits no new clients.
     Draining,
+}
+
+impl Missing {
+    /// The name in `/readyz` and in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::App => "app",
+            Self::Events => "events",
+            Self::Draining => "draining",
+        }
+    }
 }
 
 /// A shard that can be subscribed to.
@@ -70,7 +81,7 @@ impl Drop for ReachedShard<'_> {
 #[derive(Serialize)]
 struct Readiness {
     ready: bool,
-    missing: Vec<Missing>,
+    missing: Vec<&'static str>,
 }
 
 impl Health {
@@ -160,7 +171,8 @@ impl Health {
         self.is_draining.store(true, Ordering::Relaxed);
     }
 
-    fn missing(&self, now: Instant) -> Vec<Missing> {
+    /// Each part, and whether it is missing.
+    pub(crate) fn parts(&self, now: Instant) -> [(Missing, bool); 4] {
         let (app, subscription) = (self.app(), self.subscription());
         let does_app_answer = app.answered_at.is_some_and(|at| self.is_recent(at, now));
         // A bridge that cannot reach some shards still serves the rooms of others.
@@ -174,9 +186,10 @@ impl Health {
             (Missing::Events, does_app_answer && is_subscribed && !is_signaled),
             (Missing::Draining, self.is_draining.load(Ordering::Relaxed)),
         ]
-        .into_iter()
-        .filter_map(|(part, is_missing)| is_missing.then_some(part))
-        .collect()
+    }
+
+    fn missing(&self, now: Instant) -> Vec<Missing> {
+        self.parts(now).into_iter().filter_map(|(part, is_missing)| is_missing.then_some(part)).collect()
     }
 
     fn is_recent(&self, at: Instant, now: Instant) -> bool {
@@ -198,7 +211,7 @@ pub(crate) fn add_routes(router: Router, health: Arc<Health>) -> Router {
 }
 
 async fn get_readiness(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    let missing = health.missing(Instant::now());
+    let missing: Vec<_> = health.missing(Instant::now()).into_iter().map(Missing::as_str).collect();
     let ready = missing.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::to_string(&Readiness { ready, missing }).unwrap_or_default();
@@ -288,6 +301,6 @@ mod tests {
         let health = ready(now);
         health.record_unsubscribed();
         health.start_draining();
-        assert_eq!(serde_json::to_string(&health.missing(now)).unwrap(), r#"["redis","draining"]"#);
+        assert_eq!(health.missing(now), [Missing::Redis, Missing::Draining]);
     }
 }

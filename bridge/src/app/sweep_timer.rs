@@ -16,6 +16,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::telemetry::metrics;
+
 /// How long a bridge waits for the one that ranks before it: long enough for a sweep, and for the news of it.
 const RANK_DELAY: Duration = Duration::from_millis(250);
 
@@ -36,7 +38,10 @@ pub(crate) struct SweepTimer {
 impl SweepTimer {
     /// Learns when something is due next.
     pub(crate) fn learn(&self, next_due: NextDue) {
-        self.schedule().learn(next_due, Instant::now());
+        let mut schedule = self.schedule();
+        schedule.learn(next_due, Instant::now());
+        metrics::record_next_deadline(schedule.unsettled.map(|deadline| deadline.passes_at.into_std()));
+        drop(schedule);
         self.changed.notify_one();
     }
 
@@ -82,12 +87,17 @@ struct Deadline {
     at_ms: u64,
     /// By this bridge's clock; when the bridge heard of it, if it was overdue already.
     due: Instant,
+    /// By this bridge's clock, also if it was overdue already.
+    passes_at: Instant,
 }
 
 #[derive(Default)]
 struct Schedule {
     rank: Option<u32>,
+    /// What this bridge asks for next.
     deadline: Option<Deadline>,
+    /// The same until somebody has settled it: an ask may fail.
+    unsettled: Option<Deadline>,
     /// The time of the latest look at the deadlines that this bridge has heard of, by Redis's clock.
     as_of_ms: u64,
     paused_until: Option<Instant>,
@@ -100,15 +110,20 @@ impl Schedule {
         let NextDue { as_of, due_at, is_partial } = next_due;
         let learned = due_at.and_then(|at_ms| {
             let due = now.checked_add(Duration::from_millis(at_ms.saturating_sub(as_of)))?;
+            let passes_at = due.checked_sub(Duration::from_millis(as_of.saturating_sub(at_ms)))?;
+            let learned = Deadline { at_ms, due, passes_at };
             // An overdue deadline is due since this bridge has first heard of it.
-            Some(self.deadline.filter(|known| known.at_ms == at_ms).unwrap_or(Deadline { at_ms, due }))
+            Some(self.deadline.filter(|known| known.at_ms == at_ms).unwrap_or(learned))
         });
         let is_newer = as_of > self.as_of_ms;
-        self.deadline = if is_newer && !is_partial {
-            learned
-        } else {
-            self.deadline.into_iter().chain(learned).min_by_key(|deadline| deadline.at_ms)
+        let next = |known: Option<Deadline>| {
+            if is_newer && !is_partial {
+                learned
+            } else {
+                known.into_iter().chain(learned).min_by_key(|deadline| deadline.at_ms)
+            }
         };
+        (self.deadline, self.unsettled) = (next(self.deadline), next(self.unsettled));
         self.as_of_ms = self.as_of_ms.max(as_of);
     }
 
@@ -209,6 +224,23 @@ mod tests {
         );
         schedule.learn(look(9100, Some(1000)), now + SECOND / 10);
         assert_eq!(schedule.asks_at(), Some(now + 2 * RANK_DELAY), "nor ever later");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_is_unsettled_until_a_later_look_does_not_see_it() {
+        let timer = SweepTimer::default();
+        timer.learn_rank(Some(0));
+        timer.learn(look(5000, Some(1000)));
+        let passed_at = || timer.schedule().unsettled.map(|deadline| deadline.passes_at);
+        let since = passed_at().unwrap();
+        assert_eq!(since + 4 * SECOND, Instant::now(), "the bridge was late to hear of it");
+        timer.wait_until_due().await;
+        timer.end_ask();
+        assert_eq!(passed_at(), Some(since), "the ask may fail");
+        timer.learn(near(6000, 6500));
+        assert_eq!(passed_at(), Some(since), "a look at one room says nothing about others");
+        timer.learn(look(6001, None));
+        assert_eq!(passed_at(), None);
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Admission {
         draining: CancellationToken,
         is_continuation: fn(&Uri) -> bool,
     ) -> Self {
+        metrics::record_max_sockets(limits.max_sockets);
         Self {
             sockets: Places::new(PlaceLimits {
                 total: limits.max_sockets,

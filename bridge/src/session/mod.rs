@@ -197,6 +197,7 @@ impl<O: Outbound> Session<O> {
             self.rejoin().await?;
         }
         let Command { event, payload, reply } = command;
+        let taken_at = Instant::now();
         let ack = match event {
             // Without a socket, nobody would be there to be in the room.
             ClientEvent::Join if self.inbox.is_closed() => return Ok(()),
@@ -223,6 +224,7 @@ impl<O: Outbound> Session<O> {
             }
         };
         reply(&ack);
+        metrics::record_client_event_duration(event, taken_at.into_std());
         Ok(())
     }
 

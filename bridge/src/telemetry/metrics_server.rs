@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use axum::{Router, response::IntoResponse, routing::get};
+use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 use super::metrics;
 use crate::health::{self, Health};
@@ -16,13 +16,17 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) async fn serve(address: SocketAddr, health: Arc<Health>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let listen = listener.local_addr()?;
-    let router = health::add_routes(Router::new().route("/metrics", get(scrape)), health);
+    let metrics = Router::new().route("/metrics", get(scrape).with_state(Arc::clone(&health)));
+    let router = health::add_routes(metrics, health);
     tokio::spawn(axum::serve(listener, router).into_future());
     tracing::info!(%listen, "metrics.started");
     Ok(())
 }
 
-async fn scrape() -> impl IntoResponse {
+async fn scrape(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    for (part, is_missing) in health.parts(Instant::now()) {
+        metrics::record_part_missing(part.as_str(), is_missing);
+    }
     match metrics::encode() {
         Ok(text) => Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text)),
         Err(error) => {

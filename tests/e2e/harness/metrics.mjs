@@ -43,12 +43,12 @@ async function parse(text) {
   return JSON.parse(output);
 }
 
-/** Rollcall's own samples by name and labels; of histograms only the counts. */
+/** Rollcall's own samples by name and labels; of histograms only the counts, and nothing that changes with time alone. */
 export async function scrape(bridge) {
   const samples = (await families(bridge)).flatMap((family) => family.samples);
   return Object.fromEntries(
     samples
-      .filter(([name]) => name.startsWith('rollcall_') && !/_(bucket|sum|info)$/.test(name))
+      .filter(([name]) => name.startsWith('rollcall_') && !/_(bucket|sum|info|overdue_seconds)$/.test(name))
       .map(([name, labels, value]) => [
         [name.replace('rollcall_', ''), ...Object.values(labels)].join(' '),
         Number(value),

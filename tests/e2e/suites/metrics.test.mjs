@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { about, changed, entered, Harness, TRANSPORTS } from '../harness/harness.mjs';
-import { changes, families, scrape } from '../harness/metrics.mjs';
+import { changes, families, scrape, sum } from '../harness/metrics.mjs';
 import { until } from '../harness/wait.mjs';
 
 const LABELS = { 'Socket.IO': 'socketio', WebSocket: 'websocket' };
@@ -20,7 +20,7 @@ async function movedBy(bridge, from, name, by) {
 describe('metrics', { timeout: 900_000 }, () => {
   let harness;
   before(async () => {
-    harness = await Harness.start({ metrics: true });
+    harness = await Harness.start({ metrics: true, flags: ['--max-sockets', '100'] });
   });
   after(() => harness?.stop());
 
@@ -65,6 +65,12 @@ describe('metrics', { timeout: 900_000 }, () => {
     assert.ok(ageS > 0 && ageS < 600, `started ${ageS} s ago`);
   });
 
+  test('the limit of sockets and the parts that the bridge lacks are told', async () => {
+    const told = await settled();
+    assert.equal(told.max_sockets, 100);
+    for (const part of ['redis', 'app', 'events', 'draining']) assert.equal(told[`part_missing ${part}`], 0, part);
+  });
+
   test("neither clients' nor the app's listener serves metrics", async () => {
     assert.equal((await fetch(`${bridge().url}/metrics`)).status, 404);
     assert.equal((await fetch(`${harness.appUrl}/metrics`)).status, 404);
@@ -100,6 +106,9 @@ describe('metrics', { timeout: 900_000 }, () => {
         'client_events_total room:join IN_ANOTHER_ROOM': 1,
         'client_events_total room:leave ok': 1,
         'client_events_total unknown UNKNOWN_EVENT': 1,
+        // A session takes no unknown event.
+        'client_event_duration_seconds_count room:join': 3,
+        'client_event_duration_seconds_count room:leave': 1,
         'app_call_duration_seconds_count connect ok': 2,
         'app_call_duration_seconds_count connect TOKEN_INVALID': 1,
         'app_call_duration_seconds_count join ok': 2,
@@ -232,6 +241,29 @@ describe('metrics of a bridge that cannot reach the app', { timeout: 900_000 }, 
     }
     await movedBy(bridge, from, 'disconnects_waiting', 0);
     await movedBy(bridge, from, 'app_call_duration_seconds_count disconnect ok', 1);
+  });
+
+  test('what is missing is told, and how long a deadline is overdue, while nobody can sweep', async () => {
+    const [app, bridge] = harness.bridges;
+    const kim = await harness.webSocket('kim', { bridge: 1 });
+    await kim.enter(await harness.room({ lastsMs: 1500 }));
+    assert.equal(await sum(bridge, 'rollcall_deadline_overdue_seconds'), 0);
+    await app.child.kill('SIGSTOP');
+    try {
+      const overdueS = await until(async () => {
+        const seconds = await sum(bridge, 'rollcall_deadline_overdue_seconds');
+        return seconds >= 2 && seconds;
+      }, 'the end of the session is overdue');
+      assert.ok(overdueS < 60, `${overdueS}`);
+      const isMissing = async () => (await scrape(bridge))['part_missing app'] === 1;
+      await until(isMissing, 'the app is missing');
+    } finally {
+      await app.child.kill('SIGCONT');
+    }
+    await kim.next('room:ended');
+    const isSettled = async () => (await sum(bridge, 'rollcall_deadline_overdue_seconds')) === 0;
+    await until(isSettled, 'nothing is overdue');
+    await until(async () => (await scrape(bridge))['part_missing app'] === 0, 'the app is back');
   });
 
   test('a lease that ran out is counted', async () => {

@@ -122,6 +122,16 @@ pub(super) struct QueueLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PartLabel {
+    pub(super) part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct EventLabel {
+    pub(super) event: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ClientEventLabels {
     pub(super) event: &'static str,
     pub(super) code: &'static str,

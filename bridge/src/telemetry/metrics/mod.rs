@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`labels`] | labels of metrics; never an id, so the number of time series is bounded |
 //! | [`registry`] | every metric, with its name and help |
+//! | [`next_deadline`] | how long the next deadline is overdue |
 //! | [`process`] | metrics of the operating system about this process |
 
 mod labels;
+mod next_deadline;
 mod process;
 mod registry;
 
@@ -16,7 +18,7 @@ use rollcall_protocol::{ErrorCode, client::ClientEvent, event::EventKind};
 
 pub(crate) use self::labels::{CallOutcome, CircuitState, Queue, Transport};
 use self::{
-    labels::{AppCallLabels, ClientEventLabels, ReasonLabel},
+    labels::{AppCallLabels, ClientEventLabels, EventLabel, PartLabel, ReasonLabel},
     registry::METRICS,
 };
 
@@ -25,6 +27,16 @@ pub(crate) fn encode() -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &METRICS.registry)?;
     Ok(text)
+}
+
+/// Records whether the bridge lacks a part to be ready.
+pub(crate) fn record_part_missing(part: &'static str, is_missing: bool) {
+    METRICS.part_missing.get_or_create(&PartLabel { part }).set(i64::from(is_missing));
+}
+
+/// Records the most sockets that the bridge holds.
+pub(crate) fn record_max_sockets(count: usize) {
+    METRICS.max_sockets.set(count.try_into().unwrap_or(i64::MAX));
 }
 
 /// Records the socket of an admitted client. The socket counts as open until the returned value is dropped.
@@ -70,6 +82,12 @@ pub(crate) fn record_client_event(event: Option<ClientEvent>, refused: Option<Er
     let event = event.map_or("unknown", ClientEvent::as_str);
     let code = refused.map_or("ok", ErrorCode::as_str);
     METRICS.client_events.get_or_create(&ClientEventLabels { event, code }).inc();
+}
+
+/// Records how long a client has waited for the response to an event. `taken_at`: when the session took the event.
+pub(crate) fn record_client_event_duration(event: ClientEvent, taken_at: Instant) {
+    let labels = EventLabel { event: event.as_str() };
+    METRICS.client_event_duration.get_or_create(&labels).observe(taken_at.elapsed().as_secs_f64());
 }
 
 /// Records the start of a call to the app; each attempt is one call. The call counts as in flight until the returned
@@ -180,6 +198,11 @@ pub(crate) fn record_sweep(delay: Duration) {
     METRICS.sweep_lateness.observe(delay.as_secs_f64());
 }
 
+/// Records when the next deadline passes, or has passed.
+pub(crate) fn record_next_deadline(passes_at: Option<Instant>) {
+    METRICS.next_deadline.set(passes_at);
+}
+
 #[cfg(test)]
 mod tests {
     use rollcall_protocol::close::CloseReason;
@@ -198,6 +221,8 @@ mod tests {
         // The text lists only metrics that have been measured at least once.
         drop(track_app_call(EventKind::Connect));
         record_app_event(EventKind::Connect, CallOutcome::Ok);
+        record_part_missing("app", false);
+        record_client_event_duration(ClientEvent::Join, Instant::now());
         let page =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
         let (_, section) = page.split_once("\n## Metrics\n").unwrap();

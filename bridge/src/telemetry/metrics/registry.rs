@@ -10,9 +10,10 @@ use rollcall_protocol::{ErrorCode, client::ClientEvent, close::CloseReason};
 
 use super::{
     labels::{
-        AppCallLabels, CircuitState, ClientEventLabels, Queue, QueueLabel, ReasonLabel, StateLabel,
-        Transport, TransportLabel,
+        AppCallLabels, CircuitState, ClientEventLabels, EventLabel, PartLabel, Queue, QueueLabel,
+        ReasonLabel, StateLabel, Transport, TransportLabel,
     },
+    next_deadline::NextDeadline,
     process,
 };
 
@@ -32,12 +33,15 @@ pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 pub(super) struct Metrics {
     pub(super) registry: Registry,
+    pub(super) part_missing: Level<PartLabel>,
+    pub(super) max_sockets: Gauge,
     pub(super) sockets_open: Level<TransportLabel>,
     pub(super) sockets_opened: Count<TransportLabel>,
     pub(super) sockets_closed: Count<ReasonLabel>,
     pub(super) connections_refused: Count<ReasonLabel>,
     pub(super) rooms: Gauge,
     pub(super) client_events: Count<ClientEventLabels>,
+    pub(super) client_event_duration: Durations<EventLabel>,
     pub(super) app_call_duration: Durations<AppCallLabels>,
     pub(super) app_calls_in_flight: Gauge,
     pub(super) app_events: Count<AppCallLabels>,
@@ -53,6 +57,7 @@ pub(super) struct Metrics {
     pub(super) disconnects_waiting: Gauge,
     pub(super) lease_losses: Counter,
     pub(super) sweep_lateness: Histogram,
+    pub(super) next_deadline: NextDeadline,
 }
 
 impl Metrics {
@@ -62,7 +67,15 @@ impl Metrics {
         let rollcall = registry.sub_registry_with_prefix("rollcall");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("profile", PROFILE)].to_vec());
         rollcall.register("build", "Version and build profile of the bridge", build);
+        let next_deadline = NextDeadline::default();
+        rollcall.register_collector(Box::new(next_deadline.clone()));
         let metrics = Self {
+            part_missing: register(
+                rollcall,
+                "part_missing",
+                "1 for each part that the bridge lacks to be ready, and 0 for the others: redis, app, events, draining",
+            ),
+            max_sockets: register(rollcall, "max_sockets", "The most sockets that the bridge holds"),
             sockets_open: register(rollcall, "sockets_open", "Admitted clients that are connected"),
             sockets_opened: register(rollcall, "sockets_opened", "Clients that were admitted"),
             sockets_closed: register(
@@ -80,6 +93,13 @@ impl Metrics {
                 rollcall,
                 "client_events",
                 "Responses to events of clients, by event and code",
+            ),
+            client_event_duration: register_duration(
+                rollcall,
+                "client_event_duration",
+                "Time from when a session takes an event of its client until the response, with all calls and retries, by \
+                 event",
+                Durations::new_with_constructor(build_duration_histogram),
             ),
             app_call_duration: register_duration(
                 rollcall,
@@ -137,6 +157,7 @@ impl Metrics {
                 "Delay of the most overdue deadline that a sweep settled, of the sweeps that this bridge asked for",
                 build_duration_histogram(),
             ),
+            next_deadline,
             registry,
         };
         metrics.initialise_counters();
