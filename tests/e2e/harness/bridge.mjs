@@ -23,7 +23,7 @@ export class Bridge {
   /**
    * `app`: the URL of an app in another process; without it, the bridge runs the app itself.
    * `variables`: environment variables beyond the defaults. `listen` and `appListen`: addresses of an earlier
-   * bridge that this one takes over. `metrics`: whether to serve metrics. `openFiles`: limit of open files.
+   * bridge that this one takes over. `metrics`: whether to serve metrics, or the address of an earlier bridge for them. `openFiles`: limit of open files.
    * `manifest`: the path of the app's manifest.
    */
   static async start({
@@ -41,7 +41,7 @@ export class Bridge {
     const line = [BINARY, 'bridge', '--listen', listen ?? (await reserveAddress())];
     if (app) line.push('--app', app);
     else line.push('--app', manifest, '--app-listen', appListen ?? (await reserveAddress()));
-    if (metrics) line.push('--metrics-listen', await reserveAddress());
+    if (metrics) line.push('--metrics-listen', metrics === true ? await reserveAddress() : metrics);
     line.push(...flags);
     const [command, ...args] = openFiles ? ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, ...line] : line;
     bridge.child = new Child(command, args, {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -17,10 +17,11 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BINARY = process.env.ROLLCALL_BINARY ?? `${ROOT}target/debug/rollcall`;
 const COMPOSE = 'deploy/compose/compose.yaml';
 const KUBERNETES = 'deploy/kubernetes/';
+const MONITORING = 'deploy/monitoring/';
 const WORKFLOW = '.github/workflows/release.yml';
 const SECRET = `${KUBERNETES}secret.example.yaml`;
 /** Not of Kubernetes itself, which has no schema for it. */
-const FOREIGN = /kustomization\.yaml$|spinkube\/app\.yaml$|prometheus-adapter\.yaml$/;
+const FOREIGN = /kustomization\.yaml$|spinkube\/app\.yaml$|prometheus-adapter\.yaml$|pod-monitor\.yaml$/;
 
 /** What a bridge does after --drain-ms: ten seconds for disconnects, two for the last heartbeat and two for traces. */
 const STOP_SECONDS = 14;
@@ -199,6 +200,37 @@ describe('the files of deploy/', { timeout: 900_000 }, () => {
     await token.line(/^[\w-]+\.[\w-]+\.[\w-]+$/);
     await bridge.kill('SIGTERM');
     assert.equal((await bridge.ended).code, 0);
+  });
+
+  test('Prometheus scrapes every bridge of Compose and Kubernetes, with the same alerts, and all mounted files exist', async () => {
+    const read = await run(
+      pythonTool('python'),
+      ['-c', READ_YAML, `${MONITORING}prometheus.yml`, `${MONITORING}alerts.yml`],
+      {
+        cwd: ROOT,
+      },
+    );
+    const [[config], [alerts]] = Object.values(JSON.parse(read.stdout));
+    const targets = config.scrape_configs.flatMap(({ static_configs: [{ targets: addresses }] }) => addresses);
+    const bridges = Object.entries(compose.services).filter(([, { environment }]) => environment?.ROLLCALL_APP);
+    assert.deepEqual(targets.sort(), bridges.map(([name]) => `${name}:9090`).sort());
+    for (const { volumes = [] } of Object.values(compose.services))
+      for (const [path] of volumes.map((volume) => volume.split(':')).filter(([path]) => path.startsWith('.')))
+        await access(join(ROOT, dirname(COMPOSE), path));
+
+    const { spec } = named('PodMonitor', 'rollcall-bridge');
+    const { metadata, spec: pod } = named('Deployment', 'rollcall-bridge').spec.template;
+    assert.deepEqual(spec.selector.matchLabels, metadata.labels);
+    assert.match(metadata.labels[spec.jobLabel], /^rollcall/);
+    const ports = pod.containers[0].ports.map(({ name }) => name);
+    assert.ok(ports.includes(spec.podMetricsEndpoints[0].port));
+    const { stdout } = await run(join(ROOT, KUBERNETES, 'prometheus-rule'));
+    const file = join(await mkdtemp(join(tmpdir(), 'rollcall-rule-')), 'rule.yaml');
+    cleanUp.push(() => rm(dirname(file), { recursive: true }));
+    await writeFile(file, stdout);
+    const printed = await run(pythonTool('python'), ['-c', READ_YAML, file]);
+    const [rule] = JSON.parse(printed.stdout)[file];
+    assert.deepEqual([rule.kind, rule.spec], ['PrometheusRule', alerts]);
   });
 
   test('the image of the app holds every file that its manifest names', async () => {

@@ -11,6 +11,7 @@ pub mod luacheck;
 pub mod node;
 mod pgbouncer;
 mod postgres;
+mod prometheus;
 pub mod proxies;
 mod python;
 pub mod python_tools;
@@ -44,5 +45,6 @@ pub fn for_tests() -> Result<()> {
     pgbouncer::ensure()?;
     locales::ensure()?;
     proxies::ensure()?;
+    prometheus::ensure()?;
     python_tools::ensure().map(drop)
 }
