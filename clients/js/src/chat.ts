@@ -1,6 +1,7 @@
 // The messages of the room, without a hole and without a double.
 
 import type { History, HistoryRequest, Message } from './protocol.js';
+import { share } from './share.js';
 
 /** The chat of a room. */
 export interface Chat {
@@ -49,13 +50,15 @@ export class ChatLog {
     this.#latest = 0;
     this.#first = undefined;
     this.#deleted = new Set();
-    this.chat = EMPTY_CHAT;
+    this.chat = share(this.chat, EMPTY_CHAT);
   }
 
   /** Events may have been missed. */
   missed(): void {
     this.#hasMissed = true;
     this.#set({ isCurrent: false });
+    // Without a first page, nothing tells what lies between these messages and the page that comes.
+    if (this.#upTo === undefined && this.chat.messages.length > 0) this.#set({ messages: [] });
   }
 
   /** The page after the known messages is asked for. Returns what to ask for. */

@@ -4,6 +4,7 @@ import { Backoff } from './backoff.js';
 import { isTemporary, RollcallError, TOKEN_CODES } from './errors.js';
 import { after, cancel, type Timeout, watchPage } from './platform.js';
 import type { Draining, ErrorCode, Expiring } from './protocol.js';
+import { share } from './share.js';
 import type { TokenReason, TokenSource } from './token.js';
 import type { Transport, TransportEnd } from './transport.js';
 import { type Answer, Wire, type WireOwner } from './wire.js';
@@ -272,6 +273,7 @@ export class Link {
 
   #again({ code, retryAfterMs }: TransportEnd): void {
     if (this.status.state === 'closed') return;
+    cancel(this.#timers.retry);
     this.#timers.retry = after(this.#backoff.next(code, retryAfterMs), () => this.#connect());
   }
 
@@ -280,16 +282,14 @@ export class Link {
     if (wire !== this.#wire) return;
     if (Date.now() - this.#enteredAt > STABLE_MS) this.#backoff.reset();
     this.#drop(end);
-    if (end.code && FINAL[end.code] && !this.#isOwnDoing(end.code)) this.#closeFor(end);
-    else {
-      this.#set({ ...this.status, state: 'reconnecting' });
-      if (!this.#attempt) this.#failed(end);
-    }
+    if (end.code && FINAL[end.code] && !this.#isOwnDoing(end.code)) return void this.#closeFor(end);
+    this.#set({ ...this.status, state: 'reconnecting' });
+    if (!this.#attempt) this.#failed(end.code && FINAL[end.code] ? {} : end);
   }
 
-  /** Whether the next connection, which is on its way, has itself taken the place of the one in use. */
+  /** Whether an attempt to move, on its way or lost without an ack, has itself taken the place of the one in use. */
   #isOwnDoing(event: string): boolean {
-    return event === 'room:replaced' && this.#attempt !== undefined;
+    return event === 'room:replaced' && (this.#attempt !== undefined || this.#unknownSince !== undefined);
   }
 
   /** The connection in use is used no more. */
@@ -379,8 +379,10 @@ export class Link {
   }
 
   #set(status: ConnectionStatus): void {
-    this.status = status;
-    this.#owner.changed(status);
+    const next = share(this.status, status);
+    if (next === this.status) return;
+    this.status = next;
+    this.#owner.changed(next);
   }
 }
 

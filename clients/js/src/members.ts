@@ -35,8 +35,9 @@ export class Members {
   /** The whole list, as an ack or an event holds it. `self` is the own entry where the list is absent. */
   replace({ members, count }: { members?: Member[]; count: number }, self: Member | null): void {
     this.count = count;
-    this.list = members ? shareList(this.list, members, ({ userId }) => String(userId)) : null;
-    this.self = members ? (this.list?.find(this.#isSelf) ?? null) : self;
+    const known = this.list ?? (this.self ? [this.self] : null);
+    this.list = members ? shareList(known, members, ({ userId }) => String(userId)) : null;
+    this.self = members ? (this.list?.find(this.#isSelf) ?? null) : share(this.self, self);
   }
 
   changed({ change: { type, users }, count, members }: ParticipantsChanged, now: number): void {

@@ -93,7 +93,8 @@ export class RoomModel {
 
   get view(): RoomView {
     const { list: members, count, self } = this.#members;
-    const next = { ...this.#view, members, count, self, chat: this.chat.chat, code: this.code.code };
+    const chat = share(this.#view.chat, this.chat.chat);
+    const next = { ...this.#view, members, count, self, chat, code: this.code.code };
     const isSame = (Object.keys(next) as (keyof RoomView)[]).every((key) => next[key] === this.#view[key]);
     if (!isSame) this.#view = next;
     return this.#view;

@@ -101,8 +101,8 @@ export class Room {
   readonly #reading = new Set<'chat' | 'code'>();
   #stateLimit: Timeout | undefined;
   #older: Promise<Chat> | undefined;
-  /** Changes with each connection. */
-  #connection = {};
+  /** Another object for each connection. None while there is none. */
+  #connection: object | undefined;
 
   constructor(options: RoomOptions) {
     this.groupId = options.groupId;
@@ -220,15 +220,15 @@ export class Room {
 
   readonly code = {
     share: (snippet: { text: string; title?: string; language?: string; editors?: Editors }): Promise<Snippet | null> =>
-      this.#codeCommand('code:share', snippet, snippet.text),
+      this.#codeCommand('code:share', snippet, 1, snippet.text),
     /** Changes a snippet. A `VERSION_CONFLICT` has the `current` version. */
     update: (update: SnippetUpdate): Promise<Snippet | null> => {
       const isBase = ({ number, version }: Snippet) => number === update.number && version === update.version;
       const { text = this.#model.code.code.snippets.find(isBase)?.text } = update;
-      return this.#codeCommand('code:update', update, text);
+      return this.#codeCommand('code:update', update, update.version + 1, text);
     },
     close: async (number: number): Promise<void> => {
-      await this.#codeCommand('code:close', { number });
+      await this.#codeCommand('code:close', { number }, 0);
       this.#model.code.closed(number);
       this.#update();
     },
@@ -279,12 +279,15 @@ export class Room {
     return ack;
   }
 
-  async #codeCommand(event: string, payload: object, text?: string): Promise<Snippet | null> {
+  /** A command that makes this version, with this text. */
+  async #codeCommand(event: string, payload: object, version: number, text?: string): Promise<Snippet | null> {
     const ack = (await this.#command(event, payload)) as CodeAck;
-    // The server removes hidden characters, so only an event or `code:get` tells the text as others see it.
-    this.#model.codeAck(ack, ack.snippet?.bytes === byteLength(text) ? text : undefined);
+    const { snippet = null } = ack;
+    // The server may have removed hidden characters, and others may have changed the text since.
+    const isSame = snippet?.version === version && snippet.bytes === byteLength(text);
+    this.#model.codeAck(ack, isSame ? text : undefined);
     this.#update();
-    return ack.snippet ?? null;
+    return snippet;
   }
 
   async #readOlder(limit: number): Promise<Chat> {
@@ -326,7 +329,7 @@ export class Room {
   #lost({ code, message }: TransportEnd): void {
     this.#reading.clear();
     this.#offHere.clear();
-    this.#connection = {};
+    this.#connection = undefined;
     cancel(this.#stateLimit);
     this.#stateLimit = undefined;
     if (code === 'PAYLOAD_TOO_LARGE') this.#outbox.tooLarge();
@@ -374,6 +377,7 @@ export class Room {
 
   /** Reads what events have not told. */
   #catchUp(): void {
+    if (!this.#connection) return;
     const { chat, code } = this.#model;
     if (!chat.chat.isCurrent) {
       void this.#read(

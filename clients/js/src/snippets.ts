@@ -29,7 +29,7 @@ export class SnippetShelf {
   reset(): void {
     this.#closed = new Set();
     this.#since = new Set();
-    this.code = EMPTY_CODE;
+    this.code = share(this.code, EMPTY_CODE);
   }
 
   /** Events may have been missed. */
