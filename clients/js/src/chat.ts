@@ -34,6 +34,8 @@ export class ChatLog {
   #latest = 0;
   /** The page that begins with this number is the oldest one. */
   #first: number | undefined;
+  /** Whether a page is asked for. */
+  #isAsked = false;
   /** Whether events may have been missed since the latest request for a page. */
   #hasMissed = false;
   /** A page that was read before a deletion must not bring the message back. */
@@ -46,6 +48,7 @@ export class ChatLog {
 
   /** Forgets everything: these are the messages of another session, or the server has lost some. */
   reset(): void {
+    this.#isAsked = false;
     this.#upTo = undefined;
     this.#latest = 0;
     this.#first = undefined;
@@ -63,6 +66,7 @@ export class ChatLog {
 
   /** The page after the known messages is asked for. Returns what to ask for. */
   asked(): HistoryRequest {
+    this.#isAsked = true;
     this.#hasMissed = false;
     return this.#upTo === undefined ? {} : { after: this.#upTo, limit: MAX_PAGE };
   }
@@ -100,6 +104,9 @@ export class ChatLog {
 
   /** The page that was asked for. */
   page({ messages, deleted, first, last = 0, more, slowMs = 0, mutedUntil }: History): void {
+    // The page of a request from before a reset says nothing about the messages after it.
+    if (!this.#isAsked) return;
+    this.#isAsked = false;
     const isLatest = this.#upTo === undefined;
     this.remove(deleted);
     this.add(messages);

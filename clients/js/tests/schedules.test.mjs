@@ -8,7 +8,7 @@ import { Clock } from './clock.mjs';
 import { randomFrom } from './random.mjs';
 import { roomOf, tokenOf } from './room.mjs';
 
-const SCHEDULES = Number(process.env.SCHEDULES ?? 2000);
+const SCHEDULES = Number(process.env.SCHEDULES ?? 500);
 const FIRST = Number(process.env.FIRST ?? 1);
 const STEPS = 40;
 const OTHERS = ['ali', 'lea', 7, 'max', 'noa'];
@@ -147,16 +147,10 @@ class World {
   /** Events that the client knows come again. */
   repeatEvents() {
     const connection = this.connections.at(-1);
-    const { admit, tell } = Object.getPrototypeOf(connection ?? {});
-    if (!admit || !connection.isInRoom) return;
-    const told = this.told ?? [];
-    for (const [event, data] of told.filter(([, { epoch }]) => epoch === connection.position.epoch).slice(-2)) {
-      if (event !== 'room:state') connection.events.event(event, JSON.parse(JSON.stringify(data)));
+    if (!connection?.isInRoom) return;
+    for (const [event, payload] of connection.heard.splice(0)) {
+      if (event !== 'room:state') connection.repeat(event, payload);
     }
-    connection.tell = (event, data) => {
-      this.told = [...(this.told ?? []), [event, data]].filter(([, { seq }]) => seq !== undefined).slice(-5);
-      tell.call(connection, event, data);
-    };
   }
 
   async heal() {

@@ -405,6 +405,8 @@ export class Connection {
   isOpen = true;
   isInRoom = false;
   position = { epoch: 0, seq: 0 };
+  /** The events that have arrived. */
+  heard = [];
   #arrivals = { up: 0, down: 0 };
 
   /** `events` are those of a transport. */
@@ -477,7 +479,15 @@ export class Connection {
   tell(event, data) {
     if (event === 'room:state') this.position = { epoch: data.epoch, seq: data.seq };
     const payload = clone(data);
-    this.#later('down', () => this.events.event(event, payload));
+    this.#later('down', () => {
+      this.heard.push([event, clone(payload)]);
+      this.events.event(event, payload);
+    });
+  }
+
+  /** An event arrives that has arrived before. */
+  repeat(event, payload) {
+    if (this.isOpen) this.events.event(event, payload);
   }
 
   #end() {
