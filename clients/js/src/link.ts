@@ -59,7 +59,7 @@ export interface LinkOwner {
 }
 
 const OPEN_LIMIT_MS = 20_000;
-const ACK_LIMIT_MS = 15_000;
+const ACK_LIMIT_MS = 10_000;
 const PING_LIMIT_MS = 10_000;
 /** How long a connection may be silent before the client asks whether it still works. */
 const SILENCE_MS = 25_000;
@@ -134,7 +134,10 @@ export class Link {
 
   /** Sends a request over the connection in use. Resolves to nothing without a connection, or if no ack comes in time. */
   async request(event: string, payload: object, limitMs = ACK_LIMIT_MS): Promise<Answer | undefined> {
-    return await this.#wire?.request(event, payload, limitMs);
+    const wire = this.#wire;
+    const answer = await wire?.request(event, payload, limitMs);
+    if (wire && !answer) void this.#ping(wire);
+    return answer;
   }
 
   /** The last request of the connection in use, or of the one that is about to be. */
@@ -253,7 +256,8 @@ export class Link {
   #failed(end: TransportEnd): void {
     this.#attempt = undefined;
     const { code, message = '' } = end;
-    this.#set({ ...this.status, error: { code: code ?? null, message } });
+    const state = this.#wire || this.status.state === 'connecting' ? this.status.state : 'reconnecting';
+    this.#set({ ...this.status, state, error: { code: code ?? null, message } });
     if (code && TOKEN_CODES.has(code) && !this.#isTokenRefused) {
       this.#isTokenRefused = true;
       this.#connect('refused');
@@ -283,7 +287,7 @@ export class Link {
     if (Date.now() - this.#enteredAt > STABLE_MS) this.#backoff.reset();
     this.#drop(end);
     if (end.code && FINAL[end.code] && !this.#isOwnDoing(end.code)) return void this.#closeFor(end);
-    this.#set({ ...this.status, state: 'reconnecting' });
+    // A move that is under way is no interruption.
     if (!this.#attempt) this.#failed(end.code && FINAL[end.code] ? {} : end);
   }
 
@@ -362,13 +366,12 @@ export class Link {
     }
   }
 
-  /** Asks now and then whether a silent connection still works. */
+  /** Asks whether a connection still works when it has been silent, and after a sleep of the computer. */
   #watch(wire: Wire): void {
-    const dueAt = Date.now() + SILENCE_MS;
-    this.#timers.watch = after(SILENCE_MS, () => {
-      const isLate = Date.now() - dueAt > LATE_MS;
-      if (isLate || Date.now() - wire.heardAt >= SILENCE_MS) void this.#ping(wire);
-      this.#watch(wire);
+    const dueAt = wire.heardAt + SILENCE_MS;
+    this.#timers.watch = after(dueAt - Date.now(), async () => {
+      if (Date.now() >= Math.min(wire.heardAt + SILENCE_MS, dueAt + LATE_MS)) await this.#ping(wire);
+      if (wire === this.#wire) this.#watch(wire);
     });
   }
 

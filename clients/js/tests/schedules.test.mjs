@@ -66,7 +66,8 @@ class World {
       const now = this.room.getSnapshot();
       assert.notEqual(now, before);
       for (const key of Object.keys(now)) {
-        if (now[key] !== before[key]) assert.notDeepEqual(now[key], before[key], `${key} is a new object without a change`);
+        if (now[key] !== before[key])
+          assert.notDeepEqual(now[key], before[key], `${key} is a new object without a change`);
       }
       before = now;
     });
@@ -83,11 +84,21 @@ class World {
       () => other && server.gone(this.pick(['left', 'removed', 'graceExpired']), other),
       () => other && server.drop(other),
       () => other && server.comeBack(other),
-      () => other && server.update(other, { status: this.pick(['focusing', 'break', null]), goal: this.pick(['read', null]) }),
-      () => members.length > 0 && server.rename(this.pick(members).userId, `Name ${this.below(9)}`, this.pick(['tutor', undefined])),
+      () =>
+        other &&
+        server.update(other, { status: this.pick(['focusing', 'break', null]), goal: this.pick(['read', null]) }),
+      () =>
+        members.length > 0 &&
+        server.rename(this.pick(members).userId, `Name ${this.below(9)}`, this.pick(['tutor', undefined])),
       () => server.lead(this.pick([...OTHERS, undefined])),
       () => server.reschedule(this.clock.now + HOUR + this.below(HOUR)),
-      () => server.setTimer({ plan: { mode: 'stopwatch' }, state: 'running', phase: 'stopwatch', startedAt: this.clock.now }),
+      () =>
+        server.setTimer({
+          plan: { mode: 'stopwatch' },
+          state: 'running',
+          phase: 'stopwatch',
+          startedAt: this.clock.now,
+        }),
       () => server.write(this.pick(OTHERS), this.text()),
       () => server.write(this.pick(OTHERS), this.text()),
       () => messages.length > 0 && server.erase(this.pick(messages).number),
@@ -175,15 +186,29 @@ class World {
     const seen = JSON.parse(JSON.stringify(snapshot));
     const { members, ...state } = server.state;
     assert.deepEqual(
-      [seen.count, seen.hostId, seen.leaderId ?? undefined, seen.session.endAt, seen.session.epoch, seen.timer ?? undefined],
+      [
+        seen.count,
+        seen.hostId,
+        seen.leaderId ?? undefined,
+        seen.session.endAt,
+        seen.session.epoch,
+        seen.timer ?? undefined,
+      ],
       [state.count, state.hostId, state.leaderId, state.endAt, state.epoch, state.timer],
     );
     if (members) assert.deepEqual(seen.members, members);
     else if (seen.members) assert.deepEqual(idsIn(seen.members), idsIn(server.members));
     assert.deepEqual(stable(seen.self), stable(server.member('kim')));
-    if (snapshot.members) assert.equal(snapshot.members.find(({ userId }) => userId === 'kim'), snapshot.self);
+    if (snapshot.members)
+      assert.equal(
+        snapshot.members.find(({ userId }) => userId === 'kim'),
+        snapshot.self,
+      );
     const oldest = chat.messages[0]?.number ?? Number.POSITIVE_INFINITY;
-    assert.deepEqual(seen.chat.messages, server.messages.filter(({ number }) => chat.hasOlder ? number >= oldest : true));
+    assert.deepEqual(
+      seen.chat.messages,
+      server.messages.filter(({ number }) => (chat.hasOlder ? number >= oldest : true)),
+    );
     assert.deepEqual([seen.chat.slowMs, seen.chat.mutedUntil], [server.slowMs, server.mutes.get('kim') ?? null]);
     assert.deepEqual(
       seen.code.snippets.map(({ text: _, ...snippet }) => snippet),
@@ -204,9 +229,15 @@ class World {
       assert.ok(times <= 1, `${text} is there ${times} times`);
       if (outcome === 'refused' && epoch === server.epoch) assert.equal(times, 0, `${text} was refused and is there`);
     }
-    const written = server.messages.filter(({ userId, text }) => userId === 'kim' && this.commands.some((one) => one.text === text));
+    const written = server.messages.filter(
+      ({ userId, text }) => userId === 'kim' && this.commands.some((one) => one.text === text),
+    );
     const order = written.map(({ text }) => this.commands.findIndex((one) => one.text === text));
-    assert.deepEqual(order, order.toSorted((a, b) => a - b), 'messages keep their order');
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a - b),
+      'messages keep their order',
+    );
   }
 }
 

@@ -63,7 +63,18 @@ export class Server {
     const { endAt, hostId, leaderId, timer } = this;
     const { now } = this.clock;
     const count = this.members.length;
-    return clone({ groupId: 'algebra', ...this.roster, count, endAt, remainMs: endAt - now, now, timer, leaderId, hostId, ...this.position });
+    return clone({
+      groupId: 'algebra',
+      ...this.roster,
+      count,
+      endAt,
+      remainMs: endAt - now,
+      now,
+      timer,
+      leaderId,
+      hostId,
+      ...this.position,
+    });
   }
 
   member(userId) {
@@ -78,7 +89,11 @@ export class Server {
 
   #changed(type, users, options) {
     const named = users.map(({ userId, userName, userRole }) => ({ userId, userName, userRole }));
-    this.publish('room:participantsChanged', { change: { type, users: named }, count: this.members.length, ...this.roster }, options);
+    this.publish(
+      'room:participantsChanged',
+      { change: { type, users: named }, count: this.members.length, ...this.roster },
+      options,
+    );
     this.#chooseHost();
   }
 
@@ -130,7 +145,11 @@ export class Server {
     member.state = 'present';
     delete member.graceUntil;
     const { userName } = member;
-    this.publish('room:participantReconnected', { userId, userName, count: this.members.length, ...this.roster }, { except });
+    this.publish(
+      'room:participantReconnected',
+      { userId, userName, count: this.members.length, ...this.roster },
+      { except },
+    );
   }
 
   update(userId, update) {
@@ -162,7 +181,14 @@ export class Server {
   }
 
   write(userId, text, id = `of-${this.#lastNumber}`) {
-    const message = { number: this.#nextNumber(), id, userId, userName: `Name of ${userId}`, text, sentAt: this.clock.now };
+    const message = {
+      number: this.#nextNumber(),
+      id,
+      userId,
+      userName: `Name of ${userId}`,
+      text,
+      sentAt: this.clock.now,
+    };
     this.messages.push(message);
     this.publish('chat:message', { message, now: this.clock.now });
     return message;
@@ -188,7 +214,11 @@ export class Server {
   mute(userId, mutedUntil) {
     if (mutedUntil) this.mutes.set(userId, mutedUntil);
     else this.mutes.delete(userId);
-    this.publish(mutedUntil ? 'room:muted' : 'room:unmuted', { userId, mutedUntil: mutedUntil ?? undefined, now: this.clock.now });
+    this.publish(mutedUntil ? 'room:muted' : 'room:unmuted', {
+      userId,
+      mutedUntil: mutedUntil ?? undefined,
+      now: this.clock.now,
+    });
   }
 
   share(userId, text, id = `of-${this.#lastSnippet}`) {
@@ -206,7 +236,12 @@ export class Server {
   edit(userId, number, text) {
     const snippet = this.snippet(number);
     const by = { userId, userName: `Name of ${userId}` };
-    Object.assign(snippet, { version: snippet.version + 1, bytes: text.length, updatedBy: by, updatedAt: this.clock.now });
+    Object.assign(snippet, {
+      version: snippet.version + 1,
+      bytes: text.length,
+      updatedBy: by,
+      updatedAt: this.clock.now,
+    });
     this.texts.set(number, text);
     this.#tellOf('code:updated', snippet);
   }
@@ -243,9 +278,16 @@ export class Server {
     try {
       if (event === 'room:join') return { success: true, data: clone(this.#join(connection, payload)) };
       if (!connection.isInRoom || this.isOver) throw 'NOT_IN_ROOM';
-      if (!this.features.includes({ member: 'status' }[event.split(':')[0]] ?? event.split(':')[0]) && event !== 'room:leave')
+      if (
+        !this.features.includes({ member: 'status' }[event.split(':')[0]] ?? event.split(':')[0]) &&
+        event !== 'room:leave'
+      )
         throw 'FEATURE_OFF';
-      const data = clone({ ...this[event](connection.userId, payload, this.done.get(id)), ...this.position, now: this.clock.now });
+      const data = clone({
+        ...this[event](connection.userId, payload, this.done.get(id)),
+        ...this.position,
+        now: this.clock.now,
+      });
       return { success: true, data };
     } catch (code) {
       if (typeof code !== 'string') throw code;
@@ -265,7 +307,9 @@ export class Server {
   }
 
   #enterBy(connection, userId, resumeToken) {
-    const others = this.bridges.flatMap((bridge) => [...bridge.connections]).filter((other) => other.userId === userId && other.isInRoom);
+    const others = this.bridges
+      .flatMap((bridge) => [...bridge.connections])
+      .filter((other) => other.userId === userId && other.isInRoom);
     const resumes = resumeToken !== undefined && (this.#resumeTokens.get(userId) ?? []).includes(resumeToken);
     if (others.length > 0 && !resumes && this.duplicates === 'refuse') throw 'ALREADY_JOINED';
     this.#lastEntry += 1;
@@ -315,7 +359,9 @@ export class Server {
   'chat:history'(userId, { before, after, limit = 5 }) {
     const most = Math.min(limit, 5);
     const all = [...this.messages, ...this.deletions].sort((a, b) => a.number - b.number);
-    const fits = all.filter(({ number }) => (before === undefined || number < before) && (after === undefined || number > after));
+    const fits = all.filter(
+      ({ number }) => (before === undefined || number < before) && (after === undefined || number > after),
+    );
     const page = after === undefined ? fits.slice(-most) : fits.slice(0, most);
     return {
       messages: page.filter(({ deletes }) => deletes === undefined),
@@ -388,7 +434,8 @@ class Bridge {
     this.server.clock.after(this.server.network.delay() + 20, () => {
       this.flush();
       if (this.server.isOver) return;
-      for (const connection of this.connections) if (connection.isInRoom) connection.tell('room:state', this.server.state);
+      for (const connection of this.connections)
+        if (connection.isInRoom) connection.tell('room:state', this.server.state);
     });
   }
 
@@ -513,7 +560,8 @@ function merge(envelopes) {
   const merged = [];
   for (const { event, data } of envelopes) {
     const last = merged.at(-1);
-    if (last?.event === event && !WRITTEN.includes(event) && isMergeable(last.data, data)) last.data = mergeData(event, last.data, data);
+    if (last?.event === event && !WRITTEN.includes(event) && isMergeable(last.data, data))
+      last.data = mergeData(event, last.data, data);
     else merged.push({ event, data: clone(data) });
   }
   const listed = merged.findLastIndex(({ data }) => data.members);
