@@ -31,16 +31,17 @@ fn ensure_tools() -> Result<()> {
     Ok(())
 }
 
-/// Biome checks rules, formatting and the order of imports. TypeScript checks the types of the provider.
+/// Biome checks rules, formatting and the order of imports. TypeScript checks the types of the packages for
+/// clients.
 fn lint_javascript() -> Result<()> {
     node::ensure()?;
     let biome = std::fs::canonicalize(node::SUITES)?.join("node_modules/.bin/biome");
-    for folder in [node::SUITES, node::PROVIDER].into_iter().chain(node::COMPARED) {
+    for folder in [node::SUITES].into_iter().chain(node::CLIENTS).chain(node::COMPARED) {
         println!("Lint: JavaScript in {folder}");
         shell::run(Command::new(&biome).args(["check", "--error-on-warnings"]).current_dir(folder))?;
     }
-    println!("Lint: types in {}", node::PROVIDER);
-    node::compile_provider()
+    println!("Lint: types in {}", node::CLIENTS.join(" and "));
+    node::compile_clients()
 }
 
 /// Manifests of the workspaces, each with a lock file of its own.

