@@ -8,7 +8,6 @@ import type {
   Editor,
   JoinAck,
   Member,
-  MergedPosition,
   Position,
   RoomState,
   ServerEvents,
@@ -126,7 +125,7 @@ export class RoomModel {
       this.#replace(event as RoomState);
       return { isNews: true, hasGap: false };
     }
-    const position = event as Partial<MergedPosition>;
+    const position = event as Partial<Position>;
     // Events of documents and of connections are not numbered.
     if (position.seq === undefined || position.epoch === undefined) return { isNews: true, hasGap: false };
     if (!this.#position || position.epoch < this.#position.epoch) return { isNews: false, hasGap: false };

@@ -136,7 +136,7 @@ export class Outbox {
     this.#sendFirst(lane);
   }
 
-  #refused(lane: Command[], command: Command, { code }: Ack & { success: false }): void {
+  #refused(lane: Command[], command: Command, { code }: Ack<unknown> & { success: false }): void {
     // A refused command has had no effect.
     command.wasSent = code === 'UNAVAILABLE';
     if (code === 'NOT_IN_ROOM' || code === 'ENTRY_CLOSED') this.#owner.outside();

@@ -64,20 +64,16 @@ export interface Refusal {
 }
 
 /** The response to a request. */
-export type Ack<Data = unknown> = { success: true; data: Data } | ({ success: false } & Refusal);
+export type Ack<Data> = { success: true; data: Data } | ({ success: false } & Refusal);
 
 /** The position of an event among those of its session. */
 export interface Position {
+  /** The number of the first of the events that an event has been merged from. */
+  firstSeq?: number;
   /** The number of the session. */
   epoch: number;
   /** The number of the event in the session. In an ack: of the last event that the ack includes. */
   seq: number;
-}
-
-/** The position of an event that may have been merged from several. */
-export interface MergedPosition extends Position {
-  /** The number of the first of the merged events. */
-  firstSeq?: number;
 }
 
 // Members
@@ -279,7 +275,7 @@ export interface Refreshed {
 
 // Events
 
-export interface RoomStarted extends MergedPosition {
+export interface RoomStarted extends Position {
   groupId: RoomId;
   startedAt: number;
   endAt: number;
@@ -289,7 +285,7 @@ export interface RoomStarted extends MergedPosition {
   count: number;
 }
 
-export interface ParticipantsChanged extends MergedPosition {
+export interface ParticipantsChanged extends Position {
   change: {
     /** `entered`, `left`, `graceExpired`, `removed` or `updated`. Others may come, which leave the count as it is. */
     type: string;
@@ -300,22 +296,19 @@ export interface ParticipantsChanged extends MergedPosition {
 }
 
 /** One member, or `users` for several. */
-export type ParticipantReconnecting = MergedPosition &
+export type ParticipantReconnecting = Position &
   ({ userId: UserId; userName: string; graceUntil: number } | { users: (Editor & { graceUntil: number })[] });
 
 /** One member, or `users` for several. */
-export type ParticipantReconnected = MergedPosition & { count: number; members?: Member[] } & (
-    | Editor
-    | { users: Editor[] }
-  );
+export type ParticipantReconnected = Position & { count: number; members?: Member[] } & (Editor | { users: Editor[] });
 
 /** One member, or `users` for several. What is absent the member does not say. */
-export type MemberUpdated = MergedPosition & { now: number } & (
+export type MemberUpdated = Position & { now: number } & (
     | (Editor & { status?: Status; goal?: string })
     | { users: (Editor & { status?: Status; goal?: string })[] }
   );
 
-export interface HostChanged extends MergedPosition {
+export interface HostChanged extends Position {
   hostId: UserId;
   userName: string;
 }
@@ -337,7 +330,7 @@ export interface RoomEnded extends Position {
   reason: 'time' | 'ended';
 }
 
-export interface TimerChanged extends MergedPosition {
+export interface TimerChanged extends Position {
   timer: Timer;
   /** None if it was an operator. */
   by?: Editor;
@@ -351,12 +344,12 @@ export interface TimerPhaseChanged extends Position {
   now: number;
 }
 
-export interface ChatMessage extends MergedPosition {
+export interface ChatMessage extends Position {
   message: Message;
   now: number;
 }
 
-export interface ChatDeleted extends MergedPosition {
+export interface ChatDeleted extends Position {
   number: number;
   /** The number of the deleted message. */
   deletes: number;
@@ -385,14 +378,14 @@ export interface ChatSlowed extends Position {
 }
 
 /** The payload of `code:shared` and `code:updated`. */
-export interface SnippetChanged extends MergedPosition {
+export interface SnippetChanged extends Position {
   snippet: Snippet;
   /** Only if it has at most 4 KiB. */
   text?: string;
   now: number;
 }
 
-export interface SnippetClosed extends MergedPosition {
+export interface SnippetClosed extends Position {
   number: number;
   by?: Editor;
   now: number;
@@ -481,4 +474,6 @@ export interface ServerEvents {
   'lobby:changed': RoomCounts;
   'auth:expiring': Expiring;
   'server:draining': Draining;
+  /** The server could not read a message, or is about to close the connection. */
+  error: Refusal;
 }

@@ -58,8 +58,6 @@ export interface RoomEvents extends ServerEvents {
   disconnect: { message: string };
   /** Nothing reconnects any more. */
   closed: CloseReason;
-  /** The server says that it could not read a message. */
-  error: { code: string; message: string };
 }
 
 /** What `@rollcall/yjs` takes. Nothing is queued: a request rejects without a connection, and when its connection ends. */

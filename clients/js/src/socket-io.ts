@@ -56,7 +56,7 @@ export function socketIo({ url, io, namespace = '/study', options }: SocketIoOpt
       else if (!isOver) events.event(event, payload);
     });
     return {
-      send: (event, payload, ack) => socket.emit(event, payload, (answer: Ack) => isOver || ack(answer)),
+      send: (event, payload, ack) => socket.emit(event, payload, (answer: Ack<unknown>) => isOver || ack(answer)),
       close() {
         isOver = true;
         socket.disconnect();

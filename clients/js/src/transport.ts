@@ -20,7 +20,7 @@ export interface TransportEvents {
 
 export interface TransportConnection {
   /** Sends a request. `ack` is not called if the connection ends before. */
-  send(event: string, payload: object, ack: (ack: Ack) => void): void;
+  send(event: string, payload: object, ack: (ack: Ack<unknown>) => void): void;
   /** Closes the connection. No event follows. */
   close(): void;
 }

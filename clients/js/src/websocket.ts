@@ -23,7 +23,7 @@ export interface WebSocketOptions {
   WebSocket?: WebSocketConstructor;
 }
 
-type Frame = { event: string; data: unknown; ack?: undefined } | { ack: number; data: Ack };
+type Frame = { event: string; data: unknown; ack?: undefined } | { ack: number; data: Ack<unknown> };
 
 /** Close codes with a reason for programs. */
 const TELLING = [1009, 4401, 4409, 4410, 4429, 4503];
@@ -37,7 +37,7 @@ export function webSocket({
   const address = `${url.replace(/^http/, 'ws').replace(/\/$/, '')}/ws`;
   return (token, events) => {
     const socket = new WebSocket(address, ['rollcall.v1', `bearer.${token}`]);
-    const acks = new Map<number, (ack: Ack) => void>();
+    const acks = new Map<number, (ack: Ack<unknown>) => void>();
     let lastId = 0;
     let isOver = false;
     socket.onopen = () => {

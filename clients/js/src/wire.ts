@@ -6,7 +6,7 @@ import type { Transport, TransportConnection, TransportEnd } from './transport.j
 
 /** An answer, and when its request went out and when it came. */
 export interface Answer {
-  ack: Ack;
+  ack: Ack<unknown>;
   sentAt: number;
   receivedAt: number;
 }
