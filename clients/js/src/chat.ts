@@ -77,7 +77,13 @@ export class ChatLog {
     this.#passed(message.number);
   }
 
-  /** A message is known, perhaps before those that came before it. */
+  /** A message is known from an ack. The ack of a repeated command may hold an old one. */
+  acknowledged(message: Message): void {
+    const isBeforePages = this.chat.hasOlder && message.number < (this.#first ?? 0);
+    if (!isBeforePages) this.add([message]);
+  }
+
+  /** Messages are known, perhaps before those that came before them. */
   add(messages: readonly Message[]): void {
     const missing = messages.filter(({ number }) => !this.#deleted.has(number) && !this.#has(number));
     if (missing.length === 0) return;
@@ -113,6 +119,11 @@ export class ChatLog {
     if (isLatest) {
       this.#first = first;
       this.#set({ hasOlder: more });
+      // Others may lie between an older message, known from an ack, and the page.
+      const isBefore = ({ number }: Message) => more && number < (first ?? 0);
+      if (this.chat.messages.some(isBefore)) {
+        this.#set({ messages: this.chat.messages.filter((message) => !isBefore(message)) });
+      }
     }
     const isCurrent = (isLatest || !more) && !this.#hasMissed;
     this.#upTo = Math.max(this.#upTo ?? 0, last, isCurrent ? this.#latest : 0);

@@ -111,7 +111,7 @@ export class RoomModel {
 
   /** A request about the chat succeeded. */
   chatAck({ message, epoch }: ChatAck): void {
-    if (message && epoch === this.epoch) this.chat.add([message]);
+    if (message && epoch === this.epoch) this.chat.acknowledged(message);
   }
 
   /** A request about the code succeeded. */
