@@ -31,16 +31,15 @@ fn ensure_tools() -> Result<()> {
     Ok(())
 }
 
-/// Biome checks rules, formatting and the order of imports. TypeScript checks the types of the packages for
-/// clients.
+/// Biome checks rules, formatting and the order of imports. TypeScript checks the types of the packages.
 fn lint_javascript() -> Result<()> {
     node::ensure()?;
     let biome = std::fs::canonicalize(node::SUITES)?.join("node_modules/.bin/biome");
-    for folder in [node::SUITES].into_iter().chain(node::CLIENTS).chain(node::COMPARED) {
+    for folder in [node::SUITES, "examples"].into_iter().chain(node::CLIENTS).chain(node::COMPARED) {
         println!("Lint: JavaScript in {folder}");
         shell::run(Command::new(&biome).args(["check", "--error-on-warnings"]).current_dir(folder))?;
     }
-    println!("Lint: types in {}", node::CLIENTS.join(" and "));
+    println!("Lint: types in {}", node::CLIENTS.join(", "));
     node::compile_clients()
 }
 

@@ -1,5 +1,5 @@
-//! Node.js, and the npm packages of the end-to-end tests, of the packages for clients, and of the services that the
-//! benchmark compares with.
+//! Node.js, and the npm packages of the end-to-end tests, of the packages for clients and servers, and of the services
+//! that the benchmark compares with.
 
 use std::{path::Path, process::Command};
 
@@ -10,8 +10,8 @@ use crate::shell;
 /// Where the suites that run in Node.js lie.
 pub const SUITES: &str = "tests/e2e";
 
-/// The packages for clients: the client, and the Yjs provider.
-pub const CLIENTS: [&str; 2] = ["clients/js", "clients/yjs"];
+/// The packages in TypeScript for clients and servers.
+pub const CLIENTS: [&str; 3] = ["clients/js", "clients/server", "clients/yjs"];
 
 /// The services that the benchmark compares Rollcall with. Tests run them, too.
 pub const COMPARED: [&str; 2] = ["tests/bench/reference", "tests/bench/colyseus"];
@@ -30,7 +30,7 @@ pub fn ensure_for_bench() -> Result<()> {
     COMPARED.into_iter().try_for_each(ensure_packages)
 }
 
-/// Compiles the packages for clients, which checks their types, too.
+/// Compiles the packages in TypeScript, which checks their types, too.
 pub fn compile_clients() -> Result<()> {
     CLIENTS.into_iter().try_for_each(|folder| {
         shell::run_quietly(Command::new("npm").args(["run", "build"]).current_dir(folder))

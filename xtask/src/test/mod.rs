@@ -27,9 +27,6 @@ const FUZZ_SECONDS: u32 = 5;
 /// The step that runs the scripts in Valkey.
 const VALKEY: &str = "Valkey";
 
-/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the packages for clients.
-const NODE_TESTS: [&str; 3] = ["tests/e2e/suites", "clients/js/tests", "clients/yjs/tests"];
-
 /// Files of suites that run at once. The suites mostly wait, so even two cores have time for more.
 const SUITES_AT_ONCE: &str = "--test-concurrency=3";
 
@@ -60,8 +57,8 @@ fn valkey_tests() -> Result<Command> {
 fn node_tests() -> Result<Command> {
     setup::node::compile_clients()?;
     let mut suites: Vec<PathBuf> = Vec::new();
-    for folder in NODE_TESTS {
-        let entries = std::fs::read_dir(folder).with_context(|| format!("{folder} cannot be read"))?;
+    for folder in folders_of_node_tests() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("{folder} cannot be read"))?;
         suites.extend(entries.flatten().map(|entry| entry.path()));
     }
     suites.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
@@ -75,6 +72,12 @@ fn node_tests() -> Result<Command> {
     node.env("ROLLCALL_HAPROXY", setup::proxies::program("haproxy")?);
     node.env("ROLLCALL_PYTHON_TOOLS", std::fs::canonicalize(setup::python_tools::ensure()?)?);
     Ok(node)
+}
+
+/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the packages.
+fn folders_of_node_tests() -> Vec<String> {
+    let packages = setup::node::CLIENTS.into_iter().map(|folder| format!("{folder}/tests"));
+    std::iter::once(format!("{}/suites", setup::node::SUITES)).chain(packages).collect()
 }
 
 fn fuzz_step() -> Result<Step> {
