@@ -57,7 +57,8 @@ enum Command {
     Lint,
     /// Write docs/openapi.json, the description of the HTTP API, from the code.
     Openapi,
-    /// Write spin-without-cron.toml, the manifest for platforms without a cron trigger, from spin.toml.
+    /// Write spin-without-cron.toml, the manifest for platforms without a cron trigger, and that of the template for `spin
+    /// new`, from spin.toml.
     Manifest,
 }
 

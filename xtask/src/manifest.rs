@@ -1,9 +1,10 @@
-//! Derives the manifest for platforms that refuse an app with a cron trigger. Spin's manifests have no inheritance.
+//! Derives other manifests from spin.toml, because Spin's manifests have no inheritance: the one for platforms that refuse
+//! an app with a cron trigger, and the one of the template for `spin new`.
 
 use std::fs;
 
 use anyhow::{Context, Result};
-use toml_edit::DocumentMut;
+use toml_edit::{DocumentMut, value};
 
 const FULL: &str = "spin.toml";
 
@@ -13,10 +14,32 @@ pub const WITHOUT_CRON: &str = "spin-without-cron.toml";
 const HEADER: &str = "# `cargo xtask manifest` makes this file of spin.toml, for platforms without a cron trigger: it lacks the trigger and\n\
                       # the component that only the trigger calls. Change spin.toml.\n\n";
 
-/// Writes the manifest without the cron trigger.
+/// The manifest of an app that `spin new` makes.
+const TEMPLATE: &str = "templates/rollcall/content/spin.toml";
+
+/// Writes the derived manifests.
 pub fn write() -> Result<()> {
-    fs::write(WITHOUT_CRON, without_cron(&fs::read_to_string(FULL)?)?)?;
+    let full = fs::read_to_string(FULL)?;
+    fs::write(WITHOUT_CRON, without_cron(&full)?)?;
+    fs::write(TEMPLATE, template(&full)?)?;
     Ok(())
+}
+
+/// Turns the manifest into a template of Liquid, which leaves the expressions of Spin alone. The parameter `rollcall` is the
+/// folder in which the components have been built.
+fn template(manifest: &str) -> Result<String> {
+    let parameter = |name: &str| format!("{{% endraw %}}{{{{{name}}}}}{{% raw %}}");
+    let mut document: DocumentMut = manifest.parse()?;
+    document["application"]["name"] = value(parameter("project-name | kebab_case"));
+    let components = document["component"].as_table_mut().context("the manifest has no components")?;
+    for (name, component) in components.iter_mut() {
+        let component = component.as_table_like_mut().with_context(|| format!("{name} is no table"))?;
+        let source = component.get("source").and_then(|source| source.as_str());
+        let source = source.with_context(|| format!("{name} has no source"))?;
+        component.insert("source", value(format!("{}/{source}", parameter("rollcall"))));
+        component.remove("build");
+    }
+    Ok(format!("# {{% raw %}}\n{document}# {{% endraw %}}\n"))
 }
 
 /// Removes the cron trigger and the components that it calls.
@@ -47,6 +70,12 @@ mod tests {
     fn the_manifest_without_cron_is_up_to_date() {
         let expected = without_cron(&read(FULL)).unwrap();
         assert!(read(WITHOUT_CRON) == expected, "run `cargo xtask manifest` to renew {WITHOUT_CRON}");
+    }
+
+    #[test]
+    fn the_template_is_up_to_date() {
+        let expected = template(&read(FULL)).unwrap();
+        assert!(read(TEMPLATE) == expected, "run `cargo xtask manifest` to renew {TEMPLATE}");
     }
 
     #[test]
