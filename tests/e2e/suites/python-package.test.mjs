@@ -63,6 +63,7 @@ describe('the package for Python', { timeout: 900_000 }, () => {
           SPIN_VARIABLE_CHAT_HOOK_ADDRESS: `127.0.0.1:${port}`,
           SPIN_VARIABLE_CHAT_HOOK_PATH: '/check',
           SPIN_VARIABLE_CHAT_HOOK_SECRET: HOOK_SECRET,
+          SPIN_VARIABLE_CHAT_HOOK_TIMEOUT_MS: '1500',
         },
       });
       const service = python([SERVICE, harness.appUrl, port, room], { JWT_KEYS, OPERATOR_TOKEN, HOOK_SECRET });

@@ -41,6 +41,7 @@ const VARIABLES = {
   SPIN_VARIABLE_CHAT_HOOK_SCHEME: 'http',
   SPIN_VARIABLE_CHAT_HOOK_PATH: '/check',
   SPIN_VARIABLE_CHAT_HOOK_SECRET: HOOK_SECRET,
+  SPIN_VARIABLE_CHAT_HOOK_TIMEOUT_MS: '1500',
 };
 
 /** Bad words, as a platform may know them. */
