@@ -92,9 +92,11 @@ impl<'a> Question<'a> {
     /// Makes the signed call. `now_s` is the time of the call in seconds since 1970.
     pub fn sign(&self, uri: Uri, now_s: i64, secret: &Secret) -> Result<Request<Bytes>, CallError> {
         let body = serde_json::to_vec(self)?;
+        // Without a length, the body would be sent in chunks, which some servers do not read.
         let request = Request::builder()
             .method(Method::POST)
             .uri(uri)
+            .header(header::CONTENT_LENGTH, body.len())
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(header::ACCEPT, HeaderValue::from_static("application/json"));
         Ok(secret.sign(&self.id(), now_s, &body, request)?.body(Bytes::from(body))?)
@@ -132,6 +134,7 @@ mod tests {
         let body =
             r#"{"type":"chat.message","roomId":"교실","userId":"kim","commandId":"c-1","text":"Hello"}"#;
         assert_eq!(request.body().as_ref(), body.as_bytes());
+        assert_eq!(request.headers()[header::CONTENT_LENGTH], body.len().to_string());
     }
 
     #[test]

@@ -35,6 +35,8 @@ export class Platform {
   }
 
   #respond(headers, body, response) {
+    // As servers answer that read no chunks.
+    if (!headers['content-length']) return response.writeHead(411).end();
     if (!this.#isSigned(headers, body)) return response.writeHead(401).end();
     this.asked.push({ ...JSON.parse(body), webhookId: headers['webhook-id'] });
     if (this.answer === 'silence') return;

@@ -25,7 +25,7 @@ def answer(text):
 
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
-        body = b"".join(self.chunks())
+        body = self.rfile.read(int(self.headers["content-length"]))
         try:
             status, content = 200, answer(hook.verify(body, self.headers)["text"])
         except WebhookError as error:
@@ -33,12 +33,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(content).encode())
-
-    def chunks(self):
-        """Reads the body, which comes in chunks."""
-        while length := int(self.rfile.readline(), 16):
-            yield self.rfile.read(length)
-            self.rfile.readline()
 
     def log_message(self, *_):
         pass
