@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
-use rollcall_protocol::ErrorCode;
+use rollcall_protocol::{ErrorCode, server::ServerEvent};
 use rollcall_sockets::engineio;
 use serde_json::value::RawValue;
 
@@ -27,7 +27,7 @@ pub fn websocket_frame(text: &str) {
         }
         Err(unreadable) => {
             assert_eq!(unreadable.refusal.code, ErrorCode::Malformed);
-            is_json(&websocket::message::emitted("error", &unreadable.refusal));
+            is_json(&websocket::message::emitted(ServerEvent::Error, &unreadable.refusal));
             unreadable.id
         }
     };

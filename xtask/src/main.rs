@@ -55,8 +55,8 @@ enum Command {
     Mutants(mutants::Mutants),
     /// Check formatting, lints and dependencies.
     Lint,
-    /// Write docs/openapi.json, the description of the HTTP API, from the code.
-    Openapi,
+    /// Write the descriptions of the protocol and the types in TypeScript from the code.
+    Describe,
     /// Write spin-without-cron.toml, the manifest for platforms without a cron trigger, and that of the template for `spin
     /// new`, from spin.toml.
     Manifest,
@@ -96,7 +96,11 @@ fn run(command: Command) -> Result<bool> {
         }
         Command::Mutants(mutants) => is_ok = mutants::run(&mutants)?,
         Command::Lint => lint::run()?,
-        Command::Openapi => std::fs::write("docs/openapi.json", rollcall_openapi::document())?,
+        Command::Describe => {
+            for file in rollcall_descriptions::FILES {
+                std::fs::write(file.path, (file.generate)())?;
+            }
+        }
         Command::Manifest => manifest::write()?,
     }
     Ok(is_ok)

@@ -5,23 +5,28 @@ use std::{
     sync::Arc,
 };
 
-use rollcall_protocol::fanout::Envelope;
+use rollcall_protocol::{fanout::Envelope, server::ServerEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::encoded::EncodedEvent;
 
-pub(super) const CHANGED: &str = "room:participantsChanged";
-pub(super) const RECONNECTING: &str = "room:participantReconnecting";
-pub(super) const RECONNECTED: &str = "room:participantReconnected";
-pub(super) const HOST_CHANGED: &str = "room:hostChanged";
-pub(super) const TIMER_CHANGED: &str = "timer:changed";
-pub(super) const MEMBER_UPDATED: &str = "room:memberUpdated";
-pub(super) const CODE_UPDATED: &str = "code:updated";
+pub(super) const CHANGED: &str = ServerEvent::ParticipantsChanged.as_str();
+pub(super) const RECONNECTING: &str = ServerEvent::ParticipantReconnecting.as_str();
+pub(super) const RECONNECTED: &str = ServerEvent::ParticipantReconnected.as_str();
+pub(super) const HOST_CHANGED: &str = ServerEvent::HostChanged.as_str();
+pub(super) const TIMER_CHANGED: &str = ServerEvent::TimerChanged.as_str();
+pub(super) const MEMBER_UPDATED: &str = ServerEvent::MemberUpdated.as_str();
+pub(super) const CODE_UPDATED: &str = ServerEvent::CodeUpdated.as_str();
 
 /// What members write, in the order in which it goes out. Nothing of it is merged. It waits with the changes before it,
 /// because otherwise each message would send the list of members.
-const WRITTEN: [&str; 4] = ["chat:message", "chat:deleted", "code:shared", "code:closed"];
+const WRITTEN: [&str; 4] = [
+    ServerEvent::ChatMessage.as_str(),
+    ServerEvent::ChatDeleted.as_str(),
+    ServerEvent::CodeShared.as_str(),
+    ServerEvent::CodeClosed.as_str(),
+];
 
 /// An event's payload by field.
 type Fields<'a> = BTreeMap<&'a str, &'a RawValue>;

@@ -11,6 +11,7 @@ use rollcall_protocol::{
     RoomId,
     event::{MAX_ENTRIES, Read},
     fanout::Envelope,
+    server::ServerEvent,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -136,7 +137,7 @@ fn state_event(data: Box<RawValue>) -> anyhow::Result<EncodedEvent> {
     }
 
     let Position { epoch, seq } = serde_json::from_str(data.get()).context("a room's state")?;
-    let event = "room:state".to_owned();
+    let event = ServerEvent::State.as_str().to_owned();
     Ok(EncodedEvent::new(Envelope {
         event,
         epoch,

@@ -3,9 +3,9 @@
 use rollcall_protocol::{
     ErrorCode, Refusal,
     client::Done,
-    code::CODE_CLOSED,
-    document::{DOCUMENT_MISSED, DocumentName, MAX_OPEN_DOCUMENTS},
+    document::{DocumentName, MAX_OPEN_DOCUMENTS},
     json,
+    server::ServerEvent,
 };
 use serde_json::value::RawValue;
 
@@ -66,13 +66,13 @@ impl<O: Outbound> Session<O> {
     pub(super) fn announce_missed_updates(&self) {
         let documents = self.room.membership().map(|membership| &membership.documents.0);
         for &number in documents.into_iter().flatten() {
-            self.outbound.emit(DOCUMENT_MISSED, &DocumentName { number });
+            self.outbound.emit(ServerEvent::DocumentMissed, &DocumentName { number });
         }
     }
 
     /// Closes the document of a snippet that is gone. Later events of it would not come, but it would count as open.
     pub(super) fn close_gone_document(&mut self, event: &EncodedEvent) {
-        if event.envelope.event == CODE_CLOSED
+        if event.envelope.event == ServerEvent::CodeClosed.as_str()
             && let Ok(DocumentName { number }) = serde_json::from_str(event.envelope.data.get())
         {
             self.forget_document(number);

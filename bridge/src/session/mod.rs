@@ -45,10 +45,10 @@ use std::{future, sync::Arc, time::Duration};
 
 use rollcall_protocol::{
     UserId,
-    client::{ClientEvent, DRAINING, Draining, EXPIRING, Identity},
+    client::{ClientEvent, Draining, Identity},
     close::CloseReason,
     command::DOCUMENT_OPEN,
-    lobby::LOBBY_CHANGED,
+    server::ServerEvent,
 };
 use rollcall_sockets::queue::TooSlow;
 use tokio::{
@@ -160,7 +160,7 @@ impl<O: Outbound> Session<O> {
                 () = self.rate_limit.exceeded() => Err(CloseReason::RateLimited),
                 due = self.expiry.due() => match due {
                     Due::Warning => {
-                        self.outbound.emit(EXPIRING, &self.expiry.warning());
+                        self.outbound.emit(ServerEvent::Expiring, &self.expiry.warning());
                         Ok(())
                     }
                     Due::End => Err(CloseReason::TokenExpired),
@@ -181,7 +181,7 @@ impl<O: Outbound> Session<O> {
                 () = sleep_until_some(self.room.rejoin_at()) => Box::pin(self.rejoin()).await,
                 update = updates::next(&mut self.room), if !is_full => self.forward(update),
                 counts = lobby::next(&mut self.watcher), if !is_full => {
-                    self.outbound.emit(LOBBY_CHANGED, &counts);
+                    self.outbound.emit(ServerEvent::LobbyChanged, &counts);
                     Ok(())
                 }
             };
@@ -240,7 +240,7 @@ impl<O: Outbound> Session<O> {
         let drain_ms = self.context.shutdown.drain_time.as_millis().try_into().unwrap_or(u64::MAX);
         let delay_ms = fastrand::u64(0..=drain_ms);
         self.drain_at = Some(Instant::now() + Duration::from_millis(delay_ms));
-        self.outbound.emit(DRAINING, &Draining { delay_ms });
+        self.outbound.emit(ServerEvent::Draining, &Draining { delay_ms });
     }
 
     /// Queues a report for the app that the connection is lost, if the session is in a room.
@@ -282,7 +282,7 @@ mod tests {
 
         fn broadcast(&self, _: &EncodedEvent) {}
 
-        fn emit(&self, _: &str, _: &impl Serialize) {}
+        fn emit(&self, _: ServerEvent, _: &impl Serialize) {}
 
         fn is_full(&self) -> bool {
             false

@@ -1,6 +1,6 @@
 //! The way from a session to its client.
 
-use rollcall_protocol::close::CloseReason;
+use rollcall_protocol::{close::CloseReason, server::ServerEvent};
 use rollcall_sockets::queue::TooSlow;
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub(crate) trait Outbound: Send + Sync + 'static {
     fn broadcast(&self, event: &EncodedEvent);
 
     /// Sends an event for this client alone.
-    fn emit(&self, event: &str, data: &impl Serialize);
+    fn emit(&self, event: ServerEvent, data: &impl Serialize);
 
     /// Whether so much waits for the client that the session should send nothing more.
     fn is_full(&self) -> bool;

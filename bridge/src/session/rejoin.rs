@@ -2,7 +2,9 @@
 
 use std::{mem, time::Duration};
 
-use rollcall_protocol::{ErrorCode, Refusal, RoomId, close::CloseReason, event::Join, fanout::Envelope};
+use rollcall_protocol::{
+    ErrorCode, Refusal, RoomId, close::CloseReason, event::Join, fanout::Envelope, server::ServerEvent,
+};
 use serde_json::value::to_raw_value;
 use tokio::time::Instant;
 
@@ -101,7 +103,7 @@ impl<O: Outbound> Session<O> {
 /// The event of a room's end, for a client that missed it.
 fn room_ended(room: &RoomId) -> Option<EncodedEvent> {
     let data = to_raw_value(&serde_json::json!({"groupId": room, "reason": "time"})).ok()?;
-    let event = "room:ended".to_owned();
+    let event = ServerEvent::Ended.as_str().to_owned();
     Some(EncodedEvent::new(Envelope {
         event,
         epoch: 0,

@@ -68,6 +68,7 @@ pub struct RoomState {
     pub host_id: Option<UserId>,
     /// The time of Redis.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub now: u64,
     /// The timer, if one has been set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,50 +7,69 @@ use crate::{
     ErrorCode, Refusal, RoomId, UserId, command::CommandName, definition::Grant, error::Current,
     resume::ResumeToken, text,
 };
+#[cfg(feature = "openapi")]
+use crate::{
+    document::DocumentName,
+    lobby::{RoomCounts, WatchRequest},
+};
 
-/// The events that clients send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ClientEvent {
-    /// Enter a room, or return to the room.
-    Join,
-    /// Leave the room for good.
-    Leave,
-    /// Present a new token before the old token expires.
-    Refresh,
-    /// Watch how many are in which room.
-    Watch,
-    /// Get no more of what happens in a document.
-    CloseDocument,
-    /// Change something in the room that the member is in.
-    Command(CommandName),
+macro_rules! client_events {
+    ($($name:ident $event:literal $payload:ident $ack:ident $description:literal)*) => {
+        /// The events that clients send.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ClientEvent {
+            $(#[doc = $description] $name,)*
+            /// Change something in the room that the member is in.
+            Command(CommandName),
+        }
+
+        impl ClientEvent {
+            /// All events.
+            pub fn all() -> impl Iterator<Item = Self> {
+                let commands = CommandName::ALL.iter().copied().map(Self::Command);
+                [$(Self::$name),*].into_iter().chain(commands)
+            }
+
+            /// The event of a name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::all().find(|event| event.as_str() == name)
+            }
+
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $event,)*
+                    Self::Command(command) => command.as_str(),
+                }
+            }
+
+            /// The payload, the data of the ack, and what the event does.
+            #[cfg(feature = "openapi")]
+            pub fn describe(self) -> crate::schema::DescribedEvent {
+                use crate::schema::{Described, DescribedEvent};
+                match self {
+                    $(Self::$name => DescribedEvent {
+                        payload: Described::of::<$payload>(),
+                        ack: Described::of::<$ack>(),
+                        description: $description.to_owned(),
+                    },)*
+                    Self::Command(command) => command.describe(),
+                }
+            }
+        }
+    };
 }
 
-impl ClientEvent {
-    /// All events.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let commands = CommandName::ALL.iter().copied().map(Self::Command);
-        [Self::Join, Self::Leave, Self::Refresh, Self::Watch, Self::CloseDocument].into_iter().chain(commands)
-    }
-
-    /// The event of a name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().find(|event| event.as_str() == name)
-    }
-
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Join => "room:join",
-            Self::Leave => "room:leave",
-            Self::Refresh => "auth:refresh",
-            Self::Watch => "lobby:watch",
-            Self::CloseDocument => "document:close",
-            Self::Command(command) => command.as_str(),
-        }
-    }
+client_events! {
+    Join "room:join" JoinRequest JoinAck "Enter the room, or come back to it."
+    Leave "room:leave" Done Done "Leave the room for good."
+    Refresh "auth:refresh" RefreshRequest Refreshed "Present a new token of the same user before the old token expires."
+    Watch "lobby:watch" WatchRequest RoomCounts "Watch how many are in these rooms, instead of those before."
+    CloseDocument "document:close" DocumentName Done "Get no more events of a document."
 }
 
 /// The payload of `room:join`. The server ignores unknown members, so that newer clients can talk to older servers.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinRequest {
@@ -58,17 +77,21 @@ pub struct JoinRequest {
     pub group_id: RoomId,
     /// The token from the ack of an earlier join. The new entry replaces the entry of that join at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 43, max_length = 43))]
     pub resume_token: Option<ResumeToken>,
 }
 
-/// The payload of `auth:refresh`. The type implements no `Debug`, because it holds a token.
+/// The payload of `auth:refresh`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Deserialize)]
+// No `Debug`, because it holds a token.
 pub struct RefreshRequest {
     /// A token of the same user.
     pub token: String,
 }
 
 /// The data of the ack of `auth:refresh`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refreshed {
@@ -76,10 +99,8 @@ pub struct Refreshed {
     pub expires_at: u64,
 }
 
-/// The event that warns a client before its token expires.
-pub const EXPIRING: &str = "auth:expiring";
-
-/// The payload of [`EXPIRING`].
+/// The payload of `auth:expiring`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiring {
@@ -89,10 +110,8 @@ pub struct Expiring {
     pub remain_ms: u64,
 }
 
-/// The event that tells a client that its bridge stops.
-pub const DRAINING: &str = "server:draining";
-
-/// The payload of [`DRAINING`].
+/// The payload of `server:draining`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draining {
@@ -169,13 +188,15 @@ impl<T> AckFields<T> {
     }
 }
 
-/// The app's response to a join. All times are milliseconds since 1970.
+/// A room, for a member who enters. All times are milliseconds since 1970.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
-    /// The members of the room, in the order of entering; absent in rooms above the roster limit. The JSON is the
-    /// script's own.
+    /// The members of the room, in the order of entering; absent in rooms above the roster limit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<crate::api::Member>>))]
+    // The JSON is the script's own.
     pub members: Option<Box<RawValue>>,
     /// The number of members.
     pub count: u32,
@@ -198,13 +219,17 @@ pub struct Joined {
     pub recovered: bool,
     /// The time of Redis.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub now: u64,
-    /// The timer of the room, if one has been set. The JSON is the script's own.
+    /// The timer of the room, if one has been set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::timer::Timer>))]
+    // The JSON is the script's own.
     pub timer: Option<Box<RawValue>>,
 }
 
 /// The data of the ack of `room:join`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JoinAck {
@@ -212,10 +237,12 @@ pub struct JoinAck {
     #[serde(flatten)]
     pub joined: Joined,
     /// A later join with this token replaces this entry, even before anybody has noticed the loss of the connection.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 43, max_length = 43))]
     pub resume_token: ResumeToken,
 }
 
-/// The data of an ack without data.
+/// Nothing: the payload of an event that says all by its name, and the data of an ack without data.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Done {}
 

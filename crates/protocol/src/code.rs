@@ -19,9 +19,6 @@ pub const MAX_TITLE_CHARS: usize = 100;
 /// The longest name of a language, in bytes.
 pub const MAX_LANGUAGE_BYTES: usize = 32;
 
-/// The event that tells a room that a snippet is gone. Its payload has the number of the snippet.
-pub const CODE_CLOSED: &str = "code:closed";
-
 /// The text of a snippet, which has lines and tabs and may be empty. Hidden characters are removed: a bidirectional
 /// control could make code look like other code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -158,6 +155,7 @@ pub struct Editor {
 }
 
 /// What a change makes of a snippet. A field that is absent stays as it is, and `null` removes a title or a language.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnippetUpdate {
     /// The number of the snippet.
@@ -166,15 +164,22 @@ pub struct SnippetUpdate {
     pub version: u64,
     /// The whole new text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, max_length = 65_536))]
     pub text: Option<SnippetText>,
     /// The new title. An empty one is none.
     #[serde(default, deserialize_with = "deserialize_title", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 100))]
     pub title: Option<Option<Title>>,
     /// The new language.
     #[serde(default, deserialize_with = "deserialize_language", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<String>, max_length = 32, pattern = r"^[A-Za-z0-9+\-#._]+$")
+    )]
     pub language: Option<Option<Language>>,
     /// Who may change the snippet from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Editors))]
     pub editors: Option<Editors>,
 }
 
@@ -192,6 +197,7 @@ fn deserialize_language<'de, D: Deserializer<'de>>(
 }
 
 /// What to do with the code of a room. The names are those of the events that clients send.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", content = "data")]
 pub enum CodeAction {
@@ -199,6 +205,7 @@ pub enum CodeAction {
     #[serde(rename = "code:share")]
     Share {
         /// The text.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, max_length = 65_536))]
         text: SnippetText,
         /// What it is. An empty title is none.
         #[serde(
@@ -206,12 +213,17 @@ pub enum CodeAction {
             deserialize_with = "deserialize_new_title",
             skip_serializing_if = "Option::is_none"
         )]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 100))]
         title: Option<Title>,
         /// The programming language.
         #[serde(
             default,
             deserialize_with = "deserialize_new_language",
             skip_serializing_if = "Option::is_none"
+        )]
+        #[cfg_attr(
+            feature = "openapi",
+            schema(value_type = Option<String>, max_length = 32, pattern = r"^[A-Za-z0-9+\-#._]+$")
         )]
         language: Option<Language>,
         /// Who may change the snippet.
@@ -248,6 +260,10 @@ pub enum CodeAction {
         /// The number of the snippet.
         number: u64,
         /// What changes.
+        #[cfg_attr(
+            feature = "openapi",
+            schema(value_type = String, max_length = 90_112, content_encoding = "base64")
+        )]
         update: DocumentUpdate,
     },
     /// Show the others where a user is in a document.
@@ -256,6 +272,10 @@ pub enum CodeAction {
         /// The number of the snippet.
         number: u64,
         /// What the editor shows of its user.
+        #[cfg_attr(
+            feature = "openapi",
+            schema(value_type = String, max_length = 2_732, content_encoding = "base64")
+        )]
         update: AwarenessUpdate,
     },
 }

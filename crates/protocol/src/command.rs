@@ -109,17 +109,25 @@ impl CommandName {
         self.name
     }
 
+    /// The payload, the data of the ack, and what the command does.
+    #[cfg(feature = "openapi")]
+    pub fn describe(self) -> crate::schema::DescribedEvent {
+        crate::schema::describe_command(self)
+    }
+
     /// The kind of the event that brings the command to the app.
     pub fn kind(self) -> EventKind {
         self.kind
     }
 }
 
-/// What a bridge reads of a command's payload.
+/// What every command takes, beside its own data. A bridge reads no more of a command's payload.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Deserialize)]
 pub struct CommandPayload {
     /// The client's name for the command. A command that arrives again with the same id has no second effect.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 1, max_length = 128))]
     pub id: Option<CommandId>,
 }
 

@@ -18,9 +18,6 @@ pub const MAX_AWARENESS_BYTES: usize = 2 * 1024;
 /// The most documents that one connection has open at the same time.
 pub const MAX_OPEN_DOCUMENTS: usize = 8;
 
-/// The event that tells those who have a document open that updates may have been missed.
-pub const DOCUMENT_MISSED: &str = "document:missed";
-
 /// An update of a document.
 pub type DocumentUpdate = EncodedUpdate<MAX_UPDATE_BYTES>;
 
@@ -77,7 +74,8 @@ impl<'de, const MAX_BYTES: usize> Deserialize<'de> for EncodedUpdate<MAX_BYTES> 
     }
 }
 
-/// The payload of `document:close`, and what `document:open` names.
+/// Names a document: the payload of `document:close` and `document:missed`, and what `document:open` names.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentName {
     /// The number of the snippet.
@@ -85,6 +83,7 @@ pub struct DocumentName {
 }
 
 /// The data of the ack of `document:open`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenedDocument {
     /// The snippet.
@@ -98,6 +97,7 @@ pub struct OpenedDocument {
 }
 
 /// The data of the ack of `document:update`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditAck {
     /// How many updates the document has had, this one included.

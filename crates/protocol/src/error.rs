@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 macro_rules! error_codes {
     ($($name:ident $code:literal $status:ident retry:$retry:literal $message:literal)*) => {
-        /// The stable codes of refusals. A test compares them with the table in `docs/protocol.md`.
+        // A test compares the codes with the table in `docs/protocol.md`.
+        /// The stable codes of refusals.
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -124,6 +125,7 @@ impl PartialEq for Current {
 impl Eq for Current {}
 
 /// A refusal: a code for programs and a sentence for people.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Refusal {
@@ -133,6 +135,7 @@ pub struct Refusal {
     pub message: String,
     /// What the request was about, if it started from an earlier state of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::code::SnippetContent>))]
     pub current: Option<Current>,
 }
 

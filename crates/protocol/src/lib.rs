@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`id`] | ids of rooms, users, entries and bridge nodes |
 //! | [`client`] | events that clients send, and their acks |
+//! | [`server`] | events that clients get |
+//! | [`version`] | the version of the protocol between clients and bridges |
 //! | [`command`] | events of members that change something in their room |
 //! | [`timer`] | the timer that the members of a room share |
 //! | [`status`] | what members say about themselves |
@@ -52,10 +54,14 @@ pub mod keyspace;
 pub mod lobby;
 pub mod origin;
 pub mod resume;
+#[cfg(feature = "openapi")]
+pub mod schema;
+pub mod server;
 pub mod shard;
 pub mod status;
 pub mod text;
 pub mod timer;
+pub mod version;
 
 pub use body::EventJson;
 pub use error::{ErrorCode, Refusal};

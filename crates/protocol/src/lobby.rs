@@ -15,9 +15,6 @@ pub const COUNTS_PATH: &str = "/rooms/counts";
 /// The most rooms whose counts a client watches or asks for at once.
 pub const MAX_ROOMS: usize = 100;
 
-/// The event that tells a client which counts have changed. Its payload is [`RoomCounts`], with only these rooms.
-pub const LOBBY_CHANGED: &str = "lobby:changed";
-
 /// How many are in a room.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +41,11 @@ pub struct RoomCounts {
 }
 
 /// The payload of `lobby:watch`: the rooms whose counts to watch from now on, instead of those before.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WatchRequest {
-    /// At most [`MAX_ROOMS`] rooms. None ends the watch.
+    /// At most 100 rooms. None ends the watch.
+    #[cfg_attr(feature = "openapi", schema(max_items = 100))]
     pub ids: Vec<RoomId>,
 }
 

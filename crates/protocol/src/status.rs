@@ -80,6 +80,7 @@ impl Goal {
 }
 
 /// What a member changes. A field that is absent stays as it is, and `null` removes what was there.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StatusUpdate {
     /// The status.
@@ -91,6 +92,7 @@ pub struct StatusUpdate {
     pub status: Option<Option<Status>>,
     /// What the member works on. An empty text is no goal.
     #[serde(default, deserialize_with = "deserialize_goal", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 200))]
     pub goal: Option<Option<Goal>>,
 }
 
@@ -104,6 +106,7 @@ fn deserialize_goal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 pub type StatusCommand = MemberCommand<StatusAction>;
 
 /// What to do. The name is that of the event that clients send.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", content = "data")]
 pub enum StatusAction {
@@ -117,6 +120,7 @@ impl Action for StatusAction {
 }
 
 /// The data of the ack of `member:update`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusAck {

@@ -21,9 +21,10 @@ pub const MAX_CYCLES: u32 = 24;
 /// What a timer counts.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mode", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(tag = "mode", rename_all = "camelCase")]
 pub enum TimerPlan {
     /// Phases of focus with breaks in between. After the last cycle comes a long break, and then the first cycle again.
+    #[serde(rename_all = "camelCase")]
     Pomodoro {
         /// The length of a phase of focus, in milliseconds; 25 minutes by default.
         #[serde(default = "default_focus_ms")]
@@ -43,6 +44,7 @@ pub enum TimerPlan {
         cycles: u32,
     },
     /// A time that runs down once.
+    #[serde(rename_all = "camelCase")]
     Countdown {
         /// The time, in milliseconds.
         #[cfg_attr(feature = "openapi", schema(minimum = 1000, maximum = 86_400_000))]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rollcall_protocol::close::CloseReason;
+use rollcall_protocol::{close::CloseReason, server::ServerEvent};
 use rollcall_sockets::{engineio::EncodedText, queue::TooSlow};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -50,8 +50,8 @@ impl Outbound for Emitter {
         });
     }
 
-    fn emit(&self, event: &str, data: &impl Serialize) {
-        self.send(&self.namespace.event(event, data));
+    fn emit(&self, event: ServerEvent, data: &impl Serialize) {
+        self.send(&self.namespace.event(event.as_str(), data));
     }
 
     fn is_full(&self) -> bool {
@@ -69,7 +69,7 @@ impl Outbound for Emitter {
                 self.socket.clear();
             }
             if let Some(refusal) = reason.refusal() {
-                send(&self.socket, &self.namespace.event("error", &refusal));
+                send(&self.socket, &self.namespace.event(ServerEvent::Error.as_str(), &refusal));
             }
             if !reason.may_reconnect() {
                 send(&self.socket, &self.namespace.disconnect());

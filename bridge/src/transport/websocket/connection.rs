@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall_protocol::{ErrorCode, Refusal, close::CloseReason};
+use rollcall_protocol::{ErrorCode, Refusal, close::CloseReason, server::ServerEvent};
 use rollcall_sockets::{
     Utf8Bytes,
     flood::FloodLimit,
@@ -125,7 +125,7 @@ fn reply(id: Option<&RawValue>, emitter: &Emitter) -> Reply {
 /// Answers a frame without an id with the event `error`.
 fn emit_error(refusal: Refusal, emitter: &Emitter) -> Reply {
     let emitter = emitter.clone();
-    Box::new(move |_| emitter.emit("error", &refusal))
+    Box::new(move |_| emitter.emit(ServerEvent::Error, &refusal))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rollcall_protocol::{ErrorCode, Refusal, fanout::Envelope, json};
+use rollcall_protocol::{ErrorCode, Refusal, fanout::Envelope, json, server::ServerEvent};
 use rollcall_sockets::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -80,8 +80,8 @@ pub(crate) fn event(envelope: &Envelope) -> Utf8Bytes {
 }
 
 /// Encodes an event for one client alone.
-pub(crate) fn emitted(event: &str, data: &impl Serialize) -> Utf8Bytes {
-    encode(&EventFrame { event, data })
+pub(crate) fn emitted(event: ServerEvent, data: &impl Serialize) -> Utf8Bytes {
+    encode(&EventFrame { event: event.as_str(), data })
 }
 
 #[derive(Serialize)]
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(event(&envelope).as_str(), r#"{"event":"room:ended","data":{"seq":2}}"#);
         let refusal = Refusal::because(ErrorCode::Malformed, "m");
         assert_eq!(
-            emitted("error", &refusal).as_str(),
+            emitted(ServerEvent::Error, &refusal).as_str(),
             r#"{"event":"error","data":{"code":"MALFORMED","message":"m"}}"#
         );
     }

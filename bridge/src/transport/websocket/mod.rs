@@ -11,13 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rollcall_protocol::version::SUB_PROTOCOL;
 use rollcall_sockets::websocket::Upgrade;
 
 use super::Sockets;
 use crate::{limits::SocketPermit, session::auth, telemetry::trace::ClientTrace};
-
-/// The sub-protocol that the bridge chooses.
-const PROTOCOL: &str = "rollcall.v1";
 
 /// Prefix of the sub-protocol that carries the token: browsers cannot set headers, and a token in a URL would end up in
 /// logs.
@@ -29,7 +27,8 @@ pub(crate) async fn upgrade(State(sockets): State<Sockets>, mut request: Request
     let token = auth::bearer_token(request.headers()).or_else(|| token_from_protocols(request.headers()));
     let trace = ClientTrace::from_headers(request.headers());
     let permit = request.extensions().get::<SocketPermit>().cloned();
-    let choose = |offered: &[&str]| offered.contains(&PROTOCOL).then(|| HeaderValue::from_static(PROTOCOL));
+    let choose =
+        |offered: &[&str]| offered.contains(&SUB_PROTOCOL).then(|| HeaderValue::from_static(SUB_PROTOCOL));
     match Upgrade::accept(&mut request, sockets.limits.max_payload_bytes, choose) {
         Ok((response, upgrade)) => {
             tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall_protocol::close::CloseReason;
+use rollcall_protocol::{close::CloseReason, server::ServerEvent};
 use rollcall_sockets::{
     queue::{Outgoing, Queue, TooSlow},
     websocket::Message,
@@ -41,7 +41,7 @@ impl Outbound for Emitter {
         metrics::record_queue_depth(self.0.push(outgoing));
     }
 
-    fn emit(&self, event: &str, data: &impl Serialize) {
+    fn emit(&self, event: ServerEvent, data: &impl Serialize) {
         self.send(Message::Text(message::emitted(event, data)));
     }
 

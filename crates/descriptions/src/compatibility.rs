@@ -1,0 +1,1 @@
+//! Compares the AsyncAPI document with that of the last release.
