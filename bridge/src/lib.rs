@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! lifecycle ─► config ─► transport ─► session ─► {disconnects, fanout, lobby} ─► app ─► telemetry ─► {health, clock}
-//!                 └────► listener ─► {limits, telemetry}
+//!     │           └────► listener ─► {limits, telemetry}
+//!     └────► description
 //! ```
 //!
 //! | module | what it does |
@@ -23,6 +24,7 @@
 //! | [`limits`] | permits, and rate limits per key |
 //! | [`telemetry`] | metrics, logs and traces for operators |
 //! | [`health`] | whether this bridge can serve clients |
+//! | [`description`] | the description of events, for everybody |
 //! | [`clock`] | the time of day |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -31,6 +33,7 @@ mod app;
 mod cli;
 mod clock;
 mod config;
+mod description;
 mod disconnects;
 mod fanout;
 #[cfg(fuzzing)]

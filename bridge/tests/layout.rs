@@ -20,6 +20,7 @@ const LAYOUT: &[(&str, &[&str])] = &[
             "app",
             "clock",
             "config",
+            "description",
             "disconnects",
             "fanout",
             "health",
@@ -59,6 +60,7 @@ const LAYOUT: &[(&str, &[&str])] = &[
     ("listener", &["clock", "health", "limits", "telemetry"]),
     ("telemetry", &["clock", "health"]),
     ("limits", &[]),
+    ("description", &[]),
     ("health", &[]),
     ("clock", &[]),
 ];

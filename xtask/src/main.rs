@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use rollcall_descriptions::{asyncapi, compatibility};
 
 /// Sets up, builds, runs and tests Rollcall.
 #[derive(Parser)]
@@ -56,7 +57,12 @@ enum Command {
     /// Check formatting, lints and dependencies.
     Lint,
     /// Write the descriptions of the protocol and the types in TypeScript from the code.
-    Describe,
+    /// Write the descriptions of the protocol and the types in TypeScript from the code.
+    Describe {
+        /// Also make the description of events the one that later changes are compared with.
+        #[arg(long)]
+        release: bool,
+    },
     /// Write spin-without-cron.toml, the manifest for platforms without a cron trigger, and that of the template for `spin
     /// new`, from spin.toml.
     Manifest,
@@ -96,12 +102,18 @@ fn run(command: Command) -> Result<bool> {
         }
         Command::Mutants(mutants) => is_ok = mutants::run(&mutants)?,
         Command::Lint => lint::run()?,
-        Command::Describe => {
-            for file in rollcall_descriptions::FILES {
-                std::fs::write(file.path, (file.generate)())?;
-            }
-        }
+        Command::Describe { release } => describe(release)?,
         Command::Manifest => manifest::write()?,
     }
     Ok(is_ok)
+}
+
+fn describe(is_release: bool) -> Result<()> {
+    for file in rollcall_descriptions::FILES {
+        std::fs::write(file.path, (file.generate)())?;
+    }
+    if is_release {
+        std::fs::write(compatibility::RELEASED, asyncapi::document())?;
+    }
+    Ok(())
 }

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     app::{App, sweep_timer::SweepTimer},
     config::{BridgeArgs, Config},
+    description,
     disconnects::Disconnects,
     fanout::{
         Hub,
@@ -141,6 +142,7 @@ impl Bridge {
         // Health checks are for every client, whatever its origin.
         let router =
             health::add_routes(origin::restrict(router, config.listener.origins), Arc::clone(&health));
+        let router = description::add_routes(router);
 
         Ok(Self {
             server: Server {

@@ -445,10 +445,11 @@ export type MemberState = 'present' | 'reconnecting';
 export type MemberUpdate = CommandPayload & StatusUpdate;
 
 /** The payload of `room:memberUpdated`. */
-export type MemberUpdated = UpdatedUsers & Position & {
-  /** The time of Redis, in milliseconds since 1970. */
-  now: number;
-};
+export type MemberUpdated = UpdatedUsers &
+  Position & {
+    /** The time of Redis, in milliseconds since 1970. */
+    now: number;
+  };
 
 /** A change of the members of a room. */
 export interface MembersChange {
@@ -510,15 +511,16 @@ export interface OpenedDocument {
 }
 
 /** The payload of `room:participantReconnected`. */
-export type ParticipantReconnected = ReconnectedUsers & Position & {
-  /** The number of members. */
-  count: number;
-  /**
-   * The members, in the order of entering; absent above the roster limit, and where a later event that goes out at the
-   * same time has the list.
-   */
-  members?: Member[];
-};
+export type ParticipantReconnected = ReconnectedUsers &
+  Position & {
+    /** The number of members. */
+    count: number;
+    /**
+     * The members, in the order of entering; absent above the roster limit, and where a later event that goes out at
+     * the same time has the list.
+     */
+    members?: Member[];
+  };
 
 /** The payload of `room:participantReconnecting`. */
 export type ParticipantReconnecting = ReconnectingUsers & Position;
@@ -813,6 +815,7 @@ export interface StatusAck {
 export interface StatusUpdate {
   /** What the member works on. An empty text is no goal. */
   goal?: string | null;
+  /** The status. */
   status?: null | Status;
 }
 

@@ -103,7 +103,7 @@ impl Transport {
             message["correlationId"] = json!({ "location": "$message.payload#/id" });
             message["payload"] = json!({
                 "type": "object",
-                "required": ["event", "data"],
+                "required": ["event"],
                 "properties": { "id": frame_id(), "event": { "const": event.name }, "data": reference(&event.payload) },
             });
             message["examples"] = json!([{ "payload": { "id": 1, "event": event.name, "data": example } }]);
@@ -167,7 +167,7 @@ fn reference(name: &str) -> Value {
 
 fn frame_id() -> Value {
     json!({
-        "type": ["integer", "number", "string"],
+        "type": ["number", "string"],
         "maxLength": 126,
         "description": "Chosen by the client; the ack has the same.",
     })

@@ -17,6 +17,9 @@ pub(super) fn declaration(name: &str, schema: &Value, schemas: &Schemas) -> Stri
     {
         return comment + &interface;
     }
+    if let Some(intersection) = schema["allOf"].as_array().and_then(|parts| intersection(parts)) {
+        return format!("{comment}export type {name} = {intersection};\n");
+    }
     if schema["properties"].is_object() {
         return format!("{comment}export interface {name} {}\n", object(schema, ""));
     }
@@ -48,6 +51,17 @@ fn extended_interface(name: &str, parts: &[Value], schemas: &Schemas) -> Option<
         (_, true) => None,
         _ => Some(format!("export interface {name} extends {} {body}\n", bases.join(", "))),
     }
+}
+
+/// Several types and fields of its own, in the form that Biome gives them.
+fn intersection(parts: &[Value]) -> Option<String> {
+    let (own, bases) = parts.split_last()?;
+    let (last, others) = bases.split_last()?;
+    if own["type"] != "object" || others.is_empty() {
+        return None;
+    }
+    let others: Vec<_> = others.iter().map(inline).collect();
+    Some(format!("{} &\n  {} & {}", others.join(" & "), inline(last), object(own, "  ")))
 }
 
 /// The type after a name, on lines of its own where it would be too wide for one.
@@ -135,11 +149,17 @@ fn object(schema: &Value, indent: &str) -> String {
     let inner = format!("{indent}  ");
     let mut text = "{\n".to_owned();
     for (name, property) in properties {
-        text += &property["description"].as_str().map(|text| comment(text, &inner)).unwrap_or_default();
+        text += &description(property).map(|text| comment(text, &inner)).unwrap_or_default();
         let mark = if required.contains(&name.as_str()) { "" } else { "?" };
         let _ = writeln!(text, "{inner}{name}{mark}: {};", typed(property, &inner));
     }
     text + indent + "}"
+}
+
+/// `utoipa` describes the type inside of a union with `null`.
+fn description(schema: &Value) -> Option<&str> {
+    let inner = || schema["oneOf"].as_array()?.iter().find_map(|choice| choice["description"].as_str());
+    schema["description"].as_str().or_else(inner)
 }
 
 fn literal(value: &Value) -> String {

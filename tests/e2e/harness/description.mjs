@@ -1,0 +1,105 @@
+// Compares real messages with the description of events.
+
+import Ajv2020 from 'ajv/dist/2020.js';
+
+/** The channels of the description. */
+export const CHANNELS = { 'Socket.IO': 'socketIo', WebSocket: 'webSocket' };
+
+const DOCUMENT = 'asyncapi.json';
+
+/**
+ * Says of a schema where a whole value stands that the value has no field that is not described. Clients must ignore
+ * such fields, and the test must not.
+ */
+function closed(schema) {
+  if (schema === null || typeof schema !== 'object') return schema;
+  return { ...withClosedFields(schema), unevaluatedProperties: false };
+}
+
+function withClosedFields(schema) {
+  const copy = { ...schema };
+  if (copy.items) copy.items = closed(copy.items);
+  if (copy.properties) {
+    const fields = Object.entries(copy.properties);
+    copy.properties = Object.fromEntries(fields.map(([name, field]) => [name, closed(field)]));
+  }
+  for (const key of ['allOf', 'oneOf']) {
+    if (copy[key]) copy[key] = copy[key].map(withClosedFields);
+  }
+  return copy;
+}
+
+export class Description {
+  #validators = new Map();
+
+  constructor(document) {
+    this.document = document;
+    const copy = structuredClone(document);
+    for (const [name, schema] of Object.entries(copy.components.schemas)) {
+      copy.components.schemas[name] = withClosedFields(schema);
+    }
+    for (const { messages } of Object.values(copy.channels)) {
+      for (const message of Object.values(messages)) message.payload = closed(message.payload);
+    }
+    // The document has keywords that are none of JSON Schema, and formats such as int64.
+    this.ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+    this.ajv.addSchema(copy, DOCUMENT);
+  }
+
+  /** The names of the messages of a channel. */
+  messages(channel) {
+    return Object.keys(this.document.channels[channel].messages);
+  }
+
+  /** What is wrong with a message; null if it is as described. */
+  problem(channel, key, payload) {
+    const path = `#/channels/${channel}/messages/${key}/payload`;
+    if (!this.document.channels[channel].messages[key]) return `${channel} ${key} is not described`;
+    if (!this.#validators.has(path)) this.#validators.set(path, this.ajv.compile({ $ref: DOCUMENT + path }));
+    const validate = this.#validators.get(path);
+    if (validate(payload)) return null;
+    return `${channel} ${key}: ${this.ajv.errorsText(validate.errors)} in ${JSON.stringify(payload)}`;
+  }
+}
+
+const keyOf = (side, event) => `${side}.${event.replaceAll(':', '.')}`;
+
+/** Records the messages of a client from now on as {channel, key, payload}. */
+export function record(transport, member, messages) {
+  const note = (key, payload) =>
+    messages.push({ channel: CHANNELS[transport], key, payload: structuredClone(payload) });
+  if (transport === 'Socket.IO') recordPackets(member, note);
+  else recordFrames(member, note);
+}
+
+function recordPackets(member, note) {
+  const { socket } = member;
+  note('connect', socket.auth);
+  socket.on('connect_error', ({ message, data }) => note('connect_error', { message, data }));
+  socket.onAny((event, payload) => note(keyOf('server', event), payload));
+  socket.onAnyOutgoing((event, payload) => note(keyOf('client', event), payload));
+  const acknowledged = member.acknowledged.bind(member);
+  member.acknowledged = (event, ack) => {
+    note(`${keyOf('client', event)}.ack`, ack);
+    acknowledged(event, ack);
+  };
+}
+
+function recordFrames(member, note) {
+  const { socket } = member;
+  const sent = new Map();
+  socket.on('message', (bytes) => {
+    const frame = JSON.parse(bytes);
+    if ('ack' in frame) note(`${keyOf('client', sent.get(frame.ack))}.ack`, frame);
+    else note(keyOf('server', frame.event), frame);
+  });
+  const send = socket.send.bind(socket);
+  socket.send = (text) => {
+    if (text.startsWith('{')) {
+      const frame = JSON.parse(text);
+      sent.set(frame.id, frame.event);
+      note(keyOf('client', frame.event), frame);
+    }
+    send(text);
+  };
+}
