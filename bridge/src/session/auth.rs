@@ -1,7 +1,12 @@
 //! Authenticates clients. The app alone holds the keys, so the bridge asks the app who a token speaks for.
 
 use http::{HeaderMap, header};
-use rollcall_protocol::{ErrorCode, Refusal, UserId, client::Identity, event::Connect};
+use rollcall_protocol::{
+    ErrorCode, Refusal, UserId,
+    client::{Handshake, Identity},
+    event::Connect,
+    version,
+};
 
 use super::Context;
 use crate::{
@@ -17,9 +22,13 @@ pub(crate) struct Authenticated {
     pub(crate) permit: Permit<UserId>,
 }
 
-/// Authenticates a client, unless the user holds too many sockets already.
-pub(crate) async fn authenticate(context: &Context, token: Option<String>) -> Result<Authenticated, Refusal> {
-    let outcome = identify(&context.app, token).await.and_then(|identity| {
+/// Authenticates a client, unless it speaks another version of the protocol or the user holds too many sockets already.
+pub(crate) async fn authenticate(context: &Context, handshake: Handshake) -> Result<Authenticated, Refusal> {
+    let identity = match version::check(handshake.version) {
+        Ok(()) => identify(&context.app, handshake.token).await,
+        Err(refusal) => Err(refusal),
+    };
+    let outcome = identity.and_then(|identity| {
         let permit = context.sockets_per_user.try_acquire(identity.profile.user_id.clone());
         Ok(Authenticated { permit: permit.ok_or(ErrorCode::TooManySockets)?, identity })
     });

@@ -8,6 +8,7 @@ use rollcall_protocol::{
     id::InvalidId,
     json,
     resume::ResumeToken,
+    version::VERSION,
 };
 use serde_json::value::RawValue;
 use tokio::time::timeout;
@@ -93,7 +94,7 @@ impl<O: Outbound> Session<O> {
             documents: OpenDocuments::default(),
         });
         self.announce_entry();
-        JoinAck { joined, resume_token }
+        JoinAck { joined, resume_token, version: VERSION }
     }
 
     /// Remembers a join that the app may have applied, and takes it back in the background.

@@ -6,6 +6,7 @@ use rollcall_protocol::{
     client::{JoinAck, Joined},
     close::CloseReason,
     event::Join,
+    version::VERSION,
 };
 use tokio::time::timeout;
 
@@ -75,7 +76,7 @@ impl<O: Outbound> Session<O> {
         }
         membership.epoch = joined.epoch;
         joined.seq = if epoch == joined.epoch { joined.seq.max(seq) } else { joined.seq };
-        Ok(Some(JoinAck { joined, resume_token: membership.resume_token.clone() }))
+        Ok(Some(JoinAck { joined, resume_token: membership.resume_token.clone(), version: VERSION }))
     }
 
     /// Hands the events up to a position to the client.

@@ -237,6 +237,8 @@ export type ErrorCode =
   | 'WRONG_USER'
   /** Pages of this origin may not connect. */
   | 'ORIGIN_NOT_ALLOWED'
+  /** The server does not speak this version of the protocol. */
+  | 'UNSUPPORTED_VERSION'
   /** The payload is not what this event takes. */
   | 'MALFORMED'
   /** The payload is larger than allowed. */
@@ -326,10 +328,12 @@ export interface Expiring {
   remainMs: number;
 }
 
-/** The `auth` of a Socket.IO client. */
+/** What a client presents when it connects: over Socket.IO the `auth`. */
 export interface Handshake {
   /** A JWT of the user; without it, the header `Authorization` has to carry one. */
   token?: string;
+  /** The version of the protocol that the client speaks; without it, the client takes what it gets. */
+  version?: number;
 }
 
 /** A page of the history of a chat. */
@@ -374,6 +378,8 @@ export interface HostChanged extends Position {
 export interface JoinAck extends Joined {
   /** A later join with this token replaces this entry, even before anybody has noticed the loss of the connection. */
   resumeToken: string;
+  /** The version of the protocol that the server speaks. */
+  version: number;
 }
 
 /** The payload of `room:join`. The server ignores unknown members, so that newer clients can talk to older servers. */

@@ -68,6 +68,17 @@ client_events! {
     CloseDocument "document:close" DocumentName Done "Get no more events of a document."
 }
 
+/// What a client presents when it connects: over Socket.IO the `auth`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Default, Deserialize)]
+// No `Debug`, because it holds a token.
+pub struct Handshake {
+    /// A JWT of the user; without it, the header `Authorization` has to carry one.
+    pub token: Option<String>,
+    /// The version of the protocol that the client speaks; without it, the client takes what it gets.
+    pub version: Option<u32>,
+}
+
 /// The payload of `room:join`. The server ignores unknown members, so that newer clients can talk to older servers.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +250,8 @@ pub struct JoinAck {
     /// A later join with this token replaces this entry, even before anybody has noticed the loss of the connection.
     #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 43, max_length = 43))]
     pub resume_token: ResumeToken,
+    /// The version of the protocol that the server speaks.
+    pub version: u32,
 }
 
 /// Nothing: the payload of an event that says all by its name, and the data of an ack without data.
@@ -283,6 +296,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::version::VERSION;
 
     #[test]
     fn every_event_is_found_by_its_name() {
@@ -318,8 +332,11 @@ mod tests {
         let json = format!(
             r#"{{"members":{members},"count":1,"endAt":2,"remainMs":1,"leaderId":"l","hostId":"k","epoch":1,"seq":0,"first":true,"recovered":false}}"#
         );
-        let ack =
-            JoinAck { joined: serde_json::from_str(&json).unwrap(), resume_token: ResumeToken::new([1; 32]) };
+        let ack = JoinAck {
+            joined: serde_json::from_str(&json).unwrap(),
+            resume_token: ResumeToken::new([1; 32]),
+            version: VERSION,
+        };
         let written = serde_json::to_string(&ack).unwrap();
         assert!(written.contains(members) && written.contains(r#""resumeToken":"AQEB"#), "{written}");
     }

@@ -23,6 +23,11 @@ pub const CLOSE_CODES: &[CloseCode] = &[
         meaning: "the token was refused or has expired. Connect again with a new token",
     },
     CloseCode {
+        code: 4406,
+        reason: "`UNSUPPORTED_VERSION`",
+        meaning: "the server does not speak the version of the protocol that the client asks for",
+    },
+    CloseCode {
         code: 4408,
         reason: "`no answer to a ping`",
         meaning: "the client did not answer a ping in time. Connect again",
@@ -107,6 +112,7 @@ impl CloseReason {
             Self::PayloadTooLarge => 1009,
             Self::Refused(refusal) => match refusal.code {
                 ErrorCode::TooManySockets => 4429,
+                ErrorCode::UnsupportedVersion => 4406,
                 code if code.may_retry() => 4503,
                 _ => 4401,
             },
@@ -171,6 +177,7 @@ mod tests {
             CloseReason::PayloadTooLarge,
             refused(ErrorCode::TokenInvalid),
             CloseReason::TokenExpired,
+            refused(ErrorCode::UnsupportedVersion),
             CloseReason::PingTimeout,
             rejoin_refused(ErrorCode::NotAMember),
             CloseReason::RoomClosed("room:ended".to_owned()),

@@ -50,6 +50,7 @@ error_codes! {
     TokenExpired "TOKEN_EXPIRED" UNAUTHORIZED retry:false "The token has expired; fetch a new one."
     WrongUser "WRONG_USER" FORBIDDEN retry:false "The new token is another user's; open a connection of its own."
     OriginNotAllowed "ORIGIN_NOT_ALLOWED" FORBIDDEN retry:false "Pages of this origin may not connect."
+    UnsupportedVersion "UNSUPPORTED_VERSION" BAD_REQUEST retry:false "The server does not speak this version of the protocol."
     Malformed "MALFORMED" BAD_REQUEST retry:false "The payload is not what this event takes."
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE retry:false "The payload is larger than allowed."
     UnknownEvent "UNKNOWN_EVENT" NOT_FOUND retry:false "There is no event of this name."

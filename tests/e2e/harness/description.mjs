@@ -5,8 +5,6 @@ import Ajv2020 from 'ajv/dist/2020.js';
 /** The channels of the description. */
 export const CHANNELS = { 'Socket.IO': 'socketIo', WebSocket: 'webSocket' };
 
-const DOCUMENT = 'asyncapi.json';
-
 /**
  * Says of a schema where a whole value stands that the value has no field that is not described. Clients must ignore
  * such fields, and the test must not.
@@ -18,6 +16,8 @@ function closed(schema) {
 
 function withClosedFields(schema) {
   const copy = { ...schema };
+  // Each type is a schema of its own for the validator.
+  if (copy.$ref) copy.$ref = copy.$ref.replace('#/components/schemas/', '');
   if (copy.items) copy.items = closed(copy.items);
   if (copy.properties) {
     const fields = Object.entries(copy.properties);
@@ -34,16 +34,11 @@ export class Description {
 
   constructor(document) {
     this.document = document;
-    const copy = structuredClone(document);
-    for (const [name, schema] of Object.entries(copy.components.schemas)) {
-      copy.components.schemas[name] = withClosedFields(schema);
-    }
-    for (const { messages } of Object.values(copy.channels)) {
-      for (const message of Object.values(messages)) message.payload = closed(message.payload);
-    }
-    // The document has keywords that are none of JSON Schema, and formats such as int64.
+    // The schemas have keywords that are none of JSON Schema, and formats such as int64.
     this.ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
-    this.ajv.addSchema(copy, DOCUMENT);
+    for (const [name, schema] of Object.entries(document.components.schemas)) {
+      this.ajv.addSchema(withClosedFields(schema), name);
+    }
   }
 
   /** The names of the messages of a channel. */
@@ -53,10 +48,10 @@ export class Description {
 
   /** What is wrong with a message; null if it is as described. */
   problem(channel, key, payload) {
-    const path = `#/channels/${channel}/messages/${key}/payload`;
-    if (!this.document.channels[channel].messages[key]) return `${channel} ${key} is not described`;
-    if (!this.#validators.has(path)) this.#validators.set(path, this.ajv.compile({ $ref: DOCUMENT + path }));
-    const validate = this.#validators.get(path);
+    const message = this.document.channels[channel].messages[key];
+    if (!message) return `${channel} ${key} is not described`;
+    if (!this.#validators.has(message)) this.#validators.set(message, this.ajv.compile(closed(message.payload)));
+    const validate = this.#validators.get(message);
     if (validate(payload)) return null;
     return `${channel} ${key}: ${this.ajv.errorsText(validate.errors)} in ${JSON.stringify(payload)}`;
   }

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 
-import specification from '@asyncapi/specs/schemas/3.0.0.json' with { type: 'json' };
 import Ajv from 'ajv';
 import { Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness';
 import * as Y from 'yjs';
@@ -13,13 +12,16 @@ import { CHANNELS, Description, record } from '../harness/description.mjs';
 import { about, changed, entered, Harness, HOUR, MINUTE, TRANSPORTS } from '../harness/harness.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 
-const VARIABLES = { SPIN_VARIABLE_FEATURES: '*', ROLLCALL_LOBBY_INTERVAL_MS: '200' };
+const VARIABLES = { SPIN_VARIABLE_FEATURES: 'timer status chat code lobby', ROLLCALL_LOBBY_INTERVAL_MS: '200' };
+
+/** The bridge of all clients. The other one runs the app. */
+const CLIENTS = 1;
 
 /** Real time: tokens expire by the clocks of those who issue them. */
 const SHORT_S = 2;
 
 /** The official JSON Schema of AsyncAPI. */
-const SPECIFICATION = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0.json');
+const SPECIFICATION = createRequire(import.meta.url)('@asyncapi/specs/schemas/3.0.0-without-$id.json');
 
 const read = (path) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
@@ -31,15 +33,17 @@ describe('the description of events', { timeout: 900_000 }, () => {
   /** All messages of all clients. */
   const messages = [];
   before(async () => {
-    harness = await Harness.start({ variables: VARIABLES });
-    const response = await fetch(`${harness.bridges[0].url}/asyncapi.json`);
+    harness = await Harness.start({ bridges: 2, variables: VARIABLES });
+    const response = await fetch(`${bridge().url}/asyncapi.json`);
     assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'application/json']);
     description = new Description(await response.json());
   });
   after(() => harness?.stop());
 
+  const bridge = () => harness.bridges[CLIENTS];
+
   test('anybody can read it from any page, and it is a valid AsyncAPI 3.0 document', async () => {
-    const url = `${harness.bridges[0].url}/asyncapi.json`;
+    const url = `${bridge().url}/asyncapi.json`;
     const response = await fetch(url, { headers: { origin: 'https://elsewhere.example' } });
     assert.equal(response.headers.get('access-control-allow-origin'), '*');
     assert.equal(await response.text(), await read('docs/asyncapi.json'));
@@ -101,7 +105,7 @@ describe('the description of events', { timeout: 900_000 }, () => {
     /** A client whose messages are recorded. */
     async function connect(user, { expiresInS } = {}) {
       const token = await tokenFor(user, { expiresInS, claims: { userRole: 'student' } });
-      const member = harness.client(transport, { auth: { token }, token });
+      const member = harness.client(transport, { bridge: CLIENTS, auth: { token }, token });
       member.user = user;
       record(transport, member, messages);
       return member.connected();
@@ -197,11 +201,10 @@ describe('the description of events', { timeout: 900_000 }, () => {
       await kim.next('chat:slowed');
       await command(kim, 'chat:history', { limit: 10 });
       await command(kim, 'chat:history', { after: message.number });
-      assert.equal((await kim.request('chat:history', { limit: 0 })).code, 'MALFORMED');
     });
 
     test(`code and documents are as described, also after events may have been missed (${transport})`, async () => {
-      const { lea, kim } = await roomOfTwo();
+      const { room, lea, kim } = await roomOfTwo();
       const payload = { text: 'fn main() {}', title: 'Sort', language: 'rust', editors: 'everybody' };
       const { snippet } = await command(kim, 'code:share', payload);
       const { number } = snippet;
@@ -229,7 +232,13 @@ describe('the description of events', { timeout: 900_000 }, () => {
       await lea.next('document:awareness');
       await command(kim, 'document:close', { number: together });
 
-      await harness.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+      await bridge().child.kill('SIGSTOP');
+      try {
+        await harness.redis.client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+        await operate('POST', `/rooms/${room}/notices`, { text: 'This is missed' });
+      } finally {
+        await bridge().child.kill('SIGCONT');
+      }
       await lea.next('room:state');
       await lea.next('document:missed');
     });
@@ -244,7 +253,7 @@ describe('the description of events', { timeout: 900_000 }, () => {
         return;
       }
       assert.equal((await kim.next('error')).code, 'TOKEN_EXPIRED');
-      const stranger = harness.client(transport, { auth: { token: 'x' } });
+      const stranger = harness.client(transport, { bridge: CLIENTS, auth: { token: 'x' } });
       record(transport, stranger, messages);
       await assert.rejects(stranger.connected(), { message: 'TOKEN_INVALID' });
     });
@@ -253,11 +262,11 @@ describe('the description of events', { timeout: 900_000 }, () => {
   test('every message of every client was as described, and every described message came', async () => {
     const last = [];
     for (const transport of TRANSPORTS) {
-      const member = await harness.connect(transport, 'last');
+      const member = await harness.connect(transport, 'last', { bridge: CLIENTS });
       record(transport, member, messages);
       last.push(member);
     }
-    harness.bridges[0].child.process.kill('SIGTERM');
+    bridge().child.process.kill('SIGTERM');
     for (const member of last) await member.next('server:draining');
 
     const problems = new Set(messages.map(({ channel, key, payload }) => description.problem(channel, key, payload)));

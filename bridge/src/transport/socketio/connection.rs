@@ -12,9 +12,8 @@ use std::{
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::Request;
-use rollcall_protocol::{ErrorCode, Refusal, json};
+use rollcall_protocol::{ErrorCode, Refusal, client::Handshake, json};
 use rollcall_sockets::engineio::random_id;
-use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -134,12 +133,6 @@ impl Connection {
     }
 }
 
-/// The payload of a CONNECT packet.
-#[derive(Deserialize)]
-struct Auth {
-    token: Option<String>,
-}
-
 /// Closes the connection if the client has no session after a time, or when a new socket needs its place.
 pub(super) fn close_without_session(socket: &Arc<Socket>, limit: Duration) {
     let eviction = socket.data().permit.as_ref().map(SocketPermit::wait_for_token).unwrap_or_default();
@@ -210,26 +203,26 @@ fn connect(server: &Arc<Server>, socket: &Arc<Socket>, auth: &str) {
     drop(progress);
     socket.data().permit.iter().for_each(SocketPermit::check_token);
     let (server, socket) = (Arc::clone(server), Arc::clone(socket));
-    let token = read_token(auth, &socket);
+    let handshake = read_handshake(auth, &socket);
     tokio::spawn(async move {
-        attempt.run_until_cancelled(authenticate(&server, &socket, token, &attempt)).await
+        attempt.run_until_cancelled(authenticate(&server, &socket, handshake, &attempt)).await
     });
 }
 
-fn read_token(auth: &str, socket: &Socket) -> Option<String> {
-    let auth = json::from_object_str::<Auth>(auth).ok();
-    auth.and_then(|auth| auth.token).or_else(|| socket.data().bearer_token.clone())
+fn read_handshake(auth: &str, socket: &Socket) -> Handshake {
+    let Handshake { token, version } = json::from_object_str(auth).unwrap_or_default();
+    Handshake { token: token.or_else(|| socket.data().bearer_token.clone()), version }
 }
 
 async fn authenticate(
     server: &Server,
     socket: &Arc<Socket>,
-    token: Option<String>,
+    handshake: Handshake,
     attempt: &CancellationToken,
 ) {
     let context = &server.sockets.context;
     let trace = socket.data().trace.clone();
-    let outcome = trace.in_span(Activity::Connect, auth::authenticate(context, token)).await;
+    let outcome = trace.in_span(Activity::Connect, auth::authenticate(context, handshake)).await;
     let mut progress = socket.data().progress();
     if attempt.is_cancelled() {
         // The client is gone, or has sent DISCONNECT and perhaps CONNECT again.

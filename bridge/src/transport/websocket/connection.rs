@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall_protocol::{ErrorCode, Refusal, close::CloseReason, server::ServerEvent};
+use rollcall_protocol::{ErrorCode, Refusal, client::Handshake, close::CloseReason, server::ServerEvent};
 use rollcall_sockets::{
     Utf8Bytes,
     flood::FloodLimit,
@@ -32,12 +32,12 @@ pub(super) async fn run(
     Sockets { context, limits }: Sockets,
     mut socket: WebSocket,
     permit: Option<SocketPermit>,
-    token: Option<String>,
+    handshake: Handshake,
     trace: ClientTrace,
 ) {
     permit.iter().for_each(SocketPermit::check_token);
     // In a box, because the connection should not hold space for what it does once.
-    let authenticate = Box::pin(trace.in_span(Activity::Connect, auth::authenticate(&context, token)));
+    let authenticate = Box::pin(trace.in_span(Activity::Connect, auth::authenticate(&context, handshake)));
     let authenticated = match authenticate.await {
         Ok(authenticated) => authenticated,
         Err(refusal) => {

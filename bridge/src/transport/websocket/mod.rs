@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use rollcall_protocol::version::SUB_PROTOCOL;
+use rollcall_protocol::{client::Handshake, version};
 use rollcall_sockets::websocket::Upgrade;
 
 use super::Sockets;
@@ -21,19 +21,24 @@ use crate::{limits::SocketPermit, session::auth, telemetry::trace::ClientTrace};
 /// logs.
 const TOKEN_PREFIX: &str = "bearer.";
 
-/// Upgrades a request. A refused token closes the WebSocket after the upgrade, because browsers do not show why an
-/// upgrade was refused.
+/// Upgrades a request. A refused token or version closes the WebSocket after the upgrade, because browsers do not show why
+/// an upgrade was refused.
 pub(crate) async fn upgrade(State(sockets): State<Sockets>, mut request: Request) -> Response {
     let token = auth::bearer_token(request.headers()).or_else(|| token_from_protocols(request.headers()));
     let trace = ClientTrace::from_headers(request.headers());
     let permit = request.extensions().get::<SocketPermit>().cloned();
-    let choose =
-        |offered: &[&str]| offered.contains(&SUB_PROTOCOL).then(|| HeaderValue::from_static(SUB_PROTOCOL));
+    let mut asked_version = None;
+    let choose = |offered: &[&str]| {
+        let chosen = version::choose_sub_protocol(offered)?;
+        asked_version = Some(version::of_sub_protocol(chosen));
+        HeaderValue::from_str(chosen).ok()
+    };
     match Upgrade::accept(&mut request, sockets.limits.max_payload_bytes, choose) {
         Ok((response, upgrade)) => {
+            let handshake = Handshake { token, version: asked_version };
             tokio::spawn(async move {
                 if let Ok(socket) = upgrade.complete().await {
-                    connection::run(sockets, socket, permit, token, trace).await;
+                    connection::run(sockets, socket, permit, handshake, trace).await;
                 }
             });
             response.map(|()| Body::empty())

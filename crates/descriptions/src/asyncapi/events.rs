@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_protocol::{ErrorCode, client::ClientEvent, schema::Described, server::ServerEvent};
+use rollcall_protocol::{
+    ErrorCode,
+    client::{ClientEvent, Handshake},
+    schema::Described,
+    server::ServerEvent,
+};
 use serde_json::{Value, json};
 
 use super::absent;
@@ -41,7 +46,7 @@ impl Events {
         let sent = ClientEvent::all().map(|event| Sent::of(event, &mut schemas)).collect();
         let received = ServerEvent::ALL.iter().map(|&event| Received::of(event, &mut schemas)).collect();
         schemas.insert("Refused".to_owned(), refused());
-        schemas.insert("Handshake".to_owned(), handshake());
+        add(Described::of::<Handshake>(), &mut schemas);
         absent::drop_null(&mut schemas);
         explain_codes(&mut schemas);
         let examples = serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
@@ -95,20 +100,6 @@ fn refused() -> Value {
                 "properties": { "success": { "const": false, "description": "Whether the event had its effect." } },
             },
         ],
-    })
-}
-
-/// The payload of Socket.IO's CONNECT packet.
-fn handshake() -> Value {
-    json!({
-        "type": "object",
-        "description": "The `auth` of a Socket.IO client.",
-        "properties": {
-            "token": {
-                "type": "string",
-                "description": "A JWT of the user; without it, the header `Authorization` has to carry one.",
-            },
-        },
     })
 }
 

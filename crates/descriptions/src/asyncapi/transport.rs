@@ -1,6 +1,7 @@
 //! The messages and operations of one transport. An operation is named from the side of the bridge: it receives what
 //! clients send.
 
+use rollcall_protocol::version::VERSION;
 use serde_json::{Map, Value, json};
 
 use super::events::{Events, Received, Sent};
@@ -179,8 +180,7 @@ const CONNECT_ERROR: &str = "connect_error";
 fn handshake_messages() -> Map<String, Value> {
     let mut connect = message(CONNECT, "The CONNECT packet with the `auth` of the client.");
     connect["payload"] = reference("Handshake");
-    connect["examples"] =
-        json!([{ "payload": { "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3IiwiZXhwIjoxfQ.c2lnbmF0dXJl" } }]);
+    connect["examples"] = json!([{ "payload": { "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3IiwiZXhwIjoxfQ.c2lnbmF0dXJl", "version": VERSION } }]);
     let mut refused = message(CONNECT_ERROR, "The CONNECT_ERROR packet of a refused handshake.");
     refused["payload"] = json!({
         "type": "object",
