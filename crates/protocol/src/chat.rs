@@ -100,6 +100,7 @@ pub enum ChatAction {
         user_id: UserId,
         /// For how many milliseconds; until the end of the session without it.
         #[serde(default, deserialize_with = "deserialize_pause", skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 86_400_000))]
         for_ms: Option<u64>,
     },
     /// Let a muted user send again.
@@ -113,6 +114,7 @@ pub enum ChatAction {
     Slow {
         /// The interval in milliseconds, or 0 to end the slow mode.
         #[serde(deserialize_with = "deserialize_interval")]
+        #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 86_400_000))]
         interval_ms: u64,
     },
     /// Read messages.

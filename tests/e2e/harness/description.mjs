@@ -53,7 +53,7 @@ export class Description {
     if (!this.#validators.has(message)) this.#validators.set(message, this.ajv.compile(closed(message.payload)));
     const validate = this.#validators.get(message);
     if (validate(payload)) return null;
-    return `${channel} ${key}: ${this.ajv.errorsText(validate.errors)} in ${JSON.stringify(payload)}`;
+    return `${channel} ${key}: ${this.ajv.errorsText(validate.errors)} in ${JSON.stringify(payload).slice(0, 500)}`;
   }
 }
 

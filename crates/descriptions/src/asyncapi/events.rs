@@ -186,4 +186,39 @@ mod tests {
             assert!(events.schemas.contains_key(name), "{name}");
         }
     }
+
+    /// The longest Base64 of so many bytes.
+    fn base64_chars(bytes: usize) -> usize {
+        bytes.div_ceil(3) * 4
+    }
+
+    #[test]
+    fn limits_in_schemas_are_those_of_the_code() {
+        use rollcall_protocol::{chat, code, document, id, lobby, status, timer};
+        let schemas = Events::collect().schemas;
+        for (pointer, limit) in [
+            ("/ChatSend/allOf/1/properties/text/maxLength", chat::MAX_MESSAGE_CHARS),
+            ("/ChatMute/allOf/1/properties/forMs/maximum", chat::MAX_PAUSE_MS as usize),
+            ("/ChatSlow/allOf/1/properties/intervalMs/maximum", chat::MAX_PAUSE_MS as usize),
+            ("/HistoryRequest/properties/limit/maximum", chat::MAX_HISTORY as usize),
+            ("/CodeShare/allOf/1/properties/text/maxLength", code::MAX_TEXT_BYTES),
+            ("/SnippetUpdate/properties/text/maxLength", code::MAX_TEXT_BYTES),
+            ("/SnippetUpdate/properties/title/maxLength", code::MAX_TITLE_CHARS),
+            ("/SnippetUpdate/properties/language/maxLength", code::MAX_LANGUAGE_BYTES),
+            ("/DocumentUpdate/allOf/1/properties/update/maxLength", base64_chars(document::MAX_UPDATE_BYTES)),
+            (
+                "/DocumentAwareness/allOf/1/properties/update/maxLength",
+                base64_chars(document::MAX_AWARENESS_BYTES),
+            ),
+            ("/CommandPayload/properties/id/maxLength", id::MAX_ID_BYTES),
+            ("/WatchRequest/properties/ids/maxItems", lobby::MAX_ROOMS),
+            ("/StatusUpdate/properties/goal/maxLength", status::MAX_GOAL_CHARS),
+            ("/TimerPlan/oneOf/0/properties/cycles/maximum", timer::MAX_CYCLES as usize),
+            ("/TimerPlan/oneOf/1/properties/durationMs/minimum", timer::MIN_PHASE_MS as usize),
+            ("/TimerPlan/oneOf/1/properties/durationMs/maximum", timer::MAX_PHASE_MS as usize),
+        ] {
+            let schemas = serde_json::to_value(&schemas).unwrap();
+            assert_eq!(schemas.pointer(pointer), Some(&json!(limit)), "{pointer}");
+        }
+    }
 }
