@@ -1,6 +1,7 @@
 //! The definition of a session: its members, its leader and its end.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
 use crate::{RoomId, UserId, command::Feature, json};
 
@@ -166,8 +167,22 @@ impl From<&Grant> for SessionDefinition {
 pub struct StoredDefinition {
     /// Rises with each change; 0 where the source has no revisions. A live room never returns to an older revision.
     pub revision: u64,
-    /// The definition.
+    /// The definition. Fields that another version of Rollcall has stored are ignored.
+    #[serde(deserialize_with = "deserialize_known_fields")]
     pub definition: SessionDefinition,
+}
+
+/// The fields of a definition.
+const FIELDS: [&str; 7] = ["endAt", "leaderId", "members", "duplicates", "capacity", "timerBy", "features"];
+
+/// Reads a definition that was checked when it was stored. An operator's request with an unknown field is refused, while
+/// a stored definition must stay readable for instances of the app that are not updated yet.
+fn deserialize_known_fields<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<SessionDefinition, D::Error> {
+    let mut fields = serde_json::Map::deserialize(deserializer)?;
+    fields.retain(|name, _| FIELDS.contains(&name.as_str()));
+    SessionDefinition::deserialize(Value::Object(fields)).map_err(D::Error::custom)
 }
 
 /// A definition breaks a rule.
@@ -242,6 +257,24 @@ mod tests {
 
     fn user(id: &str) -> UserId {
         UserId::new(id).unwrap()
+    }
+
+    #[test]
+    fn a_stored_definition_of_a_later_version_stays_readable() {
+        let full = definition(
+            r#"{"endAt":1790000000000,"leaderId":7,"members":["a"],"duplicates":"share","capacity":2,"timerBy":"anyone","features":["timer"]}"#,
+        );
+        let mut stored =
+            serde_json::to_value(StoredDefinition { revision: 1, definition: full.clone() }).unwrap();
+        let fields = stored["definition"].as_object_mut().unwrap();
+        let mut names: Vec<_> = fields.keys().map(String::as_str).collect();
+        let mut known = FIELDS;
+        (names.sort_unstable(), known.sort_unstable());
+        assert_eq!(names, known, "every field is known");
+        fields.insert("addedLater".to_owned(), Value::Bool(true));
+        assert!(serde_json::from_value::<SessionDefinition>(stored["definition"].clone()).is_err());
+        let read: StoredDefinition = serde_json::from_value(stored).unwrap();
+        assert_eq!(read, StoredDefinition { revision: 1, definition: full });
     }
 
     #[test]
