@@ -269,7 +269,8 @@ mod tests {
         let fields = stored["definition"].as_object_mut().unwrap();
         let mut names: Vec<_> = fields.keys().map(String::as_str).collect();
         let mut known = FIELDS;
-        (names.sort_unstable(), known.sort_unstable());
+        names.sort_unstable();
+        known.sort_unstable();
         assert_eq!(names, known, "every field is known");
         fields.insert("addedLater".to_owned(), Value::Bool(true));
         assert!(serde_json::from_value::<SessionDefinition>(stored["definition"].clone()).is_err());

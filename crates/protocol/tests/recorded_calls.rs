@@ -101,7 +101,7 @@ fn fields_of_a_later_release_are_ignored() {
         let mut recorded = recorded;
         // A component passes the response to a command on as it is.
         if recorded.kind.feature().is_some() && recorded.kind != EventKind::Lobby {
-            recorded.answer = answer.clone();
+            recorded.answer["data"] = answer["data"].clone();
         }
         // Nobody reads these lists before clients do.
         if let Some(data) = recorded.answer["data"].as_object_mut() {
