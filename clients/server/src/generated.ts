@@ -119,8 +119,8 @@ export type Editors = 'author' | 'everybody' | 'together';
 /** How a stay ended. */
 export type Ending = 'left' | 'graceExpired' | 'removed' | 'ended';
 
-/** The stable codes of refusals. A test compares them with the table in `docs/protocol.md`. */
-export type ErrorCode = 'TOKEN_MISSING' | 'TOKEN_INVALID' | 'TOKEN_EXPIRED' | 'WRONG_USER' | 'ORIGIN_NOT_ALLOWED' | 'MALFORMED' | 'PAYLOAD_TOO_LARGE' | 'UNKNOWN_EVENT' | 'NO_SUCH_PATH' | 'METHOD_NOT_ALLOWED' | 'NO_SUCH_ROOM' | 'NOT_LIVE' | 'NO_SUCH_MEMBER' | 'NOT_A_MEMBER' | 'SESSION_ENDED' | 'ALREADY_JOINED' | 'TOO_MANY_CONNECTIONS' | 'ROOM_FULL' | 'IN_ANOTHER_ROOM' | 'NOT_IN_ROOM' | 'NOT_ALLOWED' | 'FEATURE_OFF' | 'NO_TIMER' | 'TIMER_STATE' | 'MUTED' | 'SLOW_MODE' | 'MESSAGE_REFUSED' | 'NO_SUCH_MESSAGE' | 'NO_SUCH_SNIPPET' | 'TOO_MANY_SNIPPETS' | 'VERSION_CONFLICT' | 'NOT_TOGETHER' | 'EDITED_TOGETHER' | 'DOCUMENT_FULL' | 'TOO_MANY_DOCUMENTS' | 'ENTRY_CLOSED' | 'SIGNATURE_INVALID' | 'UNAUTHORIZED' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'RATE_LIMITED' | 'TOO_MANY_SOCKETS' | 'TOO_MANY_FROM_ADDRESS' | 'OVERLOADED' | 'UNAVAILABLE';
+/** The stable codes of refusals. */
+export type ErrorCode = 'TOKEN_MISSING' | 'TOKEN_INVALID' | 'TOKEN_EXPIRED' | 'WRONG_USER' | 'ORIGIN_NOT_ALLOWED' | 'UNSUPPORTED_VERSION' | 'MALFORMED' | 'PAYLOAD_TOO_LARGE' | 'UNKNOWN_EVENT' | 'NO_SUCH_PATH' | 'METHOD_NOT_ALLOWED' | 'NO_SUCH_ROOM' | 'NOT_LIVE' | 'NO_SUCH_MEMBER' | 'NOT_A_MEMBER' | 'SESSION_ENDED' | 'ALREADY_JOINED' | 'TOO_MANY_CONNECTIONS' | 'ROOM_FULL' | 'IN_ANOTHER_ROOM' | 'NOT_IN_ROOM' | 'NOT_ALLOWED' | 'FEATURE_OFF' | 'NO_TIMER' | 'TIMER_STATE' | 'MUTED' | 'SLOW_MODE' | 'MESSAGE_REFUSED' | 'NO_SUCH_MESSAGE' | 'NO_SUCH_SNIPPET' | 'TOO_MANY_SNIPPETS' | 'VERSION_CONFLICT' | 'NOT_TOGETHER' | 'EDITED_TOGETHER' | 'DOCUMENT_FULL' | 'TOO_MANY_DOCUMENTS' | 'ENTRY_CLOSED' | 'SIGNATURE_INVALID' | 'UNAUTHORIZED' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'RATE_LIMITED' | 'TOO_MANY_SOCKETS' | 'TOO_MANY_FROM_ADDRESS' | 'OVERLOADED' | 'UNAVAILABLE';
 
 /** A part of Rollcall that a deployment or a session may do without. */
 export type Feature = 'timer' | 'status' | 'chat' | 'code' | 'lobby';
@@ -278,7 +278,7 @@ export type RoomState = {
   /** The members, in the order of entering; absent in rooms above the roster limit. */
   members?: Array<Member> | null;
   /** The time of Redis. */
-  now?: number;
+  now: number;
   /** The milliseconds until then. */
   remainMs: number;
   /** The last event that this state includes. */
@@ -450,15 +450,15 @@ export type TimerPlan = {
   /** The phases of focus before the long break; 4 by default. */
   cycles?: number;
   /** The length of a phase of focus, in milliseconds; 25 minutes by default. */
-  focus_ms?: number;
+  focusMs?: number;
   /** The length of the break after the last cycle, in milliseconds; 15 minutes by default. */
-  long_break_ms?: number;
+  longBreakMs?: number;
   mode: 'pomodoro';
   /** The length of a break between two phases of focus, in milliseconds; 5 minutes by default. */
-  short_break_ms?: number;
+  shortBreakMs?: number;
 } | {
   /** The time, in milliseconds. */
-  duration_ms: number;
+  durationMs: number;
   mode: 'countdown';
 } | {
   mode: 'stopwatch';
