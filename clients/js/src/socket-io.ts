@@ -1,6 +1,6 @@
 // The transport over `socket.io-client`, which goes through proxies that let no WebSocket pass.
 
-import type { Ack } from './protocol.js';
+import { type Ack, PROTOCOL_VERSION } from './protocol.js';
 import type { Transport, TransportEnd } from './transport.js';
 
 /** What the transport uses of a socket of `socket.io-client`. */
@@ -34,7 +34,8 @@ export function socketIo({ url, io, namespace = '/study', options }: SocketIoOpt
   const address = url.replace(/\/$/, '') + namespace;
   return (token, events) => {
     // The client reconnects by itself, with a fresh token.
-    const socket = io(address, { ...options, auth: { token }, reconnection: false, forceNew: true });
+    const auth = { token, version: PROTOCOL_VERSION };
+    const socket = io(address, { ...options, auth, reconnection: false, forceNew: true });
     let isOver = false;
     let last: TransportEnd = {};
     const end = (why: TransportEnd) => {

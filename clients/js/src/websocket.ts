@@ -1,7 +1,7 @@
 // The transport over a bare WebSocket.
 
 import { platform } from './platform.js';
-import type { Ack } from './protocol.js';
+import { type Ack, PROTOCOL_VERSION } from './protocol.js';
 import type { Transport } from './transport.js';
 
 /** What the transport uses of a WebSocket. */
@@ -26,7 +26,7 @@ export interface WebSocketOptions {
 type Frame = { event: string; data: unknown; ack?: undefined } | { ack: number; data: Ack<unknown> };
 
 /** Close codes with a reason for programs. */
-const TELLING = [1009, 4401, 4409, 4410, 4429, 4503];
+const TELLING = [1009, 4401, 4406, 4409, 4410, 4429, 4503];
 
 /** A transport over WebSockets. */
 export function webSocket({
@@ -36,7 +36,7 @@ export function webSocket({
   if (!WebSocket) throw new Error('There is no global WebSocket: pass one, such as that of the package ws.');
   const address = `${url.replace(/^http/, 'ws').replace(/\/$/, '')}/ws`;
   return (token, events) => {
-    const socket = new WebSocket(address, ['rollcall.v1', `bearer.${token}`]);
+    const socket = new WebSocket(address, [`rollcall.v${PROTOCOL_VERSION}`, `bearer.${token}`]);
     const acks = new Map<number, (ack: Ack<unknown>) => void>();
     let lastId = 0;
     let isOver = false;
