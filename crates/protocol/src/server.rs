@@ -1,19 +1,16 @@
 //! Events that clients get. Scripts publish most of them as JSON of their own, so these types only describe the payloads.
-//! A test compares the table with the scripts, and tests of the bridge compare real payloads with the types.
+//! A test compares the table with the scripts, and an end-to-end test compares real payloads with the types.
 
 use serde::Deserialize;
 
+use crate::{RoomId, UserId, api::Member, chat::Message, code::Snippet, status::Status, timer::Timer};
+#[cfg(feature = "openapi")]
 use crate::{
-    RoomId, UserId,
-    api::{Member, RoomState},
-    chat::Message,
+    api::RoomState,
     client::{Draining, Expiring},
-    code::Snippet,
     document::DocumentName,
     error::Refusal,
     lobby::RoomCounts,
-    status::Status,
-    timer::Timer,
 };
 
 macro_rules! server_events {
