@@ -1,10 +1,14 @@
-//! Builds the components and the native programs.
+//! Builds the study-room page, the components and the native programs.
 
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{cargo, setup::wasm, shell};
+use crate::{
+    cargo,
+    setup::{node, wasm},
+    shell,
+};
 
 /// Finds the packages of components, one in each folder.
 pub fn packages() -> Result<Vec<String>> {
@@ -35,6 +39,7 @@ pub fn build_all_without_warnings() -> Result<()> {
 }
 
 fn build_all_by(run: fn(&mut Command) -> Result<()>) -> Result<()> {
+    build_page()?;
     println!("Build: components");
     run(&mut components()?)?;
     println!("Build: bridge and tests");
@@ -43,8 +48,15 @@ fn build_all_by(run: fn(&mut Command) -> Result<()>) -> Result<()> {
 
 /// Builds all components.
 pub fn build() -> Result<()> {
+    build_page()?;
     println!("Build: components");
     shell::run(&mut components()?)
+}
+
+/// One component contains the page.
+fn build_page() -> Result<()> {
+    println!("Build: study-room page");
+    node::build_page()
 }
 
 fn components() -> Result<Command> {

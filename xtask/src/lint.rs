@@ -13,6 +13,7 @@ use crate::{
 /// Checks all of it, with warnings denied.
 pub fn run() -> Result<()> {
     ensure_tools()?;
+    node::ensure()?;
     shell::run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
     components::build_all_without_warnings()?;
     lint_javascript()?;
@@ -33,9 +34,10 @@ fn ensure_tools() -> Result<()> {
 
 /// Biome checks rules, formatting and the order of imports. TypeScript checks the types of the packages.
 fn lint_javascript() -> Result<()> {
-    node::ensure()?;
     let biome = std::fs::canonicalize(node::SUITES)?.join("node_modules/.bin/biome");
-    for folder in [node::SUITES, "examples"].into_iter().chain(node::CLIENTS).chain(node::COMPARED) {
+    for folder in
+        [node::SUITES, node::PAGE, "examples"].into_iter().chain(node::CLIENTS).chain(node::COMPARED)
+    {
         println!("Lint: JavaScript in {folder}");
         shell::run(Command::new(&biome).args(["check", "--error-on-warnings"]).current_dir(folder))?;
     }

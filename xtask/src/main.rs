@@ -88,6 +88,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Setup { tests: true } => setup::for_tests()?,
         Command::Build => {
             setup::wasm::ensure()?;
+            setup::node::ensure_for_page()?;
             components::build_all()?;
         }
         Command::Up(up) => up::run(&up)?,

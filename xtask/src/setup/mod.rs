@@ -32,6 +32,7 @@ pub fn for_redis() -> Result<()> {
 pub fn for_running() -> Result<()> {
     println!("Set-up:");
     wasm::ensure()?;
+    node::ensure_for_page()?;
     redis::ensure()
 }
 

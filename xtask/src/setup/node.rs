@@ -1,5 +1,5 @@
-//! Node.js, and the npm packages of the end-to-end tests, of the packages for clients and servers, and of the services
-//! that the benchmark compares with.
+//! Node.js, and the npm packages of the study-room page, of the packages for clients and servers, of the end-to-end tests,
+//! and of the services that the benchmark compares with.
 
 use std::{path::Path, process::Command};
 
@@ -10,8 +10,11 @@ use crate::shell;
 /// Where the suites that run in Node.js lie.
 pub const SUITES: &str = "tests/e2e";
 
-/// The packages in TypeScript for clients and servers.
-pub const CLIENTS: [&str; 3] = ["clients/js", "clients/server", "clients/yjs"];
+/// The packages in TypeScript for clients and servers. The hooks for React need the compiled client, which comes before.
+pub const CLIENTS: [&str; 4] = ["clients/js", "clients/react", "clients/server", "clients/yjs"];
+
+/// The study-room page.
+pub const PAGE: &str = "web";
 
 /// The services that the benchmark compares Rollcall with. Tests run them, too.
 pub const COMPARED: [&str; 2] = ["tests/bench/reference", "tests/bench/colyseus"];
@@ -21,7 +24,13 @@ const OLDEST: u32 = 20;
 /// Makes sure of Node.js and all packages.
 pub fn ensure() -> Result<()> {
     ensure_for_bench()?;
-    [SUITES].into_iter().chain(CLIENTS).try_for_each(ensure_packages)
+    [SUITES, PAGE].into_iter().chain(CLIENTS).try_for_each(ensure_packages)
+}
+
+/// Makes sure of what the study-room page needs.
+pub fn ensure_for_page() -> Result<()> {
+    ensure_node()?;
+    ensure_packages(PAGE)
 }
 
 /// Makes sure of what the benchmark needs.
@@ -32,9 +41,16 @@ pub fn ensure_for_bench() -> Result<()> {
 
 /// Compiles the packages in TypeScript, which checks their types, too.
 pub fn compile_clients() -> Result<()> {
-    CLIENTS.into_iter().try_for_each(|folder| {
-        shell::run_quietly(Command::new("npm").args(["run", "build"]).current_dir(folder))
-    })
+    CLIENTS.into_iter().try_for_each(run_build)
+}
+
+/// Builds the study-room page, and checks its types.
+pub fn build_page() -> Result<()> {
+    run_build(PAGE)
+}
+
+fn run_build(folder: &str) -> Result<()> {
+    shell::run_quietly(Command::new("npm").args(["run", "build"]).current_dir(folder))
 }
 
 fn ensure_node() -> Result<()> {

@@ -74,9 +74,11 @@ fn node_tests() -> Result<Command> {
     Ok(node)
 }
 
-/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the packages.
+/// Where files of tests in Node.js lie: the end-to-end suites, and the unit tests of the packages and of the
+/// study-room page.
 fn folders_of_node_tests() -> Vec<String> {
-    let packages = setup::node::CLIENTS.into_iter().map(|folder| format!("{folder}/tests"));
+    let packages =
+        [setup::node::PAGE].into_iter().chain(setup::node::CLIENTS).map(|folder| format!("{folder}/tests"));
     std::iter::once(format!("{}/suites", setup::node::SUITES)).chain(packages).collect()
 }
 

@@ -84,7 +84,8 @@ struct Processes {
 impl Processes {
     fn start(up: &Up, spin: Option<&Spin>, folder: &Path, secrets: &Secrets) -> Result<Self> {
         let redis = Redis::find_or_start(folder)?;
-        let start_app = |spin: &Spin| Child::start("spin", spin.command(up.app_port, &redis, secrets));
+        let start_app =
+            |spin: &Spin| Child::start("spin", spin.command(up.port, up.app_port, &redis, secrets));
         let app = spin.map(start_app).transpose()?;
         let bridge = Child::start("the bridge", bridge_command(up, &redis, secrets)?)?;
         Ok(Self { bridge, app, redis })
@@ -158,6 +159,10 @@ fn wait_until(
     Ok(Waited::Enough)
 }
 
+fn page_origin(up: &Up) -> String {
+    format!("http://127.0.0.1:{}", up.app_port)
+}
+
 fn bridge_url(up: &Up, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", up.port)
 }
@@ -174,6 +179,8 @@ fn ensure_free(port: u16, flag: &str) -> Result<()> {
 fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> {
     let mut command = Command::new(shell::target_folder()?.join("debug/rollcall"));
     command.args(["bridge", "--listen", &format!("127.0.0.1:{}", up.port)]);
+    // The app serves the study-room page, which has another origin than the bridge.
+    command.args(["--origin", &page_origin(up)]);
     if up.spin {
         command.args(["--app", &format!("http://127.0.0.1:{}", up.app_port)]);
     } else {
@@ -182,7 +189,7 @@ fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> 
     command
         .env("ROLLCALL_REDIS_URL", redis.url.as_str())
         .env("ROLLCALL_BRIDGE_SECRET", &secrets.bridge_secret);
-    command.envs(variables(redis, secrets));
+    command.envs(variables(up.port, redis, secrets));
     Ok(command)
 }
 
@@ -190,7 +197,7 @@ fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> 
 const FEATURES: &str = "SPIN_VARIABLE_FEATURES";
 
 /// The app's variables, which Spin and the host read from the environment.
-fn variables(redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 8] {
+fn variables(port: u16, redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 9] {
     let (scheme, credentials, address) = redis.parts();
     [
         ("SPIN_VARIABLE_REDIS_SCHEME", scheme),
@@ -201,6 +208,7 @@ fn variables(redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 8] {
         ("SPIN_VARIABLE_BRIDGE_SECRETS", secrets.bridge_secret.clone()),
         ("SPIN_VARIABLE_JWT_KEYS", secrets.jwt_keys()),
         ("SPIN_VARIABLE_OPERATOR_TOKENS", secrets.operator_token.clone()),
+        ("SPIN_VARIABLE_BRIDGE_URL", format!("http://127.0.0.1:{port}")),
     ]
 }
 
@@ -214,9 +222,17 @@ fn announce(up: &Up, redis: &Redis, secrets: &Secrets, ends_at: String) -> Resul
         "  App         http://127.0.0.1:{app_port}          PUT /rooms/{{id}} with the operator's token"
     );
     println!("  Redis       {address}");
+    println!("\n  Open the room in a browser, as each of them in a window of its own:");
+    let tokens = session::MEMBERS
+        .map(|user| secrets.client_token(user).map(|token| (user, token)))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    for (user, token) in &tokens {
+        println!("  {user:<6} {}/#room={}&token={token}", page_origin(up), session::ROOM);
+    }
     println!();
-    for user in session::MEMBERS {
-        println!("  token for {user:<6} {}", secrets.client_token(user)?);
+    for (user, token) in &tokens {
+        println!("  token for {user:<6} {token}");
     }
     println!("  operator token   {}", secrets.operator_token);
     println!("\nCtrl-C stops everything.");

@@ -41,11 +41,11 @@ impl Spin {
     }
 
     /// Builds the command that runs the app.
-    pub fn command(&self, port: u16, redis: &Redis, secrets: &Secrets) -> Command {
+    pub fn command(&self, bridge_port: u16, port: u16, redis: &Redis, secrets: &Secrets) -> Command {
         let manifest = if self.has_cron { "spin.toml" } else { WITHOUT_CRON };
         let mut command = Command::new("spin");
         command.args(["up", "--from", manifest, "--listen", &format!("127.0.0.1:{port}")]);
-        command.envs(variables(redis, secrets));
+        command.envs(variables(bridge_port, redis, secrets));
         command
     }
 }

@@ -48,5 +48,6 @@ fn no_component_imports_more_of_spin_than_it_needs() {
     assert_eq!(spin_imports("code"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("lobby"), [REDIS, VARIABLES]);
     assert_eq!(spin_imports("sweep_http"), [REDIS, VARIABLES]);
+    assert_eq!(spin_imports("web"), [VARIABLES]);
     assert_eq!(spin_imports("api"), [KEY_VALUE, POSTGRES, REDIS, VARIABLES]);
 }

@@ -1,0 +1,147 @@
+// The code that the members share.
+
+import type { SharedSnippet } from '@rollcall/client';
+import { useCode, useSelf } from '@rollcall/react';
+import { lazy, Suspense } from 'preact/compat';
+import { useEffect, useState } from 'preact/hooks';
+
+import { useAttempt } from '../room/toasts.js';
+import type { Texts } from '../texts/en.js';
+import { useLanguage } from '../texts/language.js';
+
+// CodeMirror and Yjs are larger than the rest of the page.
+const Editor = lazy(() => import('./editor.js'));
+
+const LANGUAGES = ['javascript', 'python', 'text'] as const;
+
+export function CodePanel() {
+  const { snippets, hasCode, isCurrent } = useCode();
+  const { texts } = useLanguage();
+  const [chosen, setChosen] = useState<number | null>(null);
+  const [isSharing, setSharing] = useState(false);
+  if (!hasCode || (!isCurrent && snippets.length === 0)) return null;
+  const shown = snippets.find(({ number }) => number === chosen) ?? snippets.at(-1);
+  return (
+    <section class="code" aria-labelledby="code-title">
+      <header class="code-header">
+        <h2 id="code-title">{texts.code}</h2>
+        <div class="snippets">
+          {snippets.map((snippet) => (
+            <button
+              key={snippet.number}
+              type="button"
+              aria-pressed={snippet === shown}
+              onClick={() => setChosen(snippet.number)}
+            >
+              <bdi>{titleOf(snippet, texts)}</bdi>
+            </button>
+          ))}
+        </div>
+        <button type="button" class="quiet" aria-expanded={isSharing} onClick={() => setSharing(!isSharing)}>
+          {texts.snippets.share}
+        </button>
+      </header>
+      {isSharing && (
+        <ShareForm
+          done={(number) => {
+            setSharing(false);
+            setChosen(number);
+          }}
+        />
+      )}
+      {shown ? <Snippet key={shown.number} snippet={shown} /> : <p class="empty">{texts.snippets.empty}</p>}
+    </section>
+  );
+}
+
+const titleOf = ({ title, userName }: SharedSnippet, texts: Texts) => title ?? texts.snippets.untitled(userName);
+
+function ShareForm({ done }: { done: (number: number | null) => void }) {
+  const { share } = useCode();
+  const attempt = useAttempt();
+  const { snippets } = useLanguage().texts;
+  const [title, setTitle] = useState('');
+  const [language, setLanguage] = useState<string>('javascript');
+  return (
+    <form
+      class="share-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const named = title.trim() ? { title: title.trim() } : {};
+        attempt(
+          share({ text: '', language, editors: 'together', ...named }).then((made) => done(made?.number ?? null)),
+        );
+      }}
+    >
+      <input
+        aria-label={snippets.title}
+        placeholder={snippets.title}
+        value={title}
+        maxLength={80}
+        dir="auto"
+        onInput={({ currentTarget }) => setTitle(currentTarget.value)}
+      />
+      <select
+        aria-label={snippets.programming}
+        value={language}
+        onChange={({ currentTarget }) => setLanguage(currentTarget.value)}
+      >
+        {LANGUAGES.map((name) => (
+          <option key={name} value={name}>
+            {snippets.languages[name]}
+          </option>
+        ))}
+      </select>
+      <button type="submit" class="primary">
+        {snippets.create}
+      </button>
+    </form>
+  );
+}
+
+function Snippet({ snippet }: { snippet: SharedSnippet }) {
+  const { close } = useCode();
+  const { self, isLeader } = useSelf();
+  const attempt = useAttempt();
+  const { texts } = useLanguage();
+  const { snippets } = texts;
+  const mayClose = isLeader || String(snippet.userId) === String(self?.userId);
+  return (
+    <div class="snippet">
+      {snippet.editors === 'together' ? (
+        <Suspense fallback={<p class="empty">{snippets.loading}</p>}>
+          <Editor number={snippet.number} language={snippet.language} label={titleOf(snippet, texts)} />
+        </Suspense>
+      ) : (
+        <Listing snippet={snippet} />
+      )}
+      <footer class="snippet-footer fine">
+        <bdi>{snippets.by(snippet.userName)}</bdi>
+        {mayClose && (
+          <button type="button" class="link" onClick={() => attempt(close(snippet.number))}>
+            {snippets.close}
+          </button>
+        )}
+      </footer>
+    </div>
+  );
+}
+
+/** A snippet that is not edited together. */
+function Listing({ snippet: { number, version, text } }: { snippet: SharedSnippet }) {
+  const { get } = useCode();
+  const attempt = useAttempt();
+  const { snippets } = useLanguage().texts;
+  useEffect(() => {
+    if (text === undefined) attempt(get(number));
+  }, [number, version, text === undefined]);
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: people who use a keyboard scroll the text. */}
+      <pre class="listing" tabIndex={0}>
+        <code>{text ?? snippets.loading}</code>
+      </pre>
+      <p class="fine">{snippets.readOnly}</p>
+    </>
+  );
+}

@@ -1,0 +1,108 @@
+// Who is here.
+
+import type { Member, Status } from '@rollcall/client';
+import { useMembers, useSelf } from '@rollcall/react';
+import { memo } from 'preact/compat';
+import { useEffect, useState } from 'preact/hooks';
+
+import { useLanguage } from '../texts/language.js';
+import { useAttempt } from './toasts.js';
+
+const STATUSES = ['focusing', 'break', 'away'] as const satisfies readonly Status[];
+
+export function MembersPanel() {
+  const { members, count, leaderId } = useMembers();
+  const { self, hasStatus } = useSelf();
+  const language = useLanguage();
+  const { texts } = language;
+  const number = language.number(count);
+  return (
+    <section class="panel people" aria-labelledby="people-title">
+      <h2 id="people-title">{texts.people}</h2>
+      <p class="fine">{members ? texts.members.count(count, number) : texts.members.unlisted(count, number)}</p>
+      {self && hasStatus && <OwnStatus self={self} />}
+      {members && (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: people who use a keyboard scroll the list.
+        <ul class="members" tabIndex={0} aria-labelledby="people-title">
+          {members.map((member) => (
+            <Row
+              key={String(member.userId)}
+              member={member}
+              isSelf={String(member.userId) === String(self?.userId)}
+              isLeader={leaderId !== null && String(member.userId) === String(leaderId)}
+            />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+const Row = memo(({ member, isSelf, isLeader }: { member: Member; isSelf: boolean; isLeader: boolean }) => {
+  const { members, session } = useLanguage().texts;
+  const { userName, state, status, goal } = member;
+  const isAway = state === 'reconnecting';
+  return (
+    <li class="member" data-state={state} data-status={status}>
+      <span class="dot" aria-hidden="true" />
+      <span class="who">
+        <bdi class="name">{userName}</bdi>
+        {isSelf && <span class="tag">{session.you}</span>}
+        {isLeader && <span class="tag">{members.leader}</span>}
+      </span>
+      <span class="what">
+        {isAway ? members.reconnecting : status ? members.statuses[status] : ''}
+        {goal && (
+          <>
+            {(isAway || status) && ' · '}
+            <bdi>{goal}</bdi>
+          </>
+        )}
+      </span>
+    </li>
+  );
+});
+
+function OwnStatus({ self: { status, goal = '' } }: { self: Member }) {
+  const { update } = useSelf();
+  const attempt = useAttempt();
+  const { members } = useLanguage().texts;
+  const [text, setText] = useState(goal);
+  // Another window of the same user may have changed it.
+  useEffect(() => setText(goal), [goal]);
+  return (
+    <div class="own-status">
+      <fieldset class="choices" aria-label={members.yourStatus}>
+        {STATUSES.map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={status === name}
+            data-status={name}
+            onClick={() => attempt(update({ status: status === name ? null : name }))}
+          >
+            {members.statuses[name]}
+          </button>
+        ))}
+      </fieldset>
+      <form
+        class="goal"
+        onSubmit={(event) => {
+          event.preventDefault();
+          attempt(update({ goal: text.trim() || null }));
+        }}
+      >
+        <input
+          aria-label={members.goal}
+          placeholder={members.goalHint}
+          value={text}
+          maxLength={80}
+          dir="auto"
+          autocomplete="off"
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+        />
+        {text.trim() !== goal && <button type="submit">{members.save}</button>}
+      </form>
+    </div>
+  );
+}
