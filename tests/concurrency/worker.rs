@@ -114,7 +114,8 @@ impl Worker {
         }
     }
 
-    /// Writes a message over a connection of this or another thread. Few ids, so that threads send the same message again.
+    /// Writes a message over a connection of this or another thread, sometimes twice. Few ids, so that threads send the same
+    /// message again, too.
     async fn write(&mut self, room: usize) {
         let Some((_, earlier)) = self.caller.harness.rooms[room].pool.pick(&mut self.random) else { return };
         let number = self.random.u8(..4);
@@ -123,6 +124,9 @@ impl Worker {
         let action = ChatAction::Send { text };
         let command = ChatCommand { membership: membership(earlier), command_id, action };
         self.caller.write(room, &command).await;
+        if self.random.u8(..4) == 0 {
+            self.caller.write(room, &command).await;
+        }
     }
 
     /// Joins with the resume token of an earlier entry.

@@ -344,7 +344,8 @@ mod tests {
             .unwrap()
             .values()
             .filter(|component| {
-                format!("{:?}", component["allowed_outbound_hosts"]).contains("redis_address")
+                let hosts = component.get("allowed_outbound_hosts");
+                hosts.is_some_and(|hosts| format!("{hosts:?}").contains("redis_address"))
             })
             .map(|component| {
                 ["redis_url", "redis_prefix", "redis_database", "redis_nodes"]
