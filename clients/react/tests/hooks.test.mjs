@@ -23,6 +23,8 @@ for (const [name, alias] of Object.entries(REACTS)) {
   await build({
     entryPoints: [join(here, 'hooks.mjs')],
     outfile,
+    // From there, packages under other names are found.
+    absWorkingDir: here,
     bundle: true,
     platform: 'node',
     format: 'esm',
