@@ -19,6 +19,7 @@ export class Harness {
   /** `settings` apply to each bridge. The first bridge runs the app, and the others call it over HTTP. */
   static async start({ bridges = 1, persistent = false, ...settings } = {}) {
     const harness = new Harness();
+    harness.settings = settings;
     try {
       harness.redis = await Redis.start({ persistent });
       for (let i = 0; i < bridges; i += 1) {
@@ -31,6 +32,13 @@ export class Harness {
       throw error;
     }
     return harness;
+  }
+
+  /** Kills the app, with the bridge that runs it, and starts both again. */
+  async restartApp() {
+    const appListen = new URL(this.appUrl).host;
+    await this.bridges[0].child.kill('SIGKILL');
+    this.bridges[0] = await Bridge.start({ redis: this.redis, appListen, ...this.settings });
   }
 
   /** The URL of the app's own routes. */

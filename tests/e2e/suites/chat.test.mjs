@@ -269,7 +269,7 @@ describe('chat while servers are killed', { timeout: 900_000 }, () => {
     }
   }
 
-  test('no message is lost or doubled when bridges and Redis die', async () => {
+  test('no message is lost or doubled when bridges, the app and Redis die', async () => {
     const harness = await Harness.start({ persistent: true, variables: FEATURES });
     try {
       const room = await harness.room({ duplicates: 'share' });
@@ -300,6 +300,7 @@ describe('chat while servers are killed', { timeout: 900_000 }, () => {
         await killed.child.kill('SIGKILL');
         await harness.redis.crash();
         await harness.redis.restart();
+        await harness.restartApp();
       }
       isOver = true;
       await done;

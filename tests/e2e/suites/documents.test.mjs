@@ -323,8 +323,8 @@ describe('documents while servers are killed', { timeout: 900_000 }, () => {
   const WRITERS = { kim: 'Socket.IO', ali: 'WebSocket', ben: 'WebSocket' };
   const ROUNDS = 2;
 
-  test('nothing that was typed is lost when bridges and Redis die, and all see the same', async (t) => {
-    const harness = await Harness.start({ persistent: true, variables: FEATURES });
+  test('nothing that was typed is lost when bridges, the app and Redis die, and all see the same', async (t) => {
+    const harness = await Harness.start({ bridges: 2, persistent: true, variables: FEATURES });
     const editors = await Editors.start();
     const startBridge = async () => {
       const bridge = await Bridge.start({ redis: harness.redis, app: harness.appUrl, variables: FEATURES });
@@ -334,7 +334,7 @@ describe('documents while servers are killed', { timeout: 900_000 }, () => {
     };
     try {
       const room = await harness.room();
-      const lea = await harness.webSocket('lea');
+      const lea = await harness.webSocket('lea', { bridge: 1 });
       await lea.enter(room);
       const number = await share(lea);
       await open(lea, number);
@@ -361,12 +361,14 @@ describe('documents while servers are killed', { timeout: 900_000 }, () => {
         await harness.redis.restart();
         await lea.next('document:missed', (event) => event.number === number);
         await goOn();
+        await harness.restartApp();
+        await goOn();
       }
       const written = (await Promise.all(editors.all.map((editor) => editor.call('stopWriting')))).flat();
       const text = await converge(editors.all);
       assert.deepEqual(text.trim().split('\n').sort(), written.sort(), 'each line once');
       assert.equal(textOf((await open(lea, number)).doc), text, 'who comes later gets the same');
-      t.diagnostic(`${written.length} lines, ${ROUNDS} bridges and ${ROUNDS} times Redis killed`);
+      t.diagnostic(`${written.length} lines, ${ROUNDS} times a bridge, Redis and the app killed`);
     } finally {
       await editors.stop();
       await harness.stop();
