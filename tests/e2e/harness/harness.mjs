@@ -6,6 +6,7 @@ import { Bridge, OPERATOR_TOKEN } from './bridge.mjs';
 import { Redis } from './redis.mjs';
 import { SocketIoMember } from './socket-io.mjs';
 import { tokenFor } from './tokens.mjs';
+import { until } from './wait.mjs';
 import { WebSocketMember } from './websocket.mjs';
 
 export const MINUTE = 60_000;
@@ -87,6 +88,23 @@ export class Harness {
   /** A connected client of either kind. */
   connect(transport, user, options) {
     return transport === 'Socket.IO' ? this.socketIo(user, options) : this.webSocket(user, options);
+  }
+
+  /** A client in a room and the data of its join, as soon as it is let in: after an outage, it is refused for a moment. */
+  async enterAfterOutage(transport, user, room, options) {
+    let [member, refusal] = [];
+    const attempt = async () => {
+      try {
+        member ??= await this.connect(transport, user, options);
+        const { code, data } = await member.join(room);
+        refusal = code;
+        return data;
+      } catch (error) {
+        [member, refusal] = [undefined, error];
+      }
+    };
+    const data = await until(attempt, () => `${user} is let in: ${refusal}`);
+    return [member, data];
   }
 
   /** A client that no token is made for and whose connection is not awaited. */

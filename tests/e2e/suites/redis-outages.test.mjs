@@ -54,7 +54,7 @@ describe('Redis outages', { timeout: 900_000 }, () => {
       // Redis runs the joins when it continues, although the app has given up on them.
       for (const member of waiting) await again(() => member.join(room));
       await again(() => lea.leave());
-      const { data } = await (await harness.connect(transport, 'bo')).join(room);
+      const [, data] = await harness.enterAfterOutage(transport, 'bo', room);
       const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
       assert.deepEqual(present, ['ali present', 'bo present', 'kim present'], 'refused joins left no ghost');
     });
@@ -129,7 +129,7 @@ describe('Redis outages', { timeout: 900_000 }, () => {
     await harness.redis.restart();
 
     for (const [n, ack] of first.entries()) if (!ack.success) await again(() => members[n].join(room));
-    const { data } = await again(async () => (await harness.socketIo('lea')).join(room));
+    const [, data] = await harness.enterAfterOutage('Socket.IO', 'lea', room);
     const present = data.members.map(({ userId, state }) => `${userId} ${state}`).sort();
     assert.deepEqual(present, [...users, 'observer', 'lea'].map((user) => `${user} present`).sort());
     t.diagnostic(

@@ -20,10 +20,14 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
     await proxy?.stop();
   });
 
-  const joins = () => proxy.to(JOIN).map(({ body }) => body);
-  /** The entries in all disconnects that the app got, single or in batches. */
-  const disconnected = () =>
-    proxy.to('/events/disconnect').flatMap(({ body }) => [body].flat().map((event) => (event.data ?? event).entryId));
+  /** The events in all calls to a path, which may bring several of them, in this room: members of others stay. */
+  const eventsTo = (path, room) =>
+    proxy
+      .to(path)
+      .flatMap(({ body }) => [body].flat().map((event) => event.data ?? event))
+      .filter(({ roomId }) => roomId === room);
+  const joins = (room) => eventsTo(JOIN, room);
+  const disconnected = (room) => eventsTo('/events/disconnect', room).map(({ entryId }) => entryId);
 
   /** Lea on the first bridge, and kim on the second one, which cannot reach the app until its lease has run out. */
   async function cutOff(room, transport) {
@@ -54,17 +58,17 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
     test(`an entry that ended before its response arrived is replaced by another (${transport})`, async () => {
       const room = await harness.room();
       const [lea, kim] = await cutOff(room, transport);
-      const before = joins().length;
+      const before = joins(room).length;
       proxy.does = ({ path }) => (path === JOIN ? LOSE : PASS);
       proxy.isBroken = false;
-      await until(() => joins().length > before, 'the bridge rejoins kim');
-      const ended = joins()[before];
+      await until(() => joins(room).length > before, 'the bridge rejoins kim');
+      const ended = joins(room)[before];
       await lea.next('room:participantReconnected');
       await disconnect(room, ended.entryId);
       await lea.next('room:participantReconnecting');
       proxy.does = () => PASS;
       assert.equal((await lea.next('room:participantReconnected', undefined, 60_000)).userId, 'kim');
-      assert.notEqual(joins().at(-1).entryId, ended.entryId);
+      assert.notEqual(joins(room).at(-1).entryId, ended.entryId);
       assert.equal((await kim.leave()).success, true, 'through the same socket as before');
     });
   }
@@ -75,17 +79,17 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
       const lea = await harness.socketIo('lea');
       await lea.enter(room);
       const kim = await harness.connect(transport, 'kim', { bridge: 1 });
-      const before = joins().length;
+      const before = joins(room).length;
       proxy.does = ({ path }) => (path === JOIN ? LOSE : PASS);
       const entering = kim.enter(room);
       await lea.next('room:participantsChanged');
-      const { entryId } = joins()[before];
+      const { entryId } = joins(room)[before];
       await disconnect(room, entryId);
       await lea.next('room:participantReconnecting');
       proxy.does = () => PASS;
       assert.equal((await entering).recovered, true);
       assert.equal((await lea.next('room:participantReconnected')).userId, 'kim');
-      assert.notEqual(joins().at(-1).entryId, entryId);
+      assert.notEqual(joins(room).at(-1).entryId, entryId);
       assert.equal(await state(room, 'kim'), 'present');
     });
   }
@@ -93,13 +97,13 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
   test('a refused rejoin leaves neither entry behind', async () => {
     const room = await harness.room();
     const [, kim] = await cutOff(room, 'WebSocket');
-    const before = joins().length;
+    const before = joins(room).length;
     proxy.does = ({ path }) => (path === JOIN ? refuse('NOT_A_MEMBER', 403) : PASS);
     proxy.isBroken = false;
     assert.deepEqual(await kim.closed, { code: 4409, reason: 'NOT_A_MEMBER' });
-    const { entryId, replaces } = joins()[before];
+    const { entryId, replaces } = joins(room)[before];
     await until(
-      () => [entryId, replaces].every((entry) => disconnected().includes(entry)),
+      () => [entryId, replaces].every((entry) => disconnected(room).includes(entry)),
       'the app gets the disconnects of both',
     );
   });
@@ -107,17 +111,17 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
   test('a member who is removed at the end of a session is not in the next session', async () => {
     const room = await harness.room();
     const [lea, kim] = await cutOff(room, 'WebSocket');
-    const before = joins().length;
+    const before = joins(room).length;
     proxy.does = ({ path }) => (path === JOIN ? HOLD : PASS);
     proxy.isBroken = false;
-    await until(() => joins().length > before, 'the bridge rejoins kim');
+    await until(() => joins(room).length > before, 'the bridge rejoins kim');
     assert.ok((await harness.api('POST', `/rooms/${room}/end`)).ok);
     await lea.next('room:ended');
     await harness.define(room);
     proxy.does = () => PASS;
     proxy.release();
     assert.deepEqual(await kim.closed, { code: 4410, reason: 'room:ended' });
-    await until(() => disconnected().includes(joins()[before].entryId), 'the app gets the disconnect');
+    await until(() => disconnected(room).includes(joins(room)[before].entryId), 'the app gets the disconnect');
     await until(async () => (await state(room, 'kim')) !== 'present', 'kim is not present');
   });
 
@@ -126,16 +130,16 @@ describe('rejoin after lease loss', { timeout: 900_000 }, () => {
     const lea = await harness.socketIo('lea');
     await lea.enter(room);
     const kim = await harness.webSocket('kim', { bridge: 1 });
-    const before = joins().length;
+    const before = joins(room).length;
     proxy.does = ({ path }) => {
       if (path !== JOIN) return PASS;
-      return joins().length === before + 1 ? HOLD : refuse('ROOM_FULL', 409);
+      return joins(room).length === before + 1 ? HOLD : refuse('ROOM_FULL', 409);
     };
     assert.equal((await kim.join(room)).code, 'ROOM_FULL');
     proxy.does = () => PASS;
     proxy.release();
     await until(async () => (await state(room, 'kim')) !== 'present', 'kim is not present', 60_000);
-    await until(() => disconnected().includes(joins()[before].entryId), 'the app gets the disconnect');
+    await until(() => disconnected(room).includes(joins(room)[before].entryId), 'the app gets the disconnect');
     await kim.enter(room);
     assert.equal(await state(room, 'kim'), 'present');
   });

@@ -120,8 +120,7 @@ describe('timer', { timeout: 900_000 }, () => {
     await harness.redis.crash();
     await harness.redis.restart();
     await harness.redis.advance(40 * MINUTE);
-    const kim = await harness.socketIo('kim');
-    const ack = await kim.enter(room);
+    const [, ack] = await harness.enterAfterOutage('Socket.IO', 'kim', room);
     assert.deepEqual(
       [ack.timer.phase, ack.timer.cycle, ack.timer.startedAt],
       ['focus', 2, timer.startedAt + 30 * MINUTE],
