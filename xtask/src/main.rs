@@ -15,6 +15,7 @@ mod simulate;
 mod soak;
 mod test;
 mod up;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -50,13 +51,14 @@ enum Command {
     Bench(bench::Bench),
     /// Set up, build, and run the scripts for up to millions of simulated members, with what saturates first.
     Simulate(simulate::Simulate),
+    /// Set up, build, and upgrade an earlier revision to this one while members are in their rooms.
+    Upgrade(upgrade::Upgrade),
     /// Set up, build, and fuzz the parsers.
     Fuzz(fuzz::Fuzz),
     /// Change the rules one at a time, and run the tests that should notice.
     Mutants(mutants::Mutants),
     /// Check formatting, lints and dependencies.
     Lint,
-    /// Write the descriptions of the protocol and the types in TypeScript from the code.
     /// Write the descriptions of the protocol and the types in TypeScript from the code.
     Describe {
         /// Also make the description of events the one that later changes are compared with.
@@ -96,6 +98,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Soak(soak) => is_ok = soak::run(&soak)?,
         Command::Bench(bench) => is_ok = bench::run(&bench)?,
         Command::Simulate(simulate) => is_ok = simulate::run(&simulate)?,
+        Command::Upgrade(upgrade) => is_ok = upgrade::run(&upgrade)?,
         Command::Fuzz(fuzz) => {
             let (passed, failed) = fuzz::run(&fuzz)?;
             println!("\n{passed} passed, {failed} failed");

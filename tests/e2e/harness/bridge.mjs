@@ -9,7 +9,8 @@ import { JWT_KEYS } from './tokens.mjs';
 import { until } from './wait.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const BINARY = process.env.ROLLCALL_BINARY ?? `${ROOT}target/debug/rollcall`;
+const binaryIn = (checkout) => `${checkout}/target/debug/rollcall`;
+const BINARY = process.env.ROLLCALL_BINARY ?? binaryIn(ROOT);
 
 const MANIFEST = process.env.ROLLCALL_MANIFEST ?? 'spin.toml';
 
@@ -24,7 +25,7 @@ export class Bridge {
    * `app`: the URL of an app in another process; without it, the bridge runs the app itself.
    * `variables`: environment variables beyond the defaults. `listen` and `appListen`: addresses of an earlier
    * bridge that this one takes over. `metrics`: whether to serve metrics, or the address of an earlier bridge for them. `openFiles`: limit of open files.
-   * `manifest`: the path of the app's manifest.
+   * `manifest`: the path of the app's manifest. `checkout`: the folder of another release, which is built.
    */
   static async start({
     redis,
@@ -36,16 +37,17 @@ export class Bridge {
     metrics = false,
     openFiles,
     manifest = MANIFEST,
+    checkout,
   }) {
     const bridge = new Bridge();
-    const line = [BINARY, 'bridge', '--listen', listen ?? (await reserveAddress())];
+    const line = [checkout ? binaryIn(checkout) : BINARY, 'bridge', '--listen', listen ?? (await reserveAddress())];
     if (app) line.push('--app', app);
     else line.push('--app', manifest, '--app-listen', appListen ?? (await reserveAddress()));
     if (metrics) line.push('--metrics-listen', metrics === true ? await reserveAddress() : metrics);
     line.push(...flags);
     const [command, ...args] = openFiles ? ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, ...line] : line;
     bridge.child = new Child(command, args, {
-      cwd: ROOT,
+      cwd: checkout ?? ROOT,
       env: {
         PATH: process.env.PATH,
         RUST_LOG: process.env.RUST_LOG ?? 'info',
