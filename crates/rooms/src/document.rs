@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use rollcall_protocol::{ErrorCode, Refusal, document::TEXT};
 use serde::de::IgnoredAny;
 use yrs::{
-    ClientID, Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, Transact, Update,
+    Doc, GetString, ReadTxn, StateVector, Text, Transact, Update,
     encoding::read::{Cursor, Read},
     sync::AwarenessUpdate,
     updates::decoder::Decode,
@@ -79,8 +79,7 @@ pub fn merge(updates: &[String]) -> Merged {
 }
 
 fn new_document() -> Doc {
-    let client_id = ClientID::new(FIRST_EDITOR);
-    Doc::with_options(Options { client_id, offset_kind: OffsetKind::Utf16, ..Options::default() })
+    Doc::with_client_id(FIRST_EDITOR)
 }
 
 /// Reads an update. Yjs makes space for as many editors as an update claims to have before it reads them, so a few bytes
@@ -96,11 +95,14 @@ fn decode<T: Decode>(update: &[u8]) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use yrs::{ClientID, OffsetKind, Options};
+
     use super::*;
 
-    /// An editor of a document that holds a state already.
+    /// An editor of a document that holds a state already. Like a browser, it counts in units of UTF-16.
     fn editor(id: u64, state: &[u8]) -> Doc {
-        let editor = Doc::with_client_id(id);
+        let (client_id, offset_kind) = (ClientID::new(id), OffsetKind::Utf16);
+        let editor = Doc::with_options(Options { client_id, offset_kind, ..Options::default() });
         editor.get_or_insert_text(TEXT);
         editor.transact_mut().apply_update(Update::decode_v1(state).unwrap()).unwrap();
         editor
@@ -125,6 +127,14 @@ mod tests {
             assert_eq!(state, first_state(text));
             assert_eq!(merge_all(&[&state]).text, text);
         }
+    }
+
+    #[test]
+    fn editors_type_between_characters_of_any_size() {
+        let state = first_state("가\u{1f600}나");
+        let editor = editor(11, &state);
+        let updates = [insert(&editor, 3, "b"), insert(&editor, 1, "a")];
+        assert_eq!(merge_all(&[&updates[0], &state, &updates[1]]).text, "가a\u{1f600}b나");
     }
 
     #[test]
