@@ -205,7 +205,180 @@ fn find_tag<'a>(name: &str, arguments: &[&'a [u8]]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, collections::VecDeque};
+
+    use futures_util::FutureExt;
+
     use super::*;
+
+    const CONFIGURED: &str = "configured";
+
+    /// Servers that reply as they are told, and otherwise with "OK".
+    #[derive(Default)]
+    struct Servers {
+        replies: RefCell<VecDeque<RedisError>>,
+        /// What reached which server.
+        log: RefCell<Vec<String>>,
+        pauses: Cell<u32>,
+    }
+
+    impl Network for Servers {
+        type Connection = String;
+
+        async fn connect(&self, node: Option<&str>) -> Result<String, RedisError> {
+            let node = node.unwrap_or(CONFIGURED).to_owned();
+            self.log.borrow_mut().push(format!("connect {node}"));
+            Ok(node)
+        }
+
+        async fn execute(&self, node: &String, name: &str, _: &[&[u8]]) -> Result<Vec<Vec<u8>>, RedisError> {
+            self.log.borrow_mut().push(format!("{name} {node}"));
+            match self.replies.borrow_mut().pop_front() {
+                Some(error) => Err(error),
+                None => Ok(vec![b"OK".to_vec()]),
+            }
+        }
+
+        async fn pause(&self) {
+            self.pauses.set(self.pauses.get() + 1);
+        }
+    }
+
+    impl Client<Servers> {
+        /// Runs a command while the servers reply with these errors at first. Returns the reply, and what reached which
+        /// server.
+        fn runs(
+            &self,
+            name: &str,
+            may_run_twice: bool,
+            errors: &[RedisError],
+        ) -> (Result<Vec<Vec<u8>>, RedisError>, String) {
+            self.network.replies.replace(errors.iter().cloned().collect());
+            let reply = self.run(name, &[b"rollcall:{7}:room"], may_run_twice).now_or_never().unwrap();
+            (reply, self.network.log.take().join(", "))
+        }
+    }
+
+    fn client() -> Client<Servers> {
+        Client::new(Servers::default())
+    }
+
+    fn ok() -> Result<Vec<Vec<u8>>, RedisError> {
+        Ok(vec![b"OK".to_vec()])
+    }
+
+    fn moved() -> RedisError {
+        RedisError::Moved("other".to_owned())
+    }
+
+    fn failed() -> RedisError {
+        RedisError::Failed("no reply".to_owned())
+    }
+
+    fn unreachable() -> RedisError {
+        RedisError::Unreachable("refused".to_owned())
+    }
+
+    #[test]
+    fn a_connection_is_opened_for_the_first_command_and_kept() {
+        let client = client();
+        assert!(!client.is_connected());
+        assert_eq!(client.runs("GET", true, &[]), (ok(), "connect configured, GET configured".to_owned()));
+        assert!(client.is_connected());
+        assert_eq!(client.runs("GET", true, &[]), (ok(), "GET configured".to_owned()));
+        client.disconnect();
+        assert!(!client.is_connected());
+    }
+
+    #[test]
+    fn commands_go_where_the_keys_have_moved_and_stay_there() {
+        let client = client();
+        let (reply, log) = client.runs("GET", true, &[moved()]);
+        assert_eq!(
+            (reply, log.as_str()),
+            (ok(), "connect configured, GET configured, connect other, GET other")
+        );
+        assert_eq!(client.runs("GET", true, &[]), (ok(), "GET other".to_owned()));
+        assert_eq!(client.network.pauses.get(), 0);
+    }
+
+    #[test]
+    fn the_configured_address_knows_where_the_keys_of_a_lost_node_are() {
+        let client = client();
+        drop(client.runs("GET", true, &[moved()]));
+        assert_eq!(
+            client.runs("GET", true, &[unreachable()]),
+            (ok(), "GET other, GET configured".to_owned())
+        );
+        assert_eq!(client.runs("GET", true, &[]), (ok(), "GET configured".to_owned()));
+    }
+
+    #[test]
+    fn a_node_answers_while_the_configured_address_is_away() {
+        let client = client();
+        drop(client.runs("GET", true, &[moved()]));
+        client.network.replies.replace(VecDeque::from([unreachable()]));
+        let reply = client.run("PUBLISH", &[b"no tag"], true).now_or_never().unwrap();
+        assert_eq!(
+            (reply, client.network.log.take().join(", ")),
+            (ok(), "PUBLISH configured, PUBLISH other".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_command_runs_again_over_a_new_connection_if_the_kept_one_is_broken() {
+        let client = client();
+        drop(client.runs("GET", true, &[]));
+        assert_eq!(
+            client.runs("GET", true, &[failed()]),
+            (ok(), "GET configured, connect configured, GET configured".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_command_that_may_run_once_follows_a_command_that_changes_nothing() {
+        let client = client();
+        drop(client.runs("GET", true, &[]));
+        assert_eq!(
+            client.runs("EVAL", false, &[failed()]),
+            (ok(), "TIME configured, connect configured, EVAL configured".to_owned())
+        );
+        client.disconnect();
+        assert_eq!(
+            client.runs("EVAL", false, &[failed()]),
+            (Err(failed()), "connect configured, EVAL configured".to_owned()),
+            "nobody knows whether the command has run"
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_a_replica_now_is_looked_up_anew() {
+        let client = client();
+        assert_eq!(
+            client.runs("GET", true, &[RedisError::NotPrimary("READONLY".to_owned())]),
+            (ok(), "connect configured, GET configured, connect configured, GET configured".to_owned())
+        );
+    }
+
+    #[test]
+    fn other_errors_are_the_answer_at_once() {
+        let client = client();
+        for error in [RedisError::NoScript, RedisError::Refused("OOM".to_owned())] {
+            let (reply, log) = client.runs("GET", true, std::slice::from_ref(&error));
+            assert_eq!(reply, Err(error));
+            assert_eq!(log.matches("GET").count(), 1, "{log}");
+        }
+    }
+
+    #[test]
+    fn keys_on_their_way_are_asked_for_with_pauses_and_not_for_ever() {
+        let client = client();
+        let not_yet = || RedisError::NotYet("TRYAGAIN".to_owned());
+        let (reply, log) = client.runs("GET", true, &vec![not_yet(); 1000]);
+        assert_eq!(reply, Err(not_yet()));
+        assert_eq!(log.matches("GET").count(), MAX_ATTEMPTS as usize);
+        assert_eq!(client.network.pauses.get(), MAX_ATTEMPTS - ATTEMPTS_AT_ONCE);
+    }
 
     #[test]
     fn the_tag_of_a_key_stands_in_its_first_braces() {
