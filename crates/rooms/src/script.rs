@@ -51,6 +51,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_hash_is_that_of_the_whole_text() {
+        for script in ALL {
+            assert_eq!(
+                script.sha1(),
+                sha1_smol::Sha1::from(script.text()).digest().to_string(),
+                "{}",
+                script.name()
+            );
+        }
+    }
+
+    #[test]
     fn an_error_names_the_file_that_a_line_of_the_text_comes_from() {
         for script in ALL {
             let own = script.parts.last().unwrap().first_line;
