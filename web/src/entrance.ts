@@ -15,7 +15,11 @@ export function readEntrance(): Entrance | null {
   if (token !== null) history.replaceState(null, '', location.pathname);
   if (!room || !token) return readKept();
   const entrance = { room, token };
-  sessionStorage.setItem(KEY, JSON.stringify(entrance));
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(entrance));
+  } catch {
+    // The user has blocked the storage: a reload needs the link again.
+  }
   return entrance;
 }
 

@@ -27,6 +27,8 @@ if (entrance) {
   const room = new Room({
     transport: webSocket({ url: bridgeUrl() }),
     groupId,
+    // A reload keeps the seat.
+    storage: () => sessionStorage,
     token: (reason) => {
       // A link holds one token. The server says when it is over.
       if (reason === 'expiring') throw new Error('There is no other token.');

@@ -7,6 +7,7 @@
 // | `link`, `wire` | one connection after the other: reconnects, tokens, draining bridges, pages that sleep |
 // | `outbox` | commands until the server has answered them |
 // | `model` | the room, as the server's messages tell of it |
+// | `kept-entry` | what a page keeps of its entry while it is reloaded |
 // | `members`, `chat`, `snippets` | its parts |
 // | `websocket`, `socket-io`, `transport` | transports |
 // | `clock`, `countdown` | the server's clock, and what remains of a timer |
@@ -18,6 +19,7 @@ export type { Chat } from './chat.js';
 export { type Clock, serverNow } from './clock.js';
 export { sessionRemainingMs, type TimerView, timerAt } from './countdown.js';
 export { type ClientCode, RollcallError } from './errors.js';
+export type { ReloadStorage, StorageSource } from './kept-entry.js';
 export type { CloseReason, ConnectionStatus, LinkOptions } from './link.js';
 export { Lobby, type LobbySnapshot, watchLobby } from './lobby.js';
 export type { RoomView, Session } from './model.js';

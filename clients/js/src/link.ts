@@ -55,6 +55,8 @@ export interface LinkOwner {
   event(name: string, payload: unknown): void;
   /** The connection has ended, or another one takes its place. */
   lost(end: TransportEnd): void;
+  /** The page goes away, perhaps to come back. */
+  away(): void;
   changed(status: ConnectionStatus): void;
 }
 
@@ -153,6 +155,11 @@ export class Link {
     if (wire !== this.#wire) return;
     if (answer) this.#owner.entered(answer, false);
     else this.#ended(wire, wire.end ?? {});
+  }
+
+  /** The server may have an entry of an earlier load of the page. */
+  mayHaveEntry(): void {
+    this.#unknownSince ??= Date.now();
   }
 
   /** Something may have happened that timers and connections did not notice: finds out now. */
@@ -321,6 +328,7 @@ export class Link {
   /** The page goes away. The server learns at once that the connection is gone. */
   #suspend(): void {
     if (this.status.state === 'closed') return;
+    this.#owner.away();
     this.#abandon();
     this.#drop({});
     this.#set({ ...this.status, state: 'reconnecting', isDraining: false });
@@ -339,6 +347,7 @@ export class Link {
   #drain(wire: Wire, { delayMs }: Draining): void {
     if (wire !== this.#wire) return;
     this.#set({ ...this.status, isDraining: true });
+    cancel(this.#timers.move);
     this.#timers.move = after(delayMs - Math.min(delayMs / 2, MOVE_BEFORE_MS), () => this.#connect());
   }
 

@@ -25,6 +25,7 @@ export class Lobby {
         if (name === 'lobby:changed') this.#counted((payload as RoomCounts).rooms);
       },
       lost: () => {},
+      away: () => {},
       changed: (connection) => this.#set({ connection }),
     });
     this.#store = new Store<LobbySnapshot>({ rooms: [], connection: this.#link.status });

@@ -5,6 +5,7 @@ import type { Chat } from './chat.js';
 import { type Clock, ClockEstimate, serverNow } from './clock.js';
 import { Emitter } from './emitter.js';
 import type { RollcallError } from './errors.js';
+import { KeptEntry, type StorageSource } from './kept-entry.js';
 import { type CloseReason, type ConnectionStatus, closedError, Link, type LinkOptions } from './link.js';
 import { RoomModel, type RoomView } from './model.js';
 import { Outbox } from './outbox.js';
@@ -41,6 +42,8 @@ export type Feature = 'timer' | 'status' | 'chat' | 'code';
 
 export interface RoomOptions extends LinkOptions {
   groupId: RoomId;
+  /** Where a page keeps its entry while it is reloaded: `() => sessionStorage`. Nowhere by default. */
+  storage?: StorageSource;
 }
 
 /** Everything that is known about the room. Parts that have not changed stay the same object, so `===` tells. */
@@ -93,6 +96,7 @@ export class Room {
   /** The token of `#self`. */
   #selfToken = '';
   #resumeToken: string | undefined;
+  readonly #kept: KeptEntry;
   #joining: { promise: Promise<JoinAck>; resolve(ack: JoinAck): void; reject(error: RollcallError): void } | undefined;
   #lastJoin: JoinAck | undefined;
   /** What is being read over the connection. */
@@ -104,11 +108,13 @@ export class Room {
 
   constructor(options: RoomOptions) {
     this.groupId = options.groupId;
+    this.#kept = new KeptEntry(options.storage, `rollcall.entry.${options.groupId}`);
     this.#link = new Link(options, {
       enter: () => ['room:join', this.#joinRequest()],
       entered: (answer, isNew) => this.#entered(answer, isNew),
       event: (name, payload) => this.#received(name as keyof ServerEvents, payload as ServerEvents[keyof ServerEvents]),
       lost: (end) => this.#lost(end),
+      away: () => this.#kept.keep(this.#user()?.userId, this.#resumeToken),
       changed: (status) => this.#changed(status),
     });
     this.#outbox = new Outbox({
@@ -301,6 +307,11 @@ export class Room {
 
   #joinRequest(): object {
     const { groupId } = this;
+    const kept = this.#kept.take(this.#user()?.userId);
+    if (kept) {
+      this.#link.mayHaveEntry();
+      this.#resumeToken ??= kept.resumeToken;
+    }
     return this.#resumeToken === undefined ? { groupId } : { groupId, resumeToken: this.#resumeToken };
   }
 
@@ -338,7 +349,10 @@ export class Room {
   #changed(status: ConnectionStatus): void {
     this.#update();
     if (status.state !== 'closed' || !status.reason) return;
-    if (status.reason.kind !== 'closed') this.#resumeToken = undefined;
+    if (status.reason.kind !== 'closed') {
+      this.#resumeToken = undefined;
+      this.#kept.forget();
+    }
     const error = closedError(status);
     this.#outbox.fail((isUncertain) => Object.assign(closedError(status), { isUncertain }));
     this.#joining?.reject(error);

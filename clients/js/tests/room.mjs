@@ -22,10 +22,15 @@ export function transportTo(server, userId, { bridge = () => 0, opens = () => tr
   return { transport, connections };
 }
 
-/** A server, and a room of this user. */
-export function roomOf(userId, clock, { network, token = () => tokenOf(userId), ...options } = {}) {
-  const server = new Server(clock, network);
+/** A room of this user on a server. */
+export function roomOn(server, userId, { token = () => tokenOf(userId), storage, ...options } = {}) {
   const { transport, connections } = transportTo(server, userId, options);
-  const room = new Room({ transport, groupId: 'algebra', token });
-  return { server, room, connections };
+  const room = new Room({ transport, groupId: 'algebra', token, ...(storage && { storage }) });
+  return { room, connections };
+}
+
+/** A server, and a room of this user. */
+export function roomOf(userId, clock, { network, ...options } = {}) {
+  const server = new Server(clock, network);
+  return { server, ...roomOn(server, userId, options) };
 }

@@ -5,8 +5,9 @@ import { test } from 'node:test';
 
 import { serverNow } from '../dist/index.js';
 import { Clock } from './clock.mjs';
+import { Page, TabStorage } from './page.mjs';
 import { randomFrom } from './random.mjs';
-import { roomOf, tokenOf } from './room.mjs';
+import { roomOf, roomOn, tokenOf } from './room.mjs';
 
 const SCHEDULES = Number(process.env.SCHEDULES ?? 500);
 const FIRST = Number(process.env.FIRST ?? 1);
@@ -19,6 +20,8 @@ class World {
   isFaulty = true;
   /** What became of each message and snippet of the user: text, and whether it succeeded. */
   commands = [];
+  page = new Page();
+  storage = new TabStorage();
   #texts = 0;
 
   constructor(seed) {
@@ -27,6 +30,7 @@ class World {
     Math.random = randomFrom(-seed);
     this.clock = new Clock(this.below(2 * HOUR) - HOUR);
     this.clock.install();
+    this.page.install();
     const network = {
       delay: () => (this.fails(0.1) ? this.below(2000) : this.below(40)),
       hold: () => this.below(3) * this.below(400),
@@ -34,10 +38,19 @@ class World {
       isCut: () => this.fails(0.03),
       refuse: (event) => (this.fails(0.1) && event !== 'room:leave' ? this.pick(REFUSALS) : undefined),
     };
-    const options = { network, bridge: () => this.below(2), opens: () => !this.fails(0.2) };
-    Object.assign(this, roomOf('kim', this.clock, { ...options, token: () => this.token() }));
+    this.options = {
+      bridge: () => this.below(2),
+      opens: () => !this.fails(0.2),
+      token: () => this.token(),
+      storage: () => this.storage,
+    };
+    Object.assign(this, roomOf('kim', this.clock, { ...this.options, network }));
     if (this.random() < 0.2) this.server.rosterLimit = 3;
     for (const user of OTHERS.slice(0, this.below(3))) this.server.enter(user);
+    this.start();
+  }
+
+  start() {
     this.checkSharing();
     this.room.join().catch(() => {});
   }
@@ -61,9 +74,10 @@ class World {
 
   /** What is equal is the same object. */
   checkSharing() {
-    let before = this.room.getSnapshot();
-    this.room.subscribe(() => {
-      const now = this.room.getSnapshot();
+    const { room } = this;
+    let before = room.getSnapshot();
+    room.subscribe(() => {
+      const now = room.getSnapshot();
       assert.notEqual(now, before);
       for (const key of Object.keys(now)) {
         if (now[key] !== before[key])
@@ -120,8 +134,17 @@ class World {
       () => this.connections.at(-1)?.events.event('server:draining', { delayMs: this.below(4000) }),
       () => this.restartSession(),
       () => this.repeatEvents(),
+      () => this.reload(),
     ];
     this.pick(acts)();
+  }
+
+  /** The page is loaded again. The bridge may learn late that the old connection is gone. */
+  reload() {
+    this.page.hide();
+    this.room.close();
+    Object.assign(this, roomOn(this.server, 'kim', this.options));
+    this.start();
   }
 
   text() {
@@ -256,6 +279,7 @@ async function run(seed) {
     world.check();
   } finally {
     world.room.close();
+    world.page.remove();
     world.clock.remove();
   }
 }

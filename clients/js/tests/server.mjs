@@ -479,6 +479,8 @@ export class Connection {
 
   /** For the client: closes the connection. */
   close() {
+    // Nothing arrives over a connection that the network has lost.
+    if (!this.isOpen) return;
     this.isOpen = false;
     this.#end();
   }

@@ -16,7 +16,12 @@ addEventListener('pageshow', ({ persisted }) => {
 });
 
 globalThis.openRoom = async ({ url, groupId, token, transport }) => {
-  room = new Room({ transport: TRANSPORTS[transport]({ url }), groupId, token: () => token });
+  room = new Room({
+    transport: TRANSPORTS[transport]({ url }),
+    groupId,
+    token: () => token,
+    storage: () => sessionStorage,
+  });
   room.on('joined', () => {
     timesJoined += 1;
   });

@@ -51,9 +51,11 @@ export class RoomSite {
 export class RoomTab {
   problems = [];
 
-  static async open(browser, site, { room, user, token, options = {}, ...given }) {
+  /** `script` runs before those of the page. */
+  static async open(browser, site, { room, user, token, script, options = {}, ...given }) {
     const tab = new RoomTab();
     tab.context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+    if (script) await tab.context.addInitScript(script);
     tab.page = await tab.context.newPage();
     tab.page.setDefaultTimeout(LIMIT_MS);
     const hosts = [new URL(site.origin).host, site.bridge.address];

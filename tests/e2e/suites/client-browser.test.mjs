@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, describe, test } from 'node:test';
 
+import { Balancer } from '../harness/balancer.mjs';
+import { Bridge } from '../harness/bridge.mjs';
 import { launch, Site, Tab } from '../harness/browser.mjs';
 import { Bundle } from '../harness/bundle.mjs';
 import { assertTrue, clientRoom, closeRooms, isSettled, snapshotOf } from '../harness/client-rooms.mjs';
@@ -13,7 +15,7 @@ const PAGE = '<!doctype html><meta charset="utf-8"><title>A room</title><script 
 const OTHER = '<!doctype html><title>Another page</title>';
 
 describe('the client in a browser', { timeout: 900_000 }, () => {
-  let [harness, browser, site] = [];
+  let [harness, browser, site, balancer] = [];
   const tabs = [];
   before(async () => {
     const bundle = await Bundle.of('client-page.js', 'browser');
@@ -26,6 +28,12 @@ describe('the client in a browser', { timeout: 900_000 }, () => {
     const flags = ['--origin', site.origin, '--ping-interval-ms', '1000', '--ping-timeout-ms', '1000'];
     const variables = { SPIN_VARIABLE_FEATURES: 'chat code' };
     [harness, browser] = await Promise.all([Harness.start({ flags, variables }), launch({ keepsPages: true })]);
+    // A bridge that notices a lost connection late, behind something that can lose connections.
+    const { redis, appUrl } = harness;
+    const late = await Bridge.start({ redis, app: appUrl, variables, flags: ['--origin', site.origin] });
+    harness.bridges.push(late);
+    await late.ready();
+    balancer = await Balancer.start(late);
   });
   afterEach(async () => {
     closeRooms();
@@ -34,18 +42,19 @@ describe('the client in a browser', { timeout: 900_000 }, () => {
   after(async () => {
     await browser?.close();
     site?.stop();
+    await balancer?.stop();
     await harness?.stop();
   });
 
   /** Kim's page, and lea beside it in a room. */
-  async function open(transport) {
-    const groupId = await harness.room();
-    const { url } = harness.bridges[0];
-    const lea = clientRoom('lea', groupId, { url, transport: 'WebSocket' });
+  async function open(transport, { url = harness.bridges[0].url, ...terms } = {}) {
+    const groupId = await harness.room(terms);
+    const lea = clientRoom('lea', groupId, { url: harness.bridges[0].url, transport: 'WebSocket' });
     await lea.join();
     const tab = await Tab.open(browser, site);
     tabs.push(tab);
-    await tab.call('openRoom', { url, groupId, token: await tokenFor('kim'), transport });
+    const options = { url, groupId, token: await tokenFor('kim'), transport };
+    await tab.call('openRoom', options);
     await stateOf(tab, isSettled);
     // The page's snapshot, as the room of a client.
     let latest = await tab.call('snapshot');
@@ -55,7 +64,7 @@ describe('the client in a browser', { timeout: 900_000 }, () => {
       await assertTrue(harness, groupId, [kim, lea]);
       return latest;
     };
-    return { tab, lea, check };
+    return { tab, lea, check, options };
   }
 
   const lengthOf = (room) => room.getSnapshot().chat.messages.length;
@@ -119,4 +128,38 @@ describe('the client in a browser', { timeout: 900_000 }, () => {
       await check();
     });
   }
+
+  test('a page that is loaded again has its place in a full room, though the bridge misses nobody', async () => {
+    const { tab, lea, check, options } = await open('WebSocket', { url: balancer.url, capacity: 2 });
+    const heard = [];
+    for (const event of ['room:participantsChanged', 'room:participantReconnecting', 'room:participantReconnected'])
+      lea.on(event, () => heard.push(event));
+    const ali = clientRoom('ali', options.groupId, { url: harness.bridges[0].url, transport: 'WebSocket' });
+    await assert.rejects(ali.join(), { code: 'ROOM_FULL' });
+    balancer.silence();
+    const joinedAt = lea.getSnapshot().members[1].joinedAt;
+    await tab.page.reload();
+    await assert.rejects(ali.join(), { code: 'ROOM_FULL' });
+    await tab.call('openRoom', options);
+    const { self, timesJoined } = await check();
+    assert.deepEqual([self.joinedAt, timesJoined], [joinedAt, 1]);
+    await assert.rejects(ali.join(), { code: 'ROOM_FULL' });
+    assert.deepEqual(heard, []);
+  });
+
+  test('a tab that is duplicated is refused, and takes nothing from the first one', async () => {
+    const { tab, check, options } = await open('WebSocket');
+    await tab.page.reload();
+    await tab.call('openRoom', options);
+    await tab.page.evaluate(() => sessionStorage.setItem('copied', 'yes'));
+    const [copy] = await Promise.all([
+      tab.context.waitForEvent('page'),
+      tab.page.evaluate(() => void open(location.href)),
+    ]);
+    await copy.waitForFunction(() => globalThis.openRoom && sessionStorage.getItem('copied') === 'yes');
+    const code = await copy.evaluate((options) => globalThis.openRoom(options).catch(({ code }) => code), options);
+    assert.equal(code, 'ALREADY_JOINED');
+    const { connection, timesJoined } = await check();
+    assert.deepEqual([connection.state, timesJoined], ['connected', 1]);
+  });
 });

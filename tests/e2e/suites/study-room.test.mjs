@@ -190,6 +190,41 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     assert.equal(await lea.page.locator('.member').count(), 2);
   });
 
+  test('a tab that is duplicated says that the user is here already, and the first one stays', async () => {
+    const room = await site.harness.room();
+    const kim = await enter(room, 'kim');
+    await kim.page.reload();
+    await kim.entered();
+    const [copy] = await Promise.all([
+      kim.context.waitForEvent('page'),
+      kim.page.evaluate(() => void open(location.href)),
+    ]);
+    await copy.getByText('You are in this room already').waitFor();
+    await say(kim, 'Still here');
+    await shown(kim.role('log').getByText('Still here'));
+  });
+
+  test('who has blocked the storage is in the room, and needs the link again after a reload', async () => {
+    const room = await site.harness.room();
+    const lea = await enter(room, 'lea');
+    const kim = await open(room, 'kim', {
+      script: () => {
+        for (const name of ['sessionStorage', 'localStorage']) {
+          const get = () => {
+            throw new DOMException('Access is denied for this document.', 'SecurityError');
+          };
+          Object.defineProperty(globalThis, name, { get });
+        }
+      },
+    });
+    await kim.entered();
+    await shown(row(lea, 'kim'));
+    await kim.role('combobox', 'Language').selectOption('ko');
+    await shown(kim.role('heading', '참여자'));
+    await kim.page.reload();
+    await shown(kim.role('heading', 'Open your link'));
+  });
+
   test('who cannot enter reads why, and can try again where that helps', async () => {
     const room = await site.harness.room({ capacity: 2, members: ['lea', 'kim', 'ali'] });
     await shown((await open(room, 'eve')).text('You are not on the list of this session.'));

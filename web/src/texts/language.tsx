@@ -14,8 +14,17 @@ const CHOICE = 'rollcall.language';
 
 const isLanguage = (code: string | null | undefined): code is LanguageCode => code != null && code in LANGUAGES;
 
+function readChoice(): string | null {
+  try {
+    return localStorage.getItem(CHOICE);
+  } catch {
+    // The user has blocked the storage.
+    return null;
+  }
+}
+
 function initialLanguage(): LanguageCode {
-  const chosen = localStorage.getItem(CHOICE);
+  const chosen = readChoice();
   if (isLanguage(chosen)) return chosen;
   const wanted = navigator.languages.map((tag) => tag.split('-')[0]);
   return wanted.find(isLanguage) ?? 'en';
@@ -74,8 +83,12 @@ export function LanguageProvider({ children }: { children: ComponentChildren }) 
   }, [code]);
   const value = useMemo(() => {
     const choose = (code: LanguageCode) => {
-      localStorage.setItem(CHOICE, code);
       setCode(code);
+      try {
+        localStorage.setItem(CHOICE, code);
+      } catch {
+        // The choice lasts as long as the page.
+      }
     };
     return { language: new Language(code), choose };
   }, [code]);
