@@ -111,9 +111,49 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     });
     assert.equal(await kim.role('textbox', 'Write a message').inputValue(), '한');
     assert.equal(await message.count(), 1);
-    await kim.role('button', `Delete the message of ${nameOf('kim')}`).click();
+    const remove = kim.role('button', `Delete the message of ${nameOf('kim')}`);
+    await remove.click();
+    await kim.role('button', 'Cancel').click();
+    assert.equal(await remove.evaluate((button) => button === document.activeElement), true);
+    await remove.click();
+    await kim.role('button', 'Delete').click();
     await gone(message);
     await gone(kim.role('log').getByText('안녕'));
+  });
+
+  test('the leader mutes, slows down and deletes by keyboard, and nobody else is offered that', async () => {
+    const room = await site.harness.room();
+    const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];
+    await say(kim, 'Something loud');
+    await shown(lea.role('log').getByText('Something loud'));
+    const press = async (locator) => {
+      await locator.focus();
+      await lea.page.keyboard.press('Enter');
+    };
+    const manage = lea.role('button', `Manage ${nameOf('kim')}`);
+    await press(manage);
+    await lea.assertAccessible('the dialog about a member');
+    await lea.page.keyboard.press('Escape');
+    await gone(lea.role('dialog'));
+    assert.equal(await manage.evaluate((button) => button === document.activeElement), true);
+    await press(manage);
+    await press(lea.role('button', 'For 5 minutes'));
+    await shown(kim.text('You may write nothing at the moment.'));
+    await shown(row(kim, 'kim').getByText('Muted'));
+    await shown(row(lea, 'kim').getByText('Muted'));
+    await press(manage);
+    await press(lea.role('button', 'End the mute'));
+    await gone(kim.text('You may write nothing at the moment.'));
+    await gone(row(lea, 'kim').getByText('Muted'));
+    await lea.role('combobox', 'Slow mode').selectOption('30 seconds');
+    await shown(kim.text('Slow mode: one message every 30 seconds'));
+    await press(lea.role('button', `Delete the message of ${nameOf('kim')}`));
+    await press(lea.role('button', 'Delete'));
+    await gone(kim.role('log').getByText('Something loud'));
+    for (const name of [/^Manage/, /^Delete the message/]) {
+      assert.equal(await kim.page.getByRole('button', { name }).count(), 0, String(name));
+    }
+    assert.equal(await kim.role('combobox', 'Slow mode').count(), 0);
   });
 
   test('two type in shared code, and see the cursors of each other', async () => {
@@ -133,6 +173,7 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     await shown(lea.page.locator('.caret').getByText(nameOf('kim')));
     await shown(kim.text('Saved'));
     await lea.role('button', 'Close for everybody').click();
+    await lea.role('button', 'Close').click();
     await gone(ofKim);
   });
 

@@ -5,6 +5,7 @@ import { useCode, useSelf } from '@rollcall/react';
 import { lazy, Suspense } from 'preact/compat';
 import { useEffect, useState } from 'preact/hooks';
 
+import { useAsk } from '../room/dialog.js';
 import { useAttempt } from '../room/toasts.js';
 import type { Texts } from '../texts/en.js';
 import { useLanguage } from '../texts/language.js';
@@ -103,6 +104,7 @@ function Snippet({ snippet }: { snippet: SharedSnippet }) {
   const { close } = useCode();
   const { self, isLeader } = useSelf();
   const attempt = useAttempt();
+  const ask = useAsk();
   const { texts } = useLanguage();
   const { snippets } = texts;
   const mayClose = isLeader || String(snippet.userId) === String(self?.userId);
@@ -118,7 +120,18 @@ function Snippet({ snippet }: { snippet: SharedSnippet }) {
       <footer class="snippet-footer fine">
         <bdi>{snippets.by(snippet.userName)}</bdi>
         {mayClose && (
-          <button type="button" class="link" onClick={() => attempt(close(snippet.number))}>
+          <button
+            type="button"
+            class="link"
+            onClick={() =>
+              ask({
+                title: snippets.closeTitle,
+                text: snippets.closeText,
+                yes: snippets.confirmClose,
+                act: () => attempt(close(snippet.number)),
+              })
+            }
+          >
             {snippets.close}
           </button>
         )}

@@ -7,6 +7,8 @@ import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { useLanguage } from '../texts/language.js';
 import { Composer } from './composer.js';
+import { useAsk } from './dialog.js';
+import { SlowMode } from './moderation.js';
 import { useAttempt } from './toasts.js';
 
 /** A message that the server does not have yet. */
@@ -21,13 +23,17 @@ const NEAR_PX = 48;
 
 export function ChatPanel() {
   const { messages, hasOlder, hasChat, isCurrent, older, send } = useChat();
+  const { isLeader } = useSelf();
   const attempt = useAttempt();
   const { texts } = useLanguage();
   const { drafts, sendText, drop } = useDrafts(send);
   const { list, isBehind, onScroll, toEnd } = useFollowing([messages.at(-1)?.number, drafts.length]);
   return (
     <section class="panel chat" id="chat" tabIndex={-1} aria-labelledby="chat-title">
-      <h2 id="chat-title">{texts.chat}</h2>
+      <header class="panel-header">
+        <h2 id="chat-title">{texts.chat}</h2>
+        {hasChat && isLeader && <SlowMode />}
+      </header>
       {hasChat ? (
         <>
           <div class="log-frame">
@@ -71,7 +77,9 @@ const Entry = memo(({ message, follows }: { message: Message; follows: boolean }
   const { delete: remove } = useChat();
   const { self, isLeader } = useSelf();
   const attempt = useAttempt();
+  const ask = useAsk();
   const language = useLanguage();
+  const { messages } = language.texts;
   const { number, userId, userName, text, sentAt } = message;
   const isOwn = String(userId) === String(self?.userId);
   return (
@@ -85,8 +93,15 @@ const Entry = memo(({ message, follows }: { message: Message; follows: boolean }
         <button
           type="button"
           class="quiet remove"
-          aria-label={language.texts.messages.remove(userName)}
-          onClick={() => attempt(remove(number))}
+          aria-label={messages.remove(userName)}
+          onClick={() =>
+            ask({
+              title: messages.deleteTitle,
+              text: messages.deleteText,
+              yes: messages.delete,
+              act: () => attempt(remove(number)),
+            })
+          }
         >
           ×
         </button>

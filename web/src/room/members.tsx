@@ -1,18 +1,22 @@
 // Who is here.
 
 import type { Member, Status } from '@rollcall/client';
-import { useMembers, useSelf } from '@rollcall/react';
+import { useChat, useMembers, useSelf } from '@rollcall/react';
 import { memo } from 'preact/compat';
 import { useEffect, useState } from 'preact/hooks';
 
 import { useLanguage } from '../texts/language.js';
+import { MemberDialog, useMutes } from './moderation.js';
 import { useAttempt } from './toasts.js';
 
 const STATUSES = ['focusing', 'break', 'away'] as const satisfies readonly Status[];
 
 export function MembersPanel() {
   const { members, count, leaderId } = useMembers();
-  const { self, hasStatus } = useSelf();
+  const { self, hasStatus, isLeader } = useSelf();
+  const { hasChat } = useChat();
+  const mutes = useMutes();
+  const [managed, setManaged] = useState<Member | null>(null);
   const language = useLanguage();
   const { texts } = language;
   const number = language.number(count);
@@ -30,16 +34,28 @@ export function MembersPanel() {
               member={member}
               isSelf={String(member.userId) === String(self?.userId)}
               isLeader={leaderId !== null && String(member.userId) === String(leaderId)}
+              isMuted={mutes.has(String(member.userId))}
+              manage={isLeader && hasChat ? setManaged : null}
             />
           ))}
         </ul>
       )}
+      {managed && <MemberDialog member={managed} close={() => setManaged(null)} />}
     </section>
   );
 }
 
-const Row = memo(({ member, isSelf, isLeader }: { member: Member; isSelf: boolean; isLeader: boolean }) => {
-  const { members, session } = useLanguage().texts;
+interface RowProps {
+  member: Member;
+  isSelf: boolean;
+  isLeader: boolean;
+  isMuted: boolean;
+  /** Begins to manage a member. None for those who may not. */
+  manage: ((member: Member) => void) | null;
+}
+
+const Row = memo(({ member, isSelf, isLeader, isMuted, manage }: RowProps) => {
+  const { members, session, moderation } = useLanguage().texts;
   const { userName, state, status, goal } = member;
   const isAway = state === 'reconnecting';
   return (
@@ -49,6 +65,7 @@ const Row = memo(({ member, isSelf, isLeader }: { member: Member; isSelf: boolea
         <bdi class="name">{userName}</bdi>
         {isSelf && <span class="tag">{session.you}</span>}
         {isLeader && <span class="tag">{members.leader}</span>}
+        {isMuted && <span class="tag muted">{moderation.muted}</span>}
       </span>
       <span class="what">
         {isAway ? members.reconnecting : status ? members.statuses[status] : ''}
@@ -59,6 +76,17 @@ const Row = memo(({ member, isSelf, isLeader }: { member: Member; isSelf: boolea
           </>
         )}
       </span>
+      {manage && !isSelf && (
+        <button
+          type="button"
+          class="quiet manage"
+          aria-haspopup="dialog"
+          aria-label={moderation.manage(userName)}
+          onClick={() => manage(member)}
+        >
+          ⋯
+        </button>
+      )}
     </li>
   );
 });

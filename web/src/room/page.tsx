@@ -7,6 +7,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { CodePanel } from '../code/panel.js';
 import { useLanguage } from '../texts/language.js';
 import { ChatPanel } from './chat.js';
+import { AskProvider } from './dialog.js';
 import { Header } from './header.js';
 import { MembersPanel } from './members.js';
 import { TimerPanel } from './timer.js';
@@ -20,28 +21,30 @@ export function RoomPage() {
   const [view, setView] = useState<View>('timer');
   return (
     <ToastProvider>
-      <button
-        type="button"
-        class="skip"
-        onClick={() => {
-          flushSync(() => setView('chat'));
-          document.getElementById('chat')?.focus();
-        }}
-      >
-        {texts.skipToChat}
-      </button>
-      <div class="room" data-view={view}>
-        <Header />
-        <main class="parts">
-          <div class="stage">
-            <TimerPanel />
-            <CodePanel />
-          </div>
-          <MembersPanel />
-          <ChatPanel />
-        </main>
-        <Views view={view} choose={setView} />
-      </div>
+      <AskProvider>
+        <button
+          type="button"
+          class="skip"
+          onClick={() => {
+            flushSync(() => setView('chat'));
+            document.getElementById('chat')?.focus();
+          }}
+        >
+          {texts.skipToChat}
+        </button>
+        <div class="room" data-view={view}>
+          <Header />
+          <main class="parts">
+            <div class="stage">
+              <TimerPanel />
+              <CodePanel />
+            </div>
+            <MembersPanel />
+            <ChatPanel />
+          </main>
+          <Views view={view} choose={setView} />
+        </div>
+      </AskProvider>
     </ToastProvider>
   );
 }
