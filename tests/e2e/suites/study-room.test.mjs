@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { launch } from '../harness/browser.mjs';
 import { MINUTE } from '../harness/harness.mjs';
-import { RoomSite, RoomTab } from '../harness/room-page.mjs';
+import { RoomSite, RoomTab, SilentMembers } from '../harness/room-page.mjs';
 import { foreignKey, nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const SCREENSHOTS = fileURLToPath(new URL('../../../target/screenshots/', import.meta.url));
@@ -264,6 +264,54 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     await shown(kim.role('heading', '참여자'));
     await kim.page.reload();
     await shown(kim.role('heading', 'Open your link'));
+  });
+
+  test('a list of 2,000 members draws what is in sight, and changes the row of who changes', async () => {
+    const room = await site.harness.room();
+    const users = Array.from({ length: 1999 }, (_, number) => `member-${number}`);
+    const silent = await SilentMembers.enter(site, room, users);
+    const kim = await enter(room, 'kim');
+    await shown(kim.text('2,000 people here'));
+    const rows = kim.part('People').getByRole('listitem');
+    assert.equal(await rows.count(), 2000, 'a screen reader reaches all of them');
+    const drawn = () =>
+      kim.page.evaluate(() => {
+        const isDrawn = (row) => row.firstChild.checkVisibility({ contentVisibilityAuto: true });
+        return [...document.querySelectorAll('.member')].map(isDrawn).reduce((sum, is) => sum + is, 0);
+      });
+    assert.ok((await drawn()) < 100, `${await drawn()} rows are drawn`);
+    // Which rows each change has touched.
+    await kim.page.evaluate(() => {
+      const list = document.querySelector('.members');
+      globalThis.touched = new Set();
+      const rowOf = (node) => (node.closest ? node : node.parentElement).closest('.member');
+      new MutationObserver((records) => {
+        for (const { target, addedNodes, removedNodes } of records) {
+          for (const node of target === list ? [...addedNodes, ...removedNodes] : [rowOf(target)])
+            globalThis.touched.add(node);
+        }
+      }).observe(list, { subtree: true, childList: true, attributes: true, characterData: true });
+    });
+    const touchedRows = () =>
+      kim.page.evaluate(() => {
+        const names = [...globalThis.touched].map((row) => row.querySelector('.name').textContent);
+        globalThis.touched.clear();
+        return names;
+      });
+    await silent.command('member-1000', 'status', 'member:update', { status: 'focusing', goal: 'Chapter 3' });
+    await kim.page.waitForFunction(() => globalThis.touched.size > 0);
+    await shown(row(kim, 'member-1000').getByText('Focusing · Chapter 3'));
+    assert.deepEqual(await touchedRows(), [nameOf('member-1000')]);
+    await silent.leave('member-500');
+    await shown(kim.text('1,999 people here'));
+    assert.deepEqual(await touchedRows(), [nameOf('member-500')]);
+    await rows.last().scrollIntoViewIfNeeded();
+    await shown(rows.last().getByText('you', { exact: true }));
+    assert.ok((await drawn()) < 200, `${await drawn()} rows are drawn after scrolling`);
+    await kim.role('searchbox', 'Find a person').fill(` ${nameOf('member-1998').toUpperCase()}`);
+    await shown(kim.text('1 person found'));
+    assert.deepEqual(await rows.count(), 1);
+    await kim.page.screenshot({ path: `${SCREENSHOTS}wide-many.png` });
   });
 
   test('who cannot enter reads why, and can try again where that helps', async () => {

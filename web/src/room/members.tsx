@@ -11,6 +11,9 @@ import { useAttempt } from './toasts.js';
 
 const STATUSES = ['focusing', 'break', 'away'] as const satisfies readonly Status[];
 
+/** From this number on, nobody wants to read all names. */
+const MANY = 20;
+
 export function MembersPanel() {
   const { members, count, leaderId } = useMembers();
   const { self, hasStatus, isLeader } = useSelf();
@@ -20,15 +23,36 @@ export function MembersPanel() {
   const language = useLanguage();
   const { texts } = language;
   const number = language.number(count);
+  const [query, setQuery] = useState('');
+  const canFind = members !== null && members.length > MANY;
+  const wanted = canFind ? query.trim().toLocaleLowerCase() : '';
+  const shown = wanted ? members?.filter(({ userName }) => userName.toLocaleLowerCase().includes(wanted)) : members;
   return (
     <section class="panel people" aria-labelledby="people-title">
       <h2 id="people-title">{texts.people}</h2>
       <p class="fine">{members ? texts.members.count(count, number) : texts.members.unlisted(count, number)}</p>
       {self && hasStatus && <OwnStatus self={self} />}
-      {members && (
+      {canFind && (
+        <>
+          <input
+            type="search"
+            class="find"
+            aria-label={texts.members.find}
+            placeholder={texts.members.find}
+            value={query}
+            dir="auto"
+            autocomplete="off"
+            onInput={({ currentTarget }) => setQuery(currentTarget.value)}
+          />
+          <p class="hidden" role="status">
+            {wanted && shown && texts.members.found(shown.length, language.number(shown.length))}
+          </p>
+        </>
+      )}
+      {shown && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: people who use a keyboard scroll the list.
         <ul class="members" tabIndex={0} aria-labelledby="people-title">
-          {members.map((member) => (
+          {shown.map((member) => (
             <Row
               key={String(member.userId)}
               member={member}

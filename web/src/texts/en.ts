@@ -37,6 +37,8 @@ export const en = {
   members: {
     count: (count: number, number: string) => `${people(count, number)} here`,
     unlisted: (count: number, number: string) => `${people(count, number)} are here. A room of this size lists nobody.`,
+    find: 'Find a person',
+    found: (count: number, number: string) => `${people(count, number)} found`,
     leader: 'Leader',
     reconnecting: 'Reconnecting…',
     statuses: { focusing: 'Focusing', break: 'Break', away: 'Away' },

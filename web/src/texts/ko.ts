@@ -35,6 +35,8 @@ export const ko: Texts = {
   members: {
     count: (_, number) => `${number}명 참여 중`,
     unlisted: (_, number) => `${number}명이 함께하고 있습니다. 이 규모의 방에서는 목록을 보여 주지 않습니다.`,
+    find: '이름으로 찾기',
+    found: (_, number) => `${number}명 찾음`,
     leader: '방장',
     reconnecting: '다시 연결하는 중…',
     statuses: { focusing: '집중 중', break: '쉬는 중', away: '자리 비움' },
