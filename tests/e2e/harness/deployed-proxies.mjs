@@ -1,4 +1,4 @@
-// The proxies of deploy/proxies, run from these very files, each in front of the same two bridges.
+// The proxies of deploy/proxies, run from these very files, each in front of the same two bridges and the app.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -16,9 +16,11 @@ import { until } from './wait.mjs';
 const FILES = fileURLToPath(new URL('../../../deploy/proxies/', import.meta.url));
 
 /** What deploy/proxies/README.md says to replace. */
-const placeholders = ({ port, folder, bridges }) => [
+const placeholders = ({ port, folder, bridges, app }) => [
   [/(?<=listen |bind |0\.0\.0\.0, port_value: |bind :)443/g, String(port)],
   [/\/etc\/rollcall\//g, `${folder}/`],
+  [/(?<=server app |server )app:3000/g, app],
+  [/address: app, port_value: 3000/g, `address: ${app.split(':')[0]}, port_value: ${app.split(':')[1]}`],
   [/bridge-([ab]):8080/g, (_, letter) => bridges[letter === 'a' ? 0 : 1].address],
   [
     /address: bridge-([ab]), port_value: 8080/g,
@@ -59,9 +61,10 @@ const PROXIES = {
     command: ({ file }) => [pythonTool('caddy'), 'run', '--config', file, '--adapter', 'caddyfile'],
     /** Caddy makes the certificate by itself. */
     ca: ({ folder }) => join(folder, 'caddy/pki/authorities/local/root.crt'),
-    variables: async ({ folder, port, bridges }) => ({
+    variables: async ({ folder, port, bridges, app }) => ({
       ROLLCALL_SITE: '127.0.0.1',
       ROLLCALL_BRIDGES: bridges.map(({ address }) => address).join(' '),
+      ROLLCALL_APPS: app,
       ROLLCALL_HTTP_PORT: String(await reservePort()),
       ROLLCALL_HTTPS_PORT: String(port),
       CADDY_ADMIN: `127.0.0.1:${await reservePort()}`,
@@ -83,14 +86,21 @@ export const textOf = (name) => readFile(join(FILES, PROXIES[name].file), 'utf8'
 export class DeployedProxy {
   #agents = new Map();
 
-  static async start(name, bridges) {
+  /** `appUrl`: where the app listens. */
+  static async start(name, bridges, appUrl) {
     const proxy = new DeployedProxy();
     const { file, command, variables, ca } = PROXIES[name];
     proxy.name = name;
     proxy.folder = await mkdtemp(join(tmpdir(), `rollcall-${file}-`));
     proxy.port = await reservePort();
     try {
-      const setup = { folder: proxy.folder, port: proxy.port, bridges, file: join(proxy.folder, file) };
+      const setup = {
+        folder: proxy.folder,
+        port: proxy.port,
+        bridges,
+        app: new URL(appUrl).host,
+        file: join(proxy.folder, file),
+      };
       const { cert, key } = await makeCertificate();
       for (const [end, text] of Object.entries({ crt: cert, key, pem: `${cert}\n${key}` })) {
         await writeFile(join(proxy.folder, `tls.${end}`), text);

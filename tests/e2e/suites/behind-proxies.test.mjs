@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { Bridge } from '../harness/bridge.mjs';
+import { Bridge, OPERATOR_TOKEN } from '../harness/bridge.mjs';
+import { launch } from '../harness/browser.mjs';
 import { DeployedProxy, PROXY_NAMES, textOf } from '../harness/deployed-proxies.mjs';
 import { Harness } from '../harness/harness.mjs';
 import { metricsAddress, sum } from '../harness/metrics.mjs';
 import { Resident } from '../harness/resident.mjs';
+import { RoomTab } from '../harness/room-page.mjs';
 import { tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 import { WebSocketMember } from '../harness/websocket.mjs';
@@ -41,7 +43,7 @@ const IDLE = {
 const MANY = 40;
 
 describe('behind the proxies of deploy/proxies', { timeout: 900_000 }, () => {
-  let [harness, room] = [];
+  let [harness, room, browser] = [];
   /** The two bridges behind the proxies. Another one runs the app. */
   let bridges = [];
   const proxies = new Map();
@@ -51,16 +53,19 @@ describe('behind the proxies of deploy/proxies', { timeout: 900_000 }, () => {
 
   let heartbeat;
   before(async () => {
-    harness = await Harness.start({ variables: VARIABLES });
+    [harness, browser] = await Promise.all([Harness.start({ variables: VARIABLES }), launch()]);
     room = await harness.room();
     bridges = await Promise.all([start(), start()]);
     await Promise.all(bridges.map((bridge) => bridge.ready()));
-    const starts = PROXY_NAMES.map(async (name) => proxies.set(name, await DeployedProxy.start(name, bridges)));
+    const starts = PROXY_NAMES.map(async (name) =>
+      proxies.set(name, await DeployedProxy.start(name, bridges, harness.appUrl)),
+    );
     for (const { reason } of await Promise.allSettled(starts)) if (reason) throw reason;
     const response = await fetch(`${bridges[0].url}/socket.io/?EIO=4&transport=polling`);
     heartbeat = JSON.parse((await response.text()).slice(1));
   });
   after(async () => {
+    await browser?.close();
     for (const { socket } of residents) socket.disconnect();
     for (const member of members) member.disconnect();
     for (const proxy of proxies.values()) await proxy.stop();
@@ -117,6 +122,27 @@ describe('behind the proxies of deploy/proxies', { timeout: 900_000 }, () => {
         }
       });
     }
+
+    test(`${name}: the page comes from the app and enters a room, and the rest of the app stays inside`, async () => {
+      const { url } = proxies.get(name);
+      const site = { origin: url, bridge: { address: new URL(url).host } };
+      const tab = await RoomTab.open(browser, site, {
+        room: await harness.room(),
+        user: 'kim',
+        options: { ignoreHTTPSErrors: true },
+      });
+      await tab.entered();
+      await tab.text('1 person here').waitFor();
+      const { request } = tab.context;
+      const operator = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+      for (const path of ['/rooms', '/definitions', '/sweep', '/events/join', '/operators', '/assetsx']) {
+        for (const method of ['GET', 'POST']) {
+          const response = await request.fetch(url + path, { method, headers: operator });
+          assert.deepEqual([response.status(), response.headers()['content-security-policy']], [404, undefined], path);
+        }
+      }
+      await tab.close();
+    });
 
     test(`${name}: the bridges count sockets by the address of the client, whatever the client says`, async () => {
       const proxy = proxies.get(name);
