@@ -13,7 +13,11 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 /** Packages and where they lie. Those of this repository must be compiled. */
 const PACKAGES = {
   '@rollcall/client': path('../../../clients/js'),
+  '@rollcall/react': path('../../../clients/react'),
   '@rollcall/server': path('../../../clients/server'),
+  esbuild: path('../node_modules/esbuild'),
+  react: path('../../../clients/react/node_modules/react'),
+  'react-dom': path('../../../clients/react/node_modules/react-dom'),
   ws: path('../node_modules/ws'),
 };
 

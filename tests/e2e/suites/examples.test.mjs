@@ -27,16 +27,75 @@ describe('examples', { timeout: 900_000 }, () => {
     await examples?.stop();
   });
 
-  const nextMessage = (member, text) => member.next('chat:message', ({ message }) => message.text === text);
-
-  test('the page shows members, messages and the timer, and sends what is typed', async () => {
-    const server = examples.start(process.execPath, ['page/server.mjs'], {
+  /** Starts the server of a page; returns the address for kim. */
+  async function serve(program) {
+    const server = examples.start(process.execPath, [program], {
       PORT: port,
       ROLLCALL_URL: harness.bridges[0].url,
       ROLLCALL_APP_URL: harness.appUrl,
       ROLLCALL_OPERATOR_TOKEN: OPERATOR_TOKEN,
     });
     const [url] = await server.line(/http:\S+/);
+    return [url, () => server.kill()];
+  }
+
+  const nextMessage = (member, text) => member.next('chat:message', ({ message }) => message.text === text);
+
+  test('the page in React shows the room, changes it, keeps the seat over a reload, leaves and enters', async () => {
+    const [url, stop] = await serve('react/server.mjs');
+    const lea = await harness.socketIo('lea');
+    await lea.enter('algebra');
+    const browser = await launch();
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(LIMIT_MS);
+      const problems = [];
+      page.on('pageerror', (error) => problems.push(error.stack));
+      page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+      const shown = (role, name) => page.getByRole(role, { name }).waitFor();
+      await page.goto(url.replace('kim', 'ada'));
+      await lea.next('room:participantsChanged', entered('ada'));
+      await shown('heading', '2 here');
+      await page.getByText('connected', { exact: true }).waitFor();
+
+      await page.getByRole('checkbox').click();
+      await lea.next('room:memberUpdated', ({ userId, status }) => userId === 'ada' && status === 'focusing');
+      await page.getByRole('listitem').filter({ hasText: 'ada focusing' }).waitFor();
+      await page.getByRole('textbox', { name: 'Message' }).fill('<i>Hi</i>');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await nextMessage(lea, '<i>Hi</i>');
+      await command(lea, 'chat:send', { text: 'Hello Ada' });
+      await page.getByText('Hello Ada').waitFor();
+
+      // The host sets the timer: lea.
+      await page.getByRole('button', { name: 'Focus for 25 minutes' }).click();
+      await page.getByText('The session lets only others do this.').waitFor();
+      await command(lea, 'timer:set', { mode: 'countdown', durationMs: 60_000 });
+      await page.getByText('countdown 60 s').waitFor();
+
+      await page.reload();
+      await shown('heading', '2 here');
+      await page.getByRole('listitem').filter({ hasText: 'ada focusing' }).waitFor();
+      await page.getByRole('button', { name: 'Leave' }).click();
+      await lea.next('room:participantsChanged', changed('left', 'ada'));
+      await page.getByRole('button', { name: 'Enter' }).click();
+      await lea.next('room:participantsChanged', entered('ada'));
+      // The other test of this room begins without anybody.
+      await page.getByRole('button', { name: 'Leave' }).click();
+      await lea.next('room:participantsChanged', changed('left', 'ada'));
+      await lea.leave();
+      assert.deepEqual(
+        problems.filter((text) => !/favicon|404/.test(text)),
+        [],
+      );
+    } finally {
+      await browser.close();
+      await stop();
+    }
+  });
+
+  test('the page shows members, messages and the timer, and sends what is typed', async () => {
+    const [url, stop] = await serve('page/server.mjs');
     const lea = await harness.socketIo('lea');
     await lea.enter('algebra');
     const browser = await launch();
@@ -45,7 +104,7 @@ describe('examples', { timeout: 900_000 }, () => {
       page.setDefaultTimeout(LIMIT_MS);
       await page.goto(url);
       await lea.next('room:participantsChanged', entered('kim'));
-      await page.getByText(nameOf('lea')).waitFor();
+      await page.locator('#members').getByText(nameOf('lea')).waitFor();
       await page.getByText('connected', { exact: true }).waitFor();
 
       await page.locator('input').fill('<b>Hello</b>');
@@ -61,6 +120,7 @@ describe('examples', { timeout: 900_000 }, () => {
       await page.waitForFunction(() => document.querySelectorAll('#members li').length === 1);
     } finally {
       await browser.close();
+      await stop();
     }
   });
 
