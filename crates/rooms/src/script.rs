@@ -63,6 +63,15 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_a_second_run_would_repeat_run_once() {
+        for name in RUN_ONCE {
+            assert!(ALL.iter().any(|script| script.name() == name), "{name}");
+        }
+        assert!(!KICK.may_run_twice());
+        assert!(JOIN.may_run_twice());
+    }
+
+    #[test]
     fn an_error_names_the_file_that_a_line_of_the_text_comes_from() {
         for script in ALL {
             let own = script.parts.last().unwrap().first_line;

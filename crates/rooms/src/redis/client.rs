@@ -254,7 +254,13 @@ mod tests {
             errors: &[RedisError],
         ) -> (Result<Vec<Vec<u8>>, RedisError>, String) {
             self.network.replies.replace(errors.iter().cloned().collect());
-            let reply = self.run(name, &[b"rollcall:{7}:room"], may_run_twice).now_or_never().unwrap();
+            let arguments: [&[u8]; 1] = [b"rollcall:{7}:room"];
+            let reply = if may_run_twice {
+                self.command(name, &arguments).now_or_never()
+            } else {
+                self.command_once(name, &arguments).now_or_never()
+            };
+            let reply = reply.unwrap();
             (reply, self.network.log.take().join(", "))
         }
     }
@@ -318,7 +324,7 @@ mod tests {
         let client = client();
         drop(client.runs("GET", true, &[moved()]));
         client.network.replies.replace(VecDeque::from([unreachable()]));
-        let reply = client.run("PUBLISH", &[b"no tag"], true).now_or_never().unwrap();
+        let reply = client.command("PUBLISH", &[b"no tag"]).now_or_never().unwrap();
         assert_eq!(
             (reply, client.network.log.take().join(", ")),
             (ok(), "PUBLISH configured, PUBLISH other".to_owned())
