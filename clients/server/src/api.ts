@@ -1,6 +1,4 @@
-// The HTTP API of Rollcall.
-
-import { randomUUID } from 'node:crypto';
+// The HTTP API of Rollcall. It uses nothing that only Node.js has, because the operator's page runs it in browsers.
 
 import { type CallOptions, Calls, type CallsOptions, type Result } from './calls.js';
 import type {
@@ -237,7 +235,7 @@ const stored = ({ body, etag }: Result<'get' | 'put' | 'patch'>) => ({ definitio
 
 /** A command with an id has no second effect. */
 function once<Command extends TimerRequest | ChatRequest>(command: Command) {
-  return { body: { ...command, id: command.id ?? randomUUID() }, isRepeatable: true };
+  return { body: { ...command, id: command.id ?? crypto.randomUUID() }, isRepeatable: true };
 }
 
 async function* pages<Page extends { next?: string | null }>(read: (after: { after?: string }) => Promise<Page>) {

@@ -1,7 +1,5 @@
 // Calls of operations, which are tried again where that is safe.
 
-import { setTimeout } from 'node:timers/promises';
-
 import { attempt, type Failure, type HttpRequest, type HttpResponse, isFailure } from './attempt.js';
 import { RollcallError } from './errors.js';
 import { OPERATIONS, type Operations } from './generated.js';
@@ -75,7 +73,7 @@ export class Calls {
         throw wasUncertain ? uncertain(outcome.error) : outcome.error;
       }
       wasUncertain ||= !outcome.isWithoutEffect;
-      await setTimeout(pause, undefined, { signal }).catch(() => signal?.throwIfAborted());
+      await sleep(pause, signal);
     }
   }
 
@@ -95,6 +93,22 @@ export class Calls {
       body: body === undefined ? null : JSON.stringify(body),
     };
   }
+}
+
+/** Ends early, with the reason of the signal, when it is aborted. */
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
 }
 
 /** Doubles, with jitter, because many callers fail at once. */

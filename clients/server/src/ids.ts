@@ -20,7 +20,7 @@ export function checkId(id: Id, name: string): void {
   }
   if (typeof id !== 'string') throw new TypeError(`${name}: must be a string or an integer`);
   if (id === '') throw new TypeError(`${name}: an id must not be empty`);
-  if (Buffer.byteLength(id) > MAX_ID_BYTES) {
+  if (new TextEncoder().encode(id).length > MAX_ID_BYTES) {
     throw new TypeError(`${name}: an id must not be longer than ${MAX_ID_BYTES} bytes`);
   }
   const hidden = HIDDEN.exec(id)?.[0].codePointAt(0);
