@@ -71,7 +71,7 @@ impl Callers {
     pub(super) fn new(variables: &BTreeMap<String, String>) -> Self {
         let values = |name| variables.get(name).map(String::as_str).unwrap_or_default().split_whitespace();
         let limit = || RateLimiter::direct(Quota::per_second(OPERATORS_PER_SECOND));
-        let tokens = values("operator_tokens").chain(values("sweep_tokens"));
+        let tokens = ["operator_tokens", "operator_read_tokens", "sweep_tokens"].into_iter().flat_map(values);
         Self {
             tokens: tokens.map(|text| Token { text: text.to_owned(), limit: limit() }).collect(),
             secrets: values("bridge_secrets").filter_map(|secret| secret.parse().ok()).collect(),

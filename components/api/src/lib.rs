@@ -44,10 +44,10 @@ async fn handle_request(mut request: Request) -> Result<Response, Error> {
     if let (Resource::Description, &Method::GET) = (&resource, &method) {
         return Ok(http::text(StatusCode::OK, "application/json", DESCRIPTION));
     }
-    caller::authorize(request.headers(), &resource, &method).await?;
+    let access = caller::authorize(request.headers(), &resource, &method).await?;
     let methods = resource.methods();
     match (resource, method) {
-        (Resource::Rooms, Method::GET) => live::list(request.uri().query()).await,
+        (Resource::Rooms, Method::GET) => live::list(request.uri().query(), access).await,
         (Resource::Counts, Method::GET) => live::counts(request.uri().query()).await,
         (Resource::Room(room), Method::GET) => definitions::get(&room, request.headers()).await,
         (Resource::Room(room), Method::PUT) => definitions::put(&room, &mut request).await,

@@ -19,7 +19,7 @@ use spin_sdk::{
     wasip3::random::random::get_random_u64,
 };
 
-use crate::{malformed, path, respond_with};
+use crate::{caller::Access, malformed, path, respond_with};
 
 /// Enough for the longest notice in any JSON notation of its characters.
 const MAX_NOTICE_BYTES: usize = MAX_NOTICE_CHARS * 12 + 100;
@@ -44,11 +44,16 @@ fn page(query: Option<&str>, default_limit: u32) -> Result<(Option<String>, u32)
     Ok((after, limit))
 }
 
-pub async fn list(query: Option<&str>) -> Result<Response, Error> {
+/// Tells operators what their token may do.
+const ACCESS: &str = "rollcall-access";
+
+pub async fn list(query: Option<&str>, access: Access) -> Result<Response, Error> {
     let (after, limit) = page(query, 100)?;
     respond_with(async {
         let rooms = redis::rooms().await?.list(after.as_deref(), limit).await?;
-        Ok(http::json(StatusCode::OK, &rooms))
+        let mut response = http::json(StatusCode::OK, &rooms);
+        response.headers_mut().insert(ACCESS, HeaderValue::from_static(access.as_str()));
+        Ok(response)
     })
     .await
 }

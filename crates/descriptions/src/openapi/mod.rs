@@ -56,7 +56,7 @@ impl Modify for Tokens {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let components = api.components.get_or_insert_with(Components::new);
         for (name, description) in [
-            ("operator", "One of the app's `operator_tokens`"),
+            ("operator", "One of the app's `operator_tokens`, or for reading of its `operator_read_tokens`"),
             ("user", "A user's JWT, for rooms that they may enter"),
             ("sweeper", "One of the app's `sweep_tokens`"),
         ] {

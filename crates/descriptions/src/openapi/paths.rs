@@ -22,7 +22,7 @@ enum Refusals {
     /// The token is missing or not valid here
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
-    /// The page's origin may not use the API, or the user may not enter the room
+    /// The page's origin may not use the API, the user may not enter the room, or the token may only read
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(#[to_schema] Problem),
     /// The caller is too fast, see Retry-After
@@ -87,7 +87,10 @@ struct Condition {
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "The most rooms of a page; 100 by default"),
         ("after" = Option<String>, Query, description = "The `next` of the previous page"),
     ),
-    responses((status = 200, description = "One page", body = LiveRooms), Refusals))]
+    responses(
+        (status = 200, description = "One page", body = LiveRooms,
+            headers(("Rollcall-Access" = String, description = "What the token may do: `read`, or `change` for everything"))),
+        Refusals))]
 pub fn list() {}
 
 /// Reads a definition

@@ -75,7 +75,7 @@ async fn a_component_without_the_store_cannot_open_it() {
     let redis = RedisServer::start().unwrap();
     let manifest = format!(
         "[[trigger.http]]\nroute = '/rooms/...'\ncomponent = 'api'\n[component.api]\nsource = '{}'\n\
-         [component.api.variables]\noperator_tokens = '{}'\ncors_origins = ''\nredis_timeout_ms = '2000'\n",
+         [component.api.variables]\noperator_tokens = '{}'\noperator_read_tokens = ''\ncors_origins = ''\nredis_timeout_ms = '2000'\n",
         wasm("api"),
         OPERATOR_TOKEN,
     );
