@@ -81,13 +81,16 @@ async fn a_timer_starts_pauses_resumes_and_everybody_learns_of_it_from_redis() {
 }
 
 #[tokio::test]
-async fn who_enters_later_gets_the_timer_and_the_time_in_the_ack() {
+async fn who_enters_later_or_reads_the_room_gets_the_timer_and_the_time() {
     let mut room = room_with_timer(POMODORO).await;
     let joined = room.at(MINUTE).join("ali/1").await.unwrap();
     let timer: serde_json::Value = serde_json::from_str(joined.timer.unwrap().get()).unwrap();
     assert_eq!((&timer["startedAt"], joined.now), (&START.into(), START + MINUTE));
     let snapshot: serde_json::Value = serde_json::from_str(room.read(&[]).await.room.unwrap().get()).unwrap();
     assert_eq!((&snapshot["timer"], &snapshot["now"]), (&timer, &(START + MINUTE).into()));
+    let page = room.rooms().members(&room.home, None, 1).await.unwrap();
+    let page: serde_json::Value = serde_json::from_str(page.get()).unwrap();
+    assert_eq!(page["timer"], timer, "operators see it, too");
 }
 
 #[tokio::test]

@@ -38,4 +38,4 @@ local data = describe_room(room, { groupId = room.public_id, seq = room.seq })
 if #found > 2 * call.limit then
   data.next = string.format('%.0f:%s', room.epoch, found[2 * call.limit])
 end
-return { 'OK', encode_with(data, 'members', encode_members(room, users)) }
+return { 'OK', add_field(encode_with(data, 'timer', room.timer), 'members', encode_members(room, users)) }
