@@ -4,7 +4,7 @@
 mod detection_time;
 pub(crate) mod file;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -23,7 +23,7 @@ use crate::{
     },
     lobby::args::LobbyArgs,
     session::args::SessionArgs,
-    telemetry::TelemetryArgs,
+    telemetry::{MetricsOptions, TelemetryArgs},
     transport::{SocketLimits, TransportArgs},
 };
 
@@ -85,8 +85,7 @@ pub(crate) struct Config {
     pub(crate) redis: redis::Client,
     /// Where in that Redis the app publishes.
     pub(crate) keyspace: Keyspace,
-    /// Address on which to serve metrics, if any.
-    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) metrics: Option<MetricsOptions>,
     /// Connections to the app's own port.
     pub(crate) app_connections: usize,
 }
@@ -117,7 +116,7 @@ impl Config {
             app: args.app.location(args.fanout.redis_url)?,
             secret,
             heartbeat_interval: Duration::from_millis(args.heartbeat_interval_ms),
-            metrics_listen: args.telemetry.metrics_listen,
+            metrics: args.telemetry.metrics()?,
             app_connections: files.app,
         })
     }
@@ -162,6 +161,7 @@ mod tests {
             ["--redis-prefix", "a:b"],
             ["--redis-prefix", ""],
             ["--origin", "study.example"],
+            ["--metrics-origin", "https://app.example"],
             ["--max-payload-bytes", "0"],
             ["--ping-interval-ms", "0"],
             ["--app-timeout-ms", "x"],

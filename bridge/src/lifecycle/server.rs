@@ -100,8 +100,8 @@ impl Bridge {
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         let listen = listener.local_addr()?;
         let health = Arc::new(Health::new(heartbeat::silence_limit(config.heartbeat_interval)));
-        if let Some(address) = config.metrics_listen {
-            metrics_server::serve(address, Arc::clone(&health)).await?;
+        if let Some(options) = config.metrics {
+            metrics_server::serve(options, Arc::clone(&health)).await?;
         }
 
         let node = NodeId::new(Uuid::now_v7().to_string())?;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use http::Uri;
+use rollcall_protocol::origin::{InvalidOrigin, OriginPolicy};
 use tracing_subscriber::EnvFilter;
 
 /// Flags for metrics, logs and traces.
@@ -13,7 +14,18 @@ pub(crate) struct TelemetryArgs {
     /// Address on which the bridge serves metrics, under /metrics; without this flag the bridge serves no metrics. Keep
     /// this address private.
     #[arg(long, env = "ROLLCALL_METRICS_LISTEN", value_name = "ADDRESS")]
-    pub(crate) metrics_listen: Option<SocketAddr>,
+    metrics_listen: Option<SocketAddr>,
+
+    /// Origins whose pages may read the metrics, separated by commas: that of the operator's page, as in
+    /// "https://app.example".
+    #[arg(
+        long = "metrics-origin",
+        env = "ROLLCALL_METRICS_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN",
+        requires = "metrics_listen"
+    )]
+    metrics_origins: Vec<String>,
 
     /// Format of log lines, which go to standard error.
     #[arg(long, env = "ROLLCALL_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -51,6 +63,13 @@ pub(crate) struct TelemetryArgs {
     pub(crate) trace_sample: f64,
 }
 
+/// Where metrics are served.
+pub(crate) struct MetricsOptions {
+    pub(crate) listen: SocketAddr,
+    /// Origins whose pages may read them.
+    pub(crate) origins: OriginPolicy,
+}
+
 /// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -61,6 +80,12 @@ pub(crate) enum LogFormat {
 }
 
 impl TelemetryArgs {
+    /// Where to serve metrics, if anywhere, and to which pages.
+    pub(crate) fn metrics(&self) -> Result<Option<MetricsOptions>, InvalidOrigin> {
+        let origins = OriginPolicy::parse(self.metrics_origins.iter().map(String::as_str))?;
+        Ok(self.metrics_listen.map(|listen| MetricsOptions { listen, origins }))
+    }
+
     /// The URL that spans are sent to; `None` without a collector.
     pub(crate) fn traces_url(&self) -> anyhow::Result<Option<Uri>> {
         // The OpenTelemetry specification treats an empty variable as unset.

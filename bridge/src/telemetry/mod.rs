@@ -16,7 +16,10 @@ pub(crate) mod metrics;
 pub(crate) mod metrics_server;
 pub(crate) mod trace;
 
-pub(crate) use self::{args::TelemetryArgs, export::Exporter};
+pub(crate) use self::{
+    args::{MetricsOptions, TelemetryArgs},
+    export::Exporter,
+};
 
 /// Starts logs, and traces if a collector is configured. Must be called within the async runtime.
 pub(crate) fn start(args: &TelemetryArgs) -> anyhow::Result<Exporter> {
