@@ -12,7 +12,7 @@ const compressed: Plugin = {
     order: 'post',
     handler(_, bundle) {
       for (const [fileName, file] of Object.entries(bundle)) {
-        if (fileName === 'index.html') continue;
+        if (fileName.endsWith('.html')) continue;
         const source = file.type === 'chunk' ? file.code : file.source;
         this.emitFile({ type: 'asset', fileName: `${fileName}.gz`, source: gzipSync(source, { level: 9 }) });
       }
@@ -26,6 +26,7 @@ export default defineConfig({
     alias: {
       '@rollcall/client': path('../clients/js/src/index.ts'),
       '@rollcall/react': path('../clients/react/src/index.ts'),
+      '@rollcall/server': path('../clients/server/src'),
       '@rollcall/yjs': path('../clients/yjs/src/index.ts'),
       react: 'preact/compat',
     },
@@ -37,6 +38,7 @@ export default defineConfig({
     // The Content-Security-Policy allows files of this page only, and nothing inline.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { input: [path('index.html'), path('operator.html')] },
     // The editor, which is loaded when it is needed.
     chunkSizeWarningLimit: 700,
   },

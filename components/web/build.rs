@@ -1,4 +1,4 @@
-//! Embeds the built page. `cargo xtask` builds the page before the components. Without it, the component says so.
+//! Embeds the built pages. `cargo xtask` builds them before the components. Without them, the component says so.
 
 use std::{
     env,
@@ -19,16 +19,18 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={DIST}");
     let dist = Path::new(DIST);
-    let page = dist.join("index.html");
     let mut code = String::new();
-    if page.is_file() {
-        let page = fs::canonicalize(page)?;
-        writeln!(code, "pub(crate) const PAGE: Option<&str> = Some(include_str!({page:?}));")?;
-    } else {
-        println!(
-            "cargo:warning=the page is not built, so this component cannot serve it: run `cargo xtask build`"
-        );
-        writeln!(code, "pub(crate) const PAGE: Option<&str> = None;")?;
+    for (name, file) in [("STUDY_ROOM", "index.html"), ("OPERATOR", "operator.html")] {
+        let page = dist.join(file);
+        if page.is_file() {
+            let page = fs::canonicalize(page)?;
+            writeln!(code, "pub(crate) const {name}: Option<&str> = Some(include_str!({page:?}));")?;
+        } else {
+            println!(
+                "cargo:warning={file} is not built, so this component cannot serve it: run `cargo xtask build`"
+            );
+            writeln!(code, "pub(crate) const {name}: Option<&str> = None;")?;
+        }
     }
     writeln!(code, "pub(crate) const ASSETS: &[Asset] = &[")?;
     for asset in assets(&dist.join("assets"))? {

@@ -1,25 +1,20 @@
-// The texts of the page: complete in each language.
+// The texts of the pages: complete in each language.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { build } from 'esbuild';
+import { load } from './bundle.mjs';
 
-const here = (path) => new URL(path, import.meta.url);
-
-const bundle = await build({
-  stdin: {
-    contents: "export { en } from './en.ts'; export { ko } from './ko.ts';",
-    resolveDir: here('../src/texts').pathname,
-  },
-  bundle: true,
-  format: 'esm',
-  write: false,
-});
-const { en, ko } = await import(
-  `data:text/javascript;base64,${Buffer.from(bundle.outputFiles[0].contents).toString('base64')}`
-);
+/** The texts of each page in each language. */
+const PAGES = await load(`
+  import { en } from './texts/en.ts';
+  import { ko } from './texts/ko.ts';
+  import { en as operatorEn } from './operator/texts/en.ts';
+  import { ko as operatorKo } from './operator/texts/ko.ts';
+  export const study = { en, ko };
+  export const operator = { en: operatorEn, ko: operatorKo };
+`);
 
 const SAMPLES = [3, '3', 'x'];
 
@@ -30,28 +25,35 @@ function flatten(texts, path = '') {
   return Object.entries(texts).flatMap(([key, value]) => flatten(value, path ? `${path}.${key}` : key));
 }
 
-test('each language has a text for each key', () => {
-  const [english, korean] = [en, ko].map((texts) => Object.fromEntries(flatten(texts)));
-  assert.deepEqual(Object.keys(korean).sort(), Object.keys(english).sort());
-  for (const [key, text] of [...Object.entries(english), ...Object.entries(korean)]) {
-    assert.ok(text.trim() && !text.includes('undefined'), key);
-  }
-});
+/** Names, which are the same in each language. */
+const NAMES = ['snippets.languages.javascript', 'snippets.languages.python'];
 
-test('a Korean text is Korean, unless it is a name', () => {
-  const names = ['snippets.languages.javascript', 'snippets.languages.python'];
-  const foreign = flatten(ko).filter(([key, text]) => !/\p{Script=Hangul}/u.test(text) && !names.includes(key));
-  assert.deepEqual(foreign, []);
-});
+const source = await readFile(new URL('../../crates/protocol/src/error.rs', import.meta.url), 'utf8');
+const CODES = [...source.matchAll(/^ {4}\w+ "([A-Z_]+)" [A-Z_]+ retry:/gm)].map(([, code]) => code);
 
-test('each code of the server has a text in each language', async () => {
-  const source = await readFile(here('../../crates/protocol/src/error.rs'), 'utf8');
-  const codes = [...source.matchAll(/^ {4}\w+ "([A-Z_]+)" [A-Z_]+ retry:/gm)].map(([, code]) => code);
-  assert.ok(codes.length > 40, 'the codes are found');
-  for (const texts of [en, ko]) {
-    assert.deepEqual(
-      codes.filter((code) => !texts.errors[code]),
-      [],
-    );
-  }
-});
+for (const page of ['study', 'operator']) {
+  const { en, ko } = PAGES[page];
+
+  test(`each language has a text for each key of the page ${page}`, () => {
+    const [english, korean] = [en, ko].map((texts) => Object.fromEntries(flatten(texts)));
+    assert.deepEqual(Object.keys(korean).sort(), Object.keys(english).sort());
+    for (const [key, text] of [...Object.entries(english), ...Object.entries(korean)]) {
+      assert.ok(text.trim() && !text.includes('undefined'), key);
+    }
+  });
+
+  test(`a Korean text of the page ${page} is Korean, unless it is a name`, () => {
+    const foreign = flatten(ko).filter(([key, text]) => !/\p{Script=Hangul}/u.test(text) && !NAMES.includes(key));
+    assert.deepEqual(foreign, []);
+  });
+
+  test(`each code of the server has a text in each language of the page ${page}`, () => {
+    assert.ok(CODES.length > 40, 'the codes are found');
+    for (const texts of [en, ko]) {
+      assert.deepEqual(
+        CODES.filter((code) => !texts.errors[code]),
+        [],
+      );
+    }
+  });
+}

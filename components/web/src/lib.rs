@@ -1,12 +1,16 @@
-//! Serves the study-room page, whose files the component contains.
+//! Serves the study-room page and the operator's page, whose files the component contains.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`assets`] | the files |
-//! | [`page`] | the page, which knows where the bridges are, and the policy of its content |
+//! | [`study_room`] | the study-room page, which knows where the bridges are |
+//! | [`operator`] | the operator's page, which knows where the metrics of the bridges are |
+//! | [`page`] | what both have: the policy of their content |
 
 mod assets;
+mod operator;
 mod page;
+mod study_room;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -41,7 +45,8 @@ async fn respond(request: &Request) -> Result<Response, Error> {
         return Ok(guest::method_not_allowed("GET, HEAD"));
     }
     match request.uri().path() {
-        "/" => page::respond(request.headers()).await,
+        "/" => study_room::respond(request.headers()).await,
+        "/operator" => operator::respond(request.headers()).await,
         path => {
             let asset = path.strip_prefix("/assets/").and_then(assets::find);
             Ok(asset.ok_or(ErrorCode::NoSuchPath)?.respond(request.headers()))

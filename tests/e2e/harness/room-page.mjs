@@ -118,12 +118,20 @@ export class RoomTab {
 
   /** `script` runs before those of the page. */
   static async open(browser, site, { room, user, token, script, options = {}, ...given }) {
-    const tab = new RoomTab();
+    const hosts = [new URL(site.origin).host, site.bridge.address];
+    const tab = await RoomTab.start(browser, hosts, { options, script });
+    const jwt = token ?? (await tokenFor(user, given));
+    await tab.page.goto(`${site.origin}/#room=${room}&token=${jwt}`);
+    return tab;
+  }
+
+  /** A tab that may ask these hosts. `expected`: messages on its console that are no problem. */
+  static async start(browser, hosts, { options, script, expected = /WebSocket connection to|net::ERR_/ }) {
+    const tab = new this();
     tab.context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
     if (script) await tab.context.addInitScript(script);
     tab.page = await tab.context.newPage();
     tab.page.setDefaultTimeout(LIMIT_MS);
-    const hosts = [new URL(site.origin).host, site.bridge.address];
     const checkHost = (url) => {
       if (!hosts.includes(new URL(url).host)) tab.problems.push(`asks ${url}`);
       if (url.includes('token')) tab.problems.push(`has the token in ${url}`);
@@ -132,11 +140,9 @@ export class RoomTab {
     tab.page.on('websocket', (socket) => checkHost(socket.url()));
     tab.page.on('pageerror', (error) => tab.problems.push(error.stack ?? String(error)));
     tab.page.on('console', (message) => {
-      const isExpected = /WebSocket connection to|net::ERR_/.test(message.text());
+      const isExpected = expected.test(message.text());
       if (['error', 'warning'].includes(message.type()) && !isExpected) tab.problems.push(message.text());
     });
-    const jwt = token ?? (await tokenFor(user, given));
-    await tab.page.goto(`${site.origin}/#room=${room}&token=${jwt}`);
     return tab;
   }
 
