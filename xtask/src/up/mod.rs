@@ -45,6 +45,9 @@ pub struct Up {
     /// The port of the app's HTTP API.
     #[arg(long, default_value_t = 3000)]
     app_port: u16,
+    /// The port of the bridge's metrics.
+    #[arg(long, default_value_t = 9090)]
+    metrics_port: u16,
 }
 
 /// Sets up, builds, starts, defines a sample session, and waits for Ctrl-C.
@@ -53,6 +56,7 @@ pub fn run(up: &Up) -> Result<()> {
     let spin = up.spin.then(Spin::find).transpose()?;
     ensure_free(up.port, "--port")?;
     ensure_free(up.app_port, "--app-port")?;
+    ensure_free(up.metrics_port, "--metrics-port")?;
     components::build_all()?;
 
     let stop = register_stop()?;
@@ -85,7 +89,7 @@ impl Processes {
     fn start(up: &Up, spin: Option<&Spin>, folder: &Path, secrets: &Secrets) -> Result<Self> {
         let redis = Redis::find_or_start(folder)?;
         let start_app =
-            |spin: &Spin| Child::start("spin", spin.command(up.port, up.app_port, &redis, secrets));
+            |spin: &Spin| Child::start("spin", spin.command(up.app_port, variables(up, &redis, secrets)));
         let app = spin.map(start_app).transpose()?;
         let bridge = Child::start("the bridge", bridge_command(up, &redis, secrets)?)?;
         Ok(Self { bridge, app, redis })
@@ -179,8 +183,10 @@ fn ensure_free(port: u16, flag: &str) -> Result<()> {
 fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> {
     let mut command = Command::new(shell::target_folder()?.join("debug/rollcall"));
     command.args(["bridge", "--listen", &format!("127.0.0.1:{}", up.port)]);
-    // The app serves the study-room page, which has another origin than the bridge.
+    // The app serves the pages, which have another origin than the bridge.
     command.args(["--origin", &page_origin(up)]);
+    command.args(["--metrics-listen", &format!("127.0.0.1:{}", up.metrics_port)]);
+    command.args(["--metrics-origin", &page_origin(up)]);
     if up.spin {
         command.args(["--app", &format!("http://127.0.0.1:{}", up.app_port)]);
     } else {
@@ -189,7 +195,7 @@ fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> 
     command
         .env("ROLLCALL_REDIS_URL", redis.url.as_str())
         .env("ROLLCALL_BRIDGE_SECRET", &secrets.bridge_secret);
-    command.envs(variables(up.port, redis, secrets));
+    command.envs(variables(up, redis, secrets));
     Ok(command)
 }
 
@@ -197,7 +203,7 @@ fn bridge_command(up: &Up, redis: &Redis, secrets: &Secrets) -> Result<Command> 
 const FEATURES: &str = "SPIN_VARIABLE_FEATURES";
 
 /// The app's variables, which Spin and the host read from the environment.
-fn variables(port: u16, redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 9] {
+fn variables(up: &Up, redis: &Redis, secrets: &Secrets) -> [(&'static str, String); 10] {
     let (scheme, credentials, address) = redis.parts();
     [
         ("SPIN_VARIABLE_REDIS_SCHEME", scheme),
@@ -208,7 +214,8 @@ fn variables(port: u16, redis: &Redis, secrets: &Secrets) -> [(&'static str, Str
         ("SPIN_VARIABLE_BRIDGE_SECRETS", secrets.bridge_secret.clone()),
         ("SPIN_VARIABLE_JWT_KEYS", secrets.jwt_keys()),
         ("SPIN_VARIABLE_OPERATOR_TOKENS", secrets.operator_token.clone()),
-        ("SPIN_VARIABLE_BRIDGE_URL", format!("http://127.0.0.1:{port}")),
+        ("SPIN_VARIABLE_BRIDGE_URL", format!("http://127.0.0.1:{}", up.port)),
+        ("SPIN_VARIABLE_BRIDGE_METRICS", format!("http://127.0.0.1:{}", up.metrics_port)),
     ]
 }
 
@@ -230,6 +237,8 @@ fn announce(up: &Up, redis: &Redis, secrets: &Secrets, ends_at: String) -> Resul
     for (user, token) in &tokens {
         println!("  {user:<6} {}/#room={}&token={token}", page_origin(up), session::ROOM);
     }
+    println!("\n  Watch and change rooms in a browser, as an operator:");
+    println!("  {}/operator#token={}", page_origin(up), secrets.operator_token);
     println!();
     for (user, token) in &tokens {
         println!("  token for {user:<6} {token}");

@@ -4,7 +4,6 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{redis::Redis, secrets::Secrets, variables};
 use crate::{manifest::WITHOUT_CRON, shell};
 
 /// spin-sdk 7 exports `wasi:http@0.3.0`, which older versions do not load.
@@ -40,12 +39,12 @@ impl Spin {
         Ok(Self { has_cron })
     }
 
-    /// Builds the command that runs the app.
-    pub fn command(&self, bridge_port: u16, port: u16, redis: &Redis, secrets: &Secrets) -> Command {
+    /// Builds the command that runs the app with these variables.
+    pub fn command(&self, port: u16, variables: impl IntoIterator<Item = (&'static str, String)>) -> Command {
         let manifest = if self.has_cron { "spin.toml" } else { WITHOUT_CRON };
         let mut command = Command::new("spin");
         command.args(["up", "--from", manifest, "--listen", &format!("127.0.0.1:{port}")]);
-        command.envs(variables(bridge_port, redis, secrets));
+        command.envs(variables);
         command
     }
 }
