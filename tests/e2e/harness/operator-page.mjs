@@ -1,20 +1,12 @@
 // The operator's page in Chromium, served by the real component, over bridges whose metrics it reads.
 
-import { randomUUID } from 'node:crypto';
-
 import { Bridge, OPERATOR_TOKEN } from './bridge.mjs';
 import { Harness } from './harness.mjs';
 import { reserveAddress } from './ports.mjs';
 import { RoomTab } from './room-page.mjs';
-import { make, signedBatch } from './signed.mjs';
-import { nameOf } from './tokens.mjs';
-import { until } from './wait.mjs';
 
 /** A token that may only read. */
 export const READ_TOKEN = 'a-token-that-may-only-read';
-
-/** Events of one call. */
-const BATCH = 100;
 
 /** The servers of the page: the first bridge runs the app, and members connect to the second one. */
 export class OperatorSite {
@@ -57,27 +49,6 @@ export class OperatorSite {
     return member;
   }
 
-  /** Many members of a room, whom a bridge of the test lets in with signed calls, and who have no sockets. */
-  async crowd(room, users) {
-    for (let at = 0; at < users.length; at += BATCH) {
-      const joins = users.slice(at, at + BATCH).map((userId) => {
-        const profile = { userId, userName: nameOf(userId) };
-        const [id, entryId] = [randomUUID(), randomUUID()];
-        const resumeHash = `hash of the token of ${entryId}`;
-        return { id, event: { type: 'join', roomId: room, profile, entryId, nodeId: 'test', resumeHash } };
-      });
-      let left = joins;
-      const areIn = async () => {
-        // What the app could not do comes again, as from a bridge.
-        const { answer } = await make(this.harness.appUrl, signedBatch('join', left));
-        const joined = answer.data?.outcomes.filter(({ success }) => success).map(({ id }) => id) ?? [];
-        left = left.filter(({ id }) => !joined.includes(id));
-        return left.length === 0;
-      };
-      await until(areIn, () => `${left.length} members are let in`);
-    }
-  }
-
   stop() {
     return this.harness.stop();
   }
@@ -85,10 +56,10 @@ export class OperatorSite {
 
 /** An operator's tab. Beside what a member's tab checks, refusals show on the console and are no problem. */
 export class OperatorTab extends RoomTab {
-  static async open(browser, site, { token = OPERATOR_TOKEN, path = '', options = {} } = {}) {
+  static async open(browser, site, { token = OPERATOR_TOKEN, path = '', script, options = {} } = {}) {
     const hosts = [new URL(site.origin).host, ...site.metrics];
     const expected = /net::ERR_|the server responded with a status of (401|403|404|409|412|503)/;
-    const tab = await OperatorTab.start(browser, hosts, { options, expected });
+    const tab = await OperatorTab.start(browser, hosts, { options, script, expected });
     const fragment = [token && `token=${token}`, path].filter(Boolean).join('&');
     await tab.page.goto(`${site.origin}/operator${fragment && `#${fragment}`}`);
     return tab;

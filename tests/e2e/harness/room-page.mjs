@@ -7,12 +7,8 @@ import { createRequire } from 'node:module';
 import { Bridge } from './bridge.mjs';
 import { Harness } from './harness.mjs';
 import { reserveAddress } from './ports.mjs';
-import { make, signedBatch, signedCall } from './signed.mjs';
-import { nameOf, tokenFor } from './tokens.mjs';
+import { tokenFor } from './tokens.mjs';
 import { LIMIT_MS } from './wait.mjs';
-
-/** The most joins that fit into a call. */
-const BATCH = 200;
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -51,64 +47,13 @@ export class RoomSite {
   }
 }
 
-/** Members without sockets: the app takes them for those of a bridge of its own. */
-export class SilentMembers {
-  #node = 'silent-members';
-
-  /** Enters users of these names. No event of it holds a list, which would cost the square of their number. */
-  static async enter(site, room, users) {
-    const members = new SilentMembers();
-    Object.assign(members, { site, room });
-    const { redis } = site.harness;
-    const variables = { ...site.variables, SPIN_VARIABLE_ROSTER_LIMIT: '0' };
-    const app = await Bridge.start({ redis, flags: site.flags, variables });
-    try {
-      await app.ready();
-      await members.#call(signedCall('heartbeat', { type: 'heartbeat', nodeId: members.#node, isLeaving: false }), app);
-      for (let from = 0; from < users.length; from += BATCH) {
-        const events = users
-          .slice(from, from + BATCH)
-          .map((user) => ({ id: `join-${user}`, event: members.#join(user) }));
-        const { outcomes } = await members.#call(signedBatch('join', events), app);
-        assert.ok(
-          outcomes.length === events.length && outcomes.every(({ success }) => success),
-          JSON.stringify(outcomes),
-        );
-      }
-    } finally {
-      await app.stop();
-    }
-    return members;
-  }
-
-  /** A command of a member. */
-  command(user, kind, command, data) {
-    const { room } = this;
-    const event = { type: kind, roomId: room, userId: user, entryId: `entry-${user}`, commandId: 'c', command, data };
-    return this.#call(signedCall(kind, event));
-  }
-
-  leave(user) {
-    return this.#call(
-      signedCall('leave', { type: 'leave', roomId: this.room, userId: user, entryId: `entry-${user}` }),
-    );
-  }
-
-  #join(user) {
-    return {
-      type: 'join',
-      roomId: this.room,
-      profile: { userId: user, userName: nameOf(user) },
-      entryId: `entry-${user}`,
-      nodeId: this.#node,
-      resumeHash: `hash-${user}`,
+/** For the browser: a user has blocked the storage of pages. */
+export function blockStorage() {
+  for (const name of ['sessionStorage', 'localStorage']) {
+    const get = () => {
+      throw new DOMException('Access is denied for this document.', 'SecurityError');
     };
-  }
-
-  async #call(call, { appUrl } = this.site.harness) {
-    const { answer } = await make(appUrl, call);
-    assert.ok(answer.success, JSON.stringify(answer));
-    return answer.data;
+    Object.defineProperty(globalThis, name, { get });
   }
 }
 

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { launch } from '../harness/browser.mjs';
 import { MINUTE } from '../harness/harness.mjs';
 import { OperatorSite, OperatorTab, READ_TOKEN } from '../harness/operator-page.mjs';
+import { blockStorage } from '../harness/room-page.mjs';
+import { SilentMembers } from '../harness/silent-members.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
 import { until } from '../harness/wait.mjs';
 
@@ -305,6 +307,13 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     assert.deepEqual(await tab.page.evaluate(() => ({ ...sessionStorage })), {});
   });
 
+  test('who has blocked the storage works with the page, and types the token again after a reload', async () => {
+    const tab = await open({ script: blockStorage });
+    await shown(tab.role('heading', 'Live rooms'));
+    await tab.page.reload();
+    await shown(tab.page.getByLabel('Token'));
+  });
+
   test('text of users and platforms is text', async () => {
     const room = '<img src=x onerror=alert(1)>';
     await site.harness.define(encodeURIComponent(room));
@@ -375,7 +384,7 @@ describe("the operator's page", { timeout: 900_000 }, () => {
   test('2,000 members scroll with few rows, and each of them can be reached', async () => {
     const room = await site.harness.room();
     const users = Array.from({ length: CROWD }, (_, at) => `user-${String(at).padStart(4, '0')}`);
-    await site.crowd(room, users);
+    await SilentMembers.enter(site, room, users);
     const tab = await openRoom(room);
     await shown(tab.page.locator('.summary').getByText('2,000', { exact: true }));
     const seen = await tab.page.evaluate(async () => {

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 import { launch } from '../harness/browser.mjs';
 import { MINUTE } from '../harness/harness.mjs';
-import { RoomSite, RoomTab, SilentMembers } from '../harness/room-page.mjs';
+import { blockStorage, RoomSite, RoomTab } from '../harness/room-page.mjs';
+import { SilentMembers } from '../harness/silent-members.mjs';
 import { foreignKey, nameOf, tokenFor } from '../harness/tokens.mjs';
 
 const SCREENSHOTS = fileURLToPath(new URL('../../../target/screenshots/', import.meta.url));
@@ -248,16 +249,7 @@ describe('the study-room page', { timeout: 900_000 }, () => {
   test('who has blocked the storage is in the room, and needs the link again after a reload', async () => {
     const room = await site.harness.room();
     const lea = await enter(room, 'lea');
-    const kim = await open(room, 'kim', {
-      script: () => {
-        for (const name of ['sessionStorage', 'localStorage']) {
-          const get = () => {
-            throw new DOMException('Access is denied for this document.', 'SecurityError');
-          };
-          Object.defineProperty(globalThis, name, { get });
-        }
-      },
-    });
+    const kim = await open(room, 'kim', { script: blockStorage });
     await kim.entered();
     await shown(row(lea, 'kim'));
     await kim.role('combobox', 'Language').selectOption('ko');

@@ -7,7 +7,7 @@ const KEY = 'rollcall.operator';
 export function readToken(): string | null {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const token = fragment.get('token');
-  if (token === null) return sessionStorage.getItem(KEY);
+  if (token === null) return withStorage((storage) => storage.getItem(KEY));
   fragment.delete('token');
   const rest = fragment.toString();
   history.replaceState(null, '', location.pathname + (rest && `#${rest}`));
@@ -16,9 +16,18 @@ export function readToken(): string | null {
 }
 
 export function keepToken(token: string): void {
-  sessionStorage.setItem(KEY, token);
+  withStorage((storage) => storage.setItem(KEY, token));
 }
 
 export function forgetToken(): void {
-  sessionStorage.removeItem(KEY);
+  withStorage((storage) => storage.removeItem(KEY));
+}
+
+/** Without a storage, which a user may have blocked, a reload asks for the token again. */
+function withStorage<Result>(act: (storage: Storage) => Result): Result | null {
+  try {
+    return act(sessionStorage);
+  } catch {
+    return null;
+  }
 }
