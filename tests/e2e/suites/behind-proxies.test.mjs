@@ -135,7 +135,7 @@ describe('behind the proxies of deploy/proxies', { timeout: 900_000 }, () => {
       await tab.text('1 person here').waitFor();
       const { request } = tab.context;
       const operator = { authorization: `Bearer ${OPERATOR_TOKEN}` };
-      for (const path of ['/rooms', '/definitions', '/sweep', '/events/join', '/operators', '/assetsx']) {
+      for (const path of ['/rooms', '/definitions', '/sweep', '/events/join', '/operator', '/assetsx']) {
         for (const method of ['GET', 'POST']) {
           const response = await request.fetch(url + path, { method, headers: operator });
           assert.deepEqual([response.status(), response.headers()['content-security-policy']], [404, undefined], path);
