@@ -16,7 +16,8 @@ interface Command {
   payload: object;
   /** The session that the command is for. None if it was given before the first join. */
   epoch: number | undefined;
-  wasSent: boolean;
+  /** How often the command was sent without an answer that says what became of it: it may have had its effect. */
+  unanswered: number;
   /** What is in the way of the next attempt. */
   pause: Timeout | undefined;
   backoff: Backoff;
@@ -61,7 +62,7 @@ export class Outbox {
         event,
         payload: { ...payload, id: uniqueId() },
         epoch: this.#epoch,
-        wasSent: false,
+        unanswered: 0,
         pause: undefined,
         backoff: new Backoff(),
         limit: after(AGE_LIMIT_MS, () => this.#giveUp(lane, command)),
@@ -98,7 +99,7 @@ export class Outbox {
 
   /** A message was too large, and the connection has been closed for it: the largest command must not be sent again. */
   tooLarge(): void {
-    const sent = [...this.#lanes.values()].filter(([first]) => first?.wasSent);
+    const sent = [...this.#lanes.values()].filter(([first]) => (first?.unanswered ?? 0) > 0);
     const size = ([first]: Command[]) => JSON.stringify(first?.payload).length;
     const [lane] = sent.sort((a, b) => size(b) - size(a));
     const [command] = lane ?? [];
@@ -110,7 +111,7 @@ export class Outbox {
   fail(error: (isUncertain: boolean) => RollcallError): void {
     this.pause();
     for (const lane of this.#lanes.values()) {
-      for (const command of [...lane]) this.#settle(lane, command).reject(error(command.wasSent));
+      for (const command of [...lane]) this.#settle(lane, command).reject(error(command.unanswered > 0));
     }
     this.#epoch = undefined;
   }
@@ -122,7 +123,7 @@ export class Outbox {
 
   async #send(lane: Command[], command: Command, connection: number): Promise<void> {
     cancel(command.pause);
-    command.wasSent = true;
+    command.unanswered += 1;
     const answer = await this.#owner.send(command.event, command.payload);
     if (connection !== this.#connection || !lane.includes(command)) return;
     if (!answer) return this.#again(lane, command);
@@ -137,8 +138,8 @@ export class Outbox {
   }
 
   #refused(lane: Command[], command: Command, { code }: Ack<unknown> & { success: false }): void {
-    // A refused command has had no effect.
-    command.wasSent = code === 'UNAVAILABLE';
+    // What is refused has no effect. An earlier attempt, over a connection that was lost, may have had it.
+    if (code !== 'UNAVAILABLE') command.unanswered -= 1;
     if (code === 'NOT_IN_ROOM' || code === 'ENTRY_CLOSED') this.#owner.outside();
     this.#again(lane, command, code);
   }
@@ -150,8 +151,8 @@ export class Outbox {
   }
 
   #giveUp(lane: Command[], command: Command): void {
-    const { wasSent: isUncertain } = command;
     this.#settle(lane, command);
+    const isUncertain = command.unanswered > 0;
     command.reject(new RollcallError('TIMED_OUT', 'The server did not answer in time.', { isUncertain }));
     this.#sendFirst(lane);
   }
