@@ -79,7 +79,9 @@ export class Outbox {
     this.#epoch = epoch;
     for (const lane of this.#lanes.values()) {
       for (const command of lane.filter((command) => command.epoch !== undefined && command.epoch !== epoch)) {
-        this.#settle(lane, command).reject(new RollcallError('SESSION_ENDED', 'The session is over.'));
+        const isUncertain = command.unanswered > 0;
+        const error = new RollcallError('SESSION_ENDED', 'The session is over.', { isUncertain });
+        this.#settle(lane, command).reject(error);
       }
     }
   }

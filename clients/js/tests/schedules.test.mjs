@@ -159,8 +159,8 @@ class World {
       () => {
         command.outcome = 'done';
       },
-      ({ code, isUncertain }) => {
-        command.outcome = isUncertain || code === 'SESSION_ENDED' ? 'uncertain' : 'refused';
+      ({ isUncertain }) => {
+        command.outcome = isUncertain ? 'uncertain' : 'refused';
       },
     );
   }
