@@ -54,7 +54,7 @@ fn check_out(revision: &str) -> Result<PathBuf> {
 fn extract(commit: &str, folder: &Path) -> Result<()> {
     let mut archive = Command::new("git").args(["archive", commit]).stdout(Stdio::piped()).spawn()?;
     let files = archive.stdout.take().context("git has no output")?;
-    let status = Command::new("tar").arg("-x").current_dir(folder).stdin(files).status()?;
+    let status = Command::new("tar").args(["-xf", "-"]).current_dir(folder).stdin(files).status()?;
     if !(archive.wait()?.success() && status.success()) {
         bail!("cannot copy {commit} to {}", folder.display());
     }
