@@ -561,7 +561,7 @@ export class Connection {
   }
 }
 
-/** Merges neighbours as a bridge does. */
+/** Merges neighbours as a bridge does: never across an event that the bridge has missed. */
 function merge(envelopes) {
   const merged = [];
   for (const { event, data } of envelopes) {
@@ -576,7 +576,8 @@ function merge(envelopes) {
 }
 
 function isMergeable(a, b) {
-  return a.change?.type === b.change?.type && a.snippet?.number === b.snippet?.number;
+  const follows = a.epoch === b.epoch && a.seq + 1 === b.seq;
+  return follows && a.change?.type === b.change?.type && a.snippet?.number === b.snippet?.number;
 }
 
 const without = (users, later) => users.filter(({ userId }) => !later.some((user) => user.userId === userId));
