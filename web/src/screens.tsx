@@ -3,14 +3,14 @@
 import type { CloseReason } from '@rollcall/client';
 import { useConnection, useRoom, useRoomSelector } from '@rollcall/react';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 import { LanguageSwitch, useLanguage } from './texts/language.js';
 
 /** A page with one message. Its title has the focus, so that screen readers begin there. */
 function Screen({ title, text, children }: { title: string; text: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), [title]);
+  useLayoutEffect(() => heading.current?.focus(), [title]);
   return (
     <div class="screen">
       <header class="screen-header">

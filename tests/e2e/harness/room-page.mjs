@@ -111,6 +111,16 @@ export class RoomTab {
     return this;
   }
 
+  /** Presses a button. Returns whether its dialog gets the next key, however soon that is pressed. */
+  opensDialogAtOnce(button) {
+    return button.evaluate(async (element) => {
+      element.click();
+      // Microtasks end before the browser handles another key.
+      for (let turn = 0; turn < 100; turn += 1) await null;
+      return document.activeElement.closest('dialog[open]') !== null;
+    });
+  }
+
   /** Fails if axe finds a barrier. */
   async assertAccessible(what) {
     // Playwright evaluates outside of the page's policy.

@@ -520,6 +520,15 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     await reach('Put out');
   });
 
+  test('what is typed right after a button goes into its dialog', async () => {
+    const room = await site.harness.room({ members: ['lea'] });
+    await site.member(room, 'lea');
+    const tab = await openRoom(room);
+    assert.equal(await tab.opensDialogAtOnce(tab.role('button', 'Send a notice')), true);
+    await tab.page.keyboard.type('Typed at once');
+    assert.equal(await tab.dialog.getByRole('textbox').inputValue(), 'Typed at once');
+  });
+
   test('axe finds no barrier, in both themes, on wide and narrow screens', async () => {
     const room = await site.harness.room({ members: ['lea', 'kim', 'ali'] });
     const lea = await site.member(room, 'lea');

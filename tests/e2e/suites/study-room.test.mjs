@@ -157,6 +157,20 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     assert.equal(await kim.role('combobox', 'Slow mode').count(), 0);
   });
 
+  test('what is typed right after a button goes into its dialog, and a goal that is being written stays', async () => {
+    const room = await site.harness.room();
+    const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];
+    await shown(row(lea, 'kim'));
+    assert.equal(await lea.opensDialogAtOnce(lea.role('button', `Manage ${nameOf('kim')}`)), true);
+    const goal = kim.role('textbox', 'Your goal');
+    await goal.fill('Chapter 3');
+    await kim.page.keyboard.press('Enter');
+    await kim.page.keyboard.type(', exercise 1');
+    await shown(row(lea, 'kim').getByText('Chapter 3', { exact: true }));
+    await shown(row(kim, 'kim').getByText('Chapter 3', { exact: true }));
+    assert.equal(await goal.inputValue(), 'Chapter 3, exercise 1');
+  });
+
   test('two type in shared code, and see the cursors of each other', async () => {
     const room = await site.harness.room();
     const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];

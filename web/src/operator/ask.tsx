@@ -2,7 +2,7 @@
 
 import { RollcallError } from '@rollcall/server/errors.js';
 import { type ComponentChildren, createContext } from 'preact';
-import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useContext, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { useLanguage } from './language.js';
 import { isRefusal, useService } from './service.js';
@@ -86,7 +86,8 @@ function Dialog({ question, onFinish }: { question: Question<unknown>; onFinish:
   const [values, setValues] = useState(initial);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
+  // A layout effect, so that the next key that is pressed goes into the dialog.
+  useLayoutEffect(() => {
     const element = dialog.current as HTMLDialogElement;
     const opener = document.activeElement as HTMLElement;
     element.showModal();

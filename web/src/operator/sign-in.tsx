@@ -1,6 +1,6 @@
 // Asks for the operator's token.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { LanguageSwitch, useLanguage } from './language.js';
 
@@ -15,7 +15,7 @@ export function SignIn({ problem, isBusy, onToken }: Props) {
   const { entrance } = language.texts;
   const [token, setToken] = useState('');
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${entrance.title} · Rollcall`;
     field.current?.focus();
   }, [entrance]);

@@ -3,7 +3,7 @@
 import type { Member, Status } from '@rollcall/client';
 import { useChat, useMembers, useSelf } from '@rollcall/react';
 import { memo } from 'preact/compat';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { useLanguage } from '../texts/language.js';
 import { MemberDialog, useMutes } from './moderation.js';
@@ -120,8 +120,13 @@ function OwnStatus({ self: { status, goal = '' } }: { self: Member }) {
   const attempt = useAttempt();
   const { members } = useLanguage().texts;
   const [text, setText] = useState(goal);
-  // Another window of the same user may have changed it.
-  useEffect(() => setText(goal), [goal]);
+  const lastGoal = useRef(goal);
+  // Another window of the same user may have changed it. What is being written here stays.
+  useLayoutEffect(() => {
+    const before = lastGoal.current;
+    lastGoal.current = goal;
+    setText((text) => (text.trim() === before ? goal : text));
+  }, [goal]);
   return (
     <div class="own-status">
       <fieldset class="choices" aria-label={members.yourStatus}>

@@ -1,7 +1,7 @@
 // How bridges, app and Redis are, in plain numbers.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 import { useLanguage } from '../language.js';
 import { linkTo } from '../place.js';
@@ -13,7 +13,7 @@ export function HealthView({ health }: { health: Health }) {
   const { texts } = language;
   const { health: words } = texts;
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${words.title} · Rollcall`;
     heading.current?.focus();
   }, [words]);

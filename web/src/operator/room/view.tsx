@@ -1,7 +1,7 @@
 // One room, as it happens.
 
 import { RollcallError } from '@rollcall/server/errors.js';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { useLanguage } from '../language.js';
 import { linkTo } from '../place.js';
@@ -66,7 +66,7 @@ export function RoomView({ id, rooms }: { id: string; rooms: Rooms }) {
     },
     (now) => (now === 'over' ? 5000 : pauseAfter(now)),
   );
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${id} · Rollcall`;
     heading.current?.focus();
   }, [id]);
