@@ -1,4 +1,4 @@
-// What browsers, Node.js and React Native have in common, and what only some of them have.
+// What browsers, Node.js, Deno, Bun and React Native have in common, and what only some of them have.
 
 /** A timer that is running. */
 export type Timeout = { readonly timeout: unique symbol };
@@ -13,7 +13,6 @@ interface Platform extends Target {
   clearTimeout(timeout: Timeout | undefined): void;
   document?: Target & { visibilityState?: string };
   crypto?: { randomUUID?(): string };
-  atob?(base64: string): string;
   WebSocket?: unknown;
 }
 

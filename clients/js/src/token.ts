@@ -1,6 +1,5 @@
 // Tokens.
 
-import { platform } from './platform.js';
 import type { Member } from './protocol.js';
 
 /**
@@ -26,11 +25,23 @@ export function entryOf(token: string, joinedAt: number): Member | null {
 
 function claimsOf(token: string): { [claim: string]: unknown } {
   try {
-    const payload = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');
-    const bytes = platform.atob?.(payload) ?? '';
-    const hex = (character: string) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-    return JSON.parse(decodeURIComponent([...bytes].map(hex).join('')));
+    return JSON.parse(textOf(token.split('.')[1] ?? ''));
   } catch {
     return {};
   }
+}
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Decodes base64url of UTF-8. React Native has had neither `atob` nor `TextDecoder` for long. */
+function textOf(base64url: string): string {
+  let [text, rest, bits] = ['', 0, 0];
+  for (const character of base64url) {
+    rest = ((rest << 6) | BASE64URL.indexOf(character)) & 0xffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    text += `%${((rest >> bits) & 0xff).toString(16).padStart(2, '0')}`;
+  }
+  return decodeURIComponent(text);
 }

@@ -5,8 +5,8 @@ import { Balancer } from '../harness/balancer.mjs';
 import { OPERATOR_TOKEN } from '../harness/bridge.mjs';
 import { launch } from '../harness/browser.mjs';
 import { command } from '../harness/command.mjs';
-import { Examples } from '../harness/examples.mjs';
 import { about, changed, entered, Harness } from '../harness/harness.mjs';
+import { Installation } from '../harness/installation.mjs';
 import { reservePort } from '../harness/ports.mjs';
 import { pythonTool } from '../harness/python.mjs';
 import { nameOf, tokenFor } from '../harness/tokens.mjs';
@@ -16,7 +16,7 @@ describe('examples', { timeout: 900_000 }, () => {
   let [harness, examples, port] = [];
   before(async () => {
     port = await reservePort();
-    examples = await Examples.install();
+    examples = await Installation.of('../../../examples');
     harness = await Harness.start({
       flags: ['--origin', `http://127.0.0.1:${port}`],
       variables: { SPIN_VARIABLE_FEATURES: 'timer status chat' },

@@ -1,4 +1,4 @@
-// The folder `examples` as somebody has it who has installed the packages.
+// A folder with programs, as somebody has it who has installed the packages.
 
 import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,25 +18,27 @@ const PACKAGES = {
   esbuild: path('../node_modules/esbuild'),
   react: path('../../../clients/react/node_modules/react'),
   'react-dom': path('../../../clients/react/node_modules/react-dom'),
+  'socket.io-client': path('../node_modules/socket.io-client'),
   ws: path('../node_modules/ws'),
 };
 
-export class Examples {
+export class Installation {
   #children = [];
 
-  static async install() {
-    const examples = new Examples();
-    examples.folder = await mkdtemp(join(tmpdir(), 'rollcall-examples-'));
-    await cp(path('../../../examples'), examples.folder, {
+  /** `source`: where the programs lie, from this folder. */
+  static async of(source) {
+    const installation = new Installation();
+    installation.folder = await mkdtemp(join(tmpdir(), 'rollcall-installation-'));
+    await cp(path(source), installation.folder, {
       recursive: true,
       filter: (file) => !file.includes('node_modules'),
     });
     for (const [name, target] of Object.entries(PACKAGES)) {
-      const link = join(examples.folder, 'node_modules', name);
+      const link = join(installation.folder, 'node_modules', name);
       await mkdir(dirname(link), { recursive: true });
       await symlink(target, link);
     }
-    return examples;
+    return installation;
   }
 
   /** Starts a program in the folder. */
