@@ -55,6 +55,7 @@ impl Inbox {
         let command = match (event, known) {
             (Err(refusal), _) => return reply(&encode_ack::<Done>(None, Err(refusal))),
             (Ok(_), None) => return reply(&encode_ack::<Done>(None, Err(ErrorCode::UnknownEvent.into()))),
+            (Ok(_), Some(ClientEvent::Ping)) => return reply(&encode_ack(known, Ok(Done {}))),
             (Ok((_, payload)), Some(event)) => {
                 Command { event, payload: payload.unwrap_or(RawValue::NULL).to_owned(), reply }
             }

@@ -213,6 +213,8 @@ impl<O: Outbound> Session<O> {
                 encode_ack(Some(event), self.traced(event, async |it| it.watch(&payload).await).await)
             }
             ClientEvent::CloseDocument => encode_ack(Some(event), self.close_document(&payload)),
+            // The inbox has answered it.
+            ClientEvent::Ping => return Ok(()),
             ClientEvent::Command(DOCUMENT_OPEN) => {
                 let open = async |it: &mut Self| {
                     it.open_document(&payload, async |it| it.command(DOCUMENT_OPEN, &payload).await).await

@@ -75,8 +75,6 @@ const STALE_ATTEMPT_MS = 3000;
 /** How late a timer is in a computer that slept. */
 const LATE_MS = 5000;
 
-/** Answered by each bridge at once, and without effect: no document has this number. */
-const PING: [event: string, payload: object] = ['document:close', { number: 0 }];
 
 /** Events after which the server closes the connection for good. */
 const FINAL: { [event: string]: CloseReason['kind'] } = {
@@ -386,7 +384,7 @@ export class Link {
 
   async #ping(wire: Wire): Promise<void> {
     const sentAt = Date.now();
-    await wire.request(...PING, PING_LIMIT_MS);
+    await wire.request('server:ping', {}, PING_LIMIT_MS);
     if (wire === this.#wire && wire.heardAt < sentAt) wire.drop('The connection does not answer.');
   }
 

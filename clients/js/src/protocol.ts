@@ -981,6 +981,8 @@ export interface ClientEvents {
   'lobby:watch': { payload: WatchRequest; ack: RoomCounts };
   /** Get no more events of a document. */
   'document:close': { payload: DocumentName; ack: Done };
+  /** Ask whether the connection works. The bridge answers at once, while other events still wait for the app. */
+  'server:ping': { payload: Done; ack: Done };
   /** Replace the timer by one with this plan, which does not run yet. */
   'timer:set': { payload: TimerSet; ack: TimerAck };
   /** Begin with the first phase. */

@@ -271,7 +271,7 @@ export class Server {
 
   handle(connection, event, payload) {
     const { id } = payload;
-    if (event === 'document:close') return { success: true, data: {} };
+    if (event === 'server:ping') return { success: true, data: {} };
     if (event === 'auth:refresh') return { success: true, data: { expiresAt: this.clock.now + HOUR } };
     const code = this.network.refuse(event, payload, connection);
     if (code) return { success: false, code, message: '' };

@@ -66,6 +66,7 @@ client_events! {
     Refresh "auth:refresh" RefreshRequest Refreshed "Present a new token of the same user before the old token expires."
     Watch "lobby:watch" WatchRequest RoomCounts "Watch how many are in these rooms, instead of those before."
     CloseDocument "document:close" DocumentName Done "Get no more events of a document."
+    Ping "server:ping" Done Done "Ask whether the connection works. The bridge answers at once, while other events still wait for the app."
 }
 
 /// What a client presents when it connects: over Socket.IO the `auth`.
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn every_event_is_found_by_its_name() {
-        for name in ["room:join", "room:leave", "auth:refresh", "lobby:watch", "document:close", "chat:send"]
+        for name in ["room:join", "room:leave", "auth:refresh", "lobby:watch", "server:ping", "chat:send"]
         {
             assert_eq!(ClientEvent::named(name).map(ClientEvent::as_str), Some(name));
         }

@@ -234,6 +234,7 @@ describe('the description of events', { timeout: 900_000 }, () => {
       await command(kim, 'document:awareness', { number: together, update: shown });
       await lea.next('document:awareness');
       await command(kim, 'document:close', { number: together });
+      await command(kim, 'server:ping', {});
 
       await bridge().child.kill('SIGSTOP');
       try {

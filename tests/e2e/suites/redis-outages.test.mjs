@@ -60,6 +60,24 @@ describe('Redis outages', { timeout: 900_000 }, () => {
     });
   }
 
+  for (const transport of TRANSPORTS) {
+    test(`while a command waits for Redis, the bridge answers a ping (${transport})`, async () => {
+      const room = await harness.room();
+      const lea = await harness.connect(transport, 'lea');
+      await lea.enter(room);
+      await harness.redis.freeze();
+      try {
+        const left = lea.leave();
+        const pinged = lea.request('server:ping', {});
+        assert.deepEqual(await Promise.race([left, pinged]), { success: true, data: {} });
+        assert.equal((await left).code, 'UNAVAILABLE');
+      } finally {
+        await harness.redis.thaw();
+      }
+      await again(() => lea.leave());
+    });
+  }
+
   test('a client that retries a join is not refused as a duplicate', async () => {
     const room = await harness.room();
     const [lea, kim] = [await harness.socketIo('lea'), await harness.socketIo('kim')];
