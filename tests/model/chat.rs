@@ -5,7 +5,7 @@ use rollcall_protocol::{ErrorCode, command::Feature};
 use crate::{
     event::{EventKind, Person, Recipients},
     history::History,
-    ids::{CHAT_BURST, CHAT_INTERVAL, CHAT_LIMIT, EntryId, LATEST, RoomNo, Time, User},
+    ids::{CHAT_BURST, CHAT_INTERVAL, CHAT_LIMIT, EntryId, LATEST, PublicId, RoomNo, Time, User},
     live::{CommandId, Limited, Live},
 };
 
@@ -56,8 +56,21 @@ pub struct Message {
 /// The reply to a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatReply {
-    Done { message: Option<Message>, epoch: u64, seq: u64, now: Time, is_repeated: bool },
-    Read { items: Vec<Item>, more: bool, slow: Option<Time>, muted_until: Option<Time>, now: Time },
+    Done {
+        message: Option<Message>,
+        epoch: u64,
+        seq: u64,
+        now: Time,
+        is_repeated: bool,
+    },
+    Read {
+        items: Vec<Item>,
+        more: bool,
+        slow: Option<Time>,
+        muted_until: Option<Time>,
+        mutes: Vec<(PublicId, Time)>,
+        now: Time,
+    },
 }
 
 impl Item {
@@ -228,7 +241,16 @@ impl Live {
         };
         items.sort_by_key(Item::number);
         let muted_until = by.and_then(|by| self.muted_until(by.user, now));
-        ChatReply::Read { items, more, slow: self.slow, muted_until, now }
+        ChatReply::Read { items, more, slow: self.slow, muted_until, mutes: self.list_mutes(now), now }
+    }
+
+    /// The longest first.
+    fn list_mutes(&self, now: Time) -> Vec<(PublicId, Time)> {
+        let mut muted: Vec<(Time, User)> =
+            self.muted.iter().map(|(user, until)| (until.unwrap_or(Time::MAX), *user)).collect();
+        muted.sort();
+        let lasting = muted.into_iter().rev().filter(|(until, _)| *until > now);
+        lasting.map(|(until, user)| (self.public_id(user), until.min(self.terms.end_at))).collect()
     }
 
     fn chat_done(&self, message: Option<Message>, now: Time, is_repeated: bool) -> ChatReply {

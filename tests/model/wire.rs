@@ -124,7 +124,7 @@ fn chat_reply(reply: &ChatReply) -> Value {
             }
             json
         }
-        ChatReply::Read { items, more, slow, muted_until, now } => {
+        ChatReply::Read { items, more, slow, muted_until, mutes, now } => {
             let (mut messages, mut deleted) = (Vec::new(), Vec::new());
             for item in items {
                 match item {
@@ -142,6 +142,10 @@ fn chat_reply(reply: &ChatReply) -> Value {
             }
             if let Some(until) = muted_until {
                 json["mutedUntil"] = json!(until);
+            }
+            if !mutes.is_empty() {
+                let mute = |(user, until): &(_, _)| json!({ "userId": user, "mutedUntil": until });
+                json["mutes"] = mutes.iter().map(mute).collect();
             }
             json
         }

@@ -36,7 +36,7 @@ const COMMANDS: &[(&str, u64)] = &[
     ("message", 25),
     ("further message", 23),
     ("message that is sent again", 9),
-    ("history", 9),
+    ("history", 10),
     ("snippet", 28),
     ("change of a snippet", 26),
     ("snippet that is read", 13),

@@ -2,7 +2,7 @@
 
 use rollcall_protocol::{
     ErrorCode,
-    chat::{ChatAck, ChatAction, ChatCommand, History, HistoryRequest, MessageText},
+    chat::{ChatAck, ChatAction, ChatCommand, History, HistoryRequest, MessageText, Mute},
     command::Feature,
     definition::SessionDefinition,
 };
@@ -273,6 +273,42 @@ async fn a_room_forgets_mutes_that_are_over_when_somebody_is_muted() {
     let users: Vec<String> =
         redis::cmd("ZRANGE").arg(muted).arg(0).arg(-1).query_async(&mut room.redis.clone()).await.unwrap();
     assert_eq!(users, ["ben", "kim"]);
+}
+
+#[tokio::test]
+async fn everybody_reads_who_is_muted_at_the_moment_with_the_ids_of_members() {
+    let mut room = room().await;
+    room.operate_chat("1", mute("ali", Some(2 * MINUTE))).await.unwrap();
+    room.operate_chat("2", mute("ben", Some(MINUTE))).await.unwrap();
+    room.operate_chat("3", mute("kim", None)).await.unwrap();
+    let expected = |mutes: &[(&str, u64)]| -> Vec<Mute> {
+        let mute = |(user, muted_until): &(&str, u64)| Mute {
+            user_id: user.parse().unwrap(),
+            muted_until: *muted_until,
+        };
+        mutes.iter().map(mute).collect()
+    };
+    let all = expected(&[("kim", END), ("ali", START + 2 * MINUTE), ("ben", START + MINUTE)]);
+    assert_eq!(room.history("lea/1", latest(1)).await.unwrap().mutes, all);
+    assert_eq!(room.at(MINUTE).history("kim/1", latest(1)).await.unwrap().mutes, all[..2]);
+    room.operate_chat("4", unmute("kim")).await.unwrap();
+    assert_eq!(room.history("lea/1", latest(1)).await.unwrap().mutes, all[1..2]);
+    assert_eq!(room.at(2 * MINUTE).history("lea/1", latest(1)).await.unwrap().mutes, []);
+}
+
+#[tokio::test]
+async fn of_very_many_mutes_a_page_lists_the_longest() {
+    let room = room().await;
+    for number in 1..=101 {
+        room.operate_chat(&format!("{number}"), mute(&format!("user-{number}"), Some(number * MINUTE)))
+            .await
+            .unwrap();
+    }
+    let mutes = room.history("lea/1", latest(1)).await.unwrap().mutes;
+    assert_eq!(
+        (mutes.len(), mutes[0].user_id.as_str(), mutes[99].user_id.as_str()),
+        (100, "user-101", "user-2")
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 // The messages of the room, without a hole and without a double.
 
-import type { History, HistoryRequest, Message } from './protocol.js';
+import type { History, HistoryRequest, Message, Mute } from './protocol.js';
 import { share } from './share.js';
 
 /** The chat of a room. */
@@ -15,9 +15,18 @@ export interface Chat {
   readonly slowMs: number;
   /** Until when the user may write nothing, by the server's clock. */
   readonly mutedUntil: number | null;
+  /** Who may write nothing, and until when by the server's clock. A mute that is over may still be there. */
+  readonly mutes: readonly Mute[];
 }
 
-export const EMPTY_CHAT: Chat = { messages: [], hasOlder: false, isCurrent: false, slowMs: 0, mutedUntil: null };
+export const EMPTY_CHAT: Chat = {
+  messages: [],
+  hasOlder: false,
+  isCurrent: false,
+  slowMs: 0,
+  mutedUntil: null,
+  mutes: [],
+};
 
 /** The most messages of a page. */
 const MAX_PAGE = 100;
@@ -36,6 +45,8 @@ export class ChatLog {
   #first: number | undefined;
   /** Whether a page is asked for. */
   #isAsked = false;
+  /** What has changed since the page was asked for, which may be older. */
+  #changes: (() => void)[] = [];
   /** Whether events may have been missed since the latest request for a page. */
   #hasMissed = false;
   /** A page that was read before a deletion must not bring the message back. */
@@ -67,6 +78,7 @@ export class ChatLog {
   /** The page after the known messages is asked for. Returns what to ask for. */
   asked(): HistoryRequest {
     this.#isAsked = true;
+    this.#changes = [];
     this.#hasMissed = false;
     return this.#upTo === undefined ? {} : { after: this.#upTo, limit: MAX_PAGE };
   }
@@ -109,7 +121,7 @@ export class ChatLog {
   }
 
   /** The page that was asked for. */
-  page({ messages, deleted, first, last = 0, more, slowMs = 0, mutedUntil }: History): void {
+  page({ messages, deleted, first, last = 0, more, slowMs = 0, mutedUntil, mutes = [] }: History): void {
     // The page of a request from before a reset says nothing about the messages after it.
     if (!this.#isAsked) return;
     this.#isAsked = false;
@@ -127,7 +139,8 @@ export class ChatLog {
     }
     const isCurrent = (isLatest || !more) && !this.#hasMissed;
     this.#upTo = Math.max(this.#upTo ?? 0, last, isCurrent ? this.#latest : 0);
-    this.#set({ isCurrent, slowMs, mutedUntil: mutedUntil ?? null });
+    this.#set({ isCurrent, slowMs, mutedUntil: mutedUntil ?? null, mutes: share(this.chat.mutes, mutes) });
+    for (const change of this.#changes) change();
   }
 
   /** A page of messages before the known ones. */
@@ -139,11 +152,21 @@ export class ChatLog {
   }
 
   slowed(slowMs: number): void {
-    this.#set({ slowMs });
+    this.#change(() => this.#set({ slowMs }));
   }
 
-  muted(mutedUntil: number | null): void {
-    this.#set({ mutedUntil });
+  /** A user may write nothing until then, or may write again if that is null. */
+  muted(userId: Mute['userId'], mutedUntil: number | null, isSelf: boolean): void {
+    this.#change(() => {
+      const others = this.chat.mutes.filter((mute) => String(mute.userId) !== String(userId));
+      this.#set({ mutes: share(this.chat.mutes, mutedUntil === null ? others : [...others, { userId, mutedUntil }]) });
+      if (isSelf) this.#set({ mutedUntil });
+    });
+  }
+
+  #change(change: () => void): void {
+    change();
+    if (this.#isAsked) this.#changes.push(change);
   }
 
   #has(number: number): boolean {

@@ -75,7 +75,6 @@ const STALE_ATTEMPT_MS = 3000;
 /** How late a timer is in a computer that slept. */
 const LATE_MS = 5000;
 
-
 /** Events after which the server closes the connection for good. */
 const FINAL: { [event: string]: CloseReason['kind'] } = {
   'room:ended': 'ended',

@@ -145,7 +145,7 @@ export class RoomModel {
     return { isNews, hasGap: true };
   }
 
-  readonly #isSelf = ({ userId }: Editor): boolean => String(userId) === String(this.#self()?.userId);
+  readonly #isSelf = ({ userId }: Pick<Editor, 'userId'>): boolean => String(userId) === String(this.#self()?.userId);
 
   /** Takes over the whole room. */
   #replace(room: RoomState | JoinAck): void {
@@ -216,12 +216,8 @@ export class RoomModel {
     'chat:message': ({ message }) => this.chat.arrived(message),
     'chat:deleted': ({ number, deletes }) => this.chat.deletedBy(number, deletes),
     'chat:slowed': ({ slowMs }) => this.chat.slowed(slowMs),
-    'room:muted': (event) => {
-      if (this.#isSelf(event as unknown as Editor)) this.chat.muted(event.mutedUntil);
-    },
-    'room:unmuted': (event) => {
-      if (this.#isSelf(event as unknown as Editor)) this.chat.muted(null);
-    },
+    'room:muted': ({ userId, mutedUntil }) => this.chat.muted(userId, mutedUntil, this.#isSelf({ userId })),
+    'room:unmuted': ({ userId }) => this.chat.muted(userId, null, this.#isSelf({ userId })),
     'code:shared': ({ snippet, text }) => this.code.put(snippet, text),
     'code:updated': ({ snippet, text }) => this.code.put(snippet, text),
     'code:closed': ({ number }) => this.code.closed(number),

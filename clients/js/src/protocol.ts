@@ -350,6 +350,8 @@ export interface History {
   more: boolean;
   /** Until when the reader is muted, if so. */
   mutedUntil?: number;
+  /** Who may write nothing at the moment; at most 100 users, those who are muted for the longest. */
+  mutes?: Mute[];
   /** The time of Redis. */
   now: number;
   /** The interval in which each user may send once, while slow mode is on. */
@@ -482,6 +484,14 @@ export interface Message {
   userId: UserId;
   /** The author's name at that time. */
   userName: string;
+}
+
+/** A user who may write nothing for a time. */
+export interface Mute {
+  /** Until when, in milliseconds since 1970. */
+  mutedUntil: number;
+  /** The user. */
+  userId: UserId;
 }
 
 /** The payload of `room:muted`. */

@@ -117,7 +117,7 @@ class World {
       () => server.write(this.pick(OTHERS), this.text()),
       () => messages.length > 0 && server.erase(this.pick(messages).number),
       () => server.slow(this.pick([0, 1000])),
-      () => server.mute('kim', this.pick([this.clock.now + HOUR, undefined, undefined])),
+      () => server.mute(this.pick(['kim', 'lea']), this.pick([this.clock.now + HOUR, undefined, undefined])),
       () => server.share(this.pick(OTHERS), this.text()),
       () => snippets.length > 0 && server.edit(this.pick(OTHERS), this.pick(snippets).number, this.text()),
       () => snippets.length > 0 && server.unshare(this.pick(snippets).number),
@@ -233,6 +233,7 @@ class World {
       server.messages.filter(({ number }) => (chat.hasOlder ? number >= oldest : true)),
     );
     assert.deepEqual([seen.chat.slowMs, seen.chat.mutedUntil], [server.slowMs, server.mutes.get('kim') ?? null]);
+    assert.deepEqual(new Map(seen.chat.mutes.map(({ userId, mutedUntil }) => [userId, mutedUntil])), server.mutes);
     assert.deepEqual(
       seen.code.snippets.map(({ text: _, ...snippet }) => snippet),
       server.snippets,

@@ -211,6 +211,10 @@ export class Server {
     this.publish('chat:slowed', { slowMs, now: this.clock.now });
   }
 
+  muted() {
+    return [...this.mutes].map(([userId, mutedUntil]) => ({ userId, mutedUntil }));
+  }
+
   mute(userId, mutedUntil) {
     if (mutedUntil) this.mutes.set(userId, mutedUntil);
     else this.mutes.delete(userId);
@@ -371,6 +375,7 @@ export class Server {
       more: fits.length > page.length,
       slowMs: this.slowMs || undefined,
       mutedUntil: this.mutes.get(userId),
+      mutes: this.muted(),
     };
   }
 

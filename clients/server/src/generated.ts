@@ -139,6 +139,8 @@ export type History = {
   more: boolean;
   /** Until when the reader is muted, if so. */
   mutedUntil?: number | null;
+  /** Who may write nothing at the moment; at most 100 users, those who are muted for the longest. */
+  mutes?: Array<Mute>;
   /** The time of Redis. */
   now: number;
   /** The interval in which each user may send once, while slow mode is on. */
@@ -214,6 +216,14 @@ export type Message = {
   userId: UserId;
   /** The author's name at that time. */
   userName: string;
+};
+
+/** A user who may write nothing for a time. */
+export type Mute = {
+  /** Until when, in milliseconds since 1970. */
+  mutedUntil: number;
+  /** The user. */
+  userId: UserId;
 };
 
 /** A notice to all members of a room. */

@@ -197,6 +197,17 @@ impl HistoryRequest {
     }
 }
 
+/// A user who may write nothing for a time.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mute {
+    /// The user.
+    pub user_id: UserId,
+    /// Until when, in milliseconds since 1970.
+    pub muted_until: u64,
+}
+
 /// A page of the history of a chat.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +231,9 @@ pub struct History {
     /// Until when the reader is muted, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<u64>,
+    /// Who may write nothing at the moment; at most 100 users, those who are muted for the longest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mutes: Vec<Mute>,
     /// The time of Redis.
     pub now: u64,
 }

@@ -301,8 +301,7 @@ mod tests {
 
     #[test]
     fn every_event_is_found_by_its_name() {
-        for name in ["room:join", "room:leave", "auth:refresh", "lobby:watch", "server:ping", "chat:send"]
-        {
+        for name in ["room:join", "room:leave", "auth:refresh", "lobby:watch", "server:ping", "chat:send"] {
             assert_eq!(ClientEvent::named(name).map(ClientEvent::as_str), Some(name));
         }
         assert_eq!(ClientEvent::named("room:burn"), None);

@@ -61,7 +61,7 @@ async function truthOf(harness, groupId) {
       return response.ok ? await response.json() : {};
     }),
   );
-  return { ...members, messages: messages.messages, snippets: snippets.snippets };
+  return { ...members, messages: messages.messages, mutes: messages.mutes, snippets: snippets.snippets };
 }
 
 /** Waits until each snapshot is what the operators' API says. */
@@ -80,7 +80,10 @@ export async function assertTrue(harness, groupId, clients) {
         );
         // The API does not tell of the timer.
         assert.deepEqual(snapshot.timer, clients[0].getSnapshot().timer);
-        if (truth.messages) assert.deepEqual(seen.chat.messages, truth.messages);
+        if (truth.messages) {
+          assert.deepEqual(seen.chat.messages, truth.messages);
+          assert.deepEqual(new Set(seen.chat.mutes), new Set(truth.mutes));
+        }
         const shared = seen.code.snippets.map(({ text: _, ...snippet }) => snippet);
         if (truth.snippets) assert.deepEqual(shared, truth.snippets);
       } catch (error) {

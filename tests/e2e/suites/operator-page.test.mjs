@@ -134,6 +134,8 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     await tab.answer('Mute');
     await tab.said(`${nameOf('kim')} was muted in ${room}: 5 minutes.`);
     assert.equal((await members.kim.request('chat:send', { text: 'More' })).code, 'MUTED');
+    await shown(row(tab, nameOf('kim')).getByText(/^Muted until \d+:\d\d/));
+    assert.equal(await tab.role('button', `Unmute ${nameOf('lea')}`).count(), 0, 'lea is not muted');
     await press(`Unmute ${nameOf('kim')}`);
     await tab.answer('Unmute');
     await tab.said(`${nameOf('kim')} may write in ${room}.`);
@@ -518,6 +520,23 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     await shown(tab.text('No timer is set.'));
     await reach('Members', 'ArrowLeft');
     await reach('Put out');
+  });
+
+  test('who is muted and not in the room may write again', async () => {
+    const room = await site.harness.room({ members: ['lea', 'kim'] });
+    await site.member(room, 'lea');
+    const tab = await openRoom(room);
+    const mute = { command: 'chat:mute', data: { userId: 'kim' }, id: 'mute-kim' };
+    assert.equal((await site.harness.api('POST', `/rooms/${room}/chat`, mute)).status, 200);
+    const away = tab.page.locator('section', { has: tab.role('heading', 'Muted, and not in the room') });
+    await shown(away.getByText('kim', { exact: true }));
+    const reader = await openRoom(room, { token: READ_TOKEN });
+    await shown(reader.page.locator('.muted-away').getByText('kim', { exact: true }));
+    assert.equal(await reader.role('button', 'Unmute kim').count(), 0);
+    await tab.role('button', 'Unmute kim').click();
+    await tab.answer('Unmute');
+    await tab.said(`kim may write in ${room}.`);
+    await gone(away);
   });
 
   test('what is typed right after a button goes into its dialog', async () => {

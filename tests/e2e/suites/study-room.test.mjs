@@ -142,10 +142,15 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     await shown(kim.text('You may write nothing at the moment.'));
     await shown(row(kim, 'kim').getByText('Muted'));
     await shown(row(lea, 'kim').getByText('Muted'));
+    await lea.page.reload();
+    await shown(row(lea, 'kim').getByText('Muted'));
     await press(manage);
     await press(lea.role('button', 'End the mute'));
     await gone(kim.text('You may write nothing at the moment.'));
     await gone(row(lea, 'kim').getByText('Muted'));
+    await press(manage);
+    assert.equal(await lea.role('button', 'End the mute').count(), 0, 'kim is not muted');
+    await press(lea.role('button', 'Cancel'));
     await lea.role('combobox', 'Slow mode').selectOption('30 seconds');
     await shown(kim.text('Slow mode: one message every 30 seconds'));
     await press(lea.role('button', `Delete the message of ${nameOf('kim')}`));
@@ -155,6 +160,19 @@ describe('the study-room page', { timeout: 900_000 }, () => {
       assert.equal(await kim.page.getByRole('button', { name }).count(), 0, String(name));
     }
     assert.equal(await kim.role('combobox', 'Slow mode').count(), 0);
+  });
+
+  test('a mute ends on the page although nothing else happens', async () => {
+    const room = await site.harness.room();
+    const kim = await enter(room, 'kim');
+    await shown(kim.role('textbox', 'Write a message'));
+    const mute = { command: 'chat:mute', data: { userId: 'kim', forMs: 2000 }, id: 'mute-kim' };
+    assert.equal((await site.harness.api('POST', `/rooms/${room}/chat`, mute)).status, 200);
+    await shown(row(kim, 'kim').getByText('Muted'));
+    await gone(row(kim, 'kim').getByText('Muted'));
+    await gone(kim.text('You may write nothing at the moment.'));
+    await say(kim, 'Here I am');
+    await shown(kim.role('log').getByText('Here I am'));
   });
 
   test('what is typed right after a button goes into its dialog, and a goal that is being written stays', async () => {

@@ -3,14 +3,16 @@
 import { useChat, useConnection, useRoomSelector } from '@rollcall/react';
 import { useState } from 'preact/hooks';
 
+import { useLasting } from '../mutes.js';
 import { useLanguage } from '../texts/language.js';
 
 const LONGEST = 2000;
 
 export function Composer({ submit }: { submit: (text: string) => void }) {
-  const { slowMs } = useChat();
+  const { slowMs, mutedUntil } = useChat();
   const { state } = useConnection();
-  const isMuted = useRoomSelector(({ chat, clock }) => (chat.mutedUntil ?? 0) > Date.now() + clock.offsetMs);
+  const offsetMs = useRoomSelector(({ clock }) => clock.offsetMs);
+  const isMuted = useLasting(mutedUntil === null ? [] : [{ mutedUntil }], offsetMs).length > 0;
   const language = useLanguage();
   const { messages, connection } = language.texts;
   const [text, setText] = useState('');

@@ -1,34 +1,26 @@
 // What the leader of a session may do to the chat.
 
 import type { Member } from '@rollcall/client';
-import { useChat, useRoomEvent } from '@rollcall/react';
-import { useState } from 'preact/hooks';
+import { useChat, useRoomSelector } from '@rollcall/react';
 
+import { useLasting } from '../mutes.js';
 import { useLanguage } from '../texts/language.js';
 import { closeOf, Dialog } from './dialog.js';
 import { useAttempt, useToast } from './toasts.js';
 
 const MUTES_MS = [5 * 60_000, 30 * 60_000, 2 * 3_600_000];
 const SLOWS_MS = [10_000, 30_000, 60_000, 5 * 60_000];
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Until when users are muted, as far as this page has heard: the server does not list earlier mutes. */
-export function useMutes(): ReadonlyMap<string, number> {
-  const [mutes, setMutes] = useState<ReadonlyMap<string, number>>(new Map());
-  const end = (user: string, until?: number) =>
-    setMutes((all) => new Map([...all].filter(([other, at]) => other !== user || (until ?? at) !== at)));
-  useRoomEvent('room:muted', ({ userId, mutedUntil, now }) => {
-    const user = String(userId);
-    setMutes((all) => new Map([...all, [user, mutedUntil]]));
-    setTimeout(() => end(user, mutedUntil), Math.min(mutedUntil - now, LONGEST_TIMER_MS));
-  });
-  useRoomEvent('room:unmuted', ({ userId }) => end(String(userId)));
-  return mutes;
+/** Who may write nothing at the moment. */
+export function useMutes(): ReadonlySet<string> {
+  const { mutes, offsetMs } = useRoomSelector(({ chat, clock }) => ({ mutes: chat.mutes, offsetMs: clock.offsetMs }));
+  return new Set(useLasting(mutes, offsetMs).map(({ userId }) => String(userId)));
 }
 
 /** What the leader may do to a member. */
 export function MemberDialog({ member: { userId, userName }, close }: { member: Member; close: () => void }) {
   const { mute, unmute } = useChat();
+  const isMuted = useMutes().has(String(userId));
   const attempt = useAttempt();
   const show = useToast();
   const language = useLanguage();
@@ -52,8 +44,7 @@ export function MemberDialog({ member: { userId, userName }, close }: { member: 
       <div class="dialog-choices">
         {MUTES_MS.map((ms) => choice(moderation.forTime(language.length(ms)), () => mute(userId, ms), hasMuted))}
         {choice(moderation.untilEnd, () => mute(userId), hasMuted)}
-        {/* Always there: the mute may be older than this page. */}
-        {choice(moderation.unmute, () => unmute(userId), moderation.hasUnmuted(userName))}
+        {isMuted && choice(moderation.unmute, () => unmute(userId), moderation.hasUnmuted(userName))}
       </div>
       <div class="dialog-actions">
         <button type="button" class="quiet" onClick={closeOf}>

@@ -62,11 +62,10 @@ local function load_item(room, number)
   return json and cjson.decode(json)
 end
 
--- Returns the id of a user in the form that clients know.
+-- Returns the id of the user whom the command names, as text and as clients know it.
 local function get_target(room)
   local id, text = call.data.userId, get_text(call.data.userId)
-  local member = load_member(room, text)
-  return text, member and member.userId or build_public_id(text, type(id) == 'number')
+  return text, find_public_id(room, text, type(id) == 'number')
 end
 
 -- What the commands do. Each returns a refusal, or nothing and the message that was sent.

@@ -4,10 +4,10 @@
 -- ARGV[1]  settings: now?, graceMs, leaseMs, rosterLimit, retentionMs, closedEntryMs
 -- ARGV[2]  call: roomId; userId?, entryId? (a member's connection; an operator has none); data {before?, after?, limit}
 --
--- Returns  {'OK', JSON {messages, deleted, first?, last?, more, slowMs?, mutedUntil?, now}}  messages: oldest first;
---                                    deleted: numbers of messages that were deleted; first, last: the numbers at which
---                                    the pages before and after begin; more: whether more follow in the direction of
---                                    the request
+-- Returns  {'OK', JSON {messages, deleted, first?, last?, more, slowMs?, mutedUntil?, mutes?, now}}
+--                                    messages: oldest first; deleted: numbers of messages that were deleted; first, last:
+--                                    the numbers at which the pages before and after begin; more: whether more follow in
+--                                    the direction of the request; mutes: {userId, mutedUntil} of each user who is muted
 --          {'NOT_LIVE'}               the room is not live, and keeps no messages
 --          {'NOT_IN_ROOM'}            the entry is not current
 --          {'FEATURE_OFF'}            the session has no chat
@@ -23,6 +23,9 @@
 
 -- The most bytes of the items of a page, so that a batch of replies fits into one response. Each item is much smaller.
 local MAX_BYTES = 64 * 1024
+
+-- The most mutes of a page, the longest of them.
+local MAX_MUTES = 100
 
 -- Returns items in the direction of the request, with their numbers, and one more than the limit if there are more.
 local function find_items(room)
@@ -49,6 +52,17 @@ local function cut_page(found)
   return items, #items < #found / 2
 end
 
+local function list_mutes(room)
+  local found = redis.call('ZRANGE', room.muted, '+inf', string.format('(%.0f', now), 'BYSCORE', 'REV', 'LIMIT', 0,
+    MAX_MUTES, 'WITHSCORES')
+  local mutes = {}
+  for index = 1, #found, 2 do
+    local mute = { userId = find_public_id(room, found[index]), mutedUntil = bound_mute(room, found[index + 1]) }
+    table.insert(mutes, encode_json(mute))
+  end
+  return mutes
+end
+
 local function build_page(room)
   local items, more = cut_page(find_items(room))
   local messages, deleted = {}, {}
@@ -63,6 +77,10 @@ local function build_page(room)
   page.slowMs = room.slow_ms
   page.mutedUntil = call.userId and find_mute(room, call.userId)
   local json = add_field(encode_json(page), 'deleted', encode_list(deleted))
+  local mutes = room.is_live and list_mutes(room) or {}
+  if #mutes > 0 then
+    json = add_field(json, 'mutes', encode_list(mutes))
+  end
   return { 'OK', add_field(json, 'messages', encode_list(messages)) }
 end
 

@@ -1,12 +1,14 @@
 // Who is in the room, and what operators do about one of them.
 
-import type { Member } from '@rollcall/server/generated.js';
+import type { Member, Mute } from '@rollcall/server/generated.js';
 import { useMemo, useState } from 'preact/hooks';
 
+import { useLasting } from '../../mutes.js';
 import { useAsk } from '../ask.js';
 import { useLanguage } from '../language.js';
 import { newCommandId, useService } from '../service.js';
 import { WindowedList } from '../windowed.js';
+import { useRead } from './use-read.js';
 import type { PartProps } from './view.js';
 
 const ROW_HEIGHT = 60;
@@ -14,7 +16,8 @@ const MINUTE_MS = 60_000;
 /** In minutes; none until the end of the session. */
 const MUTES = ['5', '15', '60', 'end'] as const;
 
-export function MembersPanel({ id, room, refresh }: PartProps) {
+export function MembersPanel({ id, room, version, refresh }: PartProps) {
+  const { api } = useService();
   const language = useLanguage();
   const { members: words } = language.texts;
   const [search, setSearch] = useState('');
@@ -24,7 +27,11 @@ export function MembersPanel({ id, room, refresh }: PartProps) {
     const matches = (text: string) => text.normalize('NFKC').toLocaleLowerCase().includes(wanted);
     return (all ?? []).filter(({ userId, userName }) => matches(userName) || matches(String(userId)));
   }, [all, search]);
+  const page = useRead((signal) => api.history(id, { limit: 1, signal }), version);
+  const mutes = useLasting(page.data?.mutes ?? [], room?.clockOffsetMs ?? 0);
   if (!room || !all) return <p class="empty">{words.none}</p>;
+  const muteOf = ({ userId }: Member) => mutes.find((mute) => String(mute.userId) === String(userId));
+  const isAway = ({ userId }: Mute) => !all.some((member) => String(member.userId) === String(userId));
   return (
     <>
       <search class="tools">
@@ -56,11 +63,13 @@ export function MembersPanel({ id, room, refresh }: PartProps) {
               member={member}
               isHost={String(member.userId) === room.hostId}
               isLeader={String(member.userId) === room.leaderId}
+              mute={muteOf(member)}
               refresh={refresh}
             />
           )}
         </WindowedList>
       )}
+      <MutedAway id={id} mutes={mutes.filter(isAway)} refresh={refresh} />
     </>
   );
 }
@@ -70,10 +79,11 @@ interface RowProps {
   member: Member;
   isHost: boolean;
   isLeader: boolean;
+  mute: Mute | undefined;
   refresh: () => void;
 }
 
-function Row({ id, member, isHost, isLeader, refresh }: RowProps) {
+function Row({ id, member, isHost, isLeader, mute, refresh }: RowProps) {
   const language = useLanguage();
   const { mayChange } = useService();
   const { members: words } = language.texts;
@@ -92,6 +102,7 @@ function Row({ id, member, isHost, isLeader, refresh }: RowProps) {
             <bdi>{userRole}</bdi>
           </span>
         )}
+        {mute && <span class="tag">{words.mutedUntil(language.moment(mute.mutedUntil))}</span>}
       </span>
       <span class="what">
         {isAway ? words.reconnecting : words.since(language.moment(joinedAt))}
@@ -103,13 +114,72 @@ function Row({ id, member, isHost, isLeader, refresh }: RowProps) {
           </>
         )}
       </span>
-      {mayChange && <MemberActions id={id} member={member} refresh={refresh} />}
+      {mayChange && <MemberActions id={id} member={member} isMuted={mute !== undefined} refresh={refresh} />}
     </div>
   );
 }
 
-function MemberActions({ id, member: { userId, userName }, refresh }: Pick<RowProps, 'id' | 'member' | 'refresh'>) {
+/** The users who may write nothing when they come back. */
+function MutedAway({ id, mutes, refresh }: { id: string; mutes: readonly Mute[]; refresh: () => void }) {
+  const { mayChange } = useService();
+  const language = useLanguage();
+  const { members: words } = language.texts;
+  const askToUnmute = useUnmute(id, refresh);
+  if (mutes.length === 0) return null;
+  return (
+    <section class="muted-away">
+      <h3>{words.mutedAway}</h3>
+      <ul>
+        {mutes.map(({ userId, mutedUntil }) => (
+          <li key={String(userId)}>
+            <bdi class="name">{String(userId)}</bdi>
+            <span class="fine">{words.mutedUntil(language.moment(mutedUntil))}</span>
+            {mayChange && (
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => askToUnmute(userId, String(userId))}
+                aria-label={words.unmute.title(String(userId))}
+              >
+                {words.unmute.short}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Returns what asks whether a user may write again. */
+function useUnmute(id: string, refresh: () => void) {
   const ask = useAsk();
+  const { api } = useService();
+  const { members: words } = useLanguage().texts;
+  return (userId: Mute['userId'], userName: string) => {
+    const commandId = newCommandId();
+    ask({
+      title: words.unmute.title(userName),
+      text: words.unmute.text,
+      initial: {},
+      confirm: words.unmute.confirm,
+      run: async () => {
+        await api.commandChat(id, { command: 'chat:unmute', data: { userId }, id: commandId });
+        refresh();
+        return words.unmute.done(userName, id);
+      },
+    });
+  };
+}
+
+function MemberActions({
+  id,
+  member: { userId, userName },
+  isMuted,
+  refresh,
+}: Pick<RowProps, 'id' | 'member' | 'refresh'> & { isMuted: boolean }) {
+  const ask = useAsk();
+  const askToUnmute = useUnmute(id, refresh);
   const { api } = useService();
   const language = useLanguage();
   const { members: words } = language.texts;
@@ -135,22 +205,9 @@ function MemberActions({ id, member: { userId, userName }, refresh }: Pick<RowPr
       run: async ({ minutes }) => {
         const forMs = minutes === 'end' ? null : Number(minutes) * MINUTE_MS;
         await api.commandChat(id, { command: 'chat:mute', data: { userId, forMs }, id: commandId });
+        refresh();
         const time = forMs === null ? words.mute.end : language.length(forMs);
         return words.mute.done(userName, id, time);
-      },
-    });
-  };
-
-  const askToUnmute = () => {
-    const commandId = newCommandId();
-    ask({
-      title: words.unmute.title(userName),
-      text: words.unmute.text,
-      initial: {},
-      confirm: words.unmute.confirm,
-      run: async () => {
-        await api.commandChat(id, { command: 'chat:unmute', data: { userId }, id: commandId });
-        return words.unmute.done(userName, id);
       },
     });
   };
@@ -198,9 +255,16 @@ function MemberActions({ id, member: { userId, userName }, refresh }: Pick<RowPr
       <button type="button" class="quiet" onClick={askToMute} aria-label={words.mute.title(userName)}>
         {words.mute.short}
       </button>
-      <button type="button" class="quiet" onClick={askToUnmute} aria-label={words.unmute.title(userName)}>
-        {words.unmute.short}
-      </button>
+      {isMuted && (
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => askToUnmute(userId, userName)}
+          aria-label={words.unmute.title(userName)}
+        >
+          {words.unmute.short}
+        </button>
+      )}
       <button type="button" class="quiet danger-quiet" onClick={askToPutOut} aria-label={words.putOut.title(userName)}>
         {words.putOut.short}
       </button>

@@ -131,6 +131,8 @@ export const en = {
     reconnecting: 'Reconnecting…',
     since: (time: string) => `since ${time}`,
     statuses: { focusing: 'Focusing', break: 'Break', away: 'Away' },
+    mutedUntil: (time: string) => `Muted until ${time}`,
+    mutedAway: 'Muted, and not in the room',
     mute: {
       short: 'Mute',
       title: (name: string) => `Mute ${name}`,
@@ -143,7 +145,7 @@ export const en = {
     unmute: {
       short: 'Unmute',
       title: (name: string) => `Unmute ${name}`,
-      text: 'The member may write again, if muted.',
+      text: 'The user may write messages and share code again.',
       confirm: 'Unmute',
       done: (name: string, room: string) => `${name} may write in ${room}.`,
     },

@@ -125,6 +125,8 @@ export const ko: Texts = {
     reconnecting: '다시 연결하는 중…',
     since: (time) => `${time}부터`,
     statuses: { focusing: '집중 중', break: '쉬는 중', away: '자리 비움' },
+    mutedUntil: (time) => `${time}까지 글쓰기 금지`,
+    mutedAway: '글쓰기가 금지되었고 방에 없는 사용자',
     mute: {
       short: '글쓰기 금지',
       title: (name) => `${name} 님 글쓰기 금지`,
@@ -137,7 +139,7 @@ export const ko: Texts = {
     unmute: {
       short: '글쓰기 허용',
       title: (name) => `${name} 님 글쓰기 허용`,
-      text: '금지되어 있었다면 다시 쓸 수 있습니다.',
+      text: '다시 메시지를 쓰고 코드를 공유할 수 있습니다.',
       confirm: '허용하기',
       done: (name, room) => `${room}에서 ${name} 님이 글을 쓸 수 있습니다.`,
     },

@@ -14,6 +14,12 @@ local function load_member(room, user)
   return member
 end
 
+-- Returns the id of a user as clients know it. `is_number`: as the caller writes the id of a user who is no member.
+local function find_public_id(room, user, is_number)
+  local member = load_member(room, user)
+  return member and member.userId or build_public_id(user, is_number)
+end
+
 -- The script counts and lists the members once, and anew after a change of them.
 local function forget_members(room)
   room.count, room.roster = nil, nil

@@ -10,8 +10,13 @@ local function is_moderator(room)
   return not call.userId or call.userId == room.leader
 end
 
--- Returns until when the user may write nothing, or nothing. A mute without a time lasts until the end of the session.
+-- A mute without a time lasts until the end of the session.
+local function bound_mute(room, score)
+  return math.min(tonumber(score), room.end_at)
+end
+
+-- Returns until when the user may write nothing, or nothing.
 local function find_mute(room, user)
-  local until_ms = tonumber(redis.call('ZSCORE', room.muted, user) or 0)
-  return until_ms > now and math.min(until_ms, room.end_at) or nil
+  local score = redis.call('ZSCORE', room.muted, user) or 0
+  return tonumber(score) > now and bound_mute(room, score) or nil
 end
