@@ -166,7 +166,7 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     const room = await site.harness.room();
     const kim = await enter(room, 'kim');
     await shown(kim.role('textbox', 'Write a message'));
-    const mute = { command: 'chat:mute', data: { userId: 'kim', forMs: 2000 }, id: 'mute-kim' };
+    const mute = { command: 'chat:mute', data: { userId: 'kim', forMs: 5000 }, id: 'mute-kim' };
     assert.equal((await site.harness.api('POST', `/rooms/${room}/chat`, mute)).status, 200);
     await shown(row(kim, 'kim').getByText('Muted'));
     await gone(row(kim, 'kim').getByText('Muted'));

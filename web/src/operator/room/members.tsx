@@ -102,9 +102,14 @@ function Row({ id, member, isHost, isLeader, mute, refresh }: RowProps) {
             <bdi>{userRole}</bdi>
           </span>
         )}
-        {mute && <span class="tag">{words.mutedUntil(language.moment(mute.mutedUntil))}</span>}
       </span>
       <span class="what">
+        {mute && (
+          <>
+            <span class="muted">{words.mutedUntil(language.moment(mute.mutedUntil))}</span>
+            {' · '}
+          </>
+        )}
         {isAway ? words.reconnecting : words.since(language.moment(joinedAt))}
         {status && ` · ${words.statuses[status]}`}
         {goal && (
