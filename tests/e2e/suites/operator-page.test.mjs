@@ -515,6 +515,7 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     await keyboard.press('Tab');
     await keyboard.press('Enter');
     assert.equal((await lea.next('room:notice')).text, 'By keyboard');
+    await gone(tab.dialog);
     await reach('Members');
     await reach('Timer', 'ArrowRight');
     await shown(tab.text('No timer is set.'));
