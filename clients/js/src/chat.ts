@@ -43,10 +43,8 @@ export class ChatLog {
   #latest = 0;
   /** The page that begins with this number is the oldest one. */
   #first: number | undefined;
-  /** Whether a page is asked for. */
-  #isAsked = false;
-  /** What has changed since the page was asked for, which may be older. */
-  #changes: (() => void)[] = [];
+  /** What has changed since a page was asked for, which may be older. None while none is asked for. */
+  #changes: (() => void)[] | undefined;
   /** Whether events may have been missed since the latest request for a page. */
   #hasMissed = false;
   /** A page that was read before a deletion must not bring the message back. */
@@ -59,7 +57,7 @@ export class ChatLog {
 
   /** Forgets everything: these are the messages of another session, or the server has lost some. */
   reset(): void {
-    this.#isAsked = false;
+    this.#changes = undefined;
     this.#upTo = undefined;
     this.#latest = 0;
     this.#first = undefined;
@@ -77,7 +75,6 @@ export class ChatLog {
 
   /** The page after the known messages is asked for. Returns what to ask for. */
   asked(): HistoryRequest {
-    this.#isAsked = true;
     this.#changes = [];
     this.#hasMissed = false;
     return this.#upTo === undefined ? {} : { after: this.#upTo, limit: MAX_PAGE };
@@ -123,8 +120,9 @@ export class ChatLog {
   /** The page that was asked for. */
   page({ messages, deleted, first, last = 0, more, slowMs = 0, mutedUntil, mutes = [] }: History): void {
     // The page of a request from before a reset says nothing about the messages after it.
-    if (!this.#isAsked) return;
-    this.#isAsked = false;
+    const changes = this.#changes;
+    if (!changes) return;
+    this.#changes = undefined;
     const isLatest = this.#upTo === undefined;
     this.remove(deleted);
     this.add(messages);
@@ -140,7 +138,7 @@ export class ChatLog {
     const isCurrent = (isLatest || !more) && !this.#hasMissed;
     this.#upTo = Math.max(this.#upTo ?? 0, last, isCurrent ? this.#latest : 0);
     this.#set({ isCurrent, slowMs, mutedUntil: mutedUntil ?? null, mutes: share(this.chat.mutes, mutes) });
-    for (const change of this.#changes) change();
+    for (const change of changes) change();
   }
 
   /** A page of messages before the known ones. */
@@ -159,14 +157,14 @@ export class ChatLog {
   muted(userId: Mute['userId'], mutedUntil: number | null, isSelf: boolean): void {
     this.#change(() => {
       const others = this.chat.mutes.filter((mute) => String(mute.userId) !== String(userId));
-      this.#set({ mutes: share(this.chat.mutes, mutedUntil === null ? others : [...others, { userId, mutedUntil }]) });
+      this.#set({ mutes: mutedUntil === null ? others : [...others, { userId, mutedUntil }] });
       if (isSelf) this.#set({ mutedUntil });
     });
   }
 
   #change(change: () => void): void {
     change();
-    if (this.#isAsked) this.#changes.push(change);
+    this.#changes?.push(change);
   }
 
   #has(number: number): boolean {

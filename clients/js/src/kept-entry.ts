@@ -1,5 +1,6 @@
 // What a page keeps of its entry while it is reloaded.
 
+import { fieldsOf } from './fields.js';
 import type { UserId } from './protocol.js';
 
 /** `sessionStorage`, or what works like it. */
@@ -32,7 +33,7 @@ export class KeptEntry {
     const text = this.#with((storage) => storage.getItem(this.#key));
     if (!text) return undefined;
     this.forget();
-    const { user, resumeToken } = parse(text);
+    const { user, resumeToken } = fieldsOf(() => text);
     if (user !== String(userId)) return undefined;
     return typeof resumeToken === 'string' ? { resumeToken } : {};
   }
@@ -55,13 +56,5 @@ export class KeptEntry {
       // The user comes back as without a storage: within the grace period, when the old connection is known to be lost.
       return undefined;
     }
-  }
-}
-
-function parse(text: string): { user?: unknown; resumeToken?: unknown } {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
   }
 }

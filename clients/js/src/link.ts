@@ -139,9 +139,10 @@ export class Link {
     return answer;
   }
 
-  /** The last request of the connection in use, or of the one that is about to be. */
+  /** The last request of the connection in use, or of the one that is about to be, if it is open. */
   async sendLast(event: string, payload: object, limitMs: number): Promise<void> {
-    await (this.#wire ?? this.#attempt?.wire)?.request(event, payload, limitMs);
+    const wire = this.#wire ?? this.#attempt?.wire;
+    if (wire?.isOpen) await wire.request(event, payload, limitMs);
   }
 
   /** Enters again over the same connection, to learn the state anew. */
@@ -210,7 +211,7 @@ export class Link {
       return this.#failed({ message: String(error) });
     }
     attempt.wire = wire;
-    const limit = after(OPEN_LIMIT_MS, () => wire.drop('The connection was not opened in time.'));
+    const limit = after(OPEN_LIMIT_MS, () => wire.drop());
     await wire.ready;
     cancel(limit);
     const answer = await this.#enter(wire);
@@ -227,7 +228,7 @@ export class Link {
       const answer = await wire.request(...this.#owner.enter(), ACK_LIMIT_MS);
       if (!answer) {
         this.#unknownSince ??= Date.now();
-        wire.drop('The server did not answer.');
+        wire.drop();
         return undefined;
       }
       if (answer.ack.success) return answer;
@@ -384,7 +385,7 @@ export class Link {
   async #ping(wire: Wire): Promise<void> {
     const sentAt = Date.now();
     await wire.request('server:ping', {}, PING_LIMIT_MS);
-    if (wire === this.#wire && wire.heardAt < sentAt) wire.drop('The connection does not answer.');
+    if (wire === this.#wire && wire.heardAt < sentAt) wire.drop();
   }
 
   #set(status: ConnectionStatus): void {

@@ -205,7 +205,12 @@ export class RoomModel {
     'room:leaderChanged': ({ leaderId = null }) => {
       this.#view = { ...this.#view, leaderId };
     },
-    'room:rescheduled': ({ endAt }) => this.#setEnd(endAt),
+    'room:rescheduled': ({ endAt }) => {
+      // A mute until the end moves with it.
+      const { session, chat } = this.#view;
+      if (session && chat.mutes.some(({ mutedUntil }) => mutedUntil >= session.endAt)) this.chat.missed();
+      this.#setEnd(endAt);
+    },
     'room:reminder': ({ endAt }) => {
       this.#setEnd(endAt);
       this.#setSession({ isReminded: true });

@@ -54,7 +54,7 @@ export class Outbox {
   add(event: string, payload: object): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const waiting = [...this.#lanes.values()].reduce((sum, lane) => sum + lane.length, 0);
-      if (waiting >= LIMIT) return reject(new RollcallError('QUEUE_FULL', 'Too many commands wait for the server.'));
+      if (waiting >= LIMIT) return reject(new RollcallError('QUEUE_FULL', 'Too many commands wait.'));
       const [kind = ''] = event.split(':');
       const lane = this.#lanes.get(kind) ?? [];
       this.#lanes.set(kind, lane);
@@ -106,7 +106,7 @@ export class Outbox {
     const [lane] = sent.sort((a, b) => size(b) - size(a));
     const [command] = lane ?? [];
     if (!lane || !command) return;
-    this.#settle(lane, command).reject(new RollcallError('PAYLOAD_TOO_LARGE', 'The command is larger than allowed.'));
+    this.#settle(lane, command).reject(new RollcallError('PAYLOAD_TOO_LARGE', 'The command is too large.'));
   }
 
   /** Rejects all commands. */

@@ -99,6 +99,7 @@ export class Room {
   readonly #kept: KeptEntry;
   #joining: { promise: Promise<JoinAck>; resolve(ack: JoinAck): void; reject(error: RollcallError): void } | undefined;
   #lastJoin: JoinAck | undefined;
+  #leaving: Promise<void> | undefined;
   /** What is being read over the connection. */
   readonly #reading = new Set<'chat' | 'code'>();
   #stateLimit: Timeout | undefined;
@@ -153,24 +154,31 @@ export class Room {
    * entry. Rejects when the room is closed before.
    */
   join(): Promise<JoinAck> {
+    const promise = this.#leaving ? this.#leaving.then(() => this.join()) : this.#join();
+    // Whoever does not await the promise reads the snapshot.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  #join(): Promise<JoinAck> {
     if (this.#joining) return this.#joining.promise;
     if (this.#link.status.state === 'connected' && this.#lastJoin) return Promise.resolve(this.#lastJoin);
     let [resolve, reject] = [(_: JoinAck) => {}, (_: RollcallError) => {}];
     const promise = new Promise<JoinAck>((...settle) => {
       [resolve, reject] = settle;
     });
-    // Whoever does not await the promise reads the snapshot.
-    promise.catch(() => {});
     this.#joining = { promise, resolve, reject };
     this.#link.open();
     return promise;
   }
 
   /** Leaves for good. Without a connection, the others see so only when the grace period is over. */
-  async leave(): Promise<void> {
-    if (this.#link.status.state === 'closed') return;
-    await this.#link.sendLast('room:leave', {}, LEAVE_LIMIT_MS);
-    this.#link.close({ kind: 'left' });
+  leave(): Promise<void> {
+    this.#leaving ??= this.#link.sendLast('room:leave', {}, LEAVE_LIMIT_MS).then(() => {
+      this.#leaving = undefined;
+      this.#link.close({ kind: 'left' });
+    });
+    return this.#leaving;
   }
 
   /** Closes the connection without leaving: the grace period begins. A later `join` takes up the same entry. */

@@ -1,5 +1,6 @@
 // Tokens.
 
+import { fieldsOf } from './fields.js';
 import type { Member } from './protocol.js';
 
 /**
@@ -16,32 +17,21 @@ export type TokenSource = (reason: TokenReason) => string | Promise<string>;
 
 /** The entry of a token's user, or null for a text that is no JWT. The server checks the token, and not the client. */
 export function entryOf(token: string, joinedAt: number): Member | null {
-  const { userId: claimed, sub, username, name, userRole } = claimsOf(token);
+  const { userId: claimed, sub, username, name, userRole } = fieldsOf(() => textOf(token.split('.')[1] ?? ''));
   const userId = claimed ?? sub;
   if (typeof userId !== 'string' && typeof userId !== 'number') return null;
   const member: Member = { userId, userName: String(username ?? name ?? userId), joinedAt, state: 'present' };
   return userRole === undefined || userRole === null ? member : { ...member, userRole: String(userRole) };
 }
 
-function claimsOf(token: string): { [claim: string]: unknown } {
-  try {
-    return JSON.parse(textOf(token.split('.')[1] ?? ''));
-  } catch {
-    return {};
-  }
-}
-
-const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-
 /** Decodes base64url of UTF-8. React Native has had neither `atob` nor `TextDecoder` for long. */
 function textOf(base64url: string): string {
-  let [text, rest, bits] = ['', 0, 0];
+  let [text, bits] = ['', ''];
   for (const character of base64url) {
-    rest = ((rest << 6) | BASE64URL.indexOf(character)) & 0xffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    text += `%${((rest >> bits) & 0xff).toString(16).padStart(2, '0')}`;
+    const code = character.charCodeAt(0);
+    const six = code > 96 ? code - 71 : code === 95 ? 63 : code > 64 ? code - 65 : code > 47 ? code + 4 : 62;
+    bits += six.toString(2).padStart(6, '0');
   }
+  for (const byte of bits.match(/.{8}/g) ?? []) text += `%${Number.parseInt(byte, 2).toString(16).padStart(2, '0')}`;
   return decodeURIComponent(text);
 }

@@ -19,6 +19,8 @@ export interface WireOwner {
 export class Wire {
   /** Why the connection has ended, if it has. */
   end: TransportEnd | undefined;
+  /** Whether requests can be sent. */
+  isOpen = false;
   /** Resolves when the connection is open or has ended. */
   readonly ready: Promise<void>;
   /** When the server last sent something. */
@@ -36,7 +38,10 @@ export class Wire {
     });
     this.#waiting.add(ready);
     this.#connection = transport(token, {
-      opened: ready,
+      opened: () => {
+        this.isOpen = true;
+        ready();
+      },
       event: (name, payload) => {
         this.heardAt = Date.now();
         if (!this.end) owner.event(name, payload);
@@ -74,10 +79,10 @@ export class Wire {
   }
 
   /** Closes a connection that does not answer, as if it had ended by itself. */
-  drop(message: string): void {
+  drop(): void {
     if (this.end) return;
     this.#connection.close();
-    this.#ended({ message });
+    this.#ended({ message: 'The server did not answer in time.' });
   }
 
   #ended(end: TransportEnd): void {

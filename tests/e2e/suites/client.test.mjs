@@ -12,7 +12,7 @@ import {
   library,
   snapshotOf,
 } from '../harness/client-rooms.mjs';
-import { Harness } from '../harness/harness.mjs';
+import { Harness, MINUTE } from '../harness/harness.mjs';
 import { foreignKey, tokenFor } from '../harness/tokens.mjs';
 import { until, within } from '../harness/wait.mjs';
 
@@ -59,6 +59,20 @@ describe('the client', { timeout: 900_000 }, () => {
     await lea.join();
     return { lea, seen };
   }
+
+  test('a mute until the end moves with the end', async () => {
+    const groupId = await harness.room();
+    const { lea } = await watcher(groupId);
+    const kim = behind('kim', groupId, 'WebSocket');
+    await kim.join();
+    await snapshotOf(kim, isSettled, 'kim has read the chat');
+    await lea.chat.mute('kim');
+    await snapshotOf(kim, ({ chat }) => chat.mutedUntil !== null, 'kim is muted');
+    const endAt = kim.getSnapshot().session.endAt + 30 * MINUTE;
+    assert.ok((await harness.api('PATCH', `/rooms/${groupId}`, { endAt })).ok);
+    await snapshotOf(kim, ({ chat }) => chat.mutedUntil === endAt, 'the mute has moved');
+    await assertTrue(harness, groupId, [lea, kim]);
+  });
 
   for (const transport of Object.keys(CLIENT_TRANSPORTS)) {
     test(`the snapshot is the room, and commands change it (${transport})`, async () => {
@@ -109,6 +123,22 @@ describe('the client', { timeout: 900_000 }, () => {
       await assert.rejects(kim.chat.send('f'), { code: 'CLOSED' });
       await snapshotOf(lea, ({ count }) => count === 1, 'kim is gone');
       await assertTrue(harness, groupId, [lea]);
+    });
+
+    test(`who leaves while the connection opens is out, and who enters again meanwhile is in (${transport})`, async () => {
+      const groupId = await harness.room();
+      const { lea } = await watcher(groupId);
+      const kim = behind('kim', groupId, transport);
+      kim.join().catch(() => {});
+      await kim.leave();
+      assert.deepEqual(kim.getSnapshot().connection.reason, { kind: 'left' });
+      await kim.join();
+      const left = kim.leave();
+      await within(kim.join(), 'kim is in the room again');
+      await left;
+      assert.equal(kim.getSnapshot().connection.state, 'connected');
+      await snapshotOf(lea, ({ count }) => count === 2, 'lea sees kim');
+      await assertTrue(harness, groupId, [lea, kim]);
     });
 
     test(`a cut network loses no command and no message, and the others see nothing of a resume (${transport})`, async () => {
