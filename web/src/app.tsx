@@ -9,6 +9,7 @@ export function App() {
   const { state, reason } = useConnection();
   const hasEntered = useRoomSelector(({ session }) => session !== null);
   if (state === 'closed' && reason) return <Closed reason={reason} />;
-  if (!hasEntered) return <Connecting />;
+  // A room that was closed is old until the server says how it is.
+  if (!hasEntered || state === 'connecting') return <Connecting />;
   return <RoomPage />;
 }

@@ -4,6 +4,8 @@
 // |---|---|
 // | `entrance` | the link by which a user enters |
 // | `app` | which screen is shown |
+// | `focus` | where the focus goes when its element is gone |
+// | `mutes` | mutes, which end by themselves |
 // | `room/` | the parts of a room |
 // | `code/` | shared code, with an editor that is loaded when it is needed |
 // | `texts/` | English and Korean |
@@ -15,12 +17,14 @@ import { render } from 'preact';
 
 import { App } from './app.js';
 import { bridgeUrl, readEntrance, watchLink } from './entrance.js';
+import { keepFocus } from './focus.js';
 import { MissingLink } from './screens.js';
 import { LanguageProvider } from './texts/language.js';
 
 const root = document.getElementById('app') as HTMLElement;
 const entrance = readEntrance();
 watchLink();
+keepFocus(root);
 
 if (entrance) {
   const { room: groupId, token } = entrance;

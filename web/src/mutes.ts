@@ -17,6 +17,6 @@ export function useLasting<Mute extends { mutedUntil: number }>(
     if (next === Number.POSITIVE_INFINITY) return;
     const timer = setTimeout(() => setTurn((turn) => turn + 1), Math.min(next - now, LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
-  }, [next, turn]);
+  }, [next, turn, clockOffsetMs]);
   return lasting;
 }

@@ -31,7 +31,8 @@ test('a text that is no token has no user', () => {
     'a.b.c',
     'e30.!!!.x',
     `e30.${Buffer.from('[1]').toString('base64url')}.x`,
-    'e30.bnVsbA.x', 'e30.7w.x',
+    'e30.bnVsbA.x',
+    'e30.7w.x',
   ]) {
     assert.equal(entryOf(text, 0), null, text);
   }

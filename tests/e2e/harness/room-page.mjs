@@ -61,11 +61,12 @@ export function blockStorage() {
 export class RoomTab {
   problems = [];
 
-  /** `script` runs before those of the page. */
-  static async open(browser, site, { room, user, token, script, options = {}, ...given }) {
+  /** `script` runs before those of the page. `prepare` gets the page before that is opened. */
+  static async open(browser, site, { room, user, token, script, prepare, options = {}, ...given }) {
     const hosts = [new URL(site.origin).host, site.bridge.address];
     const tab = await RoomTab.start(browser, hosts, { options, script });
     const jwt = token ?? (await tokenFor(user, given));
+    await prepare?.(tab.page);
     await tab.page.goto(`${site.origin}/#room=${room}&token=${jwt}`);
     return tab;
   }

@@ -210,6 +210,147 @@ describe('the study-room page', { timeout: 900_000 }, () => {
     await gone(ofKim);
   });
 
+  test('what somebody types stays, whatever else is shared, chosen or renamed, also offline', async () => {
+    const room = await site.harness.room();
+    const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];
+    const shareCode = async (title) => {
+      await lea.role('button', 'New shared code').click();
+      if (title) await lea.role('textbox', 'Title').fill(title);
+      await lea.role('button', 'Share').click();
+    };
+    const textOf = (tab) => tab.page.locator('.snippet:not([hidden]) .cm-content');
+    await shareCode('');
+    const untitled = `Code of ${nameOf('lea')}`;
+    await textOf(kim).click();
+    await kim.page.keyboard.type('one');
+    await shown(textOf(lea).getByText('one'));
+    await shareCode('sieve.py');
+    await shown(kim.role('button', 'sieve.py'));
+    await kim.page.keyboard.type(' two');
+    await shown(textOf(kim).getByText('one two'));
+    await shown(kim.text('Saved'));
+
+    await kim.context.setOffline(true);
+    await shown(kim.text('Connection lost. Reconnecting…'));
+    await kim.page.keyboard.type(' three');
+    await shown(kim.page.locator('.editor-state').getByText('Offline'));
+    await kim.role('combobox', 'Language').first().selectOption('ko');
+    await kim.role('combobox', '언어').selectOption('en');
+    await kim.role('button', 'sieve.py').click();
+    await shown(kim.role('button', 'sieve.py', { pressed: true }));
+    await kim.context.setOffline(false);
+    await lea.role('button', untitled).click();
+    await shown(textOf(lea).getByText('one two three'));
+    await kim.role('button', untitled).click();
+    await shown(textOf(kim).getByText('one two three'));
+  });
+
+  test('who becomes the host gets the timer back, and no button takes the focus away', async () => {
+    const room = await site.harness.room();
+    const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];
+    await shown(row(lea, 'kim'));
+    const isFocused = (tab, name) => tab.role('button', name).evaluate((button) => button === document.activeElement);
+    const press = async (tab, name) => {
+      await tab.role('button', name).focus();
+      await tab.page.keyboard.press('Enter');
+    };
+    await press(lea, 'Set timer');
+    await press(lea, 'Start');
+    await shown(lea.role('button', 'Pause'));
+    assert.equal(await isFocused(lea, 'Pause'), true);
+    await press(lea, 'Reset');
+    await gone(lea.role('button', 'Reset'));
+    assert.equal(await isFocused(lea, 'Start'), true);
+
+    await kim.role('button', 'Start').click();
+    await gone(kim.role('button', 'Start'));
+    await lea.role('button', 'Leave').click();
+    await kim.role('button', 'Start').click();
+    await shown(kim.role('button', 'Pause'));
+  });
+
+  test('the focus stays near what is removed, and in the field of who is muted', async () => {
+    const room = await site.harness.room();
+    const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];
+    await say(lea, 'This goes');
+    await lea.role('button', `Delete the message of ${nameOf('lea')}`).focus();
+    await lea.page.keyboard.press('Enter');
+    await lea.role('button', 'Delete').focus();
+    await lea.page.keyboard.press('Enter');
+    await gone(lea.role('log').getByText('This goes'));
+    assert.equal(await lea.role('log').evaluate((log) => log === document.activeElement), true);
+
+    const field = kim.role('textbox', 'Write a message');
+    await field.fill('I was about to');
+    await lea.role('button', `Manage ${nameOf('kim')}`).click();
+    await lea.role('button', 'For 5 minutes').click();
+    await shown(kim.role('status').getByText('You may write nothing at the moment.'));
+    assert.equal(await field.evaluate((field) => field === document.activeElement), true);
+    await kim.page.keyboard.press('Enter');
+    assert.equal(await field.inputValue(), 'I was about to');
+  });
+
+  test('a message whose ack is lost may have been sent, and the page says so', async () => {
+    const room = await site.harness.room();
+    const lea = await enter(room, 'lea');
+    const kim = await open(room, 'kim', {
+      prepare: async (page) => {
+        await page.clock.install();
+        // No ack of a message arrives.
+        await page.routeWebSocket(/\/ws$/, (socket) => {
+          const server = socket.connectToServer();
+          server.onMessage((text) => JSON.parse(text).data?.data?.message || socket.send(text));
+        });
+      },
+    });
+    await kim.entered();
+    await say(kim, 'Did it arrive?');
+    await shown(lea.role('log').getByText('Did it arrive?'));
+    await kim.page.clock.fastForward(61_000);
+    await shown(kim.role('alert').getByText('It may have been sent: look before you send it again.'));
+    await kim.role('button', 'Discard').click();
+    assert.equal(await kim.role('log').getByText('Did it arrive?').count(), 1);
+  });
+
+  test('on a phone, the chat counts what is new, and opens at its end', async () => {
+    const room = await site.harness.room();
+    const kim = await enter(room, 'kim', ON_A_PHONE);
+    const ali = await site.harness.webSocket('ali', { bridge: 1 });
+    await ali.enter(room);
+    for (let number = 1; number <= 10; number += 1) {
+      const text = `Message ${number}\n\n\n\n\n`;
+      assert.equal((await ali.request('chat:send', { text: `${text}-` })).success, true);
+    }
+    await shown(
+      kim
+        .text('10 unread messages')
+        .or(kim.page.locator('.badge').getByText('10', { exact: true }))
+        .first(),
+    );
+    await kim.role('button', /^Chat/).click();
+    const last = kim.role('log').getByText('Message 10');
+    await kim.page.waitForFunction(() => {
+      const log = document.querySelector('.log');
+      return log.scrollHeight > log.clientHeight && log.scrollHeight - log.scrollTop - log.clientHeight < 2;
+    });
+    await shown(last);
+  });
+
+  test('messages of the page leave a notice until it is dismissed', async () => {
+    const room = await site.harness.room();
+    const kim = await enter(room, 'kim');
+    await site.harness.api('POST', `/rooms/${room}/notices`, { text: 'Bring your books' });
+    await shown(kim.text('Bring your books'));
+    const now = await site.harness.redis.now();
+    const endTimes = [90, 95, 100, 105].map((minutes) => now + minutes * MINUTE);
+    for (const endAt of endTimes) {
+      await site.harness.api('PATCH', `/rooms/${room}`, { endAt });
+    }
+    await kim.page.locator('.toast').nth(3).waitFor();
+    await shown(kim.text('Bring your books'));
+    assert.ok((await kim.page.locator('.toast').count()) <= 4);
+  });
+
   test('a page without network says so, keeps what it shows, sends what was written and is back', async () => {
     const room = await site.harness.room();
     const [lea, kim] = [await enter(room, 'lea'), await enter(room, 'kim')];

@@ -4,7 +4,7 @@ import { defaultKeymap, indentWithTab } from '@codemirror/commands';
 import { javascript } from '@codemirror/lang-javascript';
 import { python } from '@codemirror/lang-python';
 import { bracketMatching, indentOnInput } from '@codemirror/language';
-import { EditorState, type Extension } from '@codemirror/state';
+import { Compartment, EditorState, type Extension } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view';
 import { useRoom } from '@rollcall/react';
 import { RollcallProvider, type Status } from '@rollcall/yjs';
@@ -22,16 +22,23 @@ const LANGUAGES: Record<string, () => Extension> = {
   python,
 };
 
-export default function Editor({
-  number,
-  language,
-  label,
-}: {
+/** What may change while somebody writes. */
+const settingsOf = (language: string | undefined, label: string): Extension => [
+  EditorView.contentAttributes.of({ 'aria-label': label }),
+  LANGUAGES[language ?? '']?.() ?? [],
+];
+
+interface Props {
   number: number;
   language: string | undefined;
   label: string;
-}) {
+  /** Whether the server has all changes. */
+  onSaved: (isSaved: boolean) => void;
+}
+
+export default function Editor({ number, language, label, onSaved }: Props) {
   const frame = useRef<HTMLDivElement>(null);
+  const change = useRef((_: Extension) => {});
   const room = useRoom();
   const [status, setStatus] = useState<Status>('connecting');
   const [isSaved, setSaved] = useState(true);
@@ -47,12 +54,19 @@ export default function Editor({
     const text = doc.getText('text');
     const provider = new RollcallProvider(room.channel, number, doc);
     provider.awareness.setLocalStateField('user', { name: room.getSnapshot().self?.userName ?? '' });
-    provider.on('status', ({ status }) => setStatus(status));
-    provider.on('saved', setSaved);
+    provider.on('status', ({ status }) => {
+      setStatus(status);
+      if (status !== 'failed') setError(null);
+    });
+    provider.on('saved', (isSaved) => {
+      setSaved(isSaved);
+      onSaved(isSaved);
+    });
     provider.on('error', ({ code }) => setError(code));
     const connect = () => provider.connect();
     const stopListening = room.on('joined', connect);
     if (room.getSnapshot().connection.state === 'connected') connect();
+    const settings = new Compartment();
     const view = new EditorView({
       parent: root,
       root,
@@ -68,21 +82,22 @@ export default function Editor({
           bracketMatching(),
           indentOnInput(),
           EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ 'aria-label': label }),
           looks,
-          LANGUAGES[language ?? '']?.() ?? [],
+          settings.of(settingsOf(language, label)),
           yCollab(text, null),
           cursors(text, provider.awareness),
         ],
       }),
     });
+    change.current = (next) => view.dispatch({ effects: settings.reconfigure(next) });
     return () => {
       stopListening();
       view.destroy();
       provider.destroy();
       doc.destroy();
     };
-  }, [room, number, language, label]);
+  }, [room, number]);
+  useEffect(() => change.current(settingsOf(language, label)), [language, label]);
 
   const state =
     error !== null

@@ -1,9 +1,9 @@
 // The code that the members share.
 
 import type { SharedSnippet } from '@rollcall/client';
-import { useCode, useSelf } from '@rollcall/react';
+import { useCode, useConnection, useSelf } from '@rollcall/react';
 import { lazy, Suspense } from 'preact/compat';
-import { useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useState } from 'preact/hooks';
 
 import { useAsk } from '../room/dialog.js';
 import { useAttempt } from '../room/toasts.js';
@@ -20,8 +20,12 @@ export function CodePanel() {
   const { texts } = useLanguage();
   const [chosen, setChosen] = useState<number | null>(null);
   const [isSharing, setSharing] = useState(false);
-  if (!hasCode || (!isCurrent && snippets.length === 0)) return null;
+  const { unsaved, onSaved } = useUnsaved();
   const shown = snippets.find(({ number }) => number === chosen) ?? snippets.at(-1);
+  // What is shown stays, whatever else is shared.
+  useLayoutEffect(() => setChosen(shown?.number ?? null), [shown?.number]);
+  if (!hasCode || (!isCurrent && snippets.length === 0)) return null;
+  const open = snippets.filter((snippet) => snippet === shown || unsaved.has(snippet.number));
   return (
     <section class="code" aria-labelledby="code-title">
       <header class="code-header">
@@ -50,9 +54,21 @@ export function CodePanel() {
           }}
         />
       )}
-      {shown ? <Snippet key={shown.number} snippet={shown} /> : <p class="empty">{texts.snippets.empty}</p>}
+      {open.map((snippet) => (
+        <Snippet key={snippet.number} snippet={snippet} isShown={snippet === shown} onSaved={onSaved} />
+      ))}
+      {!shown && <p class="empty">{texts.snippets.empty}</p>}
     </section>
   );
+}
+
+/** The snippets whose changes the server does not have yet: their editors stay until it does. */
+function useUnsaved() {
+  const [unsaved, setUnsaved] = useState<ReadonlySet<number>>(new Set());
+  const onSaved = useCallback((number: number, isSaved: boolean) => {
+    setUnsaved((all) => new Set(isSaved ? [...all].filter((other) => other !== number) : [...all, number]));
+  }, []);
+  return { unsaved, onSaved };
 }
 
 const titleOf = ({ title, userName }: SharedSnippet, texts: Texts) => title ?? texts.snippets.untitled(userName);
@@ -100,7 +116,13 @@ function ShareForm({ done }: { done: (number: number | null) => void }) {
   );
 }
 
-function Snippet({ snippet }: { snippet: SharedSnippet }) {
+interface SnippetProps {
+  snippet: SharedSnippet;
+  isShown: boolean;
+  onSaved: (number: number, isSaved: boolean) => void;
+}
+
+function Snippet({ snippet, isShown, onSaved }: SnippetProps) {
   const { close } = useCode();
   const { self, isLeader } = useSelf();
   const attempt = useAttempt();
@@ -109,10 +131,15 @@ function Snippet({ snippet }: { snippet: SharedSnippet }) {
   const { snippets } = texts;
   const mayClose = isLeader || String(snippet.userId) === String(self?.userId);
   return (
-    <div class="snippet">
+    <div class="snippet" hidden={!isShown}>
       {snippet.editors === 'together' ? (
         <Suspense fallback={<p class="empty">{snippets.loading}</p>}>
-          <Editor number={snippet.number} language={snippet.language} label={titleOf(snippet, texts)} />
+          <Editor
+            number={snippet.number}
+            language={snippet.language}
+            label={titleOf(snippet, texts)}
+            onSaved={(isSaved) => onSaved(snippet.number, isSaved)}
+          />
         </Suspense>
       ) : (
         <Listing snippet={snippet} />
@@ -143,11 +170,13 @@ function Snippet({ snippet }: { snippet: SharedSnippet }) {
 /** A snippet that is not edited together. */
 function Listing({ snippet: { number, version, text } }: { snippet: SharedSnippet }) {
   const { get } = useCode();
+  const { state } = useConnection();
   const attempt = useAttempt();
   const { snippets } = useLanguage().texts;
   useEffect(() => {
     if (text === undefined) attempt(get(number));
-  }, [number, version, text === undefined]);
+    // After a connection was lost, an attempt may have failed.
+  }, [number, version, text === undefined, state]);
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: people who use a keyboard scroll the text. */}

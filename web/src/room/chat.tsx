@@ -1,9 +1,9 @@
 // The messages of the room.
 
-import type { Message } from '@rollcall/client';
+import { type Message, RollcallError } from '@rollcall/client';
 import { useChat, useSelf } from '@rollcall/react';
 import { memo } from 'preact/compat';
-import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { useLanguage } from '../texts/language.js';
 import { Composer } from './composer.js';
@@ -48,9 +48,12 @@ export function ChatPanel() {
               {messages.map((message, index) => (
                 <Entry key={message.number} message={message} follows={follows(messages[index - 1], message)} />
               ))}
-              {drafts.map((draft) => (
-                <DraftEntry key={draft.key} draft={draft} again={() => sendText(draft.text, draft.key)} drop={drop} />
-              ))}
+              {/* The message itself is read out when it has arrived. */}
+              <div class="drafts" aria-live="off">
+                {drafts.map((draft) => (
+                  <DraftEntry key={draft.key} draft={draft} again={() => sendText(draft.text, draft.key)} drop={drop} />
+                ))}
+              </div>
             </div>
             {isBehind && (
               <button type="button" class="newer" onClick={toEnd}>
@@ -114,14 +117,15 @@ function DraftEntry({ draft, again, drop }: { draft: Draft; again: () => void; d
   const language = useLanguage();
   const { messages } = language.texts;
   const { key, text, error } = draft;
+  const isUncertain = error instanceof RollcallError && error.isUncertain;
   return (
     <article class="message-entry draft" data-own>
       <p dir="auto">{text}</p>
       {error === undefined ? (
         <p class="fine">{messages.sending}</p>
       ) : (
-        <p class="fine failed">
-          {messages.failed} {language.error(error)}{' '}
+        <p class="fine failed" role="alert">
+          {isUncertain ? messages.uncertain : `${messages.failed} ${language.error(error)}`}{' '}
           <button type="button" class="link" onClick={again}>
             {messages.again}
           </button>{' '}
@@ -171,5 +175,12 @@ function useFollowing(changes: unknown[]) {
     if (isAtEnd.current) toEnd();
     else setBehind(true);
   }, changes);
+  // The list has no height while another part of the page is shown, and less of it beside a keyboard.
+  useEffect(() => {
+    if (!list.current) return;
+    const observer = new ResizeObserver(() => isAtEnd.current && toEnd());
+    observer.observe(list.current);
+    return () => observer.disconnect();
+  }, [toEnd]);
   return { list, isBehind, onScroll, toEnd };
 }

@@ -17,7 +17,7 @@ export function Composer({ submit }: { submit: (text: string) => void }) {
   const { messages, connection } = language.texts;
   const [text, setText] = useState('');
   const send = () => {
-    if (!text.trim()) return;
+    if (isMuted || !text.trim()) return;
     submit(text);
     setText('');
   };
@@ -44,7 +44,7 @@ export function Composer({ submit }: { submit: (text: string) => void }) {
           rows={1}
           value={text}
           maxLength={LONGEST}
-          disabled={isMuted}
+          readOnly={isMuted}
           dir="auto"
           enterkeyhint="send"
           onInput={({ currentTarget }) => setText(currentTarget.value)}
@@ -55,11 +55,11 @@ export function Composer({ submit }: { submit: (text: string) => void }) {
             send();
           }}
         />
-        <button type="submit" class="primary" disabled={isMuted || !text.trim()}>
+        <button type="submit" class="primary" aria-disabled={isMuted || !text.trim()}>
           {messages.send}
         </button>
       </div>
-      <p class="fine hint" id="composer-hint">
+      <p class="fine hint" id="composer-hint" role="status">
         {hint || '\u00a0'}
       </p>
     </form>

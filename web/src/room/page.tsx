@@ -74,13 +74,13 @@ function Views({ view, choose }: { view: View; choose: (view: View) => void }) {
 
 /** How many messages have come since the chat was last shown. */
 function useUnread(isShown: boolean): number {
-  const { messages } = useChat();
+  const { messages, isCurrent } = useChat();
   const seen = useRef<number | null>(null);
   const last = messages.at(-1)?.number ?? 0;
-  if (seen.current === null && messages.length > 0) seen.current = last;
+  if (seen.current === null && isCurrent) seen.current = last;
   useEffect(() => {
     if (isShown) seen.current = last;
   }, [isShown, last]);
-  const since = seen.current ?? 0;
-  return isShown ? 0 : messages.filter(({ number }) => number > since).length;
+  const since = seen.current;
+  return isShown || since === null ? 0 : messages.filter(({ number }) => number > since).length;
 }

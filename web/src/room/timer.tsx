@@ -1,7 +1,7 @@
 // The shared timer.
 
-import { RollcallError, type TimerPlan, type TimerView } from '@rollcall/client';
-import { useRoom, useRoomEvent, useTimer } from '@rollcall/react';
+import { RollcallError, serverNow, type TimerPlan, type TimerView } from '@rollcall/client';
+import { useRoom, useRoomEvent, useRoomSelector, useSelf, useTimer } from '@rollcall/react';
 import { useEffect, useState } from 'preact/hooks';
 
 import { useLanguage } from '../texts/language.js';
@@ -13,6 +13,8 @@ export function TimerPanel() {
   const show = useAttempt();
   // Only the server knows whom the session lets set the timer.
   const [mayNot, setMayNot] = useState(false);
+  const { isHost, isLeader } = useSelf();
+  useEffect(() => setMayNot(false), [isHost, isLeader]);
   const attempt = (work: Promise<unknown>) => {
     work.catch((error: unknown) => {
       if (error instanceof RollcallError && error.code === 'NOT_ALLOWED') setMayNot(true);
@@ -70,6 +72,8 @@ export function TimerPanel() {
   );
 }
 
+const FIRST = { idle: 'start', running: 'pause', paused: 'resume', finished: null } as const;
+
 type Commands = Pick<ReturnType<typeof useTimer>, 'start' | 'pause' | 'resume' | 'skip' | 'reset'>;
 
 function Actions({
@@ -89,11 +93,11 @@ function Actions({
       {timers[name]}
     </button>
   );
+  const first = state && FIRST[state];
   // The first button stays the same element, so it keeps the focus while its meaning changes.
   return (
     <>
-      {state === 'running' ? button('pause', true) : state === 'paused' ? button('resume', true) : null}
-      {state === 'idle' && button('start', true)}
+      {first && button(first, true)}
       {state === 'running' && plan.mode === 'pomodoro' && button('skip')}
       {state !== 'idle' && button('reset')}
     </>
@@ -134,9 +138,10 @@ function Progress({ view: { elapsedMs, durationMs } }: { view: TimerView }) {
 function useDetails(plan: TimerPlan, { state, cycle }: TimerView, endsAt: number | undefined): string {
   const language = useLanguage();
   const { timers } = language.texts;
+  const clock = useRoomSelector(({ clock }) => clock);
   const parts = [];
   if (plan.mode === 'pomodoro' && cycle !== null) parts.push(timers.cycle(cycle, plan.cycles ?? 4));
-  if (state === 'running' && endsAt !== undefined && endsAt > Date.now())
+  if (state === 'running' && endsAt !== undefined && endsAt > serverNow(clock))
     parts.push(timers.endsAt(language.time(endsAt)));
   return parts.join(' · ') || '\u00a0';
 }

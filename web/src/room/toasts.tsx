@@ -15,6 +15,7 @@ interface Toast {
 
 /** How long a message stays. Those of people stay until they are dismissed. */
 const LIFE_MS = 8000;
+/** The most messages of the page at once. */
 const MOST = 3;
 
 type Show = (text: string, by?: Toast['by']) => void;
@@ -45,7 +46,11 @@ export function ToastProvider({ children }: { children: ComponentChildren }) {
     (text, by = 'page') => {
       lastId.current += 1;
       const id = lastId.current;
-      setToasts((all) => [...all.filter((toast) => toast.text !== text), { id, text, by }].slice(-MOST));
+      setToasts((all) => {
+        const next = [...all.filter((toast) => toast.text !== text), { id, text, by }];
+        const ofPage = next.filter((toast) => toast.by === 'page');
+        return next.filter((toast) => !ofPage.slice(0, -MOST).includes(toast));
+      });
       if (by === 'page') setTimeout(() => dismiss(id), LIFE_MS);
     },
     [dismiss],
@@ -57,9 +62,9 @@ export function ToastProvider({ children }: { children: ComponentChildren }) {
       <div class="toasts" role="status">
         {toasts.map(({ id, text, by }) => (
           <div class="toast" key={id}>
-            <p dir="auto">
+            <p>
               {by === 'user' && <strong>{texts.notice} </strong>}
-              {text}
+              {by === 'user' ? <bdi>{text}</bdi> : text}
             </p>
             <button type="button" class="quiet" aria-label={texts.dismiss} onClick={() => dismiss(id)}>
               ×

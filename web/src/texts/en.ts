@@ -86,6 +86,7 @@ export const en = {
     newer: 'New messages',
     sending: 'Sending…',
     failed: 'Not sent.',
+    uncertain: 'It may have been sent: look before you send it again.',
     again: 'Send again',
     discard: 'Discard',
     remove: (name: string) => `Delete the message of ${name}`,

@@ -84,6 +84,7 @@ export const ko: Texts = {
     newer: '새 메시지',
     sending: '보내는 중…',
     failed: '보내지 못했습니다.',
+    uncertain: '이미 전송되었을 수 있습니다. 다시 보내기 전에 확인하세요.',
     again: '다시 보내기',
     discard: '버리기',
     remove: (name) => `${name} 님의 메시지 삭제`,
