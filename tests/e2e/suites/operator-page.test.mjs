@@ -349,6 +349,31 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     assert.equal(confined, true);
   });
 
+  test('a part that was opened in an outage is read when the outage is over', async () => {
+    const [planned, live] = [await site.harness.room(), await site.harness.room({ members: ['lea', 'kim'] })];
+    await site.member(live, 'kim');
+    const mute = { command: 'chat:mute', data: { userId: 'kim' }, id: 'mute-kim' };
+    assert.equal((await site.harness.api('POST', `/rooms/${live}/chat`, mute)).status, 200);
+    const [ofPlanned, ofLive] = [await open({ path: `room=${planned}` }), await openRoom(live)];
+    const muted = row(ofLive, nameOf('kim')).getByText(/^Muted until/);
+    await shown(muted);
+    await shown(ofPlanned.text('No session is live in this room.'));
+    for (const tab of [ofPlanned, ofLive]) await tab.context.setOffline(true);
+    await ofPlanned.role('tab', 'Definition').click();
+    await ofLive.role('tab', 'Timer').click();
+    await ofLive.role('tab', 'Members').click();
+    const problem = (tab) => tab.page.locator('.tab-panel .problem');
+    await shown(problem(ofPlanned).getByText('The app is out of reach.'));
+    await shown(problem(ofLive).getByText('Mutes may be missing or out of date. The app is out of reach.'));
+    await shown(row(ofLive, nameOf('kim')));
+    assert.equal(await muted.count(), 0);
+    for (const tab of [ofPlanned, ofLive]) await tab.context.setOffline(false);
+    await shown(ofPlanned.page.locator('.facts').getByText('lea', { exact: true }));
+    await shown(muted);
+    await gone(problem(ofPlanned));
+    await gone(problem(ofLive));
+  });
+
   test('the attendance is a table that spreadsheets read', async () => {
     const room = await site.harness.room();
     const lea = await site.member(room, '=lea');

@@ -17,6 +17,10 @@ export interface Polled<Data> {
 
 const LONGEST_PAUSE_MS = 30_000;
 
+/** How long to wait after so many failures in a row. Pages that were refused together come back apart. */
+export const pauseAfterFailures = (failures: number) =>
+  Math.min(1000 * 2 ** failures, LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4);
+
 /**
  * `read` gets what it has read last, and returns what is now. A change of `key` begins anew. `intervalMs` may depend on
  * what was read.
@@ -55,8 +59,7 @@ export function usePolling<Data>(
         if (controller.signal.aborted) return;
         if (isRefusal(error)) return onRefused();
         failures += 1;
-        // Pages that were refused together come back apart.
-        pauseMs = Math.min(1000 * 2 ** failures, LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4);
+        pauseMs = pauseAfterFailures(failures);
         setState((state) => ({ ...(state.key === key ? state : nothing<Data>(key)), error }));
       }
       isReading = false;

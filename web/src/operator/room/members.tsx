@@ -49,6 +49,11 @@ export function MembersPanel({ id, room, version, refresh }: PartProps) {
           {search.trim() && words.found(shown.length, language.number(shown.length))}
         </p>
       </search>
+      {page.error !== null && (
+        <p class="problem">
+          {words.mutesUnknown} {language.error(page.error)}
+        </p>
+      )}
       {all.length === 0 && <p class="empty">{words.none}</p>}
       {shown.length > 0 && (
         <WindowedList
@@ -270,7 +275,12 @@ function MemberActions({
           {words.unmute.short}
         </button>
       )}
-      <button type="button" class="quiet danger-quiet" onClick={askToPutOut} aria-label={words.putOut.title(userName)}>
+      <button
+        type="button"
+        class="quiet danger-quiet"
+        onClick={askToPutOut}
+        aria-label={words.putOut.title(userName)}
+      >
         {words.putOut.short}
       </button>
     </span>

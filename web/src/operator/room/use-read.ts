@@ -1,7 +1,8 @@
-// Reads a part of a room when the part is shown, and again when the room has changed.
+// Reads a part of a room when the part is shown, and again when the room has changed or the read has failed.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
+import { pauseAfterFailures } from '../polling.js';
 import { isRefusal, useService } from '../service.js';
 
 export interface Read<Data> {
@@ -16,17 +17,31 @@ export function useRead<Data>(read: (signal: AbortSignal) => Promise<Data>, vers
   const [state, setState] = useState<{ data: Data | null; error: unknown }>({ data: null, error: null });
   const [wanted, setWanted] = useState(0);
   // `read` is another function with each rendering, so the version alone says when to read again.
+  const latest = useRef(read);
+  latest.current = read;
   useEffect(() => {
     const controller = new AbortController();
-    read(controller.signal).then(
-      (data) => !controller.signal.aborted && setState({ data, error: null }),
-      (error: unknown) => {
-        if (controller.signal.aborted) return;
-        if (isRefusal(error)) onRefused();
-        else setState(({ data }) => ({ data, error }));
-      },
-    );
-    return () => controller.abort();
+    const { signal } = controller;
+    let failures = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const begin = async () => {
+      try {
+        const data = await latest.current(signal);
+        if (!signal.aborted) setState({ data, error: null });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isRefusal(error)) return onRefused();
+        setState(({ data }) => ({ data, error }));
+        failures += 1;
+        // The version does not change because an outage is over.
+        timer = setTimeout(begin, pauseAfterFailures(failures));
+      }
+    };
+    void begin();
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
   }, [version, wanted, onRefused]);
   return { ...state, refresh: () => setWanted((wanted) => wanted + 1) };
 }

@@ -133,6 +133,7 @@ export const en = {
     statuses: { focusing: 'Focusing', break: 'Break', away: 'Away' },
     mutedUntil: (time: string) => `Muted until ${time}`,
     mutedAway: 'Muted, and not in the room',
+    mutesUnknown: 'Mutes may be missing or out of date.',
     mute: {
       short: 'Mute',
       title: (name: string) => `Mute ${name}`,

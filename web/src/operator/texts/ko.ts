@@ -127,6 +127,7 @@ export const ko: Texts = {
     statuses: { focusing: '집중 중', break: '쉬는 중', away: '자리 비움' },
     mutedUntil: (time) => `${time}까지 글쓰기 금지`,
     mutedAway: '글쓰기가 금지되었고 방에 없는 사용자',
+    mutesUnknown: '글쓰기 금지 표시가 빠졌거나 오래되었을 수 있습니다.',
     mute: {
       short: '글쓰기 금지',
       title: (name) => `${name} 님 글쓰기 금지`,
