@@ -374,6 +374,51 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     await gone(problem(ofLive));
   });
 
+  test('messages that come and go during an outage leave no hole, and end with their session', async () => {
+    const users = ['lea', 'kim', 'ali', 'eve'];
+    const room = await site.harness.room({ members: users });
+    const members = await Promise.all(users.map((user) => site.member(room, user)));
+    // Nine messages for each author, who may send ten at once. A page of such long ones ends early.
+    const WRITTEN = 9;
+    const titles = Array.from({ length: users.length * WRITTEN }, (_, at) => `Message ${String(at).padStart(2, '0')}`);
+    const numbers = [];
+    const write = async (author) => {
+      for (const title of titles.slice(author * WRITTEN, (author + 1) * WRITTEN)) {
+        const { data } = await members[author].request('chat:send', { text: title + ' 글'.repeat(900) });
+        numbers.push(data.message.number);
+      }
+    };
+    await write(0);
+    await write(1);
+    const tab = await openRoom(room);
+    await tab.role('tab', 'Messages').click();
+    const seen = () =>
+      tab.page.locator('.message-text').evaluateAll((all) => all.map(({ textContent }) => textContent.slice(0, 10)));
+    const areSeen = async (wanted) => (await seen()).join() === wanted.join();
+    await shown(row(tab, titles[17]));
+    assert.notDeepEqual(await seen(), titles.slice(0, 18), 'one page does not hold all messages');
+    const older = tab.role('button', 'Show older messages');
+    while (await older.isVisible()) {
+      const before = await seen();
+      await older.click();
+      await until(async () => !(await areSeen(before)), 'older messages are shown');
+    }
+    assert.deepEqual(await seen(), titles.slice(0, 18));
+    await tab.context.setOffline(true);
+    await write(2);
+    await write(3);
+    assert.equal((await members[0].request('chat:delete', { number: numbers[1] })).success, true);
+    await tab.context.setOffline(false);
+    const left = titles.filter((_, at) => at !== 1);
+    await until(() => areSeen(left), 'all messages that are left are shown');
+
+    await site.harness.api('POST', `/rooms/${room}/end`);
+    await site.harness.define(room);
+    await site.member(room, 'lea');
+    await until(() => areSeen([]), 'no message of the earlier session is shown');
+    await shown(tab.text('Nobody has written.'));
+  });
+
   test('the attendance is a table that spreadsheets read', async () => {
     const room = await site.harness.room();
     const lea = await site.member(room, '=lea');

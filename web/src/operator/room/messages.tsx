@@ -1,32 +1,29 @@
 // The chat of the room, for moderation.
 
 import type { Message } from '@rollcall/server/generated.js';
-import { useState } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 
 import { useAsk } from '../ask.js';
 import { useLanguage } from '../language.js';
 import { newCommandId, useService } from '../service.js';
-import { useRead } from './use-read.js';
+import { useMessages } from './use-messages.js';
 import type { PartProps } from './view.js';
 
-/** The most that a call returns. */
-const PAGE = 100;
 const INTERVALS_S = ['0', '5', '15', '30', '60'] as const;
 
-export function MessagesPanel({ id, room, version, refresh }: PartProps) {
+export function MessagesPanel(props: PartProps) {
+  const epoch = useRef<number | null>(null);
+  // The messages may be kept after the end, until the next session begins.
+  if (props.room) epoch.current = props.room.epoch;
+  return <SessionMessages key={epoch.current} {...props} />;
+}
+
+function SessionMessages({ id, room, version, refresh }: PartProps) {
   const { api, mayChange } = useService();
   const ask = useAsk();
   const language = useLanguage();
   const { messages: words } = language.texts;
-  const [older, setOlder] = useState<Message[]>([]);
-  const [hasOlder, setHasOlder] = useState<boolean | null>(null);
-  const latest = useRead((signal) => api.history(id, { limit: PAGE, signal }), version);
-  const page = latest.data;
-  const first = older[0]?.number ?? page?.first;
-  const olderPage = useOlder(id, (messages, more, deleted) => {
-    setOlder((all) => [...messages, ...all.filter(({ number }) => !deleted.includes(number))]);
-    setHasOlder(more);
-  });
+  const { messages, hasOlder, slowMs, isRead, error, olderError, ...read } = useMessages(id, version);
 
   const askForSlowMode = () => {
     const commandId = newCommandId();
@@ -49,7 +46,7 @@ export function MessagesPanel({ id, room, version, refresh }: PartProps) {
       run: async ({ seconds }) => {
         const intervalMs = Number(seconds) * 1000;
         await api.commandChat(id, { command: 'chat:slow', data: { intervalMs }, id: commandId });
-        latest.refresh();
+        read.refresh();
         return intervalMs === 0 ? words.slow.doneOff(id) : words.slow.done(id, language.length(intervalMs));
       },
     });
@@ -69,34 +66,32 @@ export function MessagesPanel({ id, room, version, refresh }: PartProps) {
       isDangerous: true,
       run: async () => {
         await api.commandChat(id, { command: 'chat:delete', data: { number: message.number }, id: commandId });
-        setOlder((all) => all.filter(({ number }) => number !== message.number));
-        latest.refresh();
+        read.refresh();
         refresh();
         return words.remove.done(message.userName, id);
       },
     });
   };
 
-  const shown = [...older, ...(page?.messages ?? []).filter(({ number }) => number > (older.at(-1)?.number ?? 0))];
   return (
     <>
       <div class="tools">
         {mayChange && room && (
           <button type="button" onClick={askForSlowMode}>
-            {page?.slowMs ? words.slow.isOn(language.length(page.slowMs)) : words.slow.title}
+            {slowMs > 0 ? words.slow.isOn(language.length(slowMs)) : words.slow.title}
           </button>
         )}
-        {(hasOlder ?? page?.more) && first != null && (
-          <button type="button" onClick={() => olderPage.read(first)}>
+        {hasOlder && (
+          <button type="button" onClick={read.readOlder}>
             {words.older}
           </button>
         )}
       </div>
-      {latest.error !== null && <p class="problem">{language.error(latest.error)}</p>}
-      {olderPage.error !== null && <p class="problem">{language.error(olderPage.error)}</p>}
-      {page && shown.length === 0 && <p class="empty">{words.none}</p>}
+      {error !== null && <p class="problem">{language.error(error)}</p>}
+      {olderError !== null && <p class="problem">{language.error(olderError)}</p>}
+      {isRead && messages.length === 0 && <p class="empty">{words.none}</p>}
       <ol class="messages" aria-label={language.texts.room.tabs.messages}>
-        {shown.map((message) => (
+        {messages.map((message) => (
           <li key={message.number} class="message-row">
             <p class="message-head">
               <bdi class="name">{message.userName}</bdi> <bdi class="fine">{String(message.userId)}</bdi>{' '}
@@ -122,17 +117,4 @@ export function MessagesPanel({ id, room, version, refresh }: PartProps) {
       </ol>
     </>
   );
-}
-
-/** Reads the messages before a number. */
-function useOlder(id: string, onPage: (messages: Message[], more: boolean, deleted: number[]) => void) {
-  const { api } = useService();
-  const [error, setError] = useState<unknown>(null);
-  const read = (before: number) => {
-    api.history(id, { before, limit: PAGE }).then(({ messages, more, deleted }) => {
-      setError(null);
-      onPage(messages, more, deleted);
-    }, setError);
-  };
-  return { read, error };
 }
