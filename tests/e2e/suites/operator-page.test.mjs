@@ -419,6 +419,48 @@ describe("the operator's page", { timeout: 900_000 }, () => {
     await shown(tab.text('Nobody has written.'));
   });
 
+  test('who is slower than another operator sees that, and the next attempt keeps what the other has changed', async () => {
+    const room = await site.harness.room({ members: ['lea'], capacity: 5 });
+    await site.member(room, 'lea');
+    const other = async (patch) => {
+      assert.equal((await site.harness.api('PATCH', `/rooms/${room}`, patch)).status, 200);
+    };
+    const definition = async () => (await site.harness.api('GET', `/rooms/${room}`)).json();
+    const tab = await openRoom(room);
+    const conflict = tab.dialog.getByText('Somebody has changed the definition meanwhile. Look at it again.');
+    await tab.role('tab', 'Definition').click();
+    await tab.role('button', 'Change the definition').click();
+    await tab.dialog.getByRole('spinbutton').fill('7');
+    await other({ capacity: 9, timerBy: 'leader' });
+    await tab.answer('Change');
+    await shown(conflict);
+    assert.equal(await tab.dialog.getByRole('combobox', { name: 'Who sets the timer' }).inputValue(), 'leader');
+    assert.equal((await definition()).capacity, 9);
+    await tab.answer('Change');
+    await tab.said(`The definition of ${room} was changed.`);
+    const { capacity, timerBy } = await definition();
+    assert.deepEqual([capacity, timerBy], [7, 'leader']);
+
+    await tab.role('button', 'Admit a user').click();
+    await tab.dialog.getByRole('textbox').fill('eve');
+    await other({ members: ['lea', 'ali'] });
+    await tab.answer('Admit');
+    await shown(conflict);
+    await tab.answer('Admit');
+    await tab.said(`eve may enter ${room}.`);
+    assert.deepEqual((await definition()).members, ['lea', 'ali', 'eve']);
+
+    await tab.role('button', 'Admit a user').click();
+    await tab.dialog.getByRole('textbox').fill('kim');
+    await other({ members: null });
+    await tab.answer('Admit');
+    await shown(conflict);
+    // Everybody may enter now, and a list of one user would end that.
+    assert.equal(await tab.dialog.getByRole('button', { name: 'Admit', exact: true }).isDisabled(), true);
+    await tab.answer('Cancel');
+    await shown(tab.page.locator('.facts').getByText('everybody with a valid token'));
+  });
+
   test('the attendance is a table that spreadsheets read', async () => {
     const room = await site.harness.room();
     const lea = await site.member(room, '=lea');

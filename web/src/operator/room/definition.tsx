@@ -1,10 +1,12 @@
 // What the platform has defined for the room.
 
+import { RollcallError } from '@rollcall/server/errors.js';
 import type { DefinitionPatch, SessionDefinition } from '@rollcall/server/generated.js';
 
 import { useAsk } from '../ask.js';
 import { useLanguage } from '../language.js';
 import { useService } from '../service.js';
+import { type DefinitionForm, mayAdmit, toForm, toPatch } from './definition-form.js';
 import { useRead } from './use-read.js';
 import type { PartProps } from './view.js';
 
@@ -19,91 +21,103 @@ export function DefinitionPanel({ id, version, refresh }: PartProps) {
   const { data, error, ...read } = useRead((signal) => api.get(id, { signal }), version);
   if (error !== null) return <p class="problem">{language.error(error)}</p>;
   if (!data) return <p class="empty">{language.texts.loading}</p>;
-  const { definition, etag } = data;
-  const { endAt, leaderId, members, capacity, duplicates, timerBy, features } = definition;
+  const { endAt, leaderId, members, capacity, duplicates, timerBy, features } = data.definition;
 
-  const change = async (patch: DefinitionPatch) => {
-    // Another operator may have changed it since it was shown.
-    await api.patch(id, patch, { ifMatch: etag });
-    read.refresh();
-    refresh();
+  /** Lets a dialog change the definition that it shows. */
+  const beginChange = () => {
+    let shown = data;
+    const apply = async (toPatch: (definition: SessionDefinition) => DefinitionPatch) => {
+      try {
+        // A further change may begin before the definition is read again.
+        read.set(await api.patch(id, toPatch(shown.definition), { ifMatch: shown.etag }));
+      } catch (error) {
+        // Another operator was faster. The next attempt is for the definition as it is now.
+        const isConflict = error instanceof RollcallError && error.code === 'PRECONDITION_FAILED';
+        if (isConflict) shown = await api.get(id).catch(() => shown);
+        throw error;
+      } finally {
+        read.refresh();
+        refresh();
+      }
+    };
+    return { apply, definition: () => shown.definition };
   };
 
-  const askToChange = () =>
-    ask({
+  const askToChange = () => {
+    const { apply, definition } = beginChange();
+    const valuesOf = (changes: Partial<DefinitionForm>) => ({ ...toForm(definition()), ...changes });
+    ask<Partial<DefinitionForm>>({
       title: words.change.title,
       text: words.change.text,
-      initial: {
-        leader: leaderId == null ? '' : String(leaderId),
-        capacity: capacity == null ? '' : String(capacity),
-        duplicates: duplicates ?? 'refuse',
-        timerBy: timerBy ?? 'host',
+      initial: {},
+      fields: (changes, set) => {
+        const values = valuesOf(changes);
+        return (
+          <>
+            <label class="field">
+              <span>{words.leader}</span>
+              <input
+                value={values.leader}
+                dir="auto"
+                autocomplete="off"
+                spellcheck={false}
+                onInput={({ currentTarget }) => set({ leader: currentTarget.value })}
+              />
+            </label>
+            <label class="field">
+              <span>{words.capacity}</span>
+              <input
+                type="number"
+                min="1"
+                value={values.capacity}
+                onInput={({ currentTarget }) => set({ capacity: currentTarget.value })}
+              />
+            </label>
+            <label class="field">
+              <span>{words.duplicates}</span>
+              <select
+                value={values.duplicates}
+                onChange={({ currentTarget }) =>
+                  set({ duplicates: currentTarget.value as (typeof DUPLICATES)[number] })
+                }
+              >
+                {DUPLICATES.map((value) => (
+                  <option key={value} value={value}>
+                    {words.duplicateRules[value]}
+                  </option>
+                ))}
+              </select>
+            </label>
+            <label class="field">
+              <span>{words.timerBy}</span>
+              <select
+                value={values.timerBy}
+                onChange={({ currentTarget }) => set({ timerBy: currentTarget.value as (typeof TIMER_BY)[number] })}
+              >
+                {TIMER_BY.map((value) => (
+                  <option key={value} value={value}>
+                    {words.timerSetters[value]}
+                  </option>
+                ))}
+              </select>
+            </label>
+          </>
+        );
       },
-      fields: (values, set) => (
-        <>
-          <label class="field">
-            <span>{words.leader}</span>
-            <input
-              value={values.leader}
-              dir="auto"
-              autocomplete="off"
-              spellcheck={false}
-              onInput={({ currentTarget }) => set({ leader: currentTarget.value })}
-            />
-          </label>
-          <label class="field">
-            <span>{words.capacity}</span>
-            <input
-              type="number"
-              min="1"
-              value={values.capacity}
-              onInput={({ currentTarget }) => set({ capacity: currentTarget.value })}
-            />
-          </label>
-          <label class="field">
-            <span>{words.duplicates}</span>
-            <select
-              value={values.duplicates}
-              onChange={({ currentTarget }) => set({ duplicates: currentTarget.value as (typeof DUPLICATES)[number] })}
-            >
-              {DUPLICATES.map((value) => (
-                <option key={value} value={value}>
-                  {words.duplicateRules[value]}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label class="field">
-            <span>{words.timerBy}</span>
-            <select
-              value={values.timerBy}
-              onChange={({ currentTarget }) => set({ timerBy: currentTarget.value as (typeof TIMER_BY)[number] })}
-            >
-              {TIMER_BY.map((value) => (
-                <option key={value} value={value}>
-                  {words.timerSetters[value]}
-                </option>
-              ))}
-            </select>
-          </label>
-        </>
-      ),
-      isValid: ({ capacity }) => capacity === '' || Number(capacity) >= 1,
+      isValid: (changes) => {
+        const { capacity } = valuesOf(changes);
+        return capacity === '' || Number(capacity) >= 1;
+      },
       confirm: words.change.confirm,
-      run: async (values) => {
-        // The type of an id is the platform's, so an id that stays as it is must not be named.
-        const isSameLeader = values.leader.trim() === (leaderId == null ? '' : String(leaderId));
-        await change({
-          ...(!isSameLeader && { leaderId: values.leader.trim() || null }),
-          capacity: values.capacity === '' ? null : Number(values.capacity),
-          duplicates: values.duplicates,
-          timerBy: values.timerBy,
-        });
+      run: async (changes) => {
+        await apply((definition) => toPatch(definition, changes));
         return words.change.done(id);
       },
     });
+  };
 
-  const askToAdmit = (listed: NonNullable<SessionDefinition['members']>) =>
+  const askToAdmit = () => {
+    const { apply, definition } = beginChange();
     ask({
       title: words.admit.title,
       text: words.admit.text,
@@ -121,13 +135,14 @@ export function DefinitionPanel({ id, version, refresh }: PartProps) {
           />
         </label>
       ),
-      isValid: ({ user }) => user.trim() !== '' && !listed.some((known) => String(known) === user.trim()),
+      isValid: ({ user }) => mayAdmit(definition(), user.trim()),
       confirm: words.admit.confirm,
       run: async ({ user }) => {
-        await change({ members: [...listed, user.trim()] });
+        await apply(({ members }) => ({ members: [...(members ?? []), user.trim()] }));
         return words.admit.done(user.trim(), id);
       },
     });
+  };
 
   const facts: [string, string][] = [
     [words.end, language.moment(endAt)],
@@ -146,7 +161,7 @@ export function DefinitionPanel({ id, version, refresh }: PartProps) {
             {words.change.title}
           </button>
           {members && (
-            <button type="button" onClick={() => askToAdmit(members)}>
+            <button type="button" onClick={askToAdmit}>
               {words.admit.title}
             </button>
           )}

@@ -9,6 +9,8 @@ export interface Read<Data> {
   data: Data | null;
   error: unknown;
   refresh: () => void;
+  /** Shows what is known from elsewhere. */
+  set: (data: Data) => void;
 }
 
 /** `version` says when to read again. */
@@ -43,5 +45,9 @@ export function useRead<Data>(read: (signal: AbortSignal) => Promise<Data>, vers
       clearTimeout(timer);
     };
   }, [version, wanted, onRefused]);
-  return { ...state, refresh: () => setWanted((wanted) => wanted + 1) };
+  return {
+    ...state,
+    refresh: () => setWanted((wanted) => wanted + 1),
+    set: (data) => setState({ data, error: null }),
+  };
 }
