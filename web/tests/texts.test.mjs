@@ -14,6 +14,7 @@ const PAGES = await load(`
   import { ko as operatorKo } from './operator/texts/ko.ts';
   export const study = { en, ko };
   export const operator = { en: operatorEn, ko: operatorKo };
+  export { withoutMarks } from './operator/texts/with-names.ts';
 `);
 
 const SAMPLES = [3, '3', 'x'];
@@ -57,3 +58,22 @@ for (const page of ['study', 'operator']) {
     }
   });
 }
+
+/** What functions of texts call the names of users, rooms and code. */
+const NAMED = ['name', 'room', 'user', 'title'];
+
+test("names in sentences of the operator's page turn nothing beside them, and the name of an element has no marks", () => {
+  let sentences = 0;
+  const check = (texts, path) => {
+    if (typeof texts === 'object') for (const key of Object.keys(texts)) check(texts[key], `${path}.${key}`);
+    if (typeof texts !== 'function') return;
+    const parameters = /^\(([^)]*)\)/.exec(texts)[1].split(', ');
+    const sentence = texts(...parameters);
+    const names = parameters.filter((parameter) => NAMED.includes(parameter));
+    for (const name of names) assert.ok(sentence.includes(`\u2068${name}\u2069`), path);
+    assert.doesNotMatch(PAGES.withoutMarks(sentence), /[\u2066-\u2069]/);
+    sentences += names.length > 0;
+  };
+  for (const [language, texts] of Object.entries(PAGES.operator)) check(texts, language);
+  assert.ok(sentences > 60, `${sentences} sentences have names`);
+});

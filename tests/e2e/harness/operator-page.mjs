@@ -54,6 +54,12 @@ export class OperatorSite {
   }
 }
 
+/** Finds a text in which marks (U+2068, U+2069) may isolate names. */
+export function sentence(text) {
+  const characters = [...text].map((character) => character.replace(/[$()*+./?[\\\]^{|}]/, '\\$&'));
+  return new RegExp(characters.join('[\u2068\u2069]*'));
+}
+
 /** An operator's tab. Beside what a member's tab checks, refusals show on the console and are no problem. */
 export class OperatorTab extends RoomTab {
   static async open(browser, site, { token = OPERATOR_TOKEN, path = '', script, options = {} } = {}) {
@@ -77,7 +83,7 @@ export class OperatorTab extends RoomTab {
 
   /** Waits until the page says what was done. */
   async said(text) {
-    await this.page.locator('.announcement').getByText(text).waitFor();
+    await this.page.locator('.announcement').getByText(sentence(text)).waitFor();
   }
 
   /** Opens a room from the list. */

@@ -72,7 +72,7 @@ function Announcement({ deed }: { deed: Deed | undefined }) {
   }, [deed]);
   return (
     <div class="announcement" role="status">
-      {isShown && deed && <p dir="auto">{deed.text}</p>}
+      {isShown && deed && <p>{deed.text}</p>}
     </div>
   );
 }

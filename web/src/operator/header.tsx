@@ -80,7 +80,7 @@ function Deeds() {
           {deeds.map(({ at, text }) => (
             <li key={`${at} ${text}`}>
               <time dateTime={new Date(at).toISOString()}>{language.time(at)}</time>
-              <span dir="auto">{text}</span>
+              <span>{text}</span>
             </li>
           ))}
         </ol>

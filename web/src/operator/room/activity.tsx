@@ -30,9 +30,7 @@ export function ActivityPanel({ happenings }: { happenings: Happening[] }) {
       {({ at, change }) => (
         <div class="happening" data-kind={change.kind}>
           <time dateTime={new Date(at).toISOString()}>{language.time(at)}</time>
-          <span class="clip">
-            <bdi>{say(change)}</bdi>
-          </span>
+          <span class="clip">{say(change)}</span>
         </div>
       )}
     </WindowedList>

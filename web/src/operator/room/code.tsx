@@ -50,7 +50,7 @@ export function CodePanel({ id, room, version, refresh }: PartProps) {
               <bdi>{title}</bdi>
             </button>
             <p class="fine">
-              <bdi>{words.by(snippet.userName)}</bdi>
+              {words.by(snippet.userName)}
               {' · '}
               {words.bytes(language.number(snippet.bytes))}
               {' · '}

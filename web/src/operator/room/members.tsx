@@ -7,6 +7,7 @@ import { useLasting } from '../../mutes.js';
 import { useAsk } from '../ask.js';
 import { useLanguage } from '../language.js';
 import { newCommandId, useService } from '../service.js';
+import { withoutMarks } from '../texts/with-names.js';
 import { WindowedList } from '../windowed.js';
 import { useRead } from './use-read.js';
 import type { PartProps } from './view.js';
@@ -149,7 +150,7 @@ function MutedAway({ id, mutes, refresh }: { id: string; mutes: readonly Mute[];
                 type="button"
                 class="quiet"
                 onClick={() => askToUnmute(userId, String(userId))}
-                aria-label={words.unmute.title(String(userId))}
+                aria-label={withoutMarks(words.unmute.title(String(userId)))}
               >
                 {words.unmute.short}
               </button>
@@ -262,7 +263,7 @@ function MemberActions({
 
   return (
     <span class="row-actions">
-      <button type="button" class="quiet" onClick={askToMute} aria-label={words.mute.title(userName)}>
+      <button type="button" class="quiet" onClick={askToMute} aria-label={withoutMarks(words.mute.title(userName))}>
         {words.mute.short}
       </button>
       {isMuted && (
@@ -270,7 +271,7 @@ function MemberActions({
           type="button"
           class="quiet"
           onClick={() => askToUnmute(userId, userName)}
-          aria-label={words.unmute.title(userName)}
+          aria-label={withoutMarks(words.unmute.title(userName))}
         >
           {words.unmute.short}
         </button>
@@ -279,7 +280,7 @@ function MemberActions({
         type="button"
         class="quiet danger-quiet"
         onClick={askToPutOut}
-        aria-label={words.putOut.title(userName)}
+        aria-label={withoutMarks(words.putOut.title(userName))}
       >
         {words.putOut.short}
       </button>

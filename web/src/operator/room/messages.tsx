@@ -6,6 +6,7 @@ import { useRef } from 'preact/hooks';
 import { useAsk } from '../ask.js';
 import { useLanguage } from '../language.js';
 import { newCommandId, useService } from '../service.js';
+import { withoutMarks } from '../texts/with-names.js';
 import { useMessages } from './use-messages.js';
 import type { PartProps } from './view.js';
 
@@ -106,7 +107,7 @@ function SessionMessages({ id, room, version, refresh }: PartProps) {
               <button
                 type="button"
                 class="quiet danger-quiet"
-                aria-label={words.remove.title(message.userName)}
+                aria-label={withoutMarks(words.remove.title(message.userName))}
                 onClick={() => askToDelete(message)}
               >
                 {words.remove.short}

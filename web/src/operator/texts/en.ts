@@ -4,6 +4,7 @@ import type { ClientCode } from '@rollcall/server/errors.js';
 import type { ErrorCode } from '@rollcall/server/generated.js';
 
 import type { State } from '../health/judge.js';
+import { withNames } from './with-names.js';
 
 const members = (count: number, number: string) => (count === 1 ? '1 member' : `${number} members`);
 
@@ -86,11 +87,11 @@ export const en = {
   activity: {
     title: 'Activity',
     none: 'Nothing has happened since you opened the room.',
-    entered: (name: string) => `${name} entered`,
-    left: (name: string) => `${name} left`,
-    lost: (name: string) => `${name} lost the connection`,
-    returned: (name: string) => `${name} is back`,
-    host: (name: string) => `${name} is the host now`,
+    entered: (name: string) => withNames`${name} entered`,
+    left: (name: string) => withNames`${name} left`,
+    lost: (name: string) => withNames`${name} lost the connection`,
+    returned: (name: string) => withNames`${name} is back`,
+    host: (name: string) => withNames`${name} is the host now`,
     endMoved: (time: string) => `The session now ends at ${time}`,
     newSession: 'A new session began',
     ended: 'The session ended',
@@ -102,7 +103,7 @@ export const en = {
       text: 'All members see the notice at once.',
       field: 'Notice',
       confirm: 'Send',
-      done: (room: string) => `The notice was sent to the members of ${room}.`,
+      done: (room: string) => withNames`The notice was sent to the members of ${room}.`,
     },
     move: {
       title: 'Move the end',
@@ -111,14 +112,14 @@ export const en = {
       later: (length: string) => `${length} later`,
       past: 'The new end must be in the future.',
       confirm: 'Move',
-      done: (room: string, time: string) => `The session of ${room} now ends at ${time}.`,
+      done: (room: string, time: string) => withNames`The session of ${room} now ends at ${time}.`,
     },
     end: {
       title: 'End the session',
       text: (room: string, count: number, number: string) =>
-        `The session of ${room} ends now for ${members(count, number)}. This cannot be undone.`,
+        withNames`The session of ${room} ends now for ${members(count, number)}. This cannot be undone.`,
       confirm: 'End now',
-      done: (room: string) => `The session of ${room} was ended.`,
+      done: (room: string) => withNames`The session of ${room} was ended.`,
     },
   },
 
@@ -136,28 +137,28 @@ export const en = {
     mutesUnknown: 'Mutes may be missing or out of date.',
     mute: {
       short: 'Mute',
-      title: (name: string) => `Mute ${name}`,
+      title: (name: string) => withNames`Mute ${name}`,
       text: 'A muted member writes no messages and shares no code, but stays in the room.',
       for: 'For how long',
       end: 'until the end',
       confirm: 'Mute',
-      done: (name: string, room: string, time: string) => `${name} was muted in ${room}: ${time}.`,
+      done: (name: string, room: string, time: string) => withNames`${name} was muted in ${room}: ${time}.`,
     },
     unmute: {
       short: 'Unmute',
-      title: (name: string) => `Unmute ${name}`,
+      title: (name: string) => withNames`Unmute ${name}`,
       text: 'The user may write messages and share code again.',
       confirm: 'Unmute',
-      done: (name: string, room: string) => `${name} may write in ${room}.`,
+      done: (name: string, room: string) => withNames`${name} may write in ${room}.`,
     },
     putOut: {
       short: 'Put out',
-      title: (name: string) => `Put out ${name}`,
+      title: (name: string) => withNames`Put out ${name}`,
       text: 'The member leaves the room now, and may enter again unless struck off the list.',
       strike: 'Strike off the list, so that the user cannot return',
       confirm: 'Put out',
-      done: (name: string, room: string) => `${name} was put out of ${room}.`,
-      doneStruck: (name: string, room: string) => `${name} was put out of ${room} and struck off the list.`,
+      done: (name: string, room: string) => withNames`${name} was put out of ${room}.`,
+      doneStruck: (name: string, room: string) => withNames`${name} was put out of ${room} and struck off the list.`,
     },
   },
 
@@ -171,29 +172,29 @@ export const en = {
       interval: 'Interval',
       off: 'Off',
       confirm: 'Set',
-      done: (room: string, length: string) => `Slow mode of ${room}: ${length}.`,
-      doneOff: (room: string) => `Slow mode of ${room} is off.`,
+      done: (room: string, length: string) => withNames`Slow mode of ${room}: ${length}.`,
+      doneOff: (room: string) => withNames`Slow mode of ${room} is off.`,
     },
     remove: {
       short: 'Delete',
-      title: (name: string) => `Delete the message of ${name}`,
+      title: (name: string) => withNames`Delete the message of ${name}`,
       confirm: 'Delete',
-      done: (name: string, room: string) => `A message of ${name} was deleted in ${room}.`,
+      done: (name: string, room: string) => withNames`A message of ${name} was deleted in ${room}.`,
     },
   },
 
   code: {
     none: 'There is no shared code.',
-    untitled: (name: string) => `Code of ${name}`,
-    by: (name: string) => `by ${name}`,
+    untitled: (name: string) => withNames`Code of ${name}`,
+    by: (name: string) => withNames`by ${name}`,
     bytes: (number: string) => `${number} bytes`,
     changed: (time: string) => `changed ${time}`,
     close: {
       short: 'Close',
-      title: (title: string) => `Close ${title}`,
+      title: (title: string) => withNames`Close ${title}`,
       text: 'The code is gone for all members. This cannot be undone.',
       confirm: 'Close',
-      done: (title: string, room: string) => `${title} was closed in ${room}.`,
+      done: (title: string, room: string) => withNames`${title} was closed in ${room}.`,
     },
   },
 
@@ -215,20 +216,28 @@ export const en = {
       start: {
         title: 'Start the timer',
         confirm: 'Start',
-        done: (room: string) => `The timer of ${room} was started.`,
+        done: (room: string) => withNames`The timer of ${room} was started.`,
       },
-      pause: { title: 'Pause the timer', confirm: 'Pause', done: (room: string) => `The timer of ${room} was paused.` },
+      pause: {
+        title: 'Pause the timer',
+        confirm: 'Pause',
+        done: (room: string) => withNames`The timer of ${room} was paused.`,
+      },
       resume: {
         title: 'Resume the timer',
         confirm: 'Resume',
-        done: (room: string) => `The timer of ${room} was resumed.`,
+        done: (room: string) => withNames`The timer of ${room} was resumed.`,
       },
       skip: {
         title: 'Skip the phase',
         confirm: 'Skip',
-        done: (room: string) => `The timer of ${room} is in the next phase.`,
+        done: (room: string) => withNames`The timer of ${room} is in the next phase.`,
       },
-      reset: { title: 'Reset the timer', confirm: 'Reset', done: (room: string) => `The timer of ${room} was reset.` },
+      reset: {
+        title: 'Reset the timer',
+        confirm: 'Reset',
+        done: (room: string) => withNames`The timer of ${room} was reset.`,
+      },
     },
     set: {
       title: 'Set a timer',
@@ -237,7 +246,7 @@ export const en = {
       minutes: 'Minutes',
       focusMinutes: 'Focus, minutes',
       confirm: 'Set',
-      done: (room: string, mode: string) => `The timer of ${room} was set: ${mode}.`,
+      done: (room: string, mode: string) => withNames`The timer of ${room} was set: ${mode}.`,
     },
   },
 
@@ -274,14 +283,14 @@ export const en = {
       title: 'Change the definition',
       text: 'A live session adopts the change at once.',
       confirm: 'Change',
-      done: (room: string) => `The definition of ${room} was changed.`,
+      done: (room: string) => withNames`The definition of ${room} was changed.`,
     },
     admit: {
       title: 'Admit a user',
       text: 'The user is put on the list of those who may enter.',
       user: 'Id of the user',
       confirm: 'Admit',
-      done: (user: string, room: string) => `${user} may enter ${room}.`,
+      done: (user: string, room: string) => withNames`${user} may enter ${room}.`,
     },
   },
 

@@ -1,6 +1,7 @@
 // The texts of the operator's page in Korean.
 
 import type { Texts } from './en.js';
+import { withNames } from './with-names.js';
 
 export const ko: Texts = {
   language: '한국어',
@@ -81,11 +82,11 @@ export const ko: Texts = {
   activity: {
     title: '활동',
     none: '방을 연 뒤로 아무 일도 없었습니다.',
-    entered: (name) => `${name} 님이 들어왔습니다`,
-    left: (name) => `${name} 님이 나갔습니다`,
-    lost: (name) => `${name} 님의 연결이 끊겼습니다`,
-    returned: (name) => `${name} 님이 다시 연결되었습니다`,
-    host: (name) => `이제 ${name} 님이 호스트입니다`,
+    entered: (name) => withNames`${name} 님이 들어왔습니다`,
+    left: (name) => withNames`${name} 님이 나갔습니다`,
+    lost: (name) => withNames`${name} 님의 연결이 끊겼습니다`,
+    returned: (name) => withNames`${name} 님이 다시 연결되었습니다`,
+    host: (name) => withNames`이제 ${name} 님이 호스트입니다`,
     endMoved: (time) => `종료 시각이 ${time}(으)로 바뀌었습니다`,
     newSession: '새 스터디가 시작되었습니다',
     ended: '스터디가 끝났습니다',
@@ -97,7 +98,7 @@ export const ko: Texts = {
       text: '모든 참여자가 바로 공지를 봅니다.',
       field: '공지',
       confirm: '보내기',
-      done: (room) => `${room} 참여자에게 공지를 보냈습니다.`,
+      done: (room) => withNames`${room} 참여자에게 공지를 보냈습니다.`,
     },
     move: {
       title: '종료 시각 변경',
@@ -106,13 +107,13 @@ export const ko: Texts = {
       later: (length) => `${length} 뒤로`,
       past: '새 종료 시각은 지금보다 뒤여야 합니다.',
       confirm: '변경',
-      done: (room, time) => `${room} 스터디의 종료 시각을 ${time}(으)로 바꾸었습니다.`,
+      done: (room, time) => withNames`${room} 스터디의 종료 시각을 ${time}(으)로 바꾸었습니다.`,
     },
     end: {
       title: '스터디 끝내기',
-      text: (room, _, number) => `${room} 스터디가 참여자 ${number}명에게 지금 끝납니다. 되돌릴 수 없습니다.`,
+      text: (room, _, number) => withNames`${room} 스터디가 참여자 ${number}명에게 지금 끝납니다. 되돌릴 수 없습니다.`,
       confirm: '지금 끝내기',
-      done: (room) => `${room} 스터디를 끝냈습니다.`,
+      done: (room) => withNames`${room} 스터디를 끝냈습니다.`,
     },
   },
 
@@ -130,28 +131,28 @@ export const ko: Texts = {
     mutesUnknown: '글쓰기 금지 표시가 빠졌거나 오래되었을 수 있습니다.',
     mute: {
       short: '글쓰기 금지',
-      title: (name) => `${name} 님 글쓰기 금지`,
+      title: (name) => withNames`${name} 님 글쓰기 금지`,
       text: '메시지를 쓰거나 코드를 공유할 수 없지만 방에는 남습니다.',
       for: '기간',
       end: '끝날 때까지',
       confirm: '금지하기',
-      done: (name, room, time) => `${room}에서 ${name} 님의 글쓰기를 금지했습니다: ${time}.`,
+      done: (name, room, time) => withNames`${room}에서 ${name} 님의 글쓰기를 금지했습니다: ${time}.`,
     },
     unmute: {
       short: '글쓰기 허용',
-      title: (name) => `${name} 님 글쓰기 허용`,
+      title: (name) => withNames`${name} 님 글쓰기 허용`,
       text: '다시 메시지를 쓰고 코드를 공유할 수 있습니다.',
       confirm: '허용하기',
-      done: (name, room) => `${room}에서 ${name} 님이 글을 쓸 수 있습니다.`,
+      done: (name, room) => withNames`${room}에서 ${name} 님이 글을 쓸 수 있습니다.`,
     },
     putOut: {
       short: '내보내기',
-      title: (name) => `${name} 님 내보내기`,
+      title: (name) => withNames`${name} 님 내보내기`,
       text: '지금 방에서 나가게 됩니다. 명단에서 빼지 않으면 다시 들어올 수 있습니다.',
       strike: '다시 들어올 수 없도록 명단에서도 빼기',
       confirm: '내보내기',
-      done: (name, room) => `${room}에서 ${name} 님을 내보냈습니다.`,
-      doneStruck: (name, room) => `${room}에서 ${name} 님을 내보내고 명단에서 뺐습니다.`,
+      done: (name, room) => withNames`${room}에서 ${name} 님을 내보냈습니다.`,
+      doneStruck: (name, room) => withNames`${room}에서 ${name} 님을 내보내고 명단에서 뺐습니다.`,
     },
   },
 
@@ -165,29 +166,29 @@ export const ko: Texts = {
       interval: '간격',
       off: '끄기',
       confirm: '설정',
-      done: (room, length) => `${room} 저속 모드: ${length}.`,
-      doneOff: (room) => `${room} 저속 모드를 껐습니다.`,
+      done: (room, length) => withNames`${room} 저속 모드: ${length}.`,
+      doneOff: (room) => withNames`${room} 저속 모드를 껐습니다.`,
     },
     remove: {
       short: '삭제',
-      title: (name) => `${name} 님의 메시지 삭제`,
+      title: (name) => withNames`${name} 님의 메시지 삭제`,
       confirm: '삭제',
-      done: (name, room) => `${room}에서 ${name} 님의 메시지를 삭제했습니다.`,
+      done: (name, room) => withNames`${room}에서 ${name} 님의 메시지를 삭제했습니다.`,
     },
   },
 
   code: {
     none: '공유된 코드가 없습니다.',
-    untitled: (name) => `${name} 님의 코드`,
-    by: (name) => `${name} 님`,
+    untitled: (name) => withNames`${name} 님의 코드`,
+    by: (name) => withNames`${name} 님`,
     bytes: (number) => `${number}바이트`,
     changed: (time) => `${time} 변경`,
     close: {
       short: '닫기',
-      title: (title) => `${title} 닫기`,
+      title: (title) => withNames`${title} 닫기`,
       text: '모든 참여자에게서 코드가 사라집니다. 되돌릴 수 없습니다.',
       confirm: '닫기',
-      done: (title, room) => `${room}에서 ${title}을(를) 닫았습니다.`,
+      done: (title, room) => withNames`${room}에서 ${title}을(를) 닫았습니다.`,
     },
   },
 
@@ -206,11 +207,19 @@ export const ko: Texts = {
     },
     states: { idle: '준비', running: '진행 중', paused: '일시 정지', finished: '끝남' },
     commands: {
-      start: { title: '타이머 시작', confirm: '시작', done: (room) => `${room} 타이머를 시작했습니다.` },
-      pause: { title: '타이머 일시 정지', confirm: '일시 정지', done: (room) => `${room} 타이머를 멈추었습니다.` },
-      resume: { title: '타이머 계속', confirm: '계속', done: (room) => `${room} 타이머를 계속합니다.` },
-      skip: { title: '단계 건너뛰기', confirm: '건너뛰기', done: (room) => `${room} 타이머를 다음 단계로 넘겼습니다.` },
-      reset: { title: '타이머 초기화', confirm: '초기화', done: (room) => `${room} 타이머를 초기화했습니다.` },
+      start: { title: '타이머 시작', confirm: '시작', done: (room) => withNames`${room} 타이머를 시작했습니다.` },
+      pause: {
+        title: '타이머 일시 정지',
+        confirm: '일시 정지',
+        done: (room) => withNames`${room} 타이머를 멈추었습니다.`,
+      },
+      resume: { title: '타이머 계속', confirm: '계속', done: (room) => withNames`${room} 타이머를 계속합니다.` },
+      skip: {
+        title: '단계 건너뛰기',
+        confirm: '건너뛰기',
+        done: (room) => withNames`${room} 타이머를 다음 단계로 넘겼습니다.`,
+      },
+      reset: { title: '타이머 초기화', confirm: '초기화', done: (room) => withNames`${room} 타이머를 초기화했습니다.` },
     },
     set: {
       title: '타이머 설정',
@@ -219,7 +228,7 @@ export const ko: Texts = {
       minutes: '분',
       focusMinutes: '집중(분)',
       confirm: '설정',
-      done: (room, mode) => `${room} 타이머를 설정했습니다: ${mode}.`,
+      done: (room, mode) => withNames`${room} 타이머를 설정했습니다: ${mode}.`,
     },
   },
 
@@ -256,14 +265,14 @@ export const ko: Texts = {
       title: '방 설정 변경',
       text: '열려 있는 스터디에 바로 적용됩니다.',
       confirm: '변경',
-      done: (room) => `${room} 방 설정을 바꾸었습니다.`,
+      done: (room) => withNames`${room} 방 설정을 바꾸었습니다.`,
     },
     admit: {
       title: '사용자 추가',
       text: '들어올 수 있는 사람의 명단에 넣습니다.',
       user: '사용자 아이디',
       confirm: '추가',
-      done: (user, room) => `${user} 님이 ${room}에 들어올 수 있습니다.`,
+      done: (user, room) => withNames`${user} 님이 ${room}에 들어올 수 있습니다.`,
     },
   },
 
