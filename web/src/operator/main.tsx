@@ -16,12 +16,15 @@
 
 import { render } from 'preact';
 
+import { keepFocus } from '../focus.js';
 import { App } from './app.js';
 import { LanguageProvider } from './language.js';
 
+const root = document.getElementById('app') as HTMLElement;
+keepFocus(root);
 render(
   <LanguageProvider>
     <App />
   </LanguageProvider>,
-  document.getElementById('app') as HTMLElement,
+  root,
 );
