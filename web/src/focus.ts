@@ -16,7 +16,7 @@ function restore(): void {
   path = [];
   for (const element of around) {
     const heir = element.matches('[tabindex]') ? element : element.querySelector(FOCUSABLE);
-    if (!(heir instanceof HTMLElement) || !heir.checkVisibility()) continue;
+    if (!(heir instanceof HTMLElement) || heir.getClientRects().length === 0) continue;
     heir.focus({ preventScroll: true });
     return;
   }

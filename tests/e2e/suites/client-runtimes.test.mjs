@@ -26,6 +26,11 @@ describe('the client in each runtime', { timeout: 300_000 }, () => {
     return programs.start(program, [...args, JSON.stringify({ url: balancer.url, ...options })]);
   }
 
+  async function assertEnds(client) {
+    const { code } = await within(client.ended, () => `the end of the process: ${client.lines.join('\n')}`);
+    assert.equal(code, 0, client.lines.join('\n'));
+  }
+
   for (const [name, runtime] of Object.entries(RUNTIMES)) {
     for (const transport of ['WebSocket', 'Socket.IO']) {
       test(`it enters, comes back after a cut, gets events, sends commands and ends (${name}, ${transport})`, async () => {
@@ -48,8 +53,7 @@ describe('the client in each runtime', { timeout: 300_000 }, () => {
 
         await command(lea, 'chat:send', { text: 'leave' });
         await lea.next('room:participantsChanged', changed('left', 'kim'));
-        const { code } = await within(client.ended, () => `the end of the process: ${client.lines.join('\n')}`);
-        assert.equal(code, 0, client.lines.join('\n'));
+        await assertEnds(client);
         assert.deepEqual(client.lines, [
           'connecting',
           'connected',
@@ -65,8 +69,7 @@ describe('the client in each runtime', { timeout: 300_000 }, () => {
         const groupId = await harness.room();
         const token = await tokenFor('kim', { signedWith: foreignKey() });
         const client = start(runtime, { transport, groupId, token });
-        const { code } = await within(client.ended, () => `the end of the process: ${client.lines.join('\n')}`);
-        assert.equal(code, 0, client.lines.join('\n'));
+        await assertEnds(client);
         assert.deepEqual(client.lines, [
           'connecting',
           'closed',
